@@ -1,0 +1,339 @@
+//! Reads a document, already decoded to text, into a tree, and refuses whatever XML 1.0 with namespaces refuses.
+//!
+//! Beyond well-formedness: no DTD at all (so no entities to expand), bounded depth and bounded attributes.
+
+use std::sync::Arc;
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+
+use super::chars::{is_ncname, is_xml_char, is_xml_space};
+use super::{Attribute, Element, Name, Node, XML_NS};
+
+/// How much of a document is accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Nesting of elements, the root being 1.
+    pub depth: usize,
+    /// Attributes and namespace declarations of one element.
+    pub attributes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 64, attributes: 256 }
+    }
+}
+
+/// Why a document was refused, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct XmlError {
+    /// Line, counted from 1.
+    pub line: u32,
+    /// What is wrong there.
+    pub what: String,
+}
+
+/// Reads one whole document.
+///
+/// # Errors
+/// The first thing that is not well-formed, not namespace-well-formed, or over the limits.
+pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    if let Some((at, bad)) = text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
+        let line = 1 + text[..at].bytes().filter(|b| *b == b'\n').count() as u32;
+        return Err(XmlError { line, what: format!("character U+{:04X} is not allowed in XML", u32::from(bad)) });
+    }
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
+    let mut builder = Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Vec::new(), root: None };
+    loop {
+        let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+        builder.advance_to(start);
+        let event = match reader.read_event() {
+            Ok(event) => event,
+            Err(error) => {
+                builder.advance_to(usize::try_from(reader.error_position()).unwrap_or(usize::MAX));
+                return Err(builder.error(error.to_string()));
+            }
+        };
+        if let Event::Eof = event {
+            return builder.finish();
+        }
+        builder.take(event, start)?;
+    }
+}
+
+/// State of one reading.
+struct Builder<'t> {
+    limits: Limits,
+    text: &'t str,
+    /// Bytes whose line ends are already in `line`.
+    counted: usize,
+    line: u32,
+    open: Vec<Element>,
+    /// Declarations in force, innermost last: (depth, prefix, URI).
+    scope: Vec<(usize, Arc<str>, Arc<str>)>,
+    root: Option<Element>,
+}
+
+impl Builder<'_> {
+    fn error(&self, what: impl Into<String>) -> XmlError {
+        XmlError { line: self.line, what: what.into() }
+    }
+
+    fn advance_to(&mut self, position: usize) {
+        if let Some(passed) = self.text.as_bytes().get(self.counted..position) {
+            self.line += passed.iter().filter(|b| **b == b'\n').count() as u32;
+            self.counted = position;
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>, start: usize) -> Result<(), XmlError> {
+        match event {
+            Event::Start(tag) => {
+                let element = self.open_element(&tag)?;
+                self.open.push(element);
+            }
+            Event::Empty(tag) => {
+                let element = self.open_element(&tag)?;
+                self.open.push(element);
+                self.close_element()?;
+            }
+            Event::End(_) => self.close_element()?,
+            Event::Text(text) => {
+                if text.contains("]]>") {
+                    return Err(self.error("']]>' in character data"));
+                }
+                self.push_text(&text.xml10_content())?;
+            }
+            Event::GeneralRef(reference) => {
+                let resolved = self.resolve(&reference)?;
+                if self.open.is_empty() {
+                    return Err(self.error("a reference outside the root element"));
+                }
+                self.push_text(resolved.encode_utf8(&mut [0; 4]))?;
+            }
+            Event::CData(data) => {
+                let node = Node::CData(data.xml10_content().into_owned());
+                self.push(node, "a CDATA section")?;
+            }
+            Event::Comment(comment) => {
+                if !self.open.is_empty() {
+                    self.push(Node::Comment(comment.xml10_content().into_owned()), "a comment")?;
+                }
+            }
+            Event::PI(instruction) => {
+                let target = instruction.target();
+                if !is_ncname(target) || target.eq_ignore_ascii_case("xml") {
+                    return Err(self.error(format!("processing instruction named '{target}'")));
+                }
+                if !self.open.is_empty() {
+                    let data = instruction.content().trim_start_matches(is_xml_space).to_owned();
+                    self.push(Node::Instruction(target.to_owned(), data), "an instruction")?;
+                }
+            }
+            Event::Decl(_) if start != 0 => return Err(self.error("XML declaration not at the start")),
+            Event::Decl(_) | Event::Eof => {}
+            Event::DocType(_) => return Err(self.error("a DTD (DOCTYPE) is not accepted")),
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, reference: &quick_xml::events::BytesRef<'_>) -> Result<char, XmlError> {
+        let character = match &**reference {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            name => match reference.resolve_char_ref() {
+                Ok(Some(c)) => c,
+                _ => return Err(self.error(format!("reference '&{name};' is not defined"))),
+            },
+        };
+        if is_xml_char(character) {
+            Ok(character)
+        } else {
+            Err(self.error(format!("character U+{:04X} is not allowed in XML", u32::from(character))))
+        }
+    }
+
+    fn push_text(&mut self, text: &str) -> Result<(), XmlError> {
+        match self.open.last_mut() {
+            Some(parent) => match parent.children.last_mut() {
+                Some(Node::Text(before)) => before.push_str(text),
+                _ if text.is_empty() => {}
+                _ => parent.children.push(Node::Text(text.to_owned())),
+            },
+            None if text.chars().all(is_xml_space) => {}
+            None => return Err(self.error("text outside the root element")),
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, node: Node, what: &str) -> Result<(), XmlError> {
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => return Err(self.error(format!("{what} outside the root element"))),
+        }
+        Ok(())
+    }
+
+    fn open_element(&mut self, tag: &BytesStart<'_>) -> Result<Element, XmlError> {
+        if self.root.is_some() {
+            return Err(self.error("a second root element"));
+        }
+        let depth = self.open.len() + 1;
+        if depth > self.limits.depth {
+            return Err(self.error(format!("elements nested deeper than {}", self.limits.depth)));
+        }
+        let mut declarations: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+        let mut written: Vec<(String, String)> = Vec::new();
+        for attribute in tag.attributes().with_checks(false) {
+            let attribute = attribute.map_err(|e| self.error(e.to_string()))?;
+            if declarations.len() + written.len() == self.limits.attributes {
+                return Err(self.error(format!("more than {} attributes", self.limits.attributes)));
+            }
+            let value = self.attribute_value(&attribute)?;
+            let name: &str = attribute.key.0;
+            match name.split_once(':') {
+                None if name == "xmlns" => declarations.push((Arc::from(""), Arc::from(value.as_str()))),
+                Some(("xmlns", prefix)) => {
+                    if value.is_empty() || !is_ncname(prefix) || prefix == "xmlns" {
+                        return Err(self.error(format!("declaration '{name}=\"{value}\"' is not allowed")));
+                    }
+                    declarations.push((Arc::from(prefix), Arc::from(value.as_str())));
+                }
+                _ => written.push((name.to_owned(), value)),
+            }
+        }
+        for (prefix, uri) in &declarations {
+            if self.scope.iter().any(|(d, p, _)| *d == depth && p == prefix) {
+                return Err(self.error(format!("prefix '{prefix}' declared twice")));
+            }
+            self.scope.push((depth, prefix.clone(), uri.clone()));
+        }
+        let (name, prefix) = self.expand(tag.name().0, true)?;
+        let mut attributes: Vec<Attribute> = Vec::with_capacity(written.len());
+        for (raw, value) in written {
+            let (name, prefix) = self.expand(&raw, false)?;
+            if attributes.iter().any(|a| a.name == name) {
+                return Err(self.error(format!("attribute '{raw}' given twice")));
+            }
+            attributes.push(Attribute { name, prefix, value });
+        }
+        Ok(Element { name, prefix, attributes, declarations, children: Vec::new(), line: self.line })
+    }
+
+    fn attribute_value(&self, attribute: &quick_xml::events::attributes::Attribute<'_>) -> Result<String, XmlError> {
+        let raw: &str = &attribute.value;
+        if raw.contains('<') {
+            return Err(self.error("'<' in an attribute value"));
+        }
+        let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|e| self.error(e.to_string()))?;
+        match value.chars().find(|c| !is_xml_char(*c)) {
+            Some(bad) => Err(self.error(format!("character U+{:04X} is not allowed in XML", u32::from(bad)))),
+            None => Ok(value.into_owned()),
+        }
+    }
+
+    /// The expanded name and the prefix of a qualified name; the default namespace counts for elements only.
+    fn expand(&self, raw: &str, is_element: bool) -> Result<(Name, Arc<str>), XmlError> {
+        let (prefix, local) = raw.split_once(':').unwrap_or(("", raw));
+        if !is_ncname(local) || (raw.contains(':') && !is_ncname(prefix)) {
+            return Err(self.error(format!("'{raw}' is not a name")));
+        }
+        let bound = self.scope.iter().rev().find(|(_, p, _)| &**p == prefix);
+        Ok(match bound {
+            Some((_, prefix, uri)) if !prefix.is_empty() || is_element => {
+                (Name { namespace: uri.clone(), local: Arc::from(local) }, prefix.clone())
+            }
+            _ if prefix.is_empty() => (Name::new("", local), Arc::from("")),
+            _ if prefix == "xml" => (Name::new(XML_NS, local), Arc::from("xml")),
+            _ => return Err(self.error(format!("prefix '{prefix}' is not declared"))),
+        })
+    }
+
+    fn close_element(&mut self) -> Result<(), XmlError> {
+        let Some(element) = self.open.pop() else { return Err(self.error("an end tag without its start tag")) };
+        let depth = self.open.len() + 1;
+        self.scope.retain(|(d, _, _)| *d < depth);
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(Node::Element(element)),
+            None => self.root = Some(element),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Element, XmlError> {
+        match (self.open.last(), &self.root) {
+            (Some(open), _) => Err(self.error(format!("the document ends inside element '{}'", open.name.local))),
+            (None, None) => Err(self.error("no root element")),
+            (None, Some(_)) => self.root.ok_or(XmlError { line: 1, what: String::new() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Element, XmlError> {
+        parse(text, Limits::default())
+    }
+
+    #[test]
+    fn resolves_names_and_references() {
+        let root =
+            read("<a:r xmlns:a='urn:a' xmlns='urn:d' x='&lt;&#65;'><b>1 &amp; 2<![CDATA[<3>]]></b></a:r>").unwrap();
+        assert!(root.name.is("urn:a", "r"));
+        assert_eq!(root.attribute("", "x"), Some("<A"));
+        let b = root.child("urn:d", "b").unwrap();
+        assert_eq!(b.text(), "1 & 2<3>");
+        assert_eq!(b.children.len(), 2);
+    }
+
+    #[test]
+    fn refuses_what_is_not_well_formed() {
+        let deep = "<a>".repeat(65) + &"</a>".repeat(65);
+        let many = format!("<a {}/>", (0..300).map(|i| format!("b{i}='' ")).collect::<String>());
+        for (bad, why) in [
+            ("", "no root"),
+            ("<a><b></b>", "inside element 'a'"),
+            ("<a/><b/>", "second root"),
+            ("<a/>x", "outside the root"),
+            ("x<a/>", "outside the root"),
+            ("<p:a/>", "prefix 'p'"),
+            ("<a p:b=''/>", "prefix 'p'"),
+            ("<a b='1' b='2'/>", "twice"),
+            ("<a xmlns:p='u' xmlns:q='u' p:b='1' q:b='2'/>", "twice"),
+            ("<a><!-- x -- y --></a>", "--"),
+            ("<a>\u{1}</a>", "U+0001"),
+            ("<a>&#1;</a>", "U+0001"),
+            ("<a>&#0;</a>", ""),
+            ("<a b='&#1;'/>", "U+0001"),
+            ("<a>&nbsp;</a>", "nbsp"),
+            ("<a>]]></a>", "]]>"),
+            ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "DTD"),
+            ("<a b='<'/>", "'<'"),
+            ("<1a/>", "not a name"),
+            ("<a xmlns:p=''/>", "not allowed"),
+            (" <?xml version='1.0'?><a/>", "not at the start"),
+            ("<a></b>", ""),
+            (&deep, "deeper"),
+            (&many, "attributes"),
+        ] {
+            let error = read(bad).expect_err(bad);
+            assert!(error.what.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_the_line() {
+        assert_eq!(read("<a>\n<b>\n</a>").unwrap_err().line, 3);
+        assert_eq!(read("<a>\n\n<p:b/></a>").unwrap_err().line, 3);
+    }
+}

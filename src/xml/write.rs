@@ -1,0 +1,109 @@
+//! Writes XML: text and attributes are escaped, and a character that XML 1.0 cannot carry is refused.
+//!
+//! A carriage return is written as a reference, or the reader on the other side would turn it into a line feed.
+
+use std::io::Write as _;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use super::chars::is_xml_char;
+
+/// A value holds a character that no XML 1.0 document can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("character U+{:04X} cannot be carried by XML 1.0", u32::from(*.0))]
+pub struct InvalidChar(pub char);
+
+/// Writes one document into memory.
+pub struct XmlWriter {
+    inner: Writer<Vec<u8>>,
+}
+
+/// Why writing into memory cannot fail.
+const IN_MEMORY: &str = "writing to a Vec cannot fail";
+
+impl XmlWriter {
+    /// A document that opens with `<?xml version="1.0" encoding="UTF-8"?>`.
+    pub fn new() -> Self {
+        let mut inner = Writer::new(Vec::with_capacity(1024));
+        inner.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None))).expect(IN_MEMORY);
+        Self { inner }
+    }
+
+    /// A start tag with its attributes (namespace declarations among them).
+    ///
+    /// # Errors
+    /// An attribute value that XML cannot carry.
+    pub fn start(&mut self, name: &str, attributes: &[(&str, &str)]) -> Result<(), InvalidChar> {
+        let mut tag = BytesStart::new(name);
+        for (key, value) in attributes {
+            check(value)?;
+            tag.push_attribute((*key, *value));
+        }
+        self.inner.write_event(Event::Start(tag)).expect(IN_MEMORY);
+        Ok(())
+    }
+
+    /// The end tag of `name`.
+    pub fn end(&mut self, name: &str) {
+        self.inner.write_event(Event::End(BytesEnd::new(name))).expect(IN_MEMORY);
+    }
+
+    /// Character data.
+    ///
+    /// # Errors
+    /// A character that XML cannot carry.
+    pub fn text(&mut self, text: &str) -> Result<(), InvalidChar> {
+        check(text)?;
+        let mut parts = text.split('\r');
+        if let Some(first) = parts.next() {
+            self.inner.write_event(Event::Text(BytesText::new(first))).expect(IN_MEMORY);
+        }
+        for part in parts {
+            self.inner.get_mut().write_all(b"&#13;").expect(IN_MEMORY);
+            self.inner.write_event(Event::Text(BytesText::new(part))).expect(IN_MEMORY);
+        }
+        Ok(())
+    }
+
+    /// The document's bytes, UTF-8.
+    pub fn finish(self) -> Vec<u8> {
+        self.inner.into_inner()
+    }
+}
+
+impl Default for XmlWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn check(text: &str) -> Result<(), InvalidChar> {
+    text.chars().find(|c| !is_xml_char(*c)).map_or(Ok(()), |c| Err(InvalidChar(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, parse};
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let nasty = "a\r\nb\tc]]>&#0;<\"'>\u{85}\u{2028}é\u{10FFFF} ";
+        let mut writer = XmlWriter::new();
+        writer.start("r", &[("a", "<\"&'>")]).unwrap();
+        writer.text(nasty).unwrap();
+        writer.end("r");
+        let root = parse(&String::from_utf8(writer.finish()).unwrap(), Limits::default()).unwrap();
+        assert_eq!(root.text(), nasty);
+        assert_eq!(root.attribute("", "a"), Some("<\"&'>"));
+    }
+
+    #[test]
+    fn what_xml_cannot_carry_is_refused() {
+        for bad in ['\0', '\u{1}', '\u{1F}', '\u{FFFE}', '\u{FFFF}'] {
+            assert_eq!(XmlWriter::new().text(&bad.to_string()), Err(InvalidChar(bad)));
+            assert_eq!(XmlWriter::new().start("a", &[("b", &bad.to_string())]), Err(InvalidChar(bad)));
+        }
+    }
+}
