@@ -1,0 +1,55 @@
+//! The values that go into a SOAP message or come out of one, by parameter name.
+
+use std::collections::BTreeMap;
+
+/// Parameter name to its values, in order. A value may be absent (`None`) where several parameters run in step and one
+/// of them has nothing for that place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(BTreeMap<String, Vec<Option<String>>>);
+
+impl Fields {
+    /// No values.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one more value of a parameter.
+    pub fn push(&mut self, name: &str, value: impl Into<String>) {
+        self.push_option(name, Some(value.into()));
+    }
+
+    /// Adds one more place of a parameter, possibly empty.
+    pub fn push_option(&mut self, name: &str, value: Option<String>) {
+        match self.0.get_mut(name) {
+            Some(values) => values.push(value),
+            None => {
+                self.0.insert(name.to_owned(), vec![value]);
+            }
+        }
+    }
+
+    /// How many places a parameter has.
+    pub fn count(&self, name: &str) -> usize {
+        self.0.get(name).map_or(0, Vec::len)
+    }
+
+    /// The value at a place.
+    pub fn at(&self, name: &str, index: usize) -> Option<&str> {
+        self.0.get(name)?.get(index)?.as_deref()
+    }
+
+    /// The first value.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.at(name, 0)
+    }
+
+    /// All values present.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.0.get(name).into_iter().flatten().filter_map(Option::as_deref)
+    }
+
+    /// The names that have a place.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
