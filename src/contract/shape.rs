@@ -1,48 +1,21 @@
-//! The compiled plan of a message: the whole tree of elements it may hold, each knowing which parameter fills it.
+//! The compiled plan of a message: the whole tree of elements it may hold, each knowing what stands in it.
 //!
 //! Types are expanded in place (a recursive type is refused when compiling), so encoding, decoding and validating are
 //! each one walk over this tree. Nothing here knows an operation or an element by name.
 
 use std::sync::Arc;
 
+use super::finding::Place;
 use super::simple::SimpleType;
 use crate::xml::Name;
 
-/// Where something is declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// File, relative to the contract's folder.
-    pub file: Arc<str>,
-    /// Line, counted from 1.
-    pub line: u32,
-}
-
-/// How often something may occur.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occurs {
-    /// At least.
-    pub min: u32,
-    /// At most; `None` is unbounded.
-    pub max: Option<u32>,
-}
-
-impl Occurs {
-    /// Exactly once.
-    pub const ONCE: Self = Self { min: 1, max: Some(1) };
-
-    /// May it occur more than once?
-    pub fn is_many(self) -> bool {
-        self.max != Some(1) && self.max != Some(0)
-    }
-}
-
-/// What fills a simple value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A parameter, by name.
-    Field(String),
-    /// Always the same text, from the bindings or fixed by the schema.
-    Constant(String),
+/// A whole message: the child of the SOAP body.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The body's child: the global element (document style) or the operation's wrapper (rpc style).
+    pub root: Shape,
+    /// The namespaces that can be written, as the attributes that declare them: `xmlns:ns1` and the URI.
+    pub declarations: Vec<(String, Arc<str>)>,
 }
 
 /// One element of a message.
@@ -50,7 +23,7 @@ pub enum Source {
 pub struct Shape {
     /// Expanded name; no namespace when the schema leaves it unqualified.
     pub name: Name,
-    /// The name as written: prefix (of [`Message::prefixes`]) and local name.
+    /// The name as written: the prefix declared in [`Message::declarations`], and the local name.
     pub tag: String,
     /// How often, inside its parent.
     pub occurs: Occurs,
@@ -62,6 +35,8 @@ pub struct Shape {
     pub content: Content,
     /// For a repeatable element: the parameters whose n-th value goes into its n-th occurrence.
     pub steps: Vec<String>,
+    /// What becomes of it where no parameter has a value.
+    pub idle: Idle,
     /// Where it is declared.
     pub place: Place,
 }
@@ -69,13 +44,8 @@ pub struct Shape {
 /// What an element holds.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// Text of a simple type.
-    Simple {
-        /// The type.
-        simple: Arc<SimpleType>,
-        /// What fills it; `None` where nothing is bound.
-        source: Option<Source>,
-    },
+    /// Text of a simple type, and what stands in it.
+    Simple(Arc<SimpleType>, Option<Slot>),
     /// Elements; an empty group for an element without content.
     Complex(Group),
 }
@@ -91,19 +61,27 @@ pub struct AttributeShape {
     pub required: bool,
     /// The type of its value.
     pub simple: Arc<SimpleType>,
-    /// What fills it.
-    pub source: Option<Source>,
+    /// What stands in it.
+    pub slot: Option<Slot>,
+    /// Where it is declared.
+    pub place: Place,
 }
 
-/// How the members of a group stand to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupKind {
-    /// One after the other.
-    Sequence,
-    /// One of them.
-    Choice,
-    /// Each, in any order.
-    All,
+/// What stands in a simple value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A parameter of the request or a result of the answer, by name.
+    Field(String),
+    /// The same text always, from the bindings.
+    Constant(String),
+    /// The same text wherever its element is, from the schema (`fixed`).
+    Fixed(String),
+    /// The status code of an answer.
+    Status,
+    /// The reference number of an answer.
+    Reference,
+    /// The message of an answer.
+    Message,
 }
 
 /// A model group.
@@ -117,6 +95,21 @@ pub struct Group {
     pub members: Vec<Particle>,
     /// For a repeatable group: as [`Shape::steps`].
     pub steps: Vec<String>,
+    /// What becomes of it where no parameter has a value.
+    pub idle: Idle,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// How the members of a group stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// One after the other.
+    Sequence,
+    /// One of them.
+    Choice,
+    /// Each, in any order.
+    All,
 }
 
 /// A member of a group.
@@ -128,11 +121,60 @@ pub enum Particle {
     Group(Group),
 }
 
-/// A whole message: the child of the SOAP body.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// The body's child: the global element (document style) or the operation's wrapper (rpc style).
-    pub root: Shape,
-    /// Prefix and namespace of every namespace used, to be declared on the root.
-    pub prefixes: Vec<(String, Arc<str>)>,
+/// How often something may occur.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occurs {
+    /// At least.
+    pub min: u32,
+    /// At most; `None` is unbounded.
+    pub max: Option<u32>,
+}
+
+/// What becomes of an element or group where no parameter beneath it has a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Idle {
+    /// It cannot be written: it needs a parameter.
+    Incomplete,
+    /// It can be written, and is where it is mandatory.
+    Complete,
+    /// It is written, mandatory or not: it holds a constant of the bindings.
+    Standing,
+}
+
+impl Occurs {
+    /// Exactly once.
+    pub const ONCE: Self = Self { min: 1, max: Some(1) };
+
+    /// May it occur more than once?
+    pub fn is_many(self) -> bool {
+        self.max.is_none_or(|max| max > 1)
+    }
+}
+
+impl Particle {
+    /// How often it may occur.
+    pub fn occurs(&self) -> Occurs {
+        match self {
+            Self::Element(shape) => shape.occurs,
+            Self::Group(group) => group.occurs,
+        }
+    }
+
+    /// What becomes of it where no parameter has a value.
+    pub fn idle(&self) -> Idle {
+        match self {
+            Self::Element(shape) => shape.idle,
+            Self::Group(group) => group.idle,
+        }
+    }
+}
+
+impl Group {
+    /// The elements it may hold, those of nested groups included.
+    pub fn elements(&self) -> Box<dyn Iterator<Item = &Shape> + '_> {
+        Box::new(self.members.iter().flat_map(|member| match member {
+            Particle::Element(shape) => Box::new(std::iter::once(shape)) as Box<dyn Iterator<Item = &Shape>>,
+            Particle::Group(group) => group.elements(),
+        }))
+    }
 }

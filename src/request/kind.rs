@@ -114,43 +114,55 @@ impl RequestType {
         const CARDS: Parameter = many("smartcard_ca_id");
         match self {
             Self::AddSubscriptions | Self::RenewSubscriptions => {
-                &[CARDS, many("service_ca_id"), optional("start_date"), optional("end_date")]
+                const { &[CARDS, many("service_ca_id"), optional("start_date"), optional("end_date")] }
             }
-            Self::CancelSubscriptions => &[CARDS, many("service_ca_id")],
-            Self::GetActiveSubscriptions | Self::GetPairingStatusForCard => &[one("smartcard_ca_id")],
-            Self::CreatePairing => &[CARDS, many("stb_ca_id")],
-            Self::AddToExistingPairing => &[one("existing_smartcard_ca_id"), many("stb_ca_id")],
-            Self::GetPairingStatusForPairingModule => &[one("stb_ca_id")],
-            Self::DisplayFingerprint => &[
-                CARDS,
-                optional("display_date_time"),
-                optional("display_duration"),
-                optional("position_x"),
-                optional("position_y"),
-                optional("height"),
-                optional("fingerprint_slot"),
-            ],
-            Self::UpdateCaPinToDefaultValue => &[CARDS],
-            Self::UpdateCaPinToGivenValue => &[CARDS, one("ca_pin")],
+            Self::CancelSubscriptions => const { &[CARDS, many("service_ca_id")] },
+            Self::GetActiveSubscriptions | Self::GetPairingStatusForCard => const { &[one("smartcard_ca_id")] },
+            Self::CreatePairing => const { &[CARDS, many("stb_ca_id")] },
+            Self::AddToExistingPairing => const { &[one("existing_smartcard_ca_id"), many("stb_ca_id")] },
+            Self::GetPairingStatusForPairingModule => const { &[one("stb_ca_id")] },
+            Self::DisplayFingerprint => {
+                const {
+                    &[
+                        CARDS,
+                        optional("display_date_time"),
+                        optional("display_duration"),
+                        optional("position_x"),
+                        optional("position_y"),
+                        optional("height"),
+                        optional("fingerprint_slot"),
+                    ]
+                }
+            }
+            Self::UpdateCaPinToDefaultValue => const { &[CARDS] },
+            Self::UpdateCaPinToGivenValue => const { &[CARDS, one("ca_pin")] },
             Self::SendMailMessageToClient => {
-                &[CARDS, one("message"), optional("star_indication_date_time"), one("sequence_number")]
+                const { &[CARDS, one("message"), optional("star_indication_date_time"), one("sequence_number")] }
             }
-            Self::SendBarkMessageToClient => &[
-                CARDS,
-                one("message"),
-                one("display_duration"),
-                optional("star_indication_date_time"),
-                one("sequence_number"),
-            ],
-            Self::SendRepeatingBarkMessageToClient => &[
-                CARDS,
-                one("message"),
-                one("display_duration"),
-                one("repetition_count"),
-                one("repetition_interval"),
-                optional("star_indication_date_time"),
-                one("sequence_number"),
-            ],
+            Self::SendBarkMessageToClient => {
+                const {
+                    &[
+                        CARDS,
+                        one("message"),
+                        one("display_duration"),
+                        optional("star_indication_date_time"),
+                        one("sequence_number"),
+                    ]
+                }
+            }
+            Self::SendRepeatingBarkMessageToClient => {
+                const {
+                    &[
+                        CARDS,
+                        one("message"),
+                        one("display_duration"),
+                        one("repetition_count"),
+                        one("repetition_interval"),
+                        optional("star_indication_date_time"),
+                        one("sequence_number"),
+                    ]
+                }
+            }
         }
     }
 

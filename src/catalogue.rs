@@ -1,0 +1,169 @@
+//! The catalogue: services, smartcards, set-top boxes and subscriptions, so that a client can name them as CRM.COM does
+//! (id, code, serial number, alternative code) and the gateway knows their CA IDs.
+
+use serde::Deserialize;
+
+/// What kind of thing an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum EntryKind {
+    /// A service (product); its name is the code, its CA ID the Conax product id.
+    Services,
+    /// A smartcard; its name is the serial number.
+    Smartcards,
+    /// A set-top box; its name is the serial number.
+    SetTopBoxes,
+    /// A subscription; its name is the number.
+    Subscriptions,
+}
+
+impl EntryKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Services, Self::Smartcards, Self::SetTopBoxes, Self::Subscriptions];
+
+    /// The word in the store, on the command line and as file name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Smartcards => "smartcards",
+            Self::SetTopBoxes => "set-top-boxes",
+            Self::Subscriptions => "subscriptions",
+        }
+    }
+
+    /// What CRM.COM calls the name of such an entry; it is the CSV column too.
+    pub fn name_field(self) -> &'static str {
+        match self {
+            Self::Services => "code",
+            Self::Smartcards | Self::SetTopBoxes => "serial_number",
+            Self::Subscriptions => "number",
+        }
+    }
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Id, as CRM.COM has it.
+    pub id: String,
+    /// Code, serial number or number.
+    pub name: String,
+    /// Alternative code.
+    pub alternative_code: Option<String>,
+    /// CA ID in Conax; a service may be without.
+    pub ca_id: Option<String>,
+    /// Id of the subscription's provisioning distributor, for cards and boxes.
+    pub distribution_id: Option<String>,
+}
+
+/// How a client names an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// By id.
+    Id,
+    /// By code, serial number or number.
+    Name,
+    /// By alternative code.
+    AlternativeCode,
+    /// By CA ID.
+    CaId,
+}
+
+/// What is wrong with a CSV file.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Not CSV, or a column is missing or unknown.
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    /// A value is wrong.
+    #[error("line {line}: {what}")]
+    Value {
+        /// Line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A row of the CSV file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    id: String,
+    #[serde(alias = "code", alias = "serial_number", alias = "number")]
+    name: String,
+    #[serde(default)]
+    alternative_code: Option<String>,
+    #[serde(default)]
+    ca_id: Option<String>,
+    #[serde(default)]
+    distribution_id: Option<String>,
+}
+
+/// Reads a CSV file with a heading line; all of it or nothing.
+///
+/// # Errors
+/// The first line that is wrong.
+pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>, ImportError> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
+    let headers = reader.headers()?.clone();
+    if !headers.iter().any(|h| h == kind.name_field()) {
+        let what = format!("no column '{}', which {} need", kind.name_field(), kind.as_str());
+        return Err(ImportError::Value { line: 1, what });
+    }
+    let mut entries = Vec::new();
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let row: Row = record.deserialize(Some(&headers))?;
+        let wrong = |what: &str| ImportError::Value { line, what: what.to_owned() };
+        if row.id.is_empty() || row.name.is_empty() {
+            return Err(wrong(&format!("id and {} must not be empty", kind.name_field())));
+        }
+        let filled = |value: Option<String>| value.filter(|v| !v.is_empty());
+        let mut ca_id = filled(row.ca_id);
+        match kind {
+            EntryKind::Services if ca_id.as_ref().is_some_and(|id| !id.bytes().all(|b| b.is_ascii_digit())) => {
+                return Err(wrong("the ca_id of a service is numeric"));
+            }
+            EntryKind::Smartcards | EntryKind::SetTopBoxes => ca_id = ca_id.or_else(|| Some(row.name.clone())),
+            _ => {}
+        }
+        let (alternative_code, distribution_id) = (filled(row.alternative_code), filled(row.distribution_id));
+        entries.push(Entry { id: row.id, name: row.name, alternative_code, ca_id, distribution_id });
+    }
+    Ok(entries)
+}
+
+/// The sample that covers the examples of CRM.COM's documents; loaded into an empty catalogue by `serve` with the
+/// built-in simulator.
+pub const SAMPLE: [(EntryKind, &str); 3] = [
+    (EntryKind::Services, include_str!("../fixtures/catalogue/services.csv")),
+    (EntryKind::Smartcards, include_str!("../fixtures/catalogue/smartcards.csv")),
+    (EntryKind::Subscriptions, include_str!("../fixtures/catalogue/subscriptions.csv")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_reads() {
+        for (kind, text) in SAMPLE {
+            assert!(!read_csv(kind, text.as_bytes()).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        for (text, expected) in [
+            ("id,serial_number\n1,2\n", "no column 'code'"),
+            ("id,code,ca_id\n1,Silver,9\n2,Gold,x\n", "line 3: the ca_id"),
+            ("id,code,colour\n1,Silver,red\n", "colour"),
+            ("id,code\n1\n", "line: 2"),
+            ("id,code\n,Silver\n", "line 2: id and code"),
+        ] {
+            let error = read_csv(EntryKind::Services, text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The configuration: one documented struct a section, read from a TOML file and the environment.
+//!
+//! Precedence: flag, environment (`CONAX_GATEWAY_SERVER_LISTEN` is `server.listen`), file, default. Unknown keys are
+//! refused, every fault is reported at once with its place, and secrets print as `***`.
+
+mod read;
+mod sections;
+mod setting;
+
+pub use read::{ConfigFault, Inputs, load};
+pub use sections::{
+    Auth, CatalogueSection, Config, ContractSection, Log, Processor, Server, SimulatorSection, StoreSection, Upstream,
+};
+pub use setting::{CardRange, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamTarget};
+
+/// Every setting, in the order of the sections.
+pub fn settings() -> Vec<SettingInfo> {
+    Config::settings()
+}
+
+/// The whole configuration at its defaults, as commented TOML; `config default` prints it.
+pub fn default_toml() -> String {
+    let mut out = String::from(
+        "# conax-gateway configuration. Every line shows a default; remove the '#' to change it.\n\
+         # The environment wins over this file: server.listen is CONAX_GATEWAY_SERVER_LISTEN, and so on.\n",
+    );
+    let mut section = "";
+    for setting in settings() {
+        if setting.section != section {
+            section = setting.section;
+            out.push_str(&format!("\n[{section}]\n"));
+        }
+        out.push_str(&format!("# {}\n#{} = {}\n", setting.doc, setting.key, setting.default));
+    }
+    out
+}

@@ -1,0 +1,159 @@
+//! Every setting there is: its key, type, default and meaning stand here and nowhere else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::read::Layers;
+use super::setting::{CardRange, HttpStatusMode, LogFormat, Secret, SettingInfo, SimulatorMood, UpstreamTarget};
+
+/// Declares the sections: for each one a struct, and for all of them the list of settings and the reading.
+macro_rules! sections {
+    ($($(#[$sdoc:meta])* $section:ident: $name:ident {
+        $(#[doc = $doc:literal] $key:ident: $type:ty = $default:literal,)*
+    })*) => {
+        $(
+            $(#[$sdoc])*
+            #[derive(Clone, Debug)]
+            pub struct $name {
+                $(#[doc = $doc] pub $key: $type,)*
+            }
+        )*
+
+        /// The whole configuration.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $($(#[$sdoc])* pub $section: $name,)*
+        }
+
+        impl Config {
+            pub(super) fn settings() -> Vec<SettingInfo> {
+                vec![$($(SettingInfo {
+                    section: stringify!($section),
+                    key: stringify!($key),
+                    default: $default,
+                    doc: $doc.trim_ascii(),
+                },)*)*]
+            }
+
+            /// Reads every setting from the layers; faults are collected there, and `None` stands for a faulty one.
+            pub(super) fn from_layers(layers: &mut Layers) -> Option<Self> {
+                $(
+                    $(let $key: Option<$type> = layers.setting(stringify!($section), stringify!($key), $default);)*
+                    let $section = (|| Some($name { $($key: $key?,)* }))();
+                )*
+                Some(Self { $($section: $section?,)* })
+            }
+        }
+    };
+}
+
+sections! {
+    /// The JSON face: where it listens and how it answers.
+    server: Server {
+        /// Address and port of the JSON face; port 0 picks a free one.
+        listen: SocketAddr = "\"127.0.0.1:8080\"",
+        /// HTTP status of API errors: "rest" (by kind) or "always_200".
+        http_status: HttpStatusMode = "\"rest\"",
+        /// IANA time zone of all dates without an offset.
+        time_zone: chrono_tz::Tz = "\"UTC\"",
+        /// Certificate chain (PEM file) to serve TLS with; empty serves plain HTTP.
+        tls_certificate: Option<PathBuf> = "\"\"",
+        /// Private key (PEM file) of the certificate.
+        tls_key: Option<PathBuf> = "\"\"",
+        /// Connections open at the same time; further ones wait.
+        max_connections: usize = "1024",
+        /// Bytes of a request body.
+        max_body_bytes: usize = "1048576",
+        /// Seconds that a client has for its request headers, and that a connection may be idle.
+        header_timeout_s: Duration = "30",
+        /// Seconds that a client has for its request body.
+        body_timeout_s: Duration = "30",
+        /// Seconds that requests under way get to finish after SIGTERM.
+        shutdown_grace_s: Duration = "20",
+    }
+    /// Signing in.
+    auth: Auth {
+        /// Seconds that a token is valid, from its issue.
+        token_ttl_s: Duration = "7200",
+    }
+    /// Where records are kept.
+    store: StoreSection {
+        /// Folder of the database.
+        data_dir: PathBuf = "\"data\"",
+        /// Writes that may wait for the disk; more are answered UNAVAILABLE.
+        queue: usize = "4096",
+        /// Connections for reading.
+        readers: usize = "3",
+        /// Seconds that one read may take.
+        read_timeout_s: Duration = "10",
+    }
+    /// Services, cards and boxes known by name.
+    catalogue: CatalogueSection {
+        /// Refuse cards, services and subscriptions that the catalogue does not have.
+        strict: bool = "false",
+    }
+    /// The SOAP contract.
+    contract: ContractSection {
+        /// Folder with WSDL, XSD and bindings.toml; empty uses the built-in copies.
+        dir: Option<PathBuf> = "\"\"",
+    }
+    /// The Conax that requests are sent to.
+    upstream: Upstream {
+        /// "simulator", or the base URL of the Conax services.
+        url: UpstreamTarget = "\"simulator\"",
+        /// When false nothing is sent and requests stay PENDING (CRM.COM's "Not Effective").
+        effective: bool = "true",
+        /// User name for HTTP Basic; empty sends none.
+        username: Option<String> = "\"\"",
+        /// Password for HTTP Basic.
+        password: Option<Secret> = "\"\"",
+        /// Certificates (PEM file) of the authorities trusted for upstream; empty trusts the system's.
+        ca_file: Option<PathBuf> = "\"\"",
+        /// Client certificate chain (PEM file).
+        client_certificate: Option<PathBuf> = "\"\"",
+        /// Private key (PEM file) of the client certificate.
+        client_key: Option<PathBuf> = "\"\"",
+        /// Requests under way at the same time.
+        max_concurrency: usize = "32",
+        /// Seconds to connect, TLS included.
+        connect_timeout_s: Duration = "10",
+        /// Seconds from sending a request to the last byte of its answer.
+        answer_timeout_s: Duration = "60",
+        /// Seconds that an idle connection is kept; stay below the server's own time-out.
+        idle_timeout_s: Duration = "4",
+        /// Bytes of an answer, after decompression.
+        max_response_bytes: usize = "8388608",
+    }
+    /// How requests are worked through.
+    processor: Processor {
+        /// Deliveries tried before a request that could not be delivered is REJECTED.
+        max_attempts: u64 = "8",
+        /// Seconds before the second try; doubles each time.
+        backoff_initial_s: Duration = "1",
+        /// Most seconds between two tries.
+        backoff_max_s: Duration = "300",
+        /// Seconds that an immediate request waits for earlier ones of its card before it is answered as PENDING.
+        immediate_wait_s: Duration = "30",
+        /// Seconds after which the run looks for due requests even if nothing woke it.
+        poll_s: Duration = "5",
+    }
+    /// The built-in Conax simulator.
+    simulator: SimulatorSection {
+        /// Address and port; port 0 picks a free one.
+        listen: SocketAddr = "\"127.0.0.1:0\"",
+        /// Card numbers that exist; every other one is CLIENT_NOT_FOUND.
+        cards: Vec<CardRange> = "[\"00000000000..98999999999\", \"000000000000..989999999999\", \"smrt00000000..smrt99999999\", \"smcb0000000..smcb9999999\", \"sc000000000..sc999999999\", \"stb00-0000-0000..stb99-9999-9999\"]",
+        /// What it does to every request: normal, cxf_fault, axis_fault, slow, cut or garbage.
+        mood: SimulatorMood = "\"normal\"",
+        /// Seconds that "slow" waits before it answers.
+        slow_s: Duration = "5",
+    }
+    /// Logging, to standard error.
+    log: Log {
+        /// "text" or "json".
+        format: LogFormat = "\"text\"",
+        /// Filter: error, warn, info, debug, trace, or per module as in "info,conax_gateway::upstream=debug".
+        filter: String = "\"info\"",
+    }
+}

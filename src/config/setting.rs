@@ -1,0 +1,264 @@
+//! The types that a setting can have, and how each one reads a TOML value.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::Value;
+
+/// What is known of one setting: the configuration table, the commented default and the README come from it.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingInfo {
+    /// Section, as in `server`.
+    pub section: &'static str,
+    /// Key, as in `listen`.
+    pub key: &'static str,
+    /// Default, as TOML.
+    pub default: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+impl SettingInfo {
+    /// The environment variable that sets it.
+    pub fn environment(&self) -> String {
+        format!("CONAX_GATEWAY_{}_{}", self.section, self.key).to_uppercase()
+    }
+}
+
+/// A value that a setting can have.
+pub trait Setting: Sized {
+    /// Reads a TOML value.
+    ///
+    /// # Errors
+    /// What was expected, as the end of the sentence "must be …".
+    fn from_toml(value: &Value) -> Result<Self, String>;
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "a string".to_owned())
+}
+
+impl Setting for String {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        text(value).map(str::to_owned)
+    }
+}
+
+impl Setting for bool {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        value.as_bool().ok_or_else(|| "true or false".to_owned())
+    }
+}
+
+impl Setting for u64 {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        value.as_integer().and_then(|n| Self::try_from(n).ok()).ok_or_else(|| "a whole number of 0 or more".to_owned())
+    }
+}
+
+impl Setting for usize {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        let number = value.as_integer().and_then(|n| Self::try_from(n).ok()).filter(|n| *n > 0);
+        number.ok_or_else(|| "a whole number of 1 or more".to_owned())
+    }
+}
+
+/// Keys that end in `_ms` are milliseconds, all others seconds; the section knows which it asks for.
+impl Setting for Duration {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        let seconds = value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
+        let in_range = seconds.filter(|s| (0.001..=31_536_000.0).contains(s));
+        in_range.map(Self::from_secs_f64).ok_or_else(|| "a number of seconds from 0.001 to 31536000".to_owned())
+    }
+}
+
+impl Setting for SocketAddr {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        text(value)?.parse().map_err(|_| "an address and port such as \"127.0.0.1:8080\"".to_owned())
+    }
+}
+
+impl Setting for PathBuf {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        text(value).map(Self::from)
+    }
+}
+
+impl Setting for chrono_tz::Tz {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        text(value)?.parse().map_err(|_| "an IANA time zone such as \"Europe/Athens\"".to_owned())
+    }
+}
+
+/// An empty string stands for "not set".
+impl<T: Setting> Setting for Option<T> {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        if value.as_str() == Some("") { Ok(None) } else { T::from_toml(value).map(Some) }
+    }
+}
+
+impl<T: Setting> Setting for Vec<T> {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        value.as_array().ok_or_else(|| "an array".to_owned())?.iter().map(T::from_toml).collect()
+    }
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Setting for Secret {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        text(value).map(Self::new)
+    }
+}
+
+/// Declares a setting that takes one of a few words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every word.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(format!("one of {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+
+        impl Setting for $name {
+            fn from_toml(value: &Value) -> Result<Self, String> {
+                text(value)?.parse()
+            }
+        }
+    };
+}
+
+words! {
+    /// Which HTTP status an API error has.
+    HttpStatusMode {
+        /// The status of the contract's table.
+        Rest = "rest",
+        /// 200 throughout, for clients that cannot read a body behind an error status.
+        Always200 = "always_200",
+    }
+}
+
+words! {
+    /// How log lines look.
+    LogFormat {
+        /// For a person.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// What the simulator does to every request that is not for a reserved card.
+    SimulatorMood {
+        /// Works as Conax would.
+        Normal = "normal",
+        /// Answers a fault as Apache CXF words it.
+        CxfFault = "cxf_fault",
+        /// Answers a fault as Apache Axis words it.
+        AxisFault = "axis_fault",
+        /// Works, after `simulator.slow_s`.
+        Slow = "slow",
+        /// Closes the connection instead of answering.
+        Cut = "cut",
+        /// Answers something that is not XML.
+        Garbage = "garbage",
+    }
+}
+
+/// Card numbers from one to another, both included: of equal length, compared as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardRange {
+    from: String,
+    to: String,
+}
+
+impl CardRange {
+    /// Is the card within?
+    pub fn contains(&self, card: &str) -> bool {
+        card.len() == self.from.len() && (self.from.as_str()..=self.to.as_str()).contains(&card)
+    }
+}
+
+impl fmt::Display for CardRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.from, self.to)
+    }
+}
+
+impl Setting for CardRange {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        let range = text(value)?.split_once("..").filter(|(from, to)| from.len() == to.len() && from <= to);
+        let (from, to) = range.ok_or_else(|| "a range such as \"00000000000..99999999999\"".to_owned())?;
+        Ok(Self { from: from.to_owned(), to: to.to_owned() })
+    }
+}
+
+/// What the gateway sends to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamTarget {
+    /// The built-in Conax simulator, on a socket of its own.
+    Simulator,
+    /// A Conax, by the base URL of its services.
+    Url(String),
+}
+
+impl std::str::FromStr for UpstreamTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "simulator" {
+            return Ok(Self::Simulator);
+        }
+        let expected = || "\"simulator\" or an http:// or https:// URL without user, query or fragment".to_owned();
+        let url = reqwest::Url::parse(text).map_err(|_| expected())?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        if matches!(url.scheme(), "http" | "https") && plain && url.fragment().is_none() {
+            Ok(Self::Url(text.trim_end_matches('/').to_owned()))
+        } else {
+            Err(expected())
+        }
+    }
+}
+
+impl Setting for UpstreamTarget {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        text(value)?.parse()
+    }
+}

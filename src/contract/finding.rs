@@ -1,0 +1,73 @@
+//! What is wrong with a contract, and where. Every fault is collected; a function that fails has already reported why.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Where something is declared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// File, relative to the contract's folder.
+    pub file: Arc<str>,
+    /// Line, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One fault of a contract.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Where.
+    pub place: Place,
+    /// What is wrong there, for the person who can change it.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+/// Proof that a finding was reported: what a failing function returns instead of its result.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported;
+
+/// The findings so far, each once.
+#[derive(Default)]
+pub(super) struct Findings(RefCell<BTreeSet<Finding>>);
+
+impl Findings {
+    pub(super) fn report(&self, place: &Place, what: impl Into<String>) -> Reported {
+        self.0.borrow_mut().insert(Finding { place: place.clone(), what: what.into() });
+        Reported
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// All of them, by file and line.
+    pub(super) fn into_sorted(self) -> Vec<Finding> {
+        self.0.into_inner().into_iter().collect()
+    }
+}
+
+/// All the results, or [`Reported`] if any failed; unlike `collect`, it runs the iterator to its end, so that every
+/// fault is reported.
+pub(super) fn all<T>(results: impl Iterator<Item = Result<T, Reported>>) -> Result<Vec<T>, Reported> {
+    let (mut values, mut outcome) = (Vec::new(), Ok(()));
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(reported) => outcome = Err(reported),
+        }
+    }
+    outcome.map(|()| values)
+}

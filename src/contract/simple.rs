@@ -1,0 +1,150 @@
+//! Simple types: what a value must be, checked without compiling anything anew, and told in words.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use super::facet::{Facet, FacetSet};
+use super::value::Primitive;
+
+/// The type of a value: a built-in type, a restriction of another type, or a list.
+#[derive(Clone, Debug)]
+pub struct SimpleType {
+    name: Option<&'static str>,
+    base: Option<Arc<SimpleType>>,
+    item: Option<Arc<SimpleType>>,
+    primitive: Primitive,
+    white_space: WhiteSpace,
+    facets: Vec<Facet>,
+}
+
+/// What becomes of white space before a value is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhiteSpace {
+    Preserve,
+    Replace,
+    Collapse,
+}
+
+impl WhiteSpace {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "preserve" => Some(Self::Preserve),
+            "replace" => Some(Self::Replace),
+            "collapse" => Some(Self::Collapse),
+            _ => None,
+        }
+    }
+}
+
+impl SimpleType {
+    /// A type that is restricted by nothing but its lexical form.
+    pub(super) fn of_primitive(name: &'static str, primitive: Primitive) -> Self {
+        let white_space = if primitive == Primitive::Text { WhiteSpace::Preserve } else { WhiteSpace::Collapse };
+        Self { name: Some(name), base: None, item: None, primitive, white_space, facets: Vec::new() }
+    }
+
+    /// A built-in type derived from another.
+    pub(super) fn named(name: &'static str, base: Arc<SimpleType>, facets: FacetSet) -> Self {
+        Self { name: Some(name), ..Self::restriction(base, facets) }
+    }
+
+    /// A restriction of another type.
+    pub(super) fn restriction(base: Arc<SimpleType>, set: FacetSet) -> Self {
+        Self {
+            name: None,
+            item: base.item.clone(),
+            primitive: base.primitive,
+            white_space: set.white_space.unwrap_or(base.white_space),
+            facets: set.facets,
+            base: Some(base),
+        }
+    }
+
+    /// A list of values, separated by white space.
+    pub(super) fn list(item: Arc<SimpleType>) -> Self {
+        let (primitive, white_space) = (Primitive::Text, WhiteSpace::Collapse);
+        Self { name: None, base: None, item: Some(item), primitive, white_space, facets: Vec::new() }
+    }
+
+    /// The type of the items, if this is a list.
+    pub fn item(&self) -> Option<&SimpleType> {
+        self.item.as_deref()
+    }
+
+    /// Checks a value as it stands in a document.
+    ///
+    /// # Errors
+    /// What is wrong with it: "must be …".
+    pub fn check(&self, text: &str) -> Result<(), String> {
+        self.check_normalised(&self.normalise(text))
+    }
+
+    fn check_normalised(&self, text: &str) -> Result<(), String> {
+        match (&self.base, &self.item) {
+            (Some(base), _) => base.check_normalised(text)?,
+            (None, Some(item)) => text.split(' ').filter(|i| !i.is_empty()).try_for_each(|i| item.check(i))?,
+            (None, None) => self.primitive.check(text).map_err(|must| format!("must be {must}"))?,
+        }
+        match self.facets.iter().find(|facet| !facet.holds(self, text)) {
+            Some(facet) => Err(format!("must be {}", facet.words(self))),
+            None => Ok(()),
+        }
+    }
+
+    /// The value without the white space that makes no difference.
+    pub fn normalise<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let is_other_space = |c: char| matches!(c, '\t' | '\n' | '\r');
+        match self.white_space {
+            WhiteSpace::Preserve => Cow::Borrowed(text),
+            WhiteSpace::Replace if text.contains(is_other_space) => Cow::Owned(text.replace(is_other_space, " ")),
+            WhiteSpace::Collapse
+                if text.contains(is_other_space) || text.starts_with(' ') || text.ends_with(' ') || text.contains("  ") =>
+            {
+                let words = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
+                Cow::Owned(words.collect::<Vec<_>>().join(" "))
+            }
+            WhiteSpace::Replace | WhiteSpace::Collapse => Cow::Borrowed(text),
+        }
+    }
+
+    pub(super) fn primitive(&self) -> Primitive {
+        self.primitive
+    }
+
+    /// How long a value is: in items, bytes or characters.
+    pub(super) fn length(&self, text: &str) -> usize {
+        match self.item {
+            Some(_) => text.split(' ').filter(|item| !item.is_empty()).count(),
+            None => self.primitive.length(text),
+        }
+    }
+
+    /// What length counts.
+    pub(super) fn unit(&self) -> &'static str {
+        match self.primitive {
+            _ if self.item.is_some() => "item",
+            Primitive::Hex | Primitive::Base64 => "byte",
+            _ => "character",
+        }
+    }
+
+    pub(super) fn is_same(&self, a: &str, b: &str) -> bool {
+        a == b || (self.item.is_none() && self.primitive.is_same(a, b))
+    }
+}
+
+/// The type in words: `string, at least 1 character, at most 64 characters`.
+impl fmt::Display for SimpleType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = self.name {
+            return f.write_str(name);
+        }
+        match (&self.base, &self.item) {
+            (Some(base), _) => write!(f, "{base}")?,
+            (None, Some(item)) => write!(f, "list of {item}")?,
+            (None, None) => {}
+        }
+        self.facets.iter().try_for_each(|facet| write!(f, ", {}", facet.words(self)))
+    }
+}

@@ -1,0 +1,203 @@
+//! Everything that is declared by a WSDL and the documents it imports, by name. One WSDL, one set of symbols: two
+//! WSDLs may each declare the same name differently.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use super::document::{Document, Documents, WSDL_NS, reference};
+use super::finding::{Findings, Place, Reported};
+use super::node::{Node, SchemaDefaults};
+use super::source::resolve;
+use crate::xml::{Name, XSD_NS};
+
+/// What kind of thing a name stands for; names of different kinds do not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Element,
+    Type,
+    Attribute,
+    Group,
+    AttributeGroup,
+    Message,
+    PortType,
+    Binding,
+}
+
+impl Kind {
+    /// What an element declares, if it has a name that others can refer to.
+    fn of(name: &Name) -> Option<Self> {
+        Some(match (&*name.namespace, &*name.local) {
+            (XSD_NS, "element") => Self::Element,
+            (XSD_NS, "complexType" | "simpleType") => Self::Type,
+            (XSD_NS, "attribute") => Self::Attribute,
+            (XSD_NS, "group") => Self::Group,
+            (XSD_NS, "attributeGroup") => Self::AttributeGroup,
+            (WSDL_NS, "message") => Self::Message,
+            (WSDL_NS, "portType") => Self::PortType,
+            (WSDL_NS, "binding") => Self::Binding,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Element => "element",
+            Self::Type => "type",
+            Self::Attribute => "attribute",
+            Self::Group => "group",
+            Self::AttributeGroup => "attribute group",
+            Self::Message => "message",
+            Self::PortType => "port type",
+            Self::Binding => "binding",
+        })
+    }
+}
+
+/// All the names of one WSDL.
+pub(super) struct Symbols<'a> {
+    documents: &'a Documents,
+    declared: HashMap<(Kind, Name), Vec<Node<'a>>>,
+    /// The services, those of the WSDL itself first.
+    pub(super) services: Vec<Node<'a>>,
+    /// Elements that others may stand in for.
+    heads: HashMap<Name, Place>,
+    /// Documents that could not be had: the namespace that they were to declare, and why.
+    gaps: Vec<(String, String)>,
+    visited: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
+impl<'a> Symbols<'a> {
+    /// Collects what a WSDL and its imports declare.
+    pub(super) fn collect(documents: &'a Documents, wsdl: &'a Document, findings: &Findings) -> Result<Self, Reported> {
+        let mut symbols = Self {
+            documents,
+            declared: HashMap::new(),
+            services: Vec::new(),
+            heads: HashMap::new(),
+            gaps: Vec::new(),
+            visited: BTreeSet::new(),
+        };
+        let root = Node::root(&wsdl.root, &wsdl.file);
+        if !wsdl.root.name.is(WSDL_NS, "definitions") {
+            return Err(root.report(findings, format!("'{}' is not the root of a WSDL 1.1", wsdl.root.name)));
+        }
+        symbols.visit(wsdl, None);
+        Ok(symbols)
+    }
+
+    /// What a name stands for; reported when it stands for nothing, or for two things.
+    pub(super) fn find(&self, kind: Kind, name: &Name, from: &Node<'_>, findings: &Findings) -> Result<Node<'a>, Reported> {
+        match self.declared.get(&(kind, name.clone())).map(Vec::as_slice) {
+            Some([node]) if node.is_schema("redefine") || node.is_schema("override") => Err(node.refuse(findings)),
+            Some([node]) => Ok(node.clone()),
+            Some([first, second, ..]) => {
+                let what = format!("{kind} '{name}' is declared twice: here and at {}", first.place());
+                Err(second.report(findings, what))
+            }
+            _ => {
+                let mut what = format!("{kind} '{name}' is not declared");
+                for (_, why) in self.gaps.iter().filter(|(namespace, _)| **namespace == *name.namespace) {
+                    what.push_str(&format!("; {why}"));
+                }
+                Err(from.report(findings, what))
+            }
+        }
+    }
+
+    /// Where an element is named as one that this one may be replaced by.
+    pub(super) fn substitute(&self, head: &Name) -> Option<&Place> {
+        self.heads.get(head)
+    }
+
+    fn visit(&mut self, document: &'a Document, including: Option<&Arc<str>>) {
+        let root = &document.root;
+        let own: Arc<str> = Arc::from(root.attribute("", "targetNamespace").unwrap_or_default());
+        let target = including.filter(|_| own.is_empty()).unwrap_or(&own);
+        if self.visited.insert((document.file.clone(), target.clone())) {
+            let node = Node::root(root, &document.file);
+            if root.name.is(WSDL_NS, "definitions") {
+                self.visit_definitions(&node, &own);
+            } else if root.name.is(XSD_NS, "schema") {
+                self.visit_schema(node, target.clone());
+            } else {
+                let place = node.place();
+                self.gaps.push((target.to_string(), format!("{place} is neither a WSDL 1.1 nor a schema")));
+            }
+        }
+    }
+
+    fn visit_definitions(&mut self, definitions: &Node<'a>, target: &Arc<str>) {
+        for child in definitions.children() {
+            if child.element.name.is(WSDL_NS, "import") {
+                self.follow(&child, None);
+            } else if child.element.name.is(WSDL_NS, "types") {
+                for schema in child.children().filter(|schema| schema.is_schema("schema")) {
+                    let target = Arc::from(schema.raw_attribute("targetNamespace").unwrap_or_default());
+                    self.visit_schema(schema, target);
+                }
+            } else if child.element.name.is(WSDL_NS, "service") {
+                self.services.push(child);
+            } else {
+                self.declare(child, target);
+            }
+        }
+    }
+
+    fn visit_schema(&mut self, schema: Node<'a>, target: Arc<str>) {
+        let defaults = SchemaDefaults {
+            qualified_elements: schema.attribute("elementFormDefault") == Some("qualified"),
+            qualified_attributes: schema.attribute("attributeFormDefault") == Some("qualified"),
+            chameleon: schema.raw_attribute("targetNamespace").is_none() && !target.is_empty(),
+            target: target.clone(),
+        };
+        for child in schema.with_schema(defaults).children() {
+            match child.local() {
+                "import" => self.follow(&child, None),
+                "include" => self.follow(&child, Some(&target)),
+                "redefine" | "override" => {
+                    for redefined in child.children() {
+                        if let (Some(kind), Some(name)) =
+                            (Kind::of(&redefined.element.name), redefined.attribute("name"))
+                        {
+                            self.declared.insert((kind, Name::new(target.clone(), name)), vec![child.clone()]);
+                        }
+                    }
+                    self.gaps.push((target.to_string(), format!("xs:{} at {} is not supported", child.local(), child.place())));
+                }
+                _ => self.declare(child, &target),
+            }
+        }
+    }
+
+    fn declare(&mut self, node: Node<'a>, target: &Arc<str>) {
+        let (Some(kind), Some(local)) = (Kind::of(&node.element.name), node.attribute("name")) else { return };
+        if kind == Kind::Element
+            && let Some(Ok(head)) = node.name("substitutionGroup", &Findings::default())
+        {
+            self.heads.insert(head, node.place());
+        }
+        self.declared.entry((kind, Name::new(target.clone(), local))).or_default().push(node);
+    }
+
+    /// Goes on with the document that an import or include names; without a location, the namespace is found elsewhere.
+    fn follow(&mut self, node: &Node<'a>, including: Option<&Arc<str>>) {
+        let Some(reference) = reference(node.element) else { return };
+        let document = resolve(&node.place().file, reference.location).and_then(|file| {
+            self.documents.get(&file).map_err(|unread| match unread.line {
+                Some(line) => format!("is not well-formed: line {line}: {}", unread.what),
+                None => unread.what,
+            })
+        });
+        match document {
+            Ok(document) => self.visit(document, including),
+            Err(why) => {
+                let namespace = including.map_or(node.raw_attribute("namespace").unwrap_or_default(), |target| target);
+                let why = format!("'{}', named at {}, {why}", reference.location, node.place());
+                self.gaps.push((namespace.to_owned(), why));
+            }
+        }
+    }
+}

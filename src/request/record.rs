@@ -1,0 +1,189 @@
+//! The provisioning request as it is kept: what was asked, where it stands, and what came of it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{RecordId, RequestType};
+use crate::account::User;
+
+/// Declares an enum that is stored and shown as one of a few words.
+macro_rules! word_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word on the JSON face and in the store.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The one that the word names.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == word)
+            }
+        }
+    };
+}
+
+word_enum! {
+    /// Which of the two documented resources a record belongs to; it is seen only through that one.
+    Family {
+        /// `conax_web_services`.
+        WebServices = "conax_web_services",
+        /// `conax_sms_sas`.
+        SmsSas = "conax_sms_sas",
+    }
+}
+
+word_enum! {
+    /// Where a request stands. PENDING goes to one of the others, never back.
+    State {
+        /// Not ended.
+        Pending = "PENDING",
+        /// Conax did it.
+        Completed = "COMPLETED",
+        /// It was not done, and will not be.
+        Rejected = "REJECTED",
+    }
+}
+
+word_enum! {
+    /// EXPRESS goes first.
+    Priority {
+        /// Before all regular ones.
+        Express = "EXPRESS",
+        /// In its turn.
+        Regular = "REGULAR",
+    }
+}
+
+/// Who sent a request to Conax: the value of process_name.
+pub mod process {
+    /// The API call itself.
+    pub const MANUAL: &str = "MANUAL";
+    /// The processing run.
+    pub const RUN: &str = "PROVISIONING_REQUEST_PROCESSING";
+}
+
+/// One item of parameters_set: one parameter and its own id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Id of the item.
+    pub id: String,
+    /// Name of the parameter, as in the documents' examples.
+    pub name: String,
+    /// Its value; null is not "".
+    pub value: Option<String>,
+}
+
+impl Item {
+    /// An item with an id of its own.
+    pub fn new(name: &str, value: Option<String>) -> Self {
+        Self { id: super::random_hex(), name: name.to_owned(), value }
+    }
+}
+
+/// Why a request was rejected, or is uncertain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// Our code, `AxisFault`, or Conax's StatusCode.
+    pub code: String,
+    /// The whole text.
+    pub description: Option<String>,
+    /// Conax's StatusCode, or the fault's code.
+    pub provider_code: Option<String>,
+    /// Conax's message, or the fault's string.
+    pub provider_description: Option<String>,
+}
+
+/// Codes of failures that the gateway itself finds.
+pub mod failure {
+    /// A SOAP fault or an HTTP error, with the text that Apache Axis prints for it.
+    pub const AXIS_FAULT: &str = "AxisFault";
+    /// The service has no CA ID.
+    pub const SERVICE_NOT_MAPPED: &str = "SERVICE_NOT_MAPPED";
+    /// The stored parameters no longer make a message of the contract that is loaded now.
+    pub const CONTRACT_MISMATCH: &str = "CONTRACT_MISMATCH";
+    /// No connection, after all tries.
+    pub const CONNECT_FAILED: &str = "CONNECT_FAILED";
+    /// The TLS handshake failed.
+    pub const TLS_FAILED: &str = "TLS_FAILED";
+    /// Conax was too busy, after all tries.
+    pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
+    /// Sent, and what became of it is not known.
+    pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+}
+
+/// A request on its way into the store.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// Its id.
+    pub id: RecordId,
+    /// The resource that created it.
+    pub family: Family,
+    /// What it asks for.
+    pub kind: RequestType,
+    /// Its priority.
+    pub priority: Priority,
+    /// As given; `None` where the method was called without it and the documents show null.
+    pub process_immediately: Option<bool>,
+    /// When it is due.
+    pub scheduled_at: DateTime<Utc>,
+    /// parameters_set.
+    pub items: Vec<Item>,
+    /// The subscription it belongs to, as the client named it (JSON), if it did.
+    pub subscription: Option<String>,
+    /// The smartcards it touches: one request at a time is sent for each.
+    pub cards: Vec<String>,
+    /// The set-top boxes it touches.
+    pub boxes: Vec<String>,
+    /// The SOAP request, rendered; `None` where it cannot be sent (and then `refusal` says why).
+    pub body: Option<String>,
+    /// Why it is to be rejected without being sent, when its turn comes.
+    pub refusal: Option<Failure>,
+    /// Who created it.
+    pub created_by: Arc<User>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A request as the store has it.
+#[derive(Clone, Debug)]
+pub struct ProvisioningRequest {
+    /// Ascending, never used twice.
+    pub number: i64,
+    /// Per smartcard, the order of sending.
+    pub sequence_number: i64,
+    /// What was asked.
+    pub asked: NewRequest,
+    /// Where it stands.
+    pub state: State,
+    /// When it was last sent, or ended without being sent.
+    pub executed_at: Option<DateTime<Utc>>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+    /// Times that sending was tried.
+    pub attempts: u32,
+    /// When it is tried again.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// It was sent, and the outcome is not known.
+    pub uncertain: bool,
+    /// Was the body handed to a connection in the last attempt?
+    pub sent: bool,
+    /// The text that came back in the last attempt.
+    pub response: Option<String>,
+    /// Conax's transaction id.
+    pub reference_number: Option<String>,
+    /// Why it was rejected, or what is uncertain about it.
+    pub failure: Option<Failure>,
+    /// Who sent it: [`process`].
+    pub process_name: &'static str,
+    /// Id of the processing run that sent it.
+    pub process_id: Option<String>,
+}

@@ -1,0 +1,84 @@
+//! The entries of a fault's detail (`SOAPFaultDetailsBuilder`, `SOAPFaultBuilder.onEndChild`): what Axis checks while
+//! it reads them, and what it keeps of them for printing.
+
+use super::message::Message;
+use super::print;
+use super::recording::Recording;
+use super::values::{self, Kind, has_text};
+use crate::xml::{Element, Name, Node};
+
+/// One entry as printed.
+pub(super) struct Entry {
+    pub(super) name: Name,
+    pub(super) inner: String,
+}
+
+/// Goes through the entries as Axis does, which tries to read those with a type that it knows.
+pub(super) fn check<'e>(message: &mut Message<'e>, detail: &'e Element, is_waiting: &mut bool) {
+    message.check_encoding(detail);
+    message.children(detail, |message, entry| {
+        if &*entry.name.local == "exceptionName" {
+            if message.value(entry) == Some(None) {
+                message.refuse_by("java.lang.NullPointerException");
+            }
+            return;
+        }
+        let Some(kind) = values::kind(message, entry) else { return message.record(entry) };
+        *is_waiting = matches!(kind, Kind::Unreadable) || message.is_reference(entry) && !values::is_nil(entry);
+        if let (Kind::Simple(name), false) = (kind, message.is_reference(entry)) {
+            if let Some(Some(text)) = message.value(entry)
+                && let Some(complaint) = values::complaint(name, &text)
+            {
+                message.refuse_by(&complaint);
+            }
+        } else {
+            message.record(entry);
+        }
+    });
+}
+
+/// The entries as printed; `None` when there are none, and so an earlier detail counts.
+pub(super) fn keep<'e>(message: &mut Message<'e>, detail: &'e Element) -> Option<Vec<Entry>> {
+    let mut kept = Vec::new();
+    let mut is_empty = true;
+    // SOAP 1.1's own reader of the detail notices text only at its end; elsewhere text has its place.
+    let end_of_text = if message.is_soap12() { None } else { Some(detail.children.as_slice()) };
+    let mut pending: &[Node] = &[];
+    for (at, node) in detail.children.iter().enumerate() {
+        let Node::Element(entry) = node else { continue };
+        if end_of_text.is_none() {
+            refuse_text(message, detail.children.get(..at).unwrap_or_default());
+        }
+        is_empty = false;
+        kept.extend(print_entry(message, entry));
+        pending = detail.children.get(at..).unwrap_or_default();
+    }
+    let _ = pending;
+    is_empty &= !refuse_text(message, &detail.children);
+    (!is_empty).then_some(kept)
+}
+
+/// Axis puts text into an element of another document, which its DOM refuses.
+fn refuse_text(message: &mut Message<'_>, nodes: &[Node]) -> bool {
+    let has_text = has_text(nodes);
+    if has_text {
+        message.refuse_by(
+            "org.w3c.dom.DOMException: WRONG_DOCUMENT_ERR: A node is used in a different document than the one that \
+             created it.",
+        );
+    }
+    has_text
+}
+
+fn print_entry(message: &mut Message<'_>, entry: &Element) -> Option<Entry> {
+    let recording = Recording::of(entry, message.preferred());
+    let fatal = match (recording.surrogate, print::read_back(&recording.text)) {
+        (Some((unit, line)), _) => {
+            format!("Line={line}: Character reference \"&#x{unit:X}\" is an invalid XML character.")
+        }
+        (None, Ok(entry)) => return Some(Entry { inner: print::inner(&entry), name: entry.name }),
+        (None, Err(error)) => format!("Line={}: {}", error.line, error.what),
+    };
+    message.refuse_by(&format!("org.xml.sax.SAXException: Fatal Error: URI=null {fatal}"));
+    None
+}

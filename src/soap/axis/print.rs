@@ -1,0 +1,67 @@
+//! An entry of the detail as Axis prints it after reading it back (`DOM2Writer`, `XMLUtils.getInnerXMLString`).
+//!
+//! Reading back folds a carriage return into a line feed, and line ends in attributes into spaces. Printing sorts the
+//! attributes, declarations among them, by their names as written, because the DOM keeps them so.
+
+use super::dump::encode;
+use crate::xml::{Element, Limits, Node, XmlError, parse};
+
+/// Reads back what was recorded of an entry.
+///
+/// # Errors
+/// The text is no document: prefixes that Axis chose got in each other's way.
+pub(super) fn read_back(recorded: &str) -> Result<Element, XmlError> {
+    parse(recorded, Limits { depth: usize::MAX, attributes: usize::MAX })
+}
+
+/// What stands inside the element, `null` when it is empty.
+pub(super) fn inner(entry: &Element) -> String {
+    if entry.children.is_empty() {
+        return "null".to_owned();
+    }
+    let mut out = String::new();
+    entry.children.iter().for_each(|child| node(child, &mut out));
+    out
+}
+
+fn node(node: &Node, out: &mut String) {
+    match node {
+        Node::Element(child) => element(child, out),
+        Node::Text(text) => out.push_str(&escaped(text)),
+        Node::CData(text) => out.extend(["<![CDATA[", text.as_str(), "]]>"]),
+        Node::Comment(text) => out.extend(["<!--", text.as_str(), "-->"]),
+        // The recording holds none.
+        Node::Instruction(..) => {}
+    }
+}
+
+fn element(element: &Element, out: &mut String) {
+    let name = qualified(&element.prefix, &element.name.local);
+    out.extend(["<", name.as_str()]);
+    let declarations = element.declarations.iter().map(|(prefix, uri)| match &**prefix {
+        "" => ("xmlns".to_owned(), &**uri),
+        prefix => (qualified("xmlns", prefix), &**uri),
+    });
+    let attributes = element.attributes.iter().map(|a| (qualified(&a.prefix, &a.name.local), a.value.as_str()));
+    let mut all: Vec<_> = attributes.chain(declarations).collect();
+    all.sort();
+    for (name, value) in all {
+        out.extend([" ", name.as_str(), "=\"", &escaped(value), "\""]);
+    }
+    if element.children.is_empty() {
+        out.push_str("/>");
+    } else {
+        out.push('>');
+        element.children.iter().for_each(|child| node(child, out));
+        out.extend(["</", name.as_str(), ">"]);
+    }
+}
+
+fn qualified(prefix: &str, local: &str) -> String {
+    if prefix.is_empty() { local.to_owned() } else { format!("{prefix}:{local}") }
+}
+
+/// What was read from XML has no character that cannot be escaped.
+fn escaped(text: &str) -> String {
+    encode(text).unwrap_or_default()
+}

@@ -1,0 +1,88 @@
+//! Turns the bytes of an answer into text: by byte order mark, else by the charset of Content-Type, else by the XML
+//! declaration, else UTF-8 (RFC 7303 section 3; XML 1.0 appendix F).
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// Text, and whether every byte of it made sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The text, without byte order mark.
+    pub text: String,
+    /// False when something had to be replaced by U+FFFD, or the charset is not known.
+    pub is_faithful: bool,
+}
+
+/// Decodes a body.
+pub fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
+    let (encoding, is_known) = match Encoding::for_bom(body) {
+        Some((encoding, _)) => (encoding, true),
+        None => match content_type.and_then(charset_parameter).or_else(|| declared(body)) {
+            Some(label) => (Encoding::for_label(label.as_bytes()).unwrap_or(UTF_8), is_label_known(&label)),
+            None => (without_mark(body), true),
+        },
+    };
+    let (text, had_errors) = encoding.decode_with_bom_removal(body);
+    Decoded { text: text.into_owned(), is_faithful: is_known && !had_errors }
+}
+
+fn is_label_known(label: &str) -> bool {
+    Encoding::for_label(label.as_bytes()).is_some()
+}
+
+/// The parameter `charset` of a media type.
+fn charset_parameter(content_type: &str) -> Option<String> {
+    parameter(content_type, "charset")
+}
+
+/// A parameter of a media type, without its quotes (RFC 9110 section 8.3.1).
+pub(super) fn parameter(content_type: &str, name: &str) -> Option<String> {
+    content_type.split(';').skip(1).find_map(|part| {
+        let (key, value) = part.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        (key.trim().eq_ignore_ascii_case(name) && !value.is_empty()).then(|| value.to_owned())
+    })
+}
+
+/// The encoding named by the XML declaration; only ASCII-compatible ones can be read this way.
+fn declared(body: &[u8]) -> Option<String> {
+    let head = body.get(..body.len().min(200))?;
+    let head = std::str::from_utf8(head).unwrap_or_else(|e| {
+        std::str::from_utf8(head.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+    });
+    let declaration = head.strip_prefix("<?xml")?.split("?>").next()?;
+    let value = declaration.split("encoding").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let label = value.get(1..)?.split(quote).next()?;
+    // A declaration that could be read byte by byte is not UTF-16, whatever it says.
+    let is_utf_16 = Encoding::for_label(label.as_bytes()).is_some_and(|e| e == UTF_16LE || e == UTF_16BE);
+    (!is_utf_16).then(|| label.to_owned())
+}
+
+/// UTF-16 without a mark shows by the zero byte beside its first `<`.
+fn without_mark(body: &[u8]) -> &'static Encoding {
+    match body {
+        [b'<', 0, ..] => UTF_16LE,
+        [0, b'<', ..] => UTF_16BE,
+        _ => UTF_8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_mark_then_header_then_declaration() {
+        let latin = |head: &str| [head.as_bytes(), b"<a>\xE9\x80</a>"].concat();
+        let header = Some("text/xml; charset=windows-1252");
+        assert_eq!(decode(&latin("<?xml version='1.0' encoding='iso-8859-1'?>"), None).text.chars().rev().nth(5), Some('é'));
+        assert!(decode(&latin(""), header).text.contains("é€"));
+        assert!(decode(b"<?xml version='1.0' encoding='utf-8'?><a>\xE9</a>", Some("text/xml;charset=\"ISO-8859-1\"")).text.contains('é'));
+        assert!(!decode(&latin(""), None).is_faithful);
+        assert!(!decode(b"<a/>", Some("text/xml; charset=klingon")).is_faithful);
+        let utf_16: Vec<u8> = "\u{FEFF}<a>é</a>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(decode(&utf_16, header).text, "<a>é</a>");
+        assert_eq!(decode(utf_16.get(2..).unwrap(), None).text, "<a>é</a>");
+        assert_eq!(decode("\u{FEFF}<a>é</a>".as_bytes(), header).text, "<a>é</a>");
+    }
+}

@@ -1,0 +1,148 @@
+//! Where everything is kept. One trait; SQLite stands behind it.
+//!
+//! Rule: a call that writes returns only after its change cannot be lost. Calls that write requests take batches, so
+//! that a server database behind the same trait pays one round trip for many.
+
+mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::account::{ApiKey, User};
+use crate::catalogue::{Entry, EntryKind, Key};
+use crate::request::{Attempt, Family, NewRequest, ProvisioningRequest, RecordId, RequestType, State};
+
+pub use sqlite::{Options, SqliteStore};
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// More writes wait than allowed: try again later.
+    #[error("the store has too many writes waiting")]
+    Busy,
+    /// A name that must be unique is taken.
+    #[error("{0} exists already")]
+    Taken(String),
+    /// The store cannot be written any more, or never could be opened.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// Anything else.
+    #[error("store: {0}")]
+    Other(String),
+}
+
+/// How a record is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordKey {
+    /// By id.
+    Id(RecordId),
+    /// By number.
+    Number(i64),
+}
+
+/// Which records a list shows, oldest first. Filters combine with AND.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this family only.
+    pub family: Option<Family>,
+    /// Of this type only.
+    pub kind: Option<RequestType>,
+    /// In this state only.
+    pub state: Option<State>,
+    /// With this reference number.
+    pub reference_number: Option<String>,
+    /// That touch this smartcard.
+    pub card: Option<String>,
+    /// That touch this set-top box.
+    pub stb: Option<String>,
+    /// With a greater number.
+    pub after: i64,
+    /// Skip that many.
+    pub offset: u64,
+    /// Show at most that many.
+    pub limit: u64,
+}
+
+/// An accepted request, and whether the caller is to send it now.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The record.
+    pub request: ProvisioningRequest,
+    /// It is leased to the caller; otherwise the processing run takes it in its turn.
+    pub leased: bool,
+}
+
+/// A request to be accepted.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// The request.
+    pub request: NewRequest,
+    /// Lease it to the caller, if no earlier due request of its cards is open.
+    pub lease: bool,
+}
+
+/// The end of an attempt: the record as it now stands, and the attempt for its history.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The record, after [`ProvisioningRequest::settle`].
+    pub request: ProvisioningRequest,
+    /// The attempt, if one was made.
+    pub attempt: Option<Attempt>,
+}
+
+/// Where records, users, tokens and the catalogue are kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Commits requests; from then on they cannot be lost.
+    async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError>;
+    /// Leases the requests that are due at `now` and not held up by an earlier one of their cards: EXPRESS first, then
+    /// by date, then by number.
+    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// Commits what attempts made of requests, and ends their leases.
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<(), StoreError>;
+    /// Marks the requests that a dead process left under way as uncertain; returns how many.
+    async fn recover(&self, now: DateTime<Utc>) -> Result<usize, StoreError>;
+    /// When the next waiting request falls due.
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// One record; `family` limits where it is looked for.
+    async fn find(&self, family: Option<Family>, key: RecordKey) -> Result<Option<ProvisioningRequest>, StoreError>;
+    /// Records, oldest first.
+    async fn list(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// The history of a request's attempts.
+    async fn attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Adds a user.
+    async fn add_user(&self, user: User, password_hash: String) -> Result<(), StoreError>;
+    /// All users that can sign in.
+    async fn users(&self) -> Result<Vec<User>, StoreError>;
+    /// A user by name, with the password's hash.
+    async fn user(&self, username: &str) -> Result<Option<(User, String)>, StoreError>;
+    /// Ends a user: no sign-in any more, tokens and keys gone; records still name it. False if there is none.
+    async fn remove_user(&self, username: &str) -> Result<bool, StoreError>;
+    /// Adds a token, by its hash.
+    async fn add_token(&self, hash: [u8; 32], user_id: &str, expires_at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Whose token it is, and when it expires.
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<(Arc<User>, DateTime<Utc>)>, StoreError>;
+    /// Ends a token. False if there is none.
+    async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError>;
+    /// Adds an API key, by its hash, for a user. False if there is no such user.
+    async fn add_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<bool, StoreError>;
+    /// All API keys.
+    async fn keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+    /// The user that a key signs in as.
+    async fn key_user(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError>;
+    /// Ends an API key, by id. False if there is none.
+    async fn remove_key(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// Adds entries, or replaces those of the same id; all of them or none.
+    async fn import(&self, kind: EntryKind, entries: Vec<Entry>) -> Result<(), StoreError>;
+    /// The entries named by `values`, in no particular order.
+    async fn entries(&self, kind: EntryKind, key: Key, values: Vec<String>) -> Result<Vec<Entry>, StoreError>;
+    /// The entries of a kind, by name.
+    async fn catalogue(&self, kind: EntryKind) -> Result<Vec<Entry>, StoreError>;
+
+    /// Can it be written? Commits nothing.
+    async fn check_writable(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,81 @@
+//! Leasing due requests to the processing run, and taking back what a dead process left under way.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+
+use super::{request_read, request_write};
+use crate::request::{Failure, Priority, ProvisioningRequest, failure, process};
+use crate::store::StoreError;
+
+/// The waiting requests of one priority that nothing holds up: no earlier due request of a card of theirs is open, and
+/// no request of such a card is under way.
+const READY: &str = "-- ready
+    SELECT number FROM request r
+    WHERE priority = ?1 AND ready_at <= ?2 AND state = 'PENDING' AND lease IS NULL AND uncertain = 0
+        AND NOT EXISTS (
+            SELECT 1 FROM lane mine JOIN lane other ON other.card = mine.card AND other.number <> mine.number
+            WHERE mine.number = r.number AND (
+                (other.number < mine.number AND other.due <= ?2)
+                OR EXISTS (SELECT 1 FROM request o WHERE o.number = other.number AND o.lease IS NOT NULL)))
+    ORDER BY ready_at, number LIMIT ?3";
+
+pub(super) fn claim(
+    db: &Connection,
+    now: DateTime<Utc>,
+    limit: usize,
+    run: &str,
+) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    let mut numbers: Vec<i64> = Vec::new();
+    let mut ready = db.prepare_cached(READY)?;
+    let mut lease = db.prepare_cached("-- claim\nUPDATE request SET lease = ?2 WHERE number = ?1")?;
+    for priority in Priority::ALL {
+        let room = i64::try_from(limit - numbers.len()).unwrap_or(i64::MAX);
+        let rows = ready.query_map(params![priority.as_str(), now.timestamp_millis(), room], |row| row.get(0))?;
+        let found: Vec<i64> = rows.collect::<Result<_, _>>()?;
+        for number in &found {
+            lease.execute(params![number, run])?;
+        }
+        numbers.extend(found);
+    }
+    let mut claimed = request_read::by_numbers(db, &numbers)?;
+    for request in &mut claimed {
+        request.process_name = process::RUN;
+        request.process_id = Some(run.to_owned());
+    }
+    Ok(claimed)
+}
+
+/// The store has one process: whatever is leased when it starts was under way when the last one died.
+pub(super) fn recover(db: &Connection, now: DateTime<Utc>) -> Result<usize, StoreError> {
+    let unknown = Failure {
+        code: failure::OUTCOME_UNKNOWN.to_owned(),
+        description: Some("The gateway stopped while this request was under way.".to_owned()),
+        ..Failure::default()
+    };
+    let mut statement = db.prepare_cached(
+        "-- recover
+         UPDATE request SET lease = NULL, uncertain = 1, failure = ?1, updated_at = ?2 WHERE lease IS NOT NULL
+         RETURNING number",
+    )?;
+    let json = request_write::failure_to_json(&unknown)?;
+    let rows = statement.query_map(params![json, now.timestamp_millis()], |row| row.get(0))?;
+    let numbers: Vec<i64> = rows.collect::<Result<_, _>>()?;
+    for number in &numbers {
+        request_write::leave_lanes(db, *number)?;
+    }
+    Ok(numbers.len())
+}
+
+pub(super) fn next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- next_due
+         SELECT min(ready_at) FROM request
+         WHERE priority = ?1 AND state = 'PENDING' AND lease IS NULL AND uncertain = 0",
+    )?;
+    let mut next: Option<i64> = None;
+    for priority in Priority::ALL {
+        let due: Option<i64> = statement.query_row([priority.as_str()], |row| row.get(0))?;
+        next = next.into_iter().chain(due).min();
+    }
+    Ok(next.and_then(DateTime::from_timestamp_millis))
+}

@@ -1,0 +1,78 @@
+//! Opens the database file: pragmas, schema, and the checks that it is ours.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::StoreError;
+
+/// Name of the database file in the data folder.
+const FILE: &str = "gateway.sqlite3";
+/// Marks a database as ours (`PRAGMA application_id`): "CXGW".
+const APPLICATION_ID: i32 = 0x4358_4757;
+/// The migrations, in order; `PRAGMA user_version` counts those applied.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// How long another process (the command line) may hold the write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statements kept prepared on each connection.
+const STATEMENTS: usize = 64;
+
+/// Makes the data folder and returns the path of the database in it.
+pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
+    std::fs::create_dir_all(data_dir)
+        .map_err(|e| StoreError::Unavailable(format!("cannot make the folder {}: {e}", data_dir.display())))?;
+    Ok(data_dir.join(FILE))
+}
+
+/// The writing connection, after all migrations.
+pub(super) fn open_writer(file: &Path) -> Result<Connection, StoreError> {
+    open(file).map_err(|e| StoreError::Unavailable(format!("cannot open {}: {e}", file.display())))
+}
+
+fn open(file: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
+    let mut db = Connection::open(file)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(format!("the file system does not allow WAL (journal mode is {mode})").into());
+    }
+    db.execute_batch(
+        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;
+         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
+    )?;
+    migrate(&mut db)?;
+    Ok(db)
+}
+
+fn migrate(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
+    let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let applied = usize::try_from(version)?;
+    let application: i32 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err("it is not a database of conax-gateway".into());
+    }
+    if applied > MIGRATIONS.len() {
+        return Err(format!("it is of version {version}, made by a newer conax-gateway").into());
+    }
+    for migration in MIGRATIONS.iter().skip(applied) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len())?)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// A read-only connection.
+pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;")?;
+    Ok(db)
+}

@@ -1,0 +1,165 @@
+//! The embedded store: SQLite in WAL mode, one writer thread with group commit, a few read-only connections.
+//!
+//! `synchronous=FULL` always: a commit is on disk when it returns. Requests have sequential keys and time-ordered ids,
+//! so that the indexes grow at their end.
+
+mod accounts;
+mod catalogue;
+mod claim;
+mod connection;
+mod reader;
+mod request_read;
+mod request_write;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store, StoreError};
+use crate::account::{ApiKey, User};
+use crate::catalogue::{Entry, EntryKind, Key};
+use crate::request::{Attempt, Family, ProvisioningRequest};
+use reader::Readers;
+use writer::Writer;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder of the database; made if missing.
+    pub data_dir: PathBuf,
+    /// Writes that may wait.
+    pub queue: usize,
+    /// Connections for reading.
+    pub readers: usize,
+    /// How long one read may take.
+    pub read_timeout: Duration,
+}
+
+/// Everything, in one SQLite file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the database, and makes or migrates it.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be opened or is not ours.
+    pub fn open(options: &Options) -> Result<Self, StoreError> {
+        let file = connection::prepare(&options.data_dir)?;
+        let writer = Writer::start(connection::open_writer(&file)?, options.queue)?;
+        let readers = Readers::open(&file, options.readers, options.read_timeout)?;
+        Ok(Self { writer, readers })
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError> {
+        self.writer.write(move |db| batch.into_iter().map(|a| request_write::accept(db, a)).collect()).await
+    }
+
+    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        let run = run.to_owned();
+        self.writer.write(move |db| claim::claim(db, now, limit, &run)).await
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<(), StoreError> {
+        self.writer.write(move |db| batch.iter().try_for_each(|s| request_write::settle(db, s))).await
+    }
+
+    async fn recover(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
+        self.writer.write(move |db| claim::recover(db, now)).await
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.readers.read(claim::next_due).await
+    }
+
+    async fn find(&self, family: Option<Family>, key: RecordKey) -> Result<Option<ProvisioningRequest>, StoreError> {
+        self.readers.read(move |db| request_read::find(db, family, &key)).await
+    }
+
+    async fn list(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        self.readers.read(move |db| request_read::list(db, &filter)).await
+    }
+
+    async fn attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError> {
+        self.readers.read(move |db| request_read::attempts(db, number)).await
+    }
+
+    async fn add_user(&self, user: User, password_hash: String) -> Result<(), StoreError> {
+        self.writer.write(move |db| accounts::add_user(db, &user, &password_hash)).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.readers.read(accounts::users).await
+    }
+
+    async fn user(&self, username: &str) -> Result<Option<(User, String)>, StoreError> {
+        let username = username.to_owned();
+        self.readers.read(move |db| accounts::user(db, &username)).await
+    }
+
+    async fn remove_user(&self, username: &str) -> Result<bool, StoreError> {
+        let username = username.to_owned();
+        self.writer.write(move |db| accounts::remove_user(db, &username)).await
+    }
+
+    async fn add_token(&self, hash: [u8; 32], user_id: &str, expires_at: DateTime<Utc>) -> Result<(), StoreError> {
+        let user_id = user_id.to_owned();
+        self.writer.write(move |db| accounts::add_token(db, &hash, &user_id, expires_at)).await
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<(Arc<User>, DateTime<Utc>)>, StoreError> {
+        self.readers.read(move |db| accounts::token(db, &hash)).await
+    }
+
+    async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        self.writer.write(move |db| accounts::remove_token(db, &hash)).await
+    }
+
+    async fn add_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<bool, StoreError> {
+        self.writer.write(move |db| accounts::add_key(db, &key, &hash)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.readers.read(accounts::keys).await
+    }
+
+    async fn key_user(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
+        self.readers.read(move |db| accounts::key_user(db, &hash)).await
+    }
+
+    async fn remove_key(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.writer.write(move |db| accounts::remove_key(db, &id)).await
+    }
+
+    async fn import(&self, kind: EntryKind, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.writer.write(move |db| catalogue::import(db, kind, &entries)).await
+    }
+
+    async fn entries(&self, kind: EntryKind, key: Key, values: Vec<String>) -> Result<Vec<Entry>, StoreError> {
+        self.readers.read(move |db| catalogue::entries(db, kind, key, &values)).await
+    }
+
+    async fn catalogue(&self, kind: EntryKind) -> Result<Vec<Entry>, StoreError> {
+        self.readers.read(move |db| catalogue::all(db, kind)).await
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        self.writer.write(|_| Ok(())).await
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading requests: one, a list, and a request's attempts.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rusqlite::types::{Type, Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+
+use super::accounts::{USER_COLUMNS, row_to_user};
+use crate::request::{
+    Attempt, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, RecordId, RequestType, State, process,
+};
+use crate::store::{Filter, RecordKey, StoreError};
+
+type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
+
+/// A whole record: the columns that [`row_to_request`] reads, in its order.
+fn select(tail: &str) -> String {
+    format!(
+        "SELECT r.number, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, r.items,
+             r.subscription, r.body, r.refusal, r.sequence_number, r.created_at, r.state, r.ready_at, r.uncertain,
+             r.attempts, r.sent, r.executed_at, r.updated_at, r.reference_number, r.failure, r.process_name,
+             r.process_id, a.response, {USER_COLUMNS}
+         FROM request r JOIN user u ON u.id = r.created_by
+             LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
+    )
+}
+
+fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
+    let scheduled_at = time(row, 6)?;
+    let ready_at = time(row, 14)?;
+    let asked = NewRequest {
+        id: word(row, 1, RecordId::parse)?,
+        family: word(row, 2, Family::parse)?,
+        kind: word(row, 3, |w| w.parse::<RequestType>().ok())?,
+        priority: word(row, 4, Priority::parse)?,
+        process_immediately: row.get(5)?,
+        scheduled_at,
+        items: json::<Vec<(String, String, Option<String>)>>(row, 7)?
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(id, name, value)| Item { id, name, value })
+            .collect(),
+        subscription: row.get(8)?,
+        cards: Vec::new(),
+        boxes: Vec::new(),
+        body: row.get(9)?,
+        refusal: failure(row, 10)?,
+        created_at: time(row, 12)?,
+        created_by: Arc::new(row_to_user(row, 25)?),
+    };
+    let is_run = row.get_ref(22)?.as_str()? == process::RUN;
+    Ok(ProvisioningRequest {
+        number: row.get(0)?,
+        sequence_number: row.get(11)?,
+        asked,
+        state: word(row, 13, State::parse)?,
+        next_attempt_at: (ready_at > scheduled_at).then_some(ready_at),
+        uncertain: row.get(15)?,
+        attempts: row.get(16)?,
+        sent: row.get(17)?,
+        executed_at: optional_time(row, 18)?,
+        updated_at: time(row, 19)?,
+        reference_number: row.get(20)?,
+        failure: failure(row, 21)?,
+        process_name: if is_run { process::RUN } else { process::MANUAL },
+        process_id: row.get(23)?,
+        response: row.get(24)?,
+    })
+}
+
+fn wrong(column: usize, what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
+}
+
+fn word<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    parse(text).ok_or_else(|| wrong(column, format!("unexpected value '{text}'")))
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(serde_json::from_str).transpose().map_err(|e| wrong(column, e))
+}
+
+fn failure(row: &Row<'_>, column: usize) -> Result<Option<Failure>> {
+    let parts = json::<(String, Option<String>, Option<String>, Option<String>)>(row, column)?;
+    Ok(parts.map(|(code, description, provider_code, provider_description)| Failure {
+        code,
+        description,
+        provider_code,
+        provider_description,
+    }))
+}
+
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<DateTime<Utc>> {
+    optional_time(row, column)?.ok_or_else(|| wrong(column, "a time is missing"))
+}
+
+fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<DateTime<Utc>>> {
+    let millis: Option<i64> = row.get(column)?;
+    millis.map(|m| DateTime::from_timestamp_millis(m).ok_or_else(|| wrong(column, "not a time"))).transpose()
+}
+
+pub(super) fn find(
+    db: &Connection,
+    family: Option<Family>,
+    key: &RecordKey,
+) -> Result<Option<ProvisioningRequest>, StoreError> {
+    let (column, value) = match key {
+        RecordKey::Id(id) => ("id", Value::from(id.as_str().to_owned())),
+        RecordKey::Number(number) => ("number", Value::from(*number)),
+    };
+    let sql = format!("-- find\n{}", select(&format!("WHERE r.{column} = ?1")));
+    let found = db.prepare_cached(&sql)?.query_row([value], row_to_request).optional()?;
+    Ok(found.filter(|r| family.is_none_or(|f| f == r.asked.family)))
+}
+
+pub(super) fn by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    let sql = format!("-- by_numbers\n{}", select("WHERE r.number = ?1"));
+    let mut statement = db.prepare_cached(&sql)?;
+    Ok(numbers.iter().map(|n| statement.query_row([n], row_to_request)).collect::<Result<_>>()?)
+}
+
+pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    let (sql, values) = numbers_query(filter);
+    let mut statement = db.prepare_cached(&sql)?;
+    let numbers: Vec<i64> =
+        statement.query_map(params_from_iter(values), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    by_numbers(db, &numbers)
+}
+
+/// The query for the numbers of a page. What narrows most leads: a reference number, then a device; else each pair of
+/// state and type is one range of the index, and the ranges are merged, so that no filter makes it read far beyond
+/// the page.
+fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
+    let limit = i64::try_from(filter.limit.min(1_000_000)).unwrap_or(i64::MAX);
+    let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX - limit);
+    let mut values = vec![
+        Value::from(filter.after),
+        Value::from(limit),
+        Value::from(offset),
+        Value::from(limit.saturating_add(offset)),
+    ];
+    let mut bind = |value: &str| {
+        values.push(Value::from(value.to_owned()));
+        format!("?{}", values.len())
+    };
+    let mut joins = String::new();
+    let mut conditions = String::from("r.number > ?1");
+    for (kind, ca_id) in [("card", &filter.card), ("stb", &filter.stb)] {
+        if let Some(ca_id) = ca_id {
+            let ca_id = bind(ca_id);
+            joins.push_str(&format!(
+                " JOIN device {kind} ON {kind}.number = r.number AND {kind}.kind = '{kind}' AND {kind}.ca_id = {ca_id}"
+            ));
+        }
+    }
+    if let Some(reference) = &filter.reference_number {
+        let reference = bind(reference);
+        conditions.push_str(&format!(" AND r.reference_number = {reference}"));
+    }
+    let is_narrow = filter.reference_number.is_some() || !joins.is_empty();
+    let families = filter.family.map_or(Family::ALL.to_vec(), |f| vec![f]);
+    let states = filter.state.map_or(State::ALL.to_vec(), |s| vec![s]);
+    let kinds = filter.kind.map_or(RequestType::ALL.to_vec(), |k| vec![k]);
+    let list = |words: &[&str]| words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(",");
+    let page = "ORDER BY 1 LIMIT ?2 OFFSET ?3";
+    let families: Vec<&str> = families.iter().map(|f| f.as_str()).collect();
+    let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
+    let kinds: Vec<&str> = kinds.iter().map(|k| k.as_str()).collect();
+    if is_narrow {
+        let sql = format!(
+            "-- list: narrow\nSELECT r.number FROM request r{joins} WHERE {conditions} AND r.family IN ({}) AND
+             r.state IN ({}) AND r.type IN ({}) {page}",
+            list(&families),
+            list(&states),
+            list(&kinds)
+        );
+        return (sql, values);
+    }
+    let mut ranges = Vec::new();
+    for family in &families {
+        for state in &states {
+            for kind in &kinds {
+                ranges.push(format!(
+                    "SELECT * FROM (SELECT number FROM request WHERE family = '{family}' AND state = '{state}' AND
+                     type = '{kind}' AND number > ?1 ORDER BY number LIMIT ?4)"
+                ));
+            }
+        }
+    }
+    (format!("-- list: ranges\n{} {page}", ranges.join("\nUNION ALL ")), values)
+}
+
+pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- attempts
+         SELECT attempt, started_at, duration_ms, sent, http_status, error, response FROM attempt
+         WHERE number = ?1 ORDER BY attempt",
+    )?;
+    let rows = statement.query_map([number], |row| {
+        Ok(Attempt {
+            attempt: row.get(0)?,
+            started_at: time(row, 1)?,
+            duration_ms: row.get(2)?,
+            sent: row.get(3)?,
+            http_status: row.get(4)?,
+            error: row.get(5)?,
+            response: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_>>()?)
+}

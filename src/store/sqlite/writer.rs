@@ -1,0 +1,154 @@
+//! The one writer thread. It takes whatever waits, up to a bound, as one transaction, and answers only after the
+//! commit: many requests share one wait for the disk, and none is told "done" before it is.
+//!
+//! Each write has a savepoint of its own, so that one that fails takes no other with it. When a commit fails the whole
+//! group is told so, and the writer stops: what is on disk is then unknown, and the next start finds out.
+
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::StoreError;
+
+/// Writes in one transaction, at most.
+const GROUP: usize = 256;
+
+/// A write on its way: run inside the transaction, then answered.
+trait Job: Send {
+    fn run(&mut self, db: &Connection);
+    fn answer(self: Box<Self>, committed: Result<(), String>);
+}
+
+/// Handle of the writer thread; dropping it lets the thread finish what waits, and joins it.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the thread; `queue` writes may wait.
+    pub(super) fn start(db: Connection, queue: usize) -> Result<Self, StoreError> {
+        let (jobs, waiting) = mpsc::channel(queue);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || work(db, waiting))
+            .map_err(|e| StoreError::Unavailable(format!("cannot start the writer thread: {e}")))?;
+        Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs `write` inside a transaction, and returns what it returned once that is committed.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let stopped = || StoreError::Unavailable("the writer has stopped".to_owned());
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Pending { write: Some(write), result: None, reply });
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.try_send(job).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if thread.is_some_and(|t| t.join().is_err()) {
+            tracing::error!("the store's writer thread panicked");
+        }
+    }
+}
+
+struct Pending<T, F> {
+    write: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Pending<T, F> {
+    fn run(&mut self, db: &Connection) {
+        if let Some(write) = self.write.take() {
+            self.result = Some(in_savepoint(db, write));
+        }
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), String>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(StoreError::Other("the write was not run".to_owned())),
+            (Err(error), _) => Err(StoreError::Unavailable(error)),
+        };
+        // Nobody waits when the client has gone; the change stands all the same.
+        drop(self.reply.send(result));
+    }
+}
+
+fn in_savepoint<T>(db: &Connection, write: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let run = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
+    run("SAVEPOINT job")?;
+    let result = write(db);
+    if result.is_err() {
+        run("ROLLBACK TO job")?;
+    }
+    run("RELEASE job")?;
+    result
+}
+
+fn work(mut db: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP {
+            match waiting.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        let committed = commit(&mut db, &mut group).map_err(|e| format!("a commit failed: {e}"));
+        let failed = committed.is_err();
+        if let Err(error) = &committed {
+            tracing::error!(writes = group.len(), error, "writing to the store failed; no further request is accepted");
+        }
+        for job in group {
+            job.answer(committed.clone());
+        }
+        if failed {
+            return;
+        }
+    }
+}
+
+fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in group {
+        job.run(&transaction);
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failed_write_takes_no_other_with_it() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
+        let writer = Writer::start(db, 16).unwrap();
+        let insert = |x: i64, fail: bool| {
+            writer.write(move |db| {
+                db.execute("INSERT INTO t VALUES (?1)", [x])?;
+                if fail { Err(StoreError::Other("no".to_owned())) } else { Ok(()) }
+            })
+        };
+        let (a, b, c) = tokio::join!(insert(1, false), insert(2, true), insert(3, false));
+        assert!(a.is_ok() && b.is_err() && c.is_ok());
+        let sum = writer.write(|db| Ok(db.query_row("SELECT sum(x) FROM t", [], |r| r.get::<_, i64>(0))?)).await;
+        assert_eq!(sum.unwrap(), 4);
+    }
+}

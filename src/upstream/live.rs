@@ -1,0 +1,148 @@
+//! The real thing: HTTP to the Conax services, with HTTP Basic, a client certificate and an own CA as configured.
+//!
+//! Redirects are not followed (a POST would become a GET, and credentials would go elsewhere), proxies of the
+//! environment are not used, and there is no HTTP/2: one request, one connection, one answer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::failure::{in_words, obstacle};
+use super::marked_body::MarkedBody;
+use super::{Call, CallFailure, HttpAnswer, Transport};
+use crate::config::{Secret, Upstream};
+
+/// HTTP to one base URL.
+pub struct LiveTransport {
+    client: reqwest::Client,
+    base_url: String,
+    credentials: Option<(String, Secret)>,
+    answer_timeout: Duration,
+    max_response_bytes: usize,
+}
+
+/// Why the transport could not be made: a file, or what is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {what}")]
+pub struct TransportFault {
+    /// The setting at fault.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl LiveTransport {
+    /// A transport to `base_url`, with everything else from the configuration.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be read or used.
+    pub fn new(base_url: &str, config: &Upstream) -> Result<Self, TransportFault> {
+        let mut client = reqwest::Client::builder()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("conax-gateway/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.connect_timeout_s)
+            .pool_idle_timeout(config.idle_timeout_s)
+            .pool_max_idle_per_host(config.max_concurrency)
+            .tcp_nodelay(true);
+        if let Some(file) = &config.ca_file {
+            let setting = "upstream.ca_file";
+            let pem = read(setting, file)?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| fault(setting, format!("{}: {}", file.display(), in_words(e))))?;
+            if certificates.is_empty() {
+                return Err(fault(setting, format!("{} holds no certificate", file.display())));
+            }
+            client = client.tls_certs_only(certificates);
+        }
+        if let (Some(certificate), Some(key)) = (&config.client_certificate, &config.client_key) {
+            let mut pem = read("upstream.client_key", key)?;
+            pem.push(b'\n');
+            pem.extend(read("upstream.client_certificate", certificate)?);
+            let identity = reqwest::Identity::from_pem(&pem)
+                .map_err(|e| fault("upstream.client_certificate", format!("{}: {}", certificate.display(), in_words(e))))?;
+            client = client.identity(identity);
+        }
+        let client = client.build().map_err(|e| fault("upstream", in_words(e)))?;
+        let credentials = config.username.clone().zip(config.password.clone());
+        Ok(Self {
+            client,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            credentials,
+            answer_timeout: config.answer_timeout_s,
+            max_response_bytes: config.max_response_bytes,
+        })
+    }
+
+    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpAnswer, CallFailure> {
+        let status = response.status();
+        let reason = match response.extensions().get::<hyper::ext::ReasonPhrase>() {
+            Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
+            None => status.canonical_reason().unwrap_or_default().to_owned(),
+        };
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        let mut body = Vec::new();
+        loop {
+            let doubt = |what: String, partial: Vec<u8>| CallFailure::Doubt {
+                what,
+                status: Some(status.as_u16()),
+                partial,
+                content_type: content_type.clone(),
+            };
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > self.max_response_bytes => {
+                    let room = self.max_response_bytes - body.len();
+                    body.extend(chunk.iter().take(room));
+                    return Err(doubt(format!("the answer is over {} bytes", self.max_response_bytes), body));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(HttpAnswer { status: status.as_u16(), reason, content_type, body }),
+                Err(error) => return Err(doubt(format!("the answer broke off: {}", in_words(error)), body)),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for LiveTransport {
+    async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
+        for (name, value) in [("content-type", Some(&call.content_type)), ("soapaction", call.soap_action.as_ref())] {
+            if let Some(value) = value.and_then(|v| HeaderValue::from_str(v).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        let (body, mark) = MarkedBody::new(call.body);
+        let mut request = self
+            .client
+            .post(format!("{}{}", self.base_url, call.path))
+            .headers(headers)
+            .timeout(self.answer_timeout)
+            .body(reqwest::Body::wrap(body));
+        if let Some((username, password)) = &self.credentials {
+            request = request.basic_auth(username, Some(password.expose()));
+        }
+        match request.send().await {
+            Ok(response) => self.receive(response).await,
+            Err(error) => Err(match obstacle(&error, mark.is_taken()) {
+                Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
+                None => CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None },
+            }),
+        }
+    }
+}
+
+fn fault(setting: &'static str, what: String) -> TransportFault {
+    TransportFault { setting, what }
+}
+
+fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, TransportFault> {
+    std::fs::read(file).map_err(|e| fault(setting, format!("cannot read {}: {e}", file.display())))
+}

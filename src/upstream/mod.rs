@@ -1,0 +1,78 @@
+//! The way to Conax: one call, one exchange, and above all how far the bytes got.
+//!
+//! Rule: a transport never sends anything twice. Whether a request may be sent again is decided from what it reports:
+//! a call that failed either was not sent, or there is doubt.
+
+mod failure;
+mod live;
+mod marked_body;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use live::{LiveTransport, TransportFault};
+
+/// One SOAP request on its way.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Path of the service below the base URL.
+    pub path: String,
+    /// Content-Type, with charset.
+    pub content_type: String,
+    /// SOAPAction, quoted, for SOAP 1.1.
+    pub soap_action: Option<String>,
+    /// The envelope, as it was committed.
+    pub body: Bytes,
+}
+
+/// An HTTP answer, whole.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase as sent, else the standard one.
+    pub reason: String,
+    /// Content-Type, if any.
+    pub content_type: Option<String>,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallFailure {
+    /// Nothing of the request reached a connection: it may be sent again.
+    NotSent {
+        /// What stood in the way.
+        obstacle: Obstacle,
+        /// In words, with the cause.
+        what: String,
+    },
+    /// The request, or a part of it, may have arrived.
+    Doubt {
+        /// In words, with the cause.
+        what: String,
+        /// The status, if the answer got that far.
+        status: Option<u16>,
+        /// What came of the body.
+        partial: Vec<u8>,
+        /// Content-Type of that part.
+        content_type: Option<String>,
+    },
+}
+
+/// What keeps a request from being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No connection: name, network, refusal, time-out.
+    Connect,
+    /// The TLS handshake failed: a certificate on one side, or no common version.
+    Tls,
+}
+
+/// Carries calls to Conax.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Makes one call; never repeats it by itself.
+    async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
+}
