@@ -1,7 +1,36 @@
+//! A provisioning gateway: CRM.COM's JSON methods in, Conax's SOAP calls out, a durable record of both.
+//!
+//! The map, in the order that data flows:
+//!
+//! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves.
+//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`]: what everything stands on.
+//! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
+//! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
+//! - [`request`]: the provisioning request, its types, states and outcome.
+//! - [`store`]: where it is kept: one trait, SQLite behind it.
+//! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
+//! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
+//! - [`soap`]: messages out and in by that plan, and fault text as Apache Axis words it.
+//! - [`upstream`]: the way to Conax, and how far the bytes got.
+//! - [`simulator`]: a Conax of our own, behind a real socket.
+//! - [`xml`]: a strict reader, a tree and a writer, for all of them.
+
 pub mod account;
+pub mod api;
+pub mod app;
 pub mod catalogue;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod contract;
+pub mod http;
+pub mod processor;
 pub mod request;
+pub mod shutdown;
+pub mod simulator;
+pub mod soap;
 pub mod store;
+pub mod telemetry;
+pub mod tls;
+pub mod upstream;
 pub mod xml;

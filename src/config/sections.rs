@@ -144,7 +144,7 @@ sections! {
         listen: SocketAddr = "\"127.0.0.1:0\"",
         /// Card numbers that exist; every other one is CLIENT_NOT_FOUND.
         cards: Vec<CardRange> = "[\"00000000000..98999999999\", \"000000000000..989999999999\", \"smrt00000000..smrt99999999\", \"smcb0000000..smcb9999999\", \"sc000000000..sc999999999\", \"stb00-0000-0000..stb99-9999-9999\"]",
-        /// What it does to every request: normal, cxf_fault, axis_fault, slow, cut or garbage.
+        /// What it does to every request: normal, cxf_fault, axis_fault, slow, cut, garbage or busy.
         mood: SimulatorMood = "\"normal\"",
         /// Seconds that "slow" waits before it answers.
         slow_s: Duration = "5",

@@ -199,6 +199,8 @@ words! {
         Cut = "cut",
         /// Answers something that is not XML.
         Garbage = "garbage",
+        /// Answers HTTP 503.
+        Busy = "busy",
     }
 }
 

@@ -49,6 +49,11 @@ impl Findings {
         Reported
     }
 
+    /// Takes over what was found on a trial.
+    pub(super) fn absorb(&self, trial: Self) {
+        self.0.borrow_mut().extend(trial.0.into_inner());
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }

@@ -78,7 +78,7 @@ impl Translation<'_> {
 
     /// `n}`, `n,}` or `n,m}`.
     fn quantity(&mut self) -> Result<(), String> {
-        let inner: String = self.rest.by_ref().take_while(|c| *c != '}').collect();
+        let inner = self.until_brace()?;
         let (least, most) = inner.split_once(',').unwrap_or((&inner, &inner));
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if !is_number(least) || !(is_number(most) || most.is_empty()) {
@@ -86,6 +86,18 @@ impl Translation<'_> {
         }
         self.out.push_str(&format!("{{{inner}}}"));
         Ok(())
+    }
+
+    /// All before the next `}`.
+    fn until_brace(&mut self) -> Result<String, String> {
+        let mut inner = String::new();
+        for c in self.rest.by_ref() {
+            if c == '}' {
+                return Ok(inner);
+            }
+            inner.push(c);
+        }
+        Err("has a '{' without its '}'".to_owned())
     }
 
     /// A class, its `[` already read: members, then perhaps a subtracted class.
@@ -170,7 +182,10 @@ impl Translation<'_> {
 
     /// `{Name}` after `\p` or `\P`.
     fn property(&mut self, is_negative: bool) -> Result<String, String> {
-        let name: String = self.rest.by_ref().skip_while(|c| *c == '{').take_while(|c| *c != '}').collect();
+        if self.rest.next() != Some('{') {
+            return Err("has a property without '{'".to_owned());
+        }
+        let name = self.until_brace()?;
         let not = if is_negative { "^" } else { "" };
         match name.as_str() {
             "IsBasicLatin" => Ok(format!(r"[{not}\x{{0}}-\x{{7F}}]")),
@@ -230,8 +245,24 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_translate() {
         for pattern in [
-            "(", ")", "[", "[a", "*", "a**", "a{x}", "a{1", r"\", r"\q", r"\p{IsGreek}", r"\p{Foo}", "[z-a]", "(?i)a",
-            "[a-[b]c]", "[[a]]", "a{9}{999999999}", r"\p{L",
+            "(",
+            ")",
+            "[",
+            "[a",
+            "*",
+            "a**",
+            "a{x}",
+            "a{1",
+            r"\",
+            r"\q",
+            r"\p{IsGreek}",
+            r"\p{Foo}",
+            "[z-a]",
+            "(?i)a",
+            "[a-[b]c]",
+            "[[a]]",
+            "a{9}{999999999}",
+            r"\p{L",
         ] {
             assert!(compile(pattern).is_err(), "{pattern}");
         }

@@ -160,6 +160,40 @@ impl Particle {
         }
     }
 
+    /// The parameters that stand in it or beneath it.
+    pub fn fields(&self) -> Vec<&str> {
+        let mut fields = Vec::new();
+        self.collect_fields(&mut fields);
+        fields
+    }
+
+    fn collect_fields<'s>(&'s self, fields: &mut Vec<&'s str>) {
+        let mut take = |slot: Option<&'s Slot>| {
+            if let Some(Slot::Field(name)) = slot {
+                fields.push(name);
+            }
+        };
+        let group = match self {
+            Self::Group(group) => group,
+            Self::Element(shape) => {
+                shape.attributes.iter().for_each(|attribute| take(attribute.slot.as_ref()));
+                match &shape.content {
+                    Content::Simple(_, slot) => return take(slot.as_ref()),
+                    Content::Complex(group) => group,
+                }
+            }
+        };
+        group.members.iter().for_each(|member| member.collect_fields(fields));
+    }
+
+    /// The parameters whose n-th value goes into its n-th occurrence.
+    pub fn steps(&self) -> &[String] {
+        match self {
+            Self::Element(shape) => &shape.steps,
+            Self::Group(group) => &group.steps,
+        }
+    }
+
     /// What becomes of it where no parameter has a value.
     pub fn idle(&self) -> Idle {
         match self {

@@ -99,7 +99,10 @@ impl SimpleType {
             WhiteSpace::Preserve => Cow::Borrowed(text),
             WhiteSpace::Replace if text.contains(is_other_space) => Cow::Owned(text.replace(is_other_space, " ")),
             WhiteSpace::Collapse
-                if text.contains(is_other_space) || text.starts_with(' ') || text.ends_with(' ') || text.contains("  ") =>
+                if text.contains(is_other_space)
+                    || text.starts_with(' ')
+                    || text.ends_with(' ')
+                    || text.contains("  ") =>
             {
                 let words = text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty());
                 Cow::Owned(words.collect::<Vec<_>>().join(" "))

@@ -89,7 +89,13 @@ impl<'a> Symbols<'a> {
     }
 
     /// What a name stands for; reported when it stands for nothing, or for two things.
-    pub(super) fn find(&self, kind: Kind, name: &Name, from: &Node<'_>, findings: &Findings) -> Result<Node<'a>, Reported> {
+    pub(super) fn find(
+        &self,
+        kind: Kind,
+        name: &Name,
+        from: &Node<'_>,
+        findings: &Findings,
+    ) -> Result<Node<'a>, Reported> {
         match self.declared.get(&(kind, name.clone())).map(Vec::as_slice) {
             Some([node]) if node.is_schema("redefine") || node.is_schema("override") => Err(node.refuse(findings)),
             Some([node]) => Ok(node.clone()),
@@ -165,7 +171,10 @@ impl<'a> Symbols<'a> {
                             self.declared.insert((kind, Name::new(target.clone(), name)), vec![child.clone()]);
                         }
                     }
-                    self.gaps.push((target.to_string(), format!("xs:{} at {} is not supported", child.local(), child.place())));
+                    self.gaps.push((
+                        target.to_string(),
+                        format!("xs:{} at {} is not supported", child.local(), child.place()),
+                    ));
                 }
                 _ => self.declare(child, &target),
             }

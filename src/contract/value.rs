@@ -38,7 +38,8 @@ impl Primitive {
     /// What it must be, after "must be".
     pub(super) fn check(self, text: &str) -> Result<(), String> {
         static FLOAT: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"^([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([Ee][+-]?[0-9]+)?|-?INF|NaN)$").expect("a valid expression")
+            Regex::new(r"^([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([Ee][+-]?[0-9]+)?|-?INF|NaN)$")
+                .expect("a valid expression")
         });
         static DURATION: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"^-?P([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?$")
@@ -50,10 +51,7 @@ impl Primitive {
             Self::Decimal => (Decimal::parse(text).is_some(), "a number"),
             Self::Integer => (!text.contains('.') && Decimal::parse(text).is_some(), "a whole number"),
             Self::Float => (FLOAT.is_match(text), "a number"),
-            Self::Duration => (
-                DURATION.is_match(text) && !text.ends_with(['P', 'T']),
-                "a duration such as P1DT12H",
-            ),
+            Self::Duration => (DURATION.is_match(text) && !text.ends_with(['P', 'T']), "a duration such as P1DT12H"),
             Self::Moment(layout, example) => {
                 return match instant(layout, text) {
                     Some(_) => Ok(()),
@@ -145,7 +143,8 @@ impl<'t> Decimal<'t> {
 
     /// Digits in all.
     pub(super) fn total_digits(&self) -> usize {
-        let zeros = if self.whole.is_empty() { self.fraction.len() - self.fraction.trim_start_matches('0').len() } else { 0 };
+        let zeros =
+            if self.whole.is_empty() { self.fraction.len() - self.fraction.trim_start_matches('0').len() } else { 0 };
         (self.whole.len() + self.fraction.len() - zeros).max(1)
     }
 
@@ -156,7 +155,8 @@ impl<'t> Decimal<'t> {
 
     fn cmp(&self, other: &Self) -> Ordering {
         let magnitude = self.whole.len().cmp(&other.whole.len());
-        let magnitude = magnitude.then_with(|| self.whole.cmp(other.whole)).then_with(|| self.fraction.cmp(other.fraction));
+        let magnitude =
+            magnitude.then_with(|| self.whole.cmp(other.whole)).then_with(|| self.fraction.cmp(other.fraction));
         match (self.is_negative, other.is_negative) {
             (false, false) => magnitude,
             (true, true) => magnitude.reverse(),
@@ -254,7 +254,8 @@ mod tests {
             (MONTH_DAY, "--02-29 --12-31Z", "--02-30 -02-29"),
         ] {
             yes.split(' ').for_each(|text| assert!(primitive.check(text).is_ok(), "{primitive:?} takes {text}"));
-            no.split_whitespace().for_each(|text| assert!(primitive.check(text).is_err(), "{primitive:?} refuses {text}"));
+            no.split_whitespace()
+                .for_each(|text| assert!(primitive.check(text).is_err(), "{primitive:?} refuses {text}"));
         }
     }
 

@@ -1,8 +1,8 @@
 //! The text that Apache Axis 1.4's own client prints for an answer (`AxisFault.dumpToString()`), byte for byte.
 //!
 //! CRM.COM stores that text as a request's error_description, so what Axis does to a fault on the way is kept too: it
-//! records each entry of the detail, writes it out with its own choice of prefixes and reads it back ([`detail`],
-//! [`print`]), and where it refuses a message it prints its own exception in place of the fault ([`fault`]). Left out
+//! records each entry of the detail, writes it out with its own choice of prefixes and reads it back ([`recording`],
+//! [`print`]), and where it refuses a message it prints its own exception in place of the fault ([`message`]). Left out
 //! are the two details of Axis's own process, its stack trace and its host name: they say nothing about the answer.
 //!
 //! Where Axis prints nothing that the answer alone decides, this is what we do:
@@ -16,11 +16,14 @@
 //! checks of `xsi:type` beyond the basic numbers and booleans, names that only XML 1.0's fifth edition allows, and
 //! processing instructions outside the root element, which the tree does not hold.
 
-mod detail;
 mod dump;
+mod entries;
+mod envelope;
 mod fault;
+mod message;
 mod prefixes;
 mod print;
+mod recording;
 mod values;
 
 use crate::xml::Element;
@@ -47,7 +50,7 @@ pub struct AxisFault {
 
 /// What Axis prints for a SOAP 1.1 or 1.2 envelope; `None` when its body holds no fault.
 pub fn soap_fault(envelope: &Element) -> Option<AxisFault> {
-    fault::read(envelope)
+    envelope::read(envelope)
 }
 
 /// Does Axis report this answer as an HTTP error, without reading the body as SOAP? (`HTTPSender.readFromSocket`)

@@ -27,7 +27,7 @@ pub(super) fn check<'e>(message: &mut Message<'e>, detail: &'e Element, is_waiti
         *is_waiting = matches!(kind, Kind::Unreadable) || message.is_reference(entry) && !values::is_nil(entry);
         if let (Kind::Simple(name), false) = (kind, message.is_reference(entry)) {
             if let Some(Some(text)) = message.value(entry)
-                && let Some(complaint) = values::complaint(name, &text)
+                && let Some(complaint) = values::complaint(&name.local, &text)
             {
                 message.refuse_by(&complaint);
             }
@@ -37,24 +37,21 @@ pub(super) fn check<'e>(message: &mut Message<'e>, detail: &'e Element, is_waiti
     });
 }
 
-/// The entries as printed; `None` when there are none, and so an earlier detail counts.
+/// The entries as printed; `None` when there are none, and so those of an earlier detail count.
 pub(super) fn keep<'e>(message: &mut Message<'e>, detail: &'e Element) -> Option<Vec<Entry>> {
-    let mut kept = Vec::new();
-    let mut is_empty = true;
-    // SOAP 1.1's own reader of the detail notices text only at its end; elsewhere text has its place.
-    let end_of_text = if message.is_soap12() { None } else { Some(detail.children.as_slice()) };
-    let mut pending: &[Node] = &[];
-    for (at, node) in detail.children.iter().enumerate() {
-        let Node::Element(entry) = node else { continue };
-        if end_of_text.is_none() {
-            refuse_text(message, detail.children.get(..at).unwrap_or_default());
+    let (mut kept, mut is_empty) = (Vec::new(), true);
+    for node in &detail.children {
+        if let Node::Element(entry) = node {
+            is_empty = false;
+            kept.extend(print_entry(message, entry));
+        } else if message.is_soap12() {
+            is_empty &= !refuse_text(message, std::slice::from_ref(node));
         }
-        is_empty = false;
-        kept.extend(print_entry(message, entry));
-        pending = detail.children.get(at..).unwrap_or_default();
     }
-    let _ = pending;
-    is_empty &= !refuse_text(message, &detail.children);
+    // Axis's own reader of SOAP 1.1's detail puts all text after the entries.
+    if !message.is_soap12() {
+        is_empty &= !refuse_text(message, &detail.children);
+    }
     (!is_empty).then_some(kept)
 }
 
@@ -72,10 +69,8 @@ fn refuse_text(message: &mut Message<'_>, nodes: &[Node]) -> bool {
 
 fn print_entry(message: &mut Message<'_>, entry: &Element) -> Option<Entry> {
     let recording = Recording::of(entry, message.preferred());
-    let fatal = match (recording.surrogate, print::read_back(&recording.text)) {
-        (Some((unit, line)), _) => {
-            format!("Line={line}: Character reference \"&#x{unit:X}\" is an invalid XML character.")
-        }
+    let fatal = match (recording.fatal, print::read_back(&recording.text)) {
+        (Some(fatal), _) => fatal,
         (None, Ok(entry)) => return Some(Entry { inner: print::inner(&entry), name: entry.name }),
         (None, Err(error)) => format!("Line={}: {}", error.line, error.what),
     };

@@ -1,9 +1,9 @@
 //! Which prefix Axis writes for a namespace (`NSStack` and `SerializationContext.getPrefixForURI`).
 //!
 //! Only declarations inside the entry are known to it: a prefix declared further out is lost, and a preferred or a
-//! numbered one is written instead. With several prefixes for one namespace the default one wins for elements, then
-//! the one declared last.
+//! numbered one is written instead. Of several prefixes for one namespace the one declared last is taken.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::SOAP11_NS;
@@ -52,6 +52,8 @@ type Mapping = (Arc<str>, Arc<str>);
 /// The declarations written so far, a frame for each open element, innermost last.
 pub(super) struct Prefixes {
     frames: Vec<Vec<Mapping>>,
+    /// What each prefix stands for, innermost last.
+    bound: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// True when the element about to be written has no frame yet.
     fresh: bool,
     numbered: u32,
@@ -60,7 +62,7 @@ pub(super) struct Prefixes {
 
 impl Prefixes {
     pub(super) fn new(preferred: Preferred) -> Self {
-        Self { frames: Vec::new(), fresh: true, numbered: 0, preferred }
+        Self { frames: Vec::new(), bound: HashMap::new(), fresh: true, numbered: 0, preferred }
     }
 
     /// Notes a declaration for the element about to be written, unless it would be chosen without it.
@@ -71,12 +73,16 @@ impl Prefixes {
         if self.find(uri, false).as_ref() == Some(prefix) {
             return;
         }
-        if let Some(frame) = self.frames.last_mut() {
-            match frame.iter_mut().rev().find(|(p, _)| p == prefix) {
-                Some(mapping) => mapping.1 = uri.clone(),
-                None => frame.push((prefix.clone(), uri.clone())),
-            }
+        let Some(frame) = self.frames.last_mut() else { return };
+        let bound = self.bound.entry(prefix.clone()).or_default();
+        if let Some(mapping) = frame.iter_mut().find(|(declared, _)| declared == prefix) {
+            // What was chosen by the old meaning gets the new one.
+            mapping.1 = uri.clone();
+            bound.pop();
+        } else {
+            frame.push((prefix.clone(), uri.clone()));
         }
+        bound.push(uri.clone());
     }
 
     /// The prefix for an element in `uri`, empty for the default namespace.
@@ -106,7 +112,14 @@ impl Prefixes {
 
     /// Closes the element.
     pub(super) fn close(&mut self) {
-        self.frames.pop();
+        for (prefix, _) in self.frames.pop().unwrap_or_default() {
+            self.bound.entry(prefix).or_default().pop();
+        }
+    }
+
+    /// What `prefix` stands for.
+    pub(super) fn uri_of(&self, prefix: &str) -> Option<&Arc<str>> {
+        self.bound.get(prefix)?.last()
     }
 
     fn invent(&mut self, uri: &Arc<str>, written: Option<&Arc<str>>) -> Arc<str> {
@@ -127,26 +140,10 @@ impl Prefixes {
 
     /// The prefix in force for `uri`, the default one only if asked for.
     fn find(&self, uri: &Arc<str>, with_default: bool) -> Option<Arc<str>> {
-        if uri.is_empty() {
-            return None;
-        }
-        if with_default && self.uri_of("") == Some(uri) {
-            return Some(Arc::from(""));
-        }
-        let mut inner = self.mappings();
-        let (prefix, _) = inner.find(|(prefix, bound)| {
+        let mut inner_first = self.frames.iter().rev().flat_map(|frame| frame.iter().rev());
+        let (prefix, _) = inner_first.find(|(prefix, bound)| {
             bound == uri && (with_default || !prefix.is_empty()) && self.uri_of(prefix) == Some(uri)
         })?;
-        Some(prefix.clone())
-    }
-
-    /// What `prefix` stands for.
-    fn uri_of(&self, prefix: &str) -> Option<&Arc<str>> {
-        self.mappings().find(|(p, _)| &**p == prefix).map(|(_, uri)| uri)
-    }
-
-    /// Innermost first.
-    fn mappings(&self) -> impl Iterator<Item = &Mapping> {
-        self.frames.iter().rev().flat_map(|frame| frame.iter().rev())
+        (!uri.is_empty()).then(|| prefix.clone())
     }
 }

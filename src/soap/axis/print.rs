@@ -4,6 +4,7 @@
 //! attributes, declarations among them, by their names as written, because the DOM keeps them so.
 
 use super::dump::encode;
+use super::recording::qualified;
 use crate::xml::{Element, Limits, Node, XmlError, parse};
 
 /// Reads back what was recorded of an entry.
@@ -55,10 +56,6 @@ fn element(element: &Element, out: &mut String) {
         element.children.iter().for_each(|child| node(child, out));
         out.extend(["</", name.as_str(), ">"]);
     }
-}
-
-fn qualified(prefix: &str, local: &str) -> String {
-    if prefix.is_empty() { local.to_owned() } else { format!("{prefix}:{local}") }
 }
 
 /// What was read from XML has no character that cannot be escaped.

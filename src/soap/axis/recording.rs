@@ -4,23 +4,24 @@
 //! Attributes come before declarations, an empty element is closed at once, non-ASCII characters become one reference
 //! a UTF-16 unit (outside CDATA), also inside comments. So a character beyond U+FFFF cannot be read back.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::prefixes::{Preferred, Prefixes};
-use crate::xml::{Element, Node};
+use crate::xml::{Attribute, Element, Node};
 
 /// One entry written out.
 pub(super) struct Recording {
     /// The text, a document of its own.
     pub(super) text: String,
-    /// The first UTF-16 unit that the reader will refuse, and the line where it stands.
-    pub(super) surrogate: Option<(u16, usize)>,
+    /// The first thing in it that the reader will refuse, as it says it, with its line.
+    pub(super) fatal: Option<String>,
 }
 
 impl Recording {
     pub(super) fn of(entry: &Element, preferred: Preferred) -> Self {
-        let mut recording = Self { text: String::new(), surrogate: None };
+        let mut recording = Self { text: String::new(), fatal: None };
         recording.element(entry, &mut Prefixes::new(preferred));
         recording
     }
@@ -31,24 +32,48 @@ impl Recording {
         }
         let name = qualified(&prefixes.of_element(&element.name.namespace), &element.name.local);
         self.text.extend(["<", name.as_str()]);
-        for attribute in &element.attributes {
-            let uri = &attribute.name.namespace;
-            let prefix = if uri.is_empty() { uri.clone() } else { prefixes.of_attribute(uri, &attribute.prefix) };
-            self.attribute(&qualified(&prefix, &attribute.name.local), &attribute.value);
+        let mut written = Vec::with_capacity(element.attributes.len());
+        for Attribute { name, prefix, value } in &element.attributes {
+            let uri = &name.namespace;
+            let prefix = if uri.is_empty() { uri.clone() } else { prefixes.of_attribute(uri, prefix) };
+            self.attribute(&qualified(&prefix, &name.local), value);
+            written.push((prefix, &name.local));
         }
         for (prefix, uri) in prefixes.open() {
-            if &**prefix != "xml" {
-                self.attribute(if prefix.is_empty() { "xmlns".to_owned() } else { qualified(&Arc::from("xmlns"), prefix) }.as_str(), uri);
+            match &**prefix {
+                "" => self.attribute("xmlns", uri),
+                "xml" => {}
+                prefix => self.attribute(&qualified("xmlns", prefix), uri),
             }
         }
-        if element.children.is_empty() {
-            self.text.push_str("/>");
-        } else {
-            self.text.push('>');
+        self.text.push_str(if element.children.is_empty() { "/>" } else { ">" });
+        self.check_unique(&name, &written, prefixes);
+        if !element.children.is_empty() {
             element.children.iter().for_each(|child| self.node(child, prefixes));
             self.text.extend(["</", name.as_str(), ">"]);
         }
         prefixes.close();
+    }
+
+    /// A prefix that Axis chose may have replaced one that it chose before, and two attributes are one now.
+    fn check_unique(&mut self, element: &str, attributes: &[(Arc<str>, &Arc<str>)], prefixes: &Prefixes) {
+        let mut seen = HashSet::new();
+        for (prefix, local) in attributes {
+            if let Some(uri) = prefixes.uri_of(prefix).filter(|_| !prefix.is_empty())
+                && !seen.insert((uri, local))
+            {
+                let twice = format!("was already specified for element \"{element}\".");
+                self.refuse(&format!("Attribute \"{local}\" bound to namespace \"{uri}\" {twice}"));
+            }
+        }
+    }
+
+    fn refuse(&mut self, what: &str) {
+        if self.fatal.is_none() {
+            // CR LF is one line end.
+            let line = 1 + self.text.matches(['\r', '\n']).count() - self.text.matches("\r\n").count();
+            self.fatal = Some(format!("Line={line}: {what}"));
+        }
     }
 
     fn node(&mut self, node: &Node, prefixes: &mut Prefixes) {
@@ -82,10 +107,10 @@ impl Recording {
                 '>' => self.text.push_str("&gt;"),
                 ..='\u{7F}' => self.text.push(c),
                 _ => {
-                    let units = &mut [0; 2];
-                    let units = &*c.encode_utf16(units);
-                    if let ([high, _], true, None) = (units, is_read, self.surrogate) {
-                        self.surrogate = Some((*high, 1 + line_ends(&self.text)));
+                    let mut units = [0; 2];
+                    let units = &*c.encode_utf16(&mut units);
+                    if let ([high, _], true) = (units, is_read) {
+                        self.refuse(&format!("Character reference \"&#x{high:X}\" is an invalid XML character."));
                     }
                     for unit in units {
                         write!(self.text, "&#x{unit:X};").expect("writing to a String cannot fail");
@@ -96,11 +121,7 @@ impl Recording {
     }
 }
 
-fn qualified(prefix: &Arc<str>, local: &str) -> String {
+/// A name as written: with its prefix, if it has one.
+pub(super) fn qualified(prefix: &str, local: &str) -> String {
     if prefix.is_empty() { local.to_owned() } else { format!("{prefix}:{local}") }
-}
-
-/// Line ends as an XML reader counts them: CR LF is one.
-fn line_ends(text: &str) -> usize {
-    text.matches(['\r', '\n']).count() - text.matches("\r\n").count()
 }

@@ -1,29 +1,148 @@
-//! Values that Axis reads by type while it reads the fault (`SimpleDeserializer`, `QNameDeserializer`): which types it
-//! knows, and what it says of a value that it cannot read.
+//! Values that Axis reads by their type while it reads the fault (`SimpleDeserializer`, `DefaultTypeMappingImpl`):
+//! which types it knows, and what it says of a value that it cannot read.
 
-use crate::xml::{Element, XSD_NS, XSI_NS};
+use super::message::Message;
+use super::prefixes::Preferred;
+use crate::xml::{Element, Name, Node, XSD_NS, XSI_NS, trim_xml_space};
 
-/// Schema instance namespaces with the name of their nil attribute, as Axis tries them.
+/// XML Schema's instance namespaces with their name for nil, in the order in which Axis looks.
 const INSTANCES: [(&str, &str); 3] = [
     (XSI_NS, "nil"),
     ("http://www.w3.org/2000/10/XMLSchema-instance", "null"),
     ("http://www.w3.org/1999/XMLSchema-instance", "null"),
 ];
-const SCHEMAS: [&str; 3] = [XSD_NS, "http://www.w3.org/2000/10/XMLSchema", "http://www.w3.org/1999/XMLSchema"];
-/// Namespaces of the two SOAP encodings.
-const ENCODINGS: [&str; 2] =
+/// Namespaces of SOAP 1.1's and 1.2's encoding.
+pub(super) const ENCODINGS: [&str; 2] =
     ["http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding"];
-/// What Axis calls a child of an element that holds a simple value.
+/// What Axis says of a child element where it reads a simple value.
 pub(super) const CHILD: &str = "org.xml.sax.SAXException: SimpleDeserializer encountered a child element, which is \
                                 NOT expected, in something it was trying to deserialize.";
 
-/// Simple types that both XML Schema and the SOAP encodings have.
-const SHARED: [&str; 11] =
-    ["base64", "base64Binary", "boolean", "byte", "decimal", "double", "float", "int", "integer", "long", "short"];
-/// Simple types of XML Schema alone, in the order of the specification; timeInstant is dateTime before 2001.
-const SIMPLE: [&str; 31] = [
-    "anySimpleType", "string", "duration", "dateTime", "timeInstant", "time", "date", "gYearMonth", "gYear",
-    "gMonthDay", "gDay", "gMonth", "hexBinary", "anyURI", "QName", "normalizedString", "token", "language", "NMTOKEN",
-    "NMTOKENS", "Name", "NCName", "ID", "IDREF", "IDREFS", "ENTITY", "ENTITIES", "nonPositiveInteger",
-    "negativeInteger", "nonNegativeInteger", "positiveInteger",
-];
+/// What Axis does with an entry whose type it knows.
+pub(super) enum Kind {
+    /// Reads a simple value of that type.
+    Simple(Name),
+    /// Knows the class but has no reader for it, and waits for ever.
+    Unreadable,
+}
+
+/// What Axis does with an entry by its type; `None` for one that it only records.
+pub(super) fn kind<'e>(message: &Message<'e>, entry: &'e Element) -> Option<Kind> {
+    let [encoding11, encoding12] = ENCODINGS;
+    let name = match INSTANCES.iter().find_map(|(namespace, _)| entry.attribute(namespace, "type")) {
+        Some(written) => message.type_name(written),
+        // An element of the encoding's own is of the type of its name; in SOAP 1.1's only some are.
+        None if &*entry.name.namespace == encoding12 => entry.name.clone(),
+        None if &*entry.name.namespace == encoding11
+            && !["base64", "base64Binary", "decimal", "integer"].contains(&&*entry.name.local) =>
+        {
+            entry.name.clone()
+        }
+        None => return None,
+    };
+    let is_known = match &*name.namespace {
+        // Either encoding is known in a SOAP 1.1 message, neither in a SOAP 1.2 message.
+        namespace if ENCODINGS.contains(&namespace) => !message.is_soap12() && is_encoding_type(&name.local),
+        namespace if Preferred::schema_of(namespace) == Some(namespace) => {
+            if &*name.local == "anyType" {
+                return Some(Kind::Unreadable);
+            }
+            is_schema_type(&name.local) || &*name.local == if namespace == XSD_NS { "dateTime" } else { "timeInstant" }
+        }
+        _ => false,
+    };
+    is_known.then_some(Kind::Simple(name))
+}
+
+/// Simple types of the SOAP encodings that Axis reads.
+fn is_encoding_type(local: &str) -> bool {
+    let names = "base64 base64Binary boolean byte decimal double float int integer long short string";
+    names.split(' ').any(|name| name == local)
+}
+
+/// Simple types of XML Schema that Axis reads, but for dateTime, which older schemas name differently.
+fn is_schema_type(local: &str) -> bool {
+    let names = "ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS Name QName anySimpleType anyURI base64Binary \
+                 boolean byte date decimal double duration float gDay gMonth gMonthDay gYear gYearMonth hexBinary int \
+                 integer language long negativeInteger nonNegativeInteger nonPositiveInteger normalizedString \
+                 positiveInteger short string time token unsignedByte unsignedInt unsignedLong unsignedShort";
+    names.split(' ').any(|name| name == local)
+}
+
+/// Is the element nil, as Axis takes it?
+pub(super) fn is_nil(element: &Element) -> bool {
+    let nil = INSTANCES.iter().find_map(|(namespace, name)| element.attribute(namespace, name));
+    nil.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("yes"))
+}
+
+/// Is there text other than Java's white space?
+pub(super) fn has_text(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Text(text) | Node::CData(text) => !text.chars().all(is_java_space),
+        Node::Element(_) | Node::Comment(_) | Node::Instruction(..) => false,
+    })
+}
+
+/// `Character.isWhitespace`: not the spaces that do not break.
+fn is_java_space(c: char) -> bool {
+    matches!(c, '\t'..='\r' | ' ' | '\u{1680}' | '\u{2000}'..='\u{2006}' | '\u{2008}'..='\u{200A}' | '\u{2028}'
+        | '\u{2029}' | '\u{205F}' | '\u{3000}')
+}
+
+/// What Axis says of a value that is not of its type; only the basic numbers and booleans are checked.
+pub(super) fn complaint(local: &str, text: &str) -> Option<String> {
+    let text = trim_xml_space(text);
+    let is_read = text.is_empty()
+        || match local {
+            "boolean" if text.starts_with(['0', '1', 'f', 'F', 't', 'T']) => true,
+            "boolean" => return Some("java.lang.NumberFormatException: Invalid boolean".to_owned()),
+            "byte" | "short" => match text.parse::<i32>() {
+                Ok(value) if local == "byte" && i8::try_from(value).is_ok() => true,
+                Ok(value) if local == "short" && i16::try_from(value).is_ok() => true,
+                Ok(_) => {
+                    let range = format!("Value out of range. Value:\"{text}\" Radix:10");
+                    return Some(format!("java.lang.NumberFormatException: {range}"));
+                }
+                Err(_) => false,
+            },
+            "int" => text.parse::<i32>().is_ok(),
+            "long" => text.parse::<i64>().is_ok(),
+            "float" | "double" => is_java_float(text),
+            _ => true,
+        };
+    (!is_read).then(|| format!("java.lang.NumberFormatException: For input string: \"{text}\""))
+}
+
+/// A floating point number as Java writes it, or INF of XML Schema.
+fn is_java_float(text: &str) -> bool {
+    if ["INF", "-INF"].contains(&text) {
+        return true;
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned == "NaN" || unsigned == "Infinity" {
+        return true;
+    }
+    let number = unsigned.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(unsigned);
+    number.starts_with(|c: char| c.is_ascii_digit() || c == '.') && number.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complains_of_values_as_java_does() {
+        for good in [("int", " -5 "), ("int", ""), ("float", "1e5f"), ("double", "-INF"), ("boolean", "Falsch"), ("date", "x")] {
+            assert_eq!(complaint(good.0, good.1), None, "{good:?}");
+        }
+        for (local, text, what) in [
+            ("int", "2147483648", "For input string: \"2147483648\""),
+            ("byte", "128", "Value out of range. Value:\"128\" Radix:10"),
+            ("short", "x", "For input string: \"x\""),
+            ("boolean", "yes", "Invalid boolean"),
+            ("float", "infinity", "For input string: \"infinity\""),
+        ] {
+            assert_eq!(complaint(local, text), Some(format!("java.lang.NumberFormatException: {what}")));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `POST authentication/…`: a token for a password, a token for an API key, and the end of a token.
+
+use serde_json::json;
+
+use super::error::{ApiError, Code};
+use super::{Data, Params};
+use crate::account::{User, hash_secret, password_matches};
+use crate::app::App;
+use crate::request::random_hex;
+
+/// `authentication/token`: user name, password and organisation (any; the gateway serves one) give a token.
+///
+/// # Errors
+/// A parameter, INVALID_CREDENTIALS, or the store.
+pub async fn token(app: &App, mut params: Params) -> Result<Data, ApiError> {
+    let username = params.mandatory_text("username")?;
+    let password = params.mandatory_text("password")?;
+    params.mandatory_text("organisation")?;
+    let unit = params.text("unit")?;
+    params.finish()?;
+    let found = app.store.user(&username).await?;
+    // An unknown name takes as long as a wrong password.
+    let (user, hash) = match found {
+        Some((user, hash)) => (Some(user), hash),
+        None => (None, app.unknown_user_hash.clone()),
+    };
+    let permit = app.password_checks.acquire().await.map_err(|e| ApiError::internal(e.to_string()))?;
+    let matches = tokio::task::spawn_blocking(move || password_matches(&password, &hash));
+    let matches = matches.await.map_err(|e| ApiError::internal(e.to_string()))?;
+    drop(permit);
+    match user.filter(|_| matches) {
+        Some(user) => issue(app, &user, unit).await,
+        None => Err(ApiError::new(Code::InvalidCredentials, "User name or password is wrong.")),
+    }
+}
+
+/// `authentication/web_api_key/token`: an API key, given as HTTP Basic user name with an empty password.
+///
+/// # Errors
+/// A parameter, INVALID_CREDENTIALS, or the store.
+pub async fn web_api_key(app: &App, key: Option<String>, mut params: Params) -> Result<Data, ApiError> {
+    let unit = params.text("unit")?;
+    params.finish()?;
+    let key = key.ok_or_else(|| {
+        let message = "The API key must be the user name of HTTP Basic, with an empty password.";
+        ApiError::new(Code::InvalidCredentials, message)
+    })?;
+    match app.store.key_user(hash_secret(&key)).await? {
+        Some(user) => issue(app, &user, unit).await,
+        None => Err(ApiError::new(Code::InvalidCredentials, "The API key is unknown.")),
+    }
+}
+
+/// `authentication/token/release`: ends a token that is still good.
+///
+/// # Errors
+/// INVALID_TOKEN, or the store.
+pub async fn release(app: &App, token: &str, params: Params) -> Result<Data, ApiError> {
+    params.finish()?;
+    app.sessions.find(token).await?;
+    let hash = hash_secret(token);
+    app.store.remove_token(hash).await?;
+    app.sessions.forget(&hash);
+    Ok(json!({}))
+}
+
+async fn issue(app: &App, user: &User, unit: Option<String>) -> Result<Data, ApiError> {
+    if unit.is_some_and(|unit| unit != user.unit.id) {
+        return Err(ApiError::invalid("$.unit", "The user does not belong to this unit."));
+    }
+    let token = random_hex();
+    let expires_at = app.clock.now() + app.config.auth.token_ttl_s;
+    app.store.add_token(hash_secret(&token), &user.id, expires_at).await?;
+    Ok(json!({ "token": token }))
+}

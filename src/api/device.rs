@@ -1,0 +1,76 @@
+//! Finds what the client names (cards, boxes, services, subscriptions) in the catalogue.
+
+use std::collections::HashMap;
+
+use super::error::{ApiError, Code};
+use super::identifier::Identifier;
+use super::params::Params;
+use crate::app::App;
+use crate::catalogue::{Entry, EntryKind, Key};
+
+/// Takes a set of objects that name a card or box by its CA ID.
+pub(super) fn take_set(params: &mut Params, set: &'static str, id: &'static str) -> Result<Vec<String>, ApiError> {
+    let mut ids: Vec<String> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for mut object in params.mandatory_objects(set)? {
+        let value = object.mandatory_text(id)?;
+        if !seen.insert(value.clone()) {
+            return Err(ApiError::invalid(object.place_of(id), format!("{id} is in {set} twice.")));
+        }
+        object.finish()?;
+        ids.push(value);
+    }
+    Ok(ids)
+}
+
+/// The distribution ids of devices, in their order; `None` where the catalogue has none.
+///
+/// # Errors
+/// NOT_FOUND in a strict catalogue, naming the device.
+pub(super) async fn distribution_ids(
+    app: &App,
+    kind: EntryKind,
+    ca_ids: &[String],
+    place_of: impl Fn(usize) -> String,
+) -> Result<Vec<Option<String>>, ApiError> {
+    let entries = app.store.entries(kind, Key::CaId, ca_ids.to_vec()).await?;
+    let mut known: HashMap<Option<String>, Option<String>> =
+        entries.into_iter().map(|e| (e.ca_id, e.distribution_id)).collect();
+    let mut found = Vec::with_capacity(ca_ids.len());
+    for (index, ca_id) in ca_ids.iter().enumerate() {
+        match known.remove(&Some(ca_id.clone())) {
+            Some(distribution_id) => found.push(distribution_id),
+            None if app.config.catalogue.strict => return Err(not_found(kind, ca_id, place_of(index))),
+            None => found.push(None),
+        }
+    }
+    Ok(found)
+}
+
+/// The entry that an identifier names, if the catalogue has it.
+pub(super) async fn find(app: &App, kind: EntryKind, identifier: &Identifier) -> Result<Option<Entry>, ApiError> {
+    let key = match identifier.field {
+        "id" => Key::Id,
+        "alternative_code" => Key::AlternativeCode,
+        _ => Key::Name,
+    };
+    let mut entries = app.store.entries(kind, key, vec![identifier.value.clone()]).await?;
+    if entries.len() > 1 {
+        let message = format!("{} '{}' names several {}.", identifier.field, identifier.value, kind.as_str());
+        return Err(ApiError::at(Code::ConflictingParameters, &identifier.place, message));
+    }
+    Ok(entries.pop())
+}
+
+/// Refuses an unknown entry when the catalogue is strict.
+pub(super) async fn check_known(app: &App, kind: EntryKind, identifier: &Identifier) -> Result<(), ApiError> {
+    if app.config.catalogue.strict && find(app, kind, identifier).await?.is_none() {
+        return Err(not_found(kind, &identifier.value, identifier.place.clone()));
+    }
+    Ok(())
+}
+
+/// The error for an entry that the catalogue does not have.
+pub(super) fn not_found(kind: EntryKind, value: &str, place: String) -> ApiError {
+    ApiError::at(Code::NotFound, place, format!("The catalogue has no '{value}' among its {}.", kind.as_str()))
+}

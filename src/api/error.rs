@@ -1,0 +1,112 @@
+//! API errors: a stable code, a sentence for a person, the place, and a private text that only the log gets.
+
+use crate::store::StoreError;
+
+/// Declares the codes with what each one means.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $word:literal,)*) => {
+        /// Stable codes of API errors, the value of status.code.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $doc])* $variant,)* }
+
+        impl Code {
+            /// Every code, with its meaning.
+            pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, concat!($($doc),*)),)*];
+
+            /// The word on the JSON face.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A mandatory parameter is absent or null.
+    MissingParameter = "MISSING_PARAMETER",
+    /// A parameter is unknown, or its type, length, range, value or characters are wrong.
+    InvalidParameter = "INVALID_PARAMETER",
+    /// Parameters that exclude each other.
+    ConflictingParameters = "CONFLICTING_PARAMETERS",
+    /// The body is not JSON, or not a JSON object, or names a key twice.
+    MalformedJson = "MALFORMED_JSON",
+    /// The HTTP request itself is ambiguous or broken.
+    BadRequest = "BAD_REQUEST",
+    /// User name, password or API key are wrong.
+    InvalidCredentials = "INVALID_CREDENTIALS",
+    /// The token is unknown, expired or released.
+    InvalidToken = "INVALID_TOKEN",
+    /// The role of the user does not allow it.
+    Forbidden = "FORBIDDEN",
+    /// There is no such method.
+    MethodNotFound = "METHOD_NOT_FOUND",
+    /// There is no such record, or no such entry in a strict catalogue.
+    NotFound = "NOT_FOUND",
+    /// The method exists for another HTTP verb; `Allow` names it.
+    MethodNotAllowed = "METHOD_NOT_ALLOWED",
+    /// The body was not received in time.
+    RequestTimeout = "REQUEST_TIMEOUT",
+    /// The body is larger than `server.max_body_bytes`.
+    PayloadTooLarge = "PAYLOAD_TOO_LARGE",
+    /// The body is not declared as application/json.
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
+    /// Something inside failed; the log has it under the X-Request-Id.
+    InternalError = "INTERNAL_ERROR",
+    /// The gateway cannot take requests now; try again after `Retry-After`.
+    Unavailable = "UNAVAILABLE",
+}
+
+/// An API error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// Stable code.
+    pub code: Code,
+    /// One sentence for a person.
+    pub message: String,
+    /// The place, as a JSON path; empty where there is none.
+    pub place: String,
+    /// For the log only.
+    pub private: Option<String>,
+}
+
+impl ApiError {
+    /// An error without a place.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), place: String::new(), private: None }
+    }
+
+    /// An error at a place.
+    pub fn at(code: Code, place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), ..Self::new(code, message) }
+    }
+
+    /// A wrong value at a place.
+    pub fn invalid(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::at(Code::InvalidParameter, place, message)
+    }
+
+    /// A mandatory value that is absent or null.
+    pub fn missing(place: impl Into<String>) -> Self {
+        let place = place.into();
+        let name = place.rsplit('.').next().unwrap_or_default().to_owned();
+        Self::at(Code::MissingParameter, place, format!("{name} is mandatory."))
+    }
+
+    /// Something inside failed.
+    pub fn internal(private: impl Into<String>) -> Self {
+        let error = Self::new(Code::InternalError, "The gateway could not do this; its log has the details.");
+        Self { private: Some(private.into()), ..error }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let private = Some(error.to_string());
+        match error {
+            StoreError::Busy | StoreError::Unavailable(_) => {
+                Self { private, ..Self::new(Code::Unavailable, "The gateway cannot take requests now.") }
+            }
+            StoreError::Taken(_) | StoreError::Other(_) => Self::internal(private.unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Identifiers: an object with exactly one of its sub-fields.
+
+use super::error::{ApiError, Code};
+use super::params::Params;
+
+/// What names an entry: which sub-field, and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identifier {
+    /// The sub-field.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Where it stands.
+    pub place: String,
+}
+
+/// Takes an identifier that may be absent.
+///
+/// # Errors
+/// None or several of `fields`, or a wrong value.
+pub fn optional(
+    params: &mut Params,
+    name: &'static str,
+    fields: &[&'static str],
+) -> Result<Option<Identifier>, ApiError> {
+    let Some(mut object) = params.object(name)? else { return Ok(None) };
+    let given: Vec<_> = fields.iter().copied().filter(|f| object.has(f)).collect();
+    if given.len() > 1 {
+        let message = format!("Only one of {} may be given.", given.join(", "));
+        return Err(ApiError::at(Code::ConflictingParameters, params.place_of(name), message));
+    }
+    let mut found = None;
+    for field in fields {
+        let place = object.place_of(field);
+        if given.contains(field) {
+            found = Some(Identifier { field, value: object.mandatory_text(field)?, place });
+        } else {
+            object.text(field)?;
+        }
+    }
+    object.finish()?;
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => {
+            let message = format!("{name} needs one of {}.", fields.join(", "));
+            Err(ApiError::at(Code::MissingParameter, params.place_of(name), message))
+        }
+    }
+}
+
+/// Takes an identifier that must be there.
+///
+/// # Errors
+/// As [`optional`], or absent.
+pub fn mandatory(params: &mut Params, name: &'static str, fields: &[&'static str]) -> Result<Identifier, ApiError> {
+    optional(params, name, fields)?.ok_or_else(|| ApiError::missing(params.place_of(name)))
+}

@@ -1,0 +1,42 @@
+//! `GET …/list`: records by filters that combine with AND, oldest first.
+
+use super::error::{ApiError, Code};
+use super::fields_set::FieldsSet;
+use super::{Data, Params, Session, record};
+use crate::app::App;
+use crate::request::{Family, RequestType, State};
+use crate::store::Filter;
+
+/// Records of a page, unless number_of_results says otherwise.
+const PAGE: u64 = 100;
+/// Records of a page, at most.
+const MAX_PAGE: u64 = 1000;
+
+/// The method.
+///
+/// # Errors
+/// A parameter, or the store.
+pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
+    let kind = params.word("type", &RequestType::ALL, RequestType::as_str)?;
+    let state = params.word("life_cycle_state", State::ALL, State::as_str)?;
+    let reference_number = match family {
+        Family::WebServices => params.text("reference_number")?,
+        Family::SmsSas => None,
+    };
+    let card = params.text("smartcard_ca_id")?;
+    let stb = params.text("stb_ca_id")?;
+    let limit = params.count("number_of_results", MAX_PAGE)?.unwrap_or(PAGE);
+    let offset = params.count("offset", i64::MAX.unsigned_abs())?.unwrap_or(0);
+    let after = params.count("after", i64::MAX.unsigned_abs())?.unwrap_or(0);
+    let fields_set = FieldsSet::take(&mut params)?;
+    params.finish()?;
+    if kind.is_none() && state.is_none() && reference_number.is_none() && card.is_none() && stb.is_none() {
+        let reference = if family == Family::WebServices { "reference_number, " } else { "" };
+        let message = format!("One of type, life_cycle_state, {reference}smartcard_ca_id, stb_ca_id is mandatory.");
+        return Err(ApiError::at(Code::MissingParameter, "$", message));
+    }
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let filter = Filter { family: Some(family), kind, state, reference_number, card, stb, after, offset, limit };
+    let records = app.store.list(filter).await?;
+    Ok(records.iter().map(|request| fields_set.apply(record::to_json(request, app.dates))).collect())
+}

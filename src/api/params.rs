@@ -1,0 +1,236 @@
+//! Takes the parameters of a call one by one, knowing the place of each, so that a fault can name it.
+//!
+//! Rule: whatever nobody took is unknown, and an error ([`Params::finish`]). null stands for absent. Every text is
+//! checked against the characters of XML 1.0, because it may end up in a SOAP message.
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use crate::xml::is_xml_char;
+
+/// The parameters of a call, or of an object inside it.
+#[derive(Debug)]
+pub struct Params {
+    values: Map<String, Value>,
+    /// Names asked for so far: what a typing mistake is compared with.
+    known: Vec<&'static str>,
+    place: String,
+}
+
+/// Reads the query of a GET as an object of texts (`+` is a space, as in an HTML form).
+///
+/// # Errors
+/// A name given twice, or bytes that are not UTF-8.
+pub fn query_object(query: &str) -> Result<Map<String, Value>, ApiError> {
+    let mut map = Map::new();
+    for pair in query.split('&').filter(|p| !p.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decode(name)?, decode(value)?);
+        if map.contains_key(&name) {
+            return Err(ApiError::invalid(format!("$.{name}"), format!("{name} is given twice.")));
+        }
+        map.insert(name, Value::String(value));
+    }
+    Ok(map)
+}
+
+fn decode(text: &str) -> Result<String, ApiError> {
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    decoded.map(Into::into).map_err(|_| ApiError::invalid("$", "The query is not UTF-8."))
+}
+
+impl Params {
+    /// The parameters of a call.
+    pub fn new(values: Map<String, Value>) -> Self {
+        Self::inside(values, "$".to_owned())
+    }
+
+    fn inside(values: Map<String, Value>, place: String) -> Self {
+        Self { values, known: Vec::new(), place }
+    }
+
+    /// The place of a parameter.
+    pub fn place_of(&self, name: &str) -> String {
+        format!("{}.{name}", self.place)
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.values.remove(name).filter(|v| !v.is_null())
+    }
+
+    /// Takes a text that may be absent.
+    ///
+    /// # Errors
+    /// Not a text, or with characters that XML cannot carry.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<String>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let place = self.place_of(name);
+        match value {
+            Value::String(text) => check_text(&place, name, text).map(Some),
+            other => Err(wrong_type(place, name, "a string", &other)),
+        }
+    }
+
+    /// Takes a text that must be there and not be empty.
+    ///
+    /// # Errors
+    /// As [`Params::text`], or absent, or empty.
+    pub fn mandatory_text(&mut self, name: &'static str) -> Result<String, ApiError> {
+        match self.text(name)? {
+            None => Err(ApiError::missing(self.place_of(name))),
+            Some(text) if text.is_empty() => Err(ApiError::invalid(self.place_of(name), format!("{name} must not be empty."))),
+            Some(text) => Ok(text),
+        }
+    }
+
+    /// Takes true or false; 1 and 0 stand for them, as in the record.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn flag(&mut self, name: &'static str) -> Result<Option<bool>, ApiError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(Value::Number(n)) if n.as_u64() == Some(1) => Ok(Some(true)),
+            Some(Value::Number(n)) if n.as_u64() == Some(0) => Ok(Some(false)),
+            Some(other) => Err(wrong_type(self.place_of(name), name, "true or false", &other)),
+        }
+    }
+
+    /// Takes a whole number of 0 or more, which a query gives as text.
+    ///
+    /// # Errors
+    /// Anything else, or a number beyond `max`.
+    pub fn count(&mut self, name: &'static str, max: u64) -> Result<Option<u64>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let number = match &value {
+            Value::Number(n) => n.as_u64(),
+            Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+            _ => None,
+        };
+        match number.filter(|n| *n <= max) {
+            Some(number) => Ok(Some(number)),
+            None => {
+                let message = format!("{name} must be a whole number from 0 to {max}.");
+                Err(ApiError::invalid(self.place_of(name), message))
+            }
+        }
+    }
+
+    /// Takes one of a few words.
+    ///
+    /// # Errors
+    /// Another word, or not a text.
+    pub fn word<T: Copy>(
+        &mut self,
+        name: &'static str,
+        all: &[T],
+        as_str: impl Fn(T) -> &'static str,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match all.iter().find(|v| as_str(**v) == text) {
+            Some(value) => Ok(Some(*value)),
+            None => {
+                let words: Vec<_> = all.iter().map(|v| as_str(*v)).collect();
+                Err(ApiError::invalid(self.place_of(name), format!("{name} must be one of {}.", words.join(", "))))
+            }
+        }
+    }
+
+    /// Takes an object; in a query it is written `subfield=value`, or as JSON.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn object(&mut self, name: &'static str) -> Result<Option<Self>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let place = self.place_of(name);
+        match value {
+            Value::Object(map) => Ok(Some(Self::inside(map, place))),
+            Value::String(text) if text.trim_start().starts_with('{') => {
+                let map = super::json::parse_object(text.as_bytes())
+                    .map_err(|e| ApiError::invalid(&place, format!("{name} is not valid: {}", e.message)))?;
+                Ok(Some(Self::inside(map, place)))
+            }
+            Value::String(text) => match text.split_once('=') {
+                Some((key, value)) => {
+                    let map = Map::from_iter([(key.trim().to_owned(), Value::String(value.to_owned()))]);
+                    Ok(Some(Self::inside(map, place)))
+                }
+                None => {
+                    let message = format!("{name} must be an object; in a query, {name}=subfield=value.");
+                    Err(ApiError::invalid(place, message))
+                }
+            },
+            other => Err(wrong_type(place, name, "an object", &other)),
+        }
+    }
+
+    /// Takes an array of objects that must be there and not be empty.
+    ///
+    /// # Errors
+    /// Absent, empty, or anything else.
+    pub fn mandatory_objects(&mut self, name: &'static str) -> Result<Vec<Self>, ApiError> {
+        let place = self.place_of(name);
+        match self.take(name) {
+            None => Err(ApiError::missing(place)),
+            Some(Value::Array(items)) if items.is_empty() => {
+                Err(ApiError::invalid(place, format!("{name} must not be empty.")))
+            }
+            Some(Value::Array(items)) => items
+                .into_iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    let place = format!("{place}[{index}]");
+                    match item {
+                        Value::Object(map) => Ok(Self::inside(map, place)),
+                        other => Err(wrong_type(place, &format!("an item of {name}"), "an object", &other)),
+                    }
+                })
+                .collect(),
+            Some(other) => Err(wrong_type(place, name, "an array", &other)),
+        }
+    }
+
+    /// Is there anything under this name?
+    pub fn has(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|v| !v.is_null())
+    }
+
+    /// Ends the reading: whatever was not taken is unknown.
+    ///
+    /// # Errors
+    /// The first unknown name, with the nearest known one.
+    pub fn finish(self) -> Result<(), ApiError> {
+        let Some(name) = self.values.keys().find(|k| !self.known.contains(&k.as_str())) else { return Ok(()) };
+        let nearest = self.known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
+        let place = self.place_of(name);
+        let name: String = name.chars().take(64).collect();
+        let hint = nearest.map(|n| format!(" The nearest known one is {n}.")).unwrap_or_default();
+        Err(ApiError::invalid(place.chars().take(200).collect::<String>(), format!("{name} is not a parameter here.{hint}")))
+    }
+}
+
+fn check_text(place: &str, name: &str, text: String) -> Result<String, ApiError> {
+    match text.chars().find(|c| !is_xml_char(*c)) {
+        None => Ok(text),
+        Some(bad) => {
+            let message = format!("{name} has the character U+{:04X}, which XML 1.0 cannot carry.", u32::from(bad));
+            Err(ApiError::invalid(place, message))
+        }
+    }
+}
+
+fn wrong_type(place: String, name: &str, expected: &str, got: &Value) -> ApiError {
+    let got = match got {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    ApiError::invalid(place, format!("{name} must be {expected}, not {got}."))
+}

@@ -1,0 +1,93 @@
+//! Who is calling: tokens are found in a small cache, and looked up anew every few seconds, so that one released or a
+//! user removed from the command line ends soon in a running gateway too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::error::{ApiError, Code};
+use crate::account::{Role, User, hash_secret};
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// How long a token is believed without asking the store.
+const BELIEVED: TimeDelta = TimeDelta::seconds(2);
+/// Tokens kept in the cache; when full it starts anew.
+const CACHED: usize = 10_000;
+
+/// A call's user.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who.
+    pub user: Arc<User>,
+}
+
+impl Session {
+    /// Makes sure that the user's role is at least this one.
+    ///
+    /// # Errors
+    /// FORBIDDEN.
+    pub fn require(&self, role: Role) -> Result<(), ApiError> {
+        if self.user.role >= role {
+            return Ok(());
+        }
+        let message = format!("The role of this user is {}; this needs {}.", self.user.role.as_str(), role.as_str());
+        Err(ApiError::new(Code::Forbidden, message))
+    }
+}
+
+struct Cached {
+    user: Arc<User>,
+    expires_at: DateTime<Utc>,
+    believed_until: DateTime<Utc>,
+}
+
+/// The sessions of all calls.
+pub struct Sessions {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    cache: Mutex<HashMap<[u8; 32], Cached>>,
+}
+
+impl Sessions {
+    /// Sessions of the tokens in the store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, cache: Mutex::default() }
+    }
+
+    /// The session of a token.
+    ///
+    /// # Errors
+    /// INVALID_TOKEN when it is unknown, expired or released.
+    pub async fn find(&self, token: &str) -> Result<Session, ApiError> {
+        let hash = hash_secret(token);
+        let now = self.clock.now();
+        let known = {
+            let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.get(&hash).filter(|c| c.believed_until > now && c.expires_at > now).map(|c| Arc::clone(&c.user))
+        };
+        if let Some(user) = known {
+            return Ok(Session { user });
+        }
+        match self.store.token(hash).await? {
+            Some((user, expires_at)) if expires_at > now => {
+                let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+                if cache.len() >= CACHED {
+                    cache.clear();
+                }
+                cache.insert(hash, Cached { user: Arc::clone(&user), expires_at, believed_until: now + BELIEVED });
+                Ok(Session { user })
+            }
+            _ => {
+                self.forget(&hash);
+                Err(ApiError::new(Code::InvalidToken, "The token is unknown, expired or released."))
+            }
+        }
+    }
+
+    /// Ends a token at once.
+    pub(super) fn forget(&self, hash: &[u8; 32]) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(hash);
+    }
+}

@@ -1,0 +1,219 @@
+//! The application: everything built once, in order, and handed on by reference.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use crate::account::{Role, Unit, User, hash_password};
+use crate::api::{Dates, Sessions};
+use crate::catalogue::{self, EntryKind};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigFault, StoreSection, UpstreamTarget};
+use crate::contract::{Contract, ContractSource};
+use crate::http;
+use crate::processor::Processor;
+use crate::request::random_hex;
+use crate::shutdown::Shutdown;
+use crate::simulator::Simulator;
+use crate::store::{Options, SqliteStore, Store, StoreError};
+use crate::tls;
+use crate::upstream::LiveTransport;
+
+/// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds.
+const PASSWORD_CHECKS: usize = 2;
+
+/// Everything that a request needs.
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// Where records are.
+    pub store: Arc<dyn Store>,
+    /// The SOAP contract.
+    pub contract: Arc<Contract>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What sends requests.
+    pub processor: Arc<Processor>,
+    /// Who is calling.
+    pub sessions: Sessions,
+    /// Dates of the JSON face.
+    pub dates: Dates,
+    /// Bounds the password checks under way.
+    pub password_checks: Semaphore,
+    /// A hash that no password has, checked for unknown names.
+    pub unknown_user_hash: String,
+}
+
+/// Why the application cannot start: every fault found.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct StartError(pub Vec<String>);
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self(vec![error.to_string()])
+    }
+}
+
+impl From<Vec<ConfigFault>> for StartError {
+    fn from(faults: Vec<ConfigFault>) -> Self {
+        Self(faults.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// Loads the SOAP contract that the configuration names.
+///
+/// # Errors
+/// Every fault in it, with file and line.
+pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
+    let source = match &config.contract.dir {
+        Some(folder) => ContractSource::Folder(folder.clone()),
+        None => ContractSource::Embedded,
+    };
+    let contract = Contract::load(&source).map_err(|f| StartError(f.iter().map(ToString::to_string).collect()))?;
+    Ok(Arc::new(contract))
+}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn open_store(config: &StoreSection) -> Result<Arc<dyn Store>, StoreError> {
+    let options = Options {
+        data_dir: config.data_dir.clone(),
+        queue: config.queue,
+        readers: config.readers,
+        read_timeout: config.read_timeout_s,
+    };
+    Ok(Arc::new(SqliteStore::open(&options)?))
+}
+
+impl App {
+    /// Builds the application around a store and a contract; `base_url` is where Conax is.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be used.
+    pub fn new(
+        config: Config,
+        base_url: &str,
+        store: Arc<dyn Store>,
+        contract: Arc<Contract>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let transport = LiveTransport::new(base_url, &config.upstream).map_err(|e| StartError(vec![e.to_string()]))?;
+        let processor = Processor::new(
+            &config,
+            Arc::clone(&store),
+            Arc::new(transport),
+            Arc::clone(&contract),
+            Arc::clone(&clock),
+        );
+        Ok(Self {
+            sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
+            dates: Dates(config.server.time_zone),
+            password_checks: Semaphore::new(PASSWORD_CHECKS),
+            unknown_user_hash: hash_password(&random_hex()),
+            processor: Arc::new(processor),
+            config,
+            store,
+            contract,
+            clock,
+        })
+    }
+
+    /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
+    ///
+    /// # Errors
+    /// TLS cannot be set up, or the store cannot be read.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
+        let tls = server_tls(&self.config)?;
+        let lost = self.store.recover(self.clock.now()).await?;
+        if lost > 0 {
+            tracing::error!(requests = lost, "the last run died with requests under way: their outcome is unknown");
+        }
+        let run = tokio::spawn(Arc::clone(&self.processor).run(shutdown.clone()));
+        let in_time = http::serve(Arc::clone(&self), listener, tls, shutdown).await;
+        let drained = self.processor.drain(self.config.server.shutdown_grace_s).await;
+        if let Err(error) = run.await {
+            tracing::error!(%error, "the processing run ended early");
+        }
+        Ok(in_time && drained)
+    }
+}
+
+/// The server's TLS, where configured.
+///
+/// # Errors
+/// A certificate or key that cannot be used.
+pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
+    match (&config.server.tls_certificate, &config.server.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let config = tls::server_config(certificate, key).map_err(|e| StartError(vec![e.to_string()]))?;
+            Ok(Some(TlsAcceptor::from(config)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Where Conax is: the configured URL, or a simulator that is started here and serves until `shutdown`.
+///
+/// # Errors
+/// The simulator's address is not free.
+pub async fn start_upstream(
+    config: &Config,
+    contract: &Arc<Contract>,
+    clock: &Arc<dyn Clock>,
+    shutdown: Shutdown,
+) -> Result<String, StartError> {
+    if let UpstreamTarget::Url(url) = &config.upstream.url {
+        return Ok(url.clone());
+    }
+    let failed = |e: std::io::Error| StartError(vec![format!("simulator.listen {}: {e}", config.simulator.listen)]);
+    let listener = TcpListener::bind(config.simulator.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let simulator = Simulator::new(config.simulator.clone(), Arc::clone(contract), Arc::clone(clock));
+    tokio::spawn(simulator.serve(listener, shutdown));
+    Ok(format!("http://{address}{}", contract.base_path()))
+}
+
+/// Makes the first user where there is none.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn make_first_user(store: &dyn Store, username: &str, password: &str) -> Result<bool, StoreError> {
+    if !store.users().await?.is_empty() {
+        return Ok(false);
+    }
+    let unit = Unit { id: random_hex(), name: "Main Unit".to_owned(), ..Unit::default() };
+    let user = User {
+        id: random_hex(),
+        username: username.to_owned(),
+        person_name: None,
+        email: None,
+        role: Role::Operate,
+        unit,
+    };
+    let password = password.to_owned();
+    let hash = tokio::task::spawn_blocking(move || hash_password(&password));
+    store.add_user(user, hash.await.map_err(|e| StoreError::Other(e.to_string()))?).await?;
+    Ok(true)
+}
+
+/// Fills an empty catalogue with the sample of the documents' examples.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn load_sample_catalogue(store: &dyn Store) -> Result<(), StoreError> {
+    for kind in EntryKind::ALL {
+        if !store.catalogue(kind).await?.is_empty() {
+            return Ok(());
+        }
+    }
+    for (kind, text) in catalogue::SAMPLE {
+        let entries = catalogue::read_csv(kind, text.as_bytes()).map_err(|e| StoreError::Other(e.to_string()))?;
+        store.import(kind, entries).await?;
+    }
+    Ok(())
+}

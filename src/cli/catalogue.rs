@@ -1,0 +1,63 @@
+//! `catalogue import | list`.
+
+use std::path::PathBuf;
+
+use super::settings::StoreFlags;
+use super::{Failed, output};
+use crate::app::open_store;
+use crate::catalogue::{Entry, EntryKind, read_csv};
+
+/// Flags of `catalogue`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Imports a CSV file with a heading line; entries of the same id are replaced. All of it or nothing.
+    ///
+    /// Columns: id; code (services), serial_number (smartcards, set-top-boxes) or number (subscriptions); and, where
+    /// they apply, alternative_code, ca_id, distribution_id.
+    Import {
+        /// What the file holds.
+        kind: EntryKind,
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Lists the entries of a kind.
+    List {
+        /// Which entries.
+        kind: EntryKind,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    match args.action {
+        Action::Import { kind, file, store } => {
+            let shown = file.display();
+            let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
+            let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
+            let count = entries.len();
+            open_store(&store.load()?.store)?.import(kind, entries).await?;
+            output::line(&format!("{count} {} imported", kind.as_str()));
+            Ok(())
+        }
+        Action::List { kind, store } => {
+            let entries = open_store(&store.load()?.store)?.catalogue(kind).await?;
+            let row = |e: Entry| {
+                let optional = [e.alternative_code, e.ca_id, e.distribution_id].map(Option::unwrap_or_default);
+                [e.id, e.name].into_iter().chain(optional).collect()
+            };
+            let name = kind.name_field().to_uppercase();
+            let headings = ["ID", &name, "ALTERNATIVE_CODE", "CA_ID", "DISTRIBUTION_ID"];
+            output::table(&headings, &entries.into_iter().map(row).collect::<Vec<_>>());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `contract check`: loads WSDL, XSD and bindings, and lists what is bound to what.
+
+use super::settings::{ConfigFlags, configuration};
+use super::{Failed, output};
+use crate::app;
+use crate::contract::{BoundField, Operation, Resend, Slot, SoapVersion};
+
+/// Flags of `contract`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Loads the contract; lists each request type with its operation and each field with its element.
+    Check(ConfigFlags),
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failed> {
+    let Action::Check(flags) = &args.action;
+    let config = configuration(flags.clone(), Vec::new())?;
+    let contract = app::load_contract(&config)?;
+    for operation in contract.operations() {
+        print(operation, contract.base_path());
+    }
+    Ok(())
+}
+
+fn print(operation: &Operation, base_path: &str) {
+    let Operation { request_type, wsdl, name, path, soap, resend, .. } = operation;
+    let soap = match soap {
+        SoapVersion::V11 => "1.1",
+        SoapVersion::V12 => "1.2",
+    };
+    let resend = match resend {
+        Resend::Safe => "safe".to_owned(),
+        Resend::Verify(query) => format!("verify by {query}"),
+        Resend::Never => "never".to_owned(),
+    };
+    output::line(&format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})"));
+    for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
+        for BoundField { slot, path, type_words, mandatory, many, .. } in fields {
+            let slot = match slot {
+                Slot::Field(name) => name.clone(),
+                Slot::Constant(text) | Slot::Fixed(text) => format!("\"{text}\""),
+                Slot::Status => "(status)".to_owned(),
+                Slot::Reference => "(reference)".to_owned(),
+                Slot::Message => "(message)".to_owned(),
+            };
+            let mark = match (mandatory, many) {
+                (true, true) => "+",
+                (true, false) => "",
+                (false, true) => "*",
+                (false, false) => "?",
+            };
+            output::line(&format!("  {slot}{mark} {arrow} {path}: {type_words}"));
+        }
+    }
+}

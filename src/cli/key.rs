@@ -1,0 +1,61 @@
+//! `key add | list | remove`: API keys. A key is printed once, when it is made.
+
+use super::settings::StoreFlags;
+use super::{Failed, output};
+use crate::account::{ApiKey, hash_secret};
+use crate::app::open_store;
+use crate::request::random_hex;
+
+/// Flags of `key`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Makes a key that signs in as a user, and prints it.
+    Add {
+        /// The user.
+        username: String,
+        /// What the key is for.
+        #[arg(long, default_value = "key")]
+        name: String,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Lists the keys, by id: the keys themselves are not kept.
+    List(StoreFlags),
+    /// Ends a key.
+    Remove {
+        /// Id of the key.
+        id: String,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    match args.action {
+        Action::Add { username, name, store } => {
+            let secret = random_hex();
+            let key = ApiKey { id: random_hex(), name, username: username.clone() };
+            if !open_store(&store.load()?.store)?.add_key(key, hash_secret(&secret)).await? {
+                return Err(Failed(format!("there is no user {username}")));
+            }
+            output::line(&secret);
+            Ok(())
+        }
+        Action::List(store) => {
+            let keys = open_store(&store.load()?.store)?.keys().await?;
+            let rows: Vec<_> = keys.into_iter().map(|k| vec![k.id, k.username, k.name]).collect();
+            output::table(&["ID", "USERNAME", "NAME"], &rows);
+            Ok(())
+        }
+        Action::Remove { id, store } => match open_store(&store.load()?.store)?.remove_key(&id).await? {
+            true => Ok(()),
+            false => Err(Failed(format!("there is no key {id}"))),
+        },
+    }
+}

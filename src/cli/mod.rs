@@ -1,0 +1,99 @@
+//! The command line: one file a subcommand, the same `run` in each. Results go to standard output, all else to
+//! standard error.
+
+mod catalogue;
+mod config;
+mod contract;
+mod key;
+mod output;
+mod requests;
+mod serve;
+mod settings;
+mod simulator;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::StartError;
+use crate::store::StoreError;
+
+/// Provisioning gateway between CRM.COM's JSON methods and Conax's SOAP services.
+///
+/// Without a command it serves: embedded SQLite in ./data, 127.0.0.1:8080, the built-in Conax simulator.
+#[derive(Debug, Parser)]
+#[command(name = "conax-gateway", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the gateway (the default).
+    Serve(serve::Args),
+    /// Runs the Conax simulator alone, on its own socket.
+    Simulator(simulator::Args),
+    /// Checks a configuration and its SOAP contract, or prints the default.
+    Config(config::Args),
+    /// Checks the SOAP contract and lists what it binds.
+    Contract(contract::Args),
+    /// Users: add, list, remove.
+    User(user::Args),
+    /// API keys: add, list, remove.
+    Key(key::Args),
+    /// Catalogue: import, list.
+    Catalogue(catalogue::Args),
+    /// Provisioning requests: list, show.
+    Requests(requests::Args),
+}
+
+/// Why a command failed: every line is one fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failed(String);
+
+impl From<StartError> for Failed {
+    fn from(error: StartError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Runs the command line; exit code 0 done, 1 failed, 2 wrong usage (clap's).
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failed(&format!("cannot start: {error}")),
+    };
+    let result = runtime.block_on(async {
+        match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+            Command::Serve(args) => serve::run(args).await,
+            Command::Simulator(args) => simulator::run(args).await,
+            Command::Config(args) => config::run(&args),
+            Command::Contract(args) => contract::run(&args),
+            Command::User(args) => user::run(args).await,
+            Command::Key(args) => key::run(args).await,
+            Command::Catalogue(args) => catalogue::run(args).await,
+            Command::Requests(args) => requests::run(args).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => output::failed(&what),
+    }
+}

@@ -1,0 +1,37 @@
+//! Printing: a reader that has gone away (`| head`) is no failure.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// One line to standard output.
+pub(super) fn line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+}
+
+/// One line to standard error: a note for the person at the terminal, not a log line.
+pub(super) fn note(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// The faults of a failed command, one a line, and its exit code.
+pub(super) fn failed(faults: &str) -> ExitCode {
+    for fault in faults.lines() {
+        note(&format!("conax-gateway: {fault}"));
+    }
+    ExitCode::FAILURE
+}
+
+/// Rows as columns, the headings first.
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(headings.get(column).map(|h| h.len())).max().unwrap_or(0)
+    };
+    let print = |cells: &[String]| {
+        let padded: Vec<_> = cells.iter().enumerate().map(|(i, c)| format!("{c:<width$}", width = width(i))).collect();
+        line(padded.join("  ").trim_end());
+    };
+    print(&headings.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>());
+    rows.iter().for_each(|row| print(row));
+}

@@ -1,0 +1,116 @@
+//! `serve`: runs the gateway until SIGTERM.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::settings::{ConfigFlags, configuration};
+use super::{Failed, output};
+use crate::app::{self, App};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, UpstreamTarget};
+use crate::request::random_hex;
+use crate::store::Store;
+use crate::{shutdown, telemetry, tls};
+
+/// The user that is made when none is named.
+const FIRST_USER: &str = "admin";
+/// Environment variables that name the first user.
+const BOOTSTRAP: (&str, &str) = ("CONAX_GATEWAY_BOOTSTRAP_USER", "CONAX_GATEWAY_BOOTSTRAP_PASSWORD");
+/// File in the data folder whose lock says that a gateway is running there.
+const LOCK: &str = "gateway.lock";
+
+/// Flags of `serve`.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigFlags,
+    /// Address and port to listen on; port 0 picks one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Folder of the database.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// simulator, or the base URL of the Conax services.
+    #[arg(long, value_name = "simulator|URL")]
+    upstream: Option<String>,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    let flags = [
+        ("server.listen", args.listen, "--listen"),
+        ("store.data_dir", args.data_dir, "--data-dir"),
+        ("upstream.url", args.upstream, "--upstream"),
+    ];
+    let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag))).collect();
+    let config = configuration(args.config, flags)?;
+    telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
+    tls::install_provider();
+    let contract = app::load_contract(&config)?;
+    let has_tls = app::server_tls(&config)?.is_some();
+    let _lock = lock(&config)?;
+    let store = app::open_store(&config.store)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .map_err(|e| Failed(format!("server.listen {}: {e}", config.server.listen)))?;
+    let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
+    let (simulator_trigger, simulator_shutdown) = shutdown::channel();
+    let base_url = app::start_upstream(&config, &contract, &clock, simulator_shutdown).await?;
+    if config.upstream.url == UpstreamTarget::Simulator {
+        app::load_sample_catalogue(store.as_ref()).await?;
+    }
+    make_first_user(store.as_ref(), &url).await?;
+
+    let (trigger, shutdown) = shutdown::channel();
+    let signal = tokio::spawn(async move {
+        if let Err(error) = shutdown::signal().await {
+            tracing::error!(%error, "cannot listen for signals");
+        }
+        tracing::info!("stopping: finishing what is under way");
+        trigger.set();
+    });
+    tracing::info!(upstream = base_url, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
+    let app = Arc::new(App::new(config, &base_url, store, contract, clock)?);
+    output::line(&format!("listening on {url}"));
+    let in_time = app.serve(listener, shutdown).await?;
+    signal.abort();
+    simulator_trigger.set();
+    if !in_time {
+        tracing::warn!("requests were still under way when the grace period ended");
+    }
+    Ok(())
+}
+
+/// Two gateways on one data folder would send requests twice.
+fn lock(config: &Config) -> Result<File, Failed> {
+    let dir = &config.store.data_dir;
+    let failed = |e: &dyn std::fmt::Display| Failed(format!("store.data_dir {}: {e}", dir.display()));
+    std::fs::create_dir_all(dir).map_err(|e| failed(&e))?;
+    let file = File::create(dir.join(LOCK)).map_err(|e| failed(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(failed(&"another conax-gateway is running here")),
+        Err(std::fs::TryLockError::Error(e)) => Err(failed(&e)),
+    }
+}
+
+/// Makes the first user where there is none, and shows how to sign in as it.
+async fn make_first_user(store: &dyn Store, url: &str) -> Result<(), Failed> {
+    let given = std::env::var(BOOTSTRAP.0).ok().zip(std::env::var(BOOTSTRAP.1).ok());
+    if let Some((username, password)) = given {
+        app::make_first_user(store, &username, &password).await?;
+        return Ok(());
+    }
+    let password = random_hex().to_lowercase();
+    if app::make_first_user(store, FIRST_USER, &password).await? {
+        output::note(&format!(
+            "\nThe first user is made; the password is shown only now:\n\n\
+             curl -s {url}/crmapi/rest/v2/authentication/token -H 'Content-Type: application/json' \\\n  \
+             -d '{{\"username\":\"{FIRST_USER}\",\"password\":\"{password}\",\"organisation\":\"demo\"}}'\n"
+        ));
+    }
+    Ok(())
+}

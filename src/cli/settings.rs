@@ -1,0 +1,44 @@
+//! The flags that several commands share, and the configuration that they lead to.
+
+use std::path::PathBuf;
+
+use super::Failed;
+use crate::app::StartError;
+use crate::config::{Config, Inputs, load};
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct ConfigFlags {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// Where the records are.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct StoreFlags {
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    /// Folder of the database.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: Option<String>,
+}
+
+impl StoreFlags {
+    /// The configuration with these flags.
+    pub(super) fn load(self) -> Result<Config, Failed> {
+        let flags = self.data_dir.map(|dir| ("store.data_dir", dir, "--data-dir"));
+        configuration(self.config, flags.into_iter().collect())
+    }
+}
+
+/// Reads the configuration; `flags` are (setting, text, flag).
+pub(super) fn configuration(
+    file: ConfigFlags,
+    flags: Vec<(&'static str, String, &'static str)>,
+) -> Result<Config, Failed> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Ok(load(&Inputs { file: file.config, environment, flags }).map_err(StartError::from)?)
+}

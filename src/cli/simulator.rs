@@ -1,0 +1,55 @@
+//! `simulator`: the Conax side alone.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::settings::{ConfigFlags, configuration};
+use super::{Failed, output};
+use crate::clock::SystemClock;
+use crate::config::SimulatorMood;
+use crate::simulator::{RESERVED, Simulator};
+use crate::{app, shutdown, telemetry};
+
+/// Where it listens when nothing says otherwise.
+const LISTEN: &str = "127.0.0.1:8081";
+
+/// Flags of `simulator`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = reserved_cards())]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigFlags,
+    /// Address and port to listen on; port 0 picks one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = LISTEN)]
+    listen: String,
+    /// What it does to every request.
+    #[arg(long, value_name = "MOOD", value_parser = clap::builder::PossibleValuesParser::new(SimulatorMood::WORDS))]
+    mood: Option<String>,
+}
+
+fn reserved_cards() -> String {
+    let rows: Vec<_> = RESERVED.iter().map(|(card, _, words)| format!("  {card}  {words}")).collect();
+    format!("Reserved card numbers, for a single request:\n{}", rows.join("\n"))
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    let mut flags = vec![("simulator.listen", args.listen, "--listen")];
+    flags.extend(args.mood.map(|mood| ("simulator.mood", mood, "--mood")));
+    let config = configuration(args.config, flags)?;
+    telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
+    let contract = app::load_contract(&config)?;
+    let listener = TcpListener::bind(config.simulator.listen)
+        .await
+        .map_err(|e| Failed(format!("simulator.listen {}: {e}", config.simulator.listen)))?;
+    let base_url = format!("http://{}{}", listener.local_addr()?, contract.base_path());
+    for service in contract.services() {
+        tracing::info!("{base_url}{}?wsdl", service.path);
+    }
+    output::line(&format!("listening on {base_url}"));
+    let (trigger, shutdown) = shutdown::channel();
+    let serving = tokio::spawn(Simulator::new(config.simulator, contract, Arc::new(SystemClock)).serve(listener, shutdown));
+    shutdown::signal().await?;
+    trigger.set();
+    serving.await.map_err(|e| Failed(e.to_string()))
+}

@@ -1,0 +1,112 @@
+//! `user add | list | remove`. Passwords are read from standard input, never taken as an argument.
+
+use std::io::Read as _;
+
+use super::settings::StoreFlags;
+use super::{Failed, output};
+use crate::account::{Role, Unit, User, hash_password};
+use crate::app::open_store;
+use crate::request::random_hex;
+
+/// Flags of `user`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Adds a user; the password is read from standard input.
+    Add(AddArgs),
+    /// Lists the users.
+    List(StoreFlags),
+    /// Ends a user: no sign-in any more; tokens and keys are gone.
+    Remove {
+        /// Name to sign in with.
+        username: String,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct AddArgs {
+    /// Name to sign in with.
+    username: String,
+    /// What the user may do.
+    #[arg(long, value_enum, default_value_t = Role::Provision)]
+    role: Role,
+    /// Full name.
+    #[arg(long)]
+    person_name: Option<String>,
+    /// Email address.
+    #[arg(long)]
+    email: Option<String>,
+    /// Id of the unit; made up if missing.
+    #[arg(long)]
+    unit_id: Option<String>,
+    /// Name of the unit.
+    #[arg(long, default_value = "Main Unit")]
+    unit_name: String,
+    /// Name of the unit's group.
+    #[arg(long)]
+    unit_group_name: Option<String>,
+    /// Name of the unit's community.
+    #[arg(long)]
+    unit_community_name: Option<String>,
+    /// Alternative code of the unit.
+    #[arg(long)]
+    unit_alternative_code: Option<String>,
+    /// Description of the unit.
+    #[arg(long)]
+    unit_description: Option<String>,
+    #[command(flatten)]
+    store: StoreFlags,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    match args.action {
+        Action::Add(args) => add(args).await,
+        Action::List(store) => {
+            let users = open_store(&store.load()?.store)?.users().await?;
+            let row = |u: User| {
+                vec![u.username, u.role.as_str().to_owned(), u.unit.name, u.person_name.unwrap_or_default(), u.id]
+            };
+            output::table(&["USERNAME", "ROLE", "UNIT", "NAME", "ID"], &users.into_iter().map(row).collect::<Vec<_>>());
+            Ok(())
+        }
+        Action::Remove { username, store } => {
+            match open_store(&store.load()?.store)?.remove_user(&username).await? {
+                true => Ok(()),
+                false => Err(Failed(format!("there is no user {username}"))),
+            }
+        }
+    }
+}
+
+async fn add(args: AddArgs) -> Result<(), Failed> {
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password)?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failed("the password, read from standard input, is empty".to_owned()));
+    }
+    let unit = Unit {
+        id: args.unit_id.unwrap_or_else(random_hex),
+        name: args.unit_name,
+        group_name: args.unit_group_name,
+        community_name: args.unit_community_name,
+        alternative_code: args.unit_alternative_code,
+        description: args.unit_description,
+    };
+    let user = User {
+        id: random_hex(),
+        username: args.username,
+        person_name: args.person_name,
+        email: args.email,
+        role: args.role,
+        unit,
+    };
+    Ok(open_store(&args.store.load()?.store)?.add_user(user, hash_password(password)).await?)
+}

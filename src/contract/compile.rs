@@ -1,0 +1,225 @@
+//! Compiles elements, attributes and model groups of a schema into the plan's shapes, on demand: what no operation
+//! reaches is never looked at, so it cannot be a fault.
+//!
+//! Whatever is not understood is refused by its name. Recursion is refused, and depth and size have a bound, so that a
+//! hostile schema cannot grow without end when it is expanded. Types are in `complex` and `types`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::facet::FacetSet;
+use super::finding::{Findings, Reported, all};
+use super::node::Node;
+use super::shape::{AttributeShape, Content, Group, GroupKind, Idle, Occurs, Particle, Shape, Slot};
+use super::simple::SimpleType;
+use super::symbols::{Kind, Symbols};
+use crate::xml::{Name, XML_NS};
+
+/// Nesting of elements; with envelope and body it stays below what the XML reader takes.
+const MAX_DEPTH: usize = 60;
+/// Elements and attributes of one message, all types expanded.
+const MAX_SHAPES: usize = 10_000;
+/// Occurrences that may be mandatory.
+const MAX_MIN_OCCURS: u32 = 1_000;
+
+/// Compiles the messages of one WSDL.
+pub(super) struct Compiler<'a, 's> {
+    pub(super) symbols: &'s Symbols<'a>,
+    pub(super) findings: &'s Findings,
+    /// Simple types that have a name, compiled once.
+    pub(super) simple: HashMap<Name, Arc<SimpleType>>,
+    /// What is being compiled, to see recursion.
+    open: Vec<(Kind, Name)>,
+    depth: usize,
+    shapes: usize,
+}
+
+impl<'a, 's> Compiler<'a, 's> {
+    pub(super) fn new(symbols: &'s Symbols<'a>, findings: &'s Findings) -> Self {
+        Self { symbols, findings, simple: HashMap::new(), open: Vec::new(), depth: 0, shapes: 0 }
+    }
+
+    /// Counts anew, for one more message.
+    pub(super) fn start_message(&mut self) {
+        self.shapes = 0;
+    }
+
+    /// Runs `inside` while `name` counts as open; a name that is open already is recursive.
+    pub(super) fn within<T>(
+        &mut self,
+        kind: Kind,
+        name: &Name,
+        from: &Node<'a>,
+        inside: impl FnOnce(&mut Self, Node<'a>) -> Result<T, Reported>,
+    ) -> Result<T, Reported> {
+        let node = self.symbols.find(kind, name, from, self.findings)?;
+        let key = (kind, name.clone());
+        if self.open.contains(&key) {
+            return Err(node.report(self.findings, format!("{kind} '{name}' is recursive, which is not supported")));
+        }
+        self.open.push(key);
+        let result = inside(self, node);
+        self.open.pop();
+        result
+    }
+
+    fn count_shape(&mut self, node: &Node<'a>) -> Result<(), Reported> {
+        self.shapes += 1;
+        if self.shapes > MAX_SHAPES {
+            return Err(node.report(self.findings, format!("the message has more than {MAX_SHAPES} elements")));
+        }
+        Ok(())
+    }
+
+    /// An element declared at the top of a schema.
+    pub(super) fn global_element(&mut self, name: &Name, occurs: Occurs, from: &Node<'a>) -> Result<Shape, Reported> {
+        self.within(Kind::Element, name, from, |compiler, node| {
+            if let Some(substitute) = compiler.symbols.substitute(name) {
+                let what =
+                    format!("element '{name}' heads a substitution group ({substitute}), which is not supported");
+                return Err(node.report(compiler.findings, what));
+            }
+            compiler.declared_element(&node, name.clone(), occurs)
+        })
+    }
+
+    /// `xs:element` inside a group.
+    fn local_element(&mut self, node: &Node<'a>, occurs: Occurs) -> Result<Shape, Reported> {
+        if let Some(name) = node.name("ref", self.findings) {
+            return self.global_element(&name?, occurs, node);
+        }
+        let local = node.required("name", self.findings)?;
+        let is_qualified = node.attribute("form").map_or(node.schema.qualified_elements, |form| form == "qualified");
+        let namespace = if is_qualified { node.schema.target.clone() } else { Arc::from("") };
+        self.declared_element(node, Name::new(namespace, local), occurs)
+    }
+
+    fn declared_element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<Shape, Reported> {
+        self.count_shape(node)?;
+        if node.flag("abstract") {
+            let what = format!("element '{name}' is abstract, which is not supported");
+            return Err(node.report(self.findings, what));
+        }
+        self.element(node, name, occurs)
+    }
+
+    /// An element whose type `node` states: an `xs:element`, or a `wsdl:part`.
+    pub(super) fn element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<Shape, Reported> {
+        self.depth += 1;
+        let typed = if self.depth > MAX_DEPTH {
+            Err(node.report(self.findings, format!("elements nest deeper than {MAX_DEPTH}")))
+        } else {
+            self.type_of(node)
+        };
+        self.depth -= 1;
+        let mut typed = typed?;
+        if let (Content::Simple(simple, slot), Some(value)) = (&mut typed.content, node.raw_attribute("fixed")) {
+            *simple = self.fixed(simple, value, node)?;
+            *slot = Some(Slot::Fixed(value.to_owned()));
+        }
+        Ok(Shape {
+            name,
+            tag: String::new(),
+            occurs,
+            nillable: node.flag("nillable"),
+            attributes: typed.attributes,
+            content: typed.content,
+            steps: Vec::new(),
+            idle: Idle::Incomplete,
+            place: node.place(),
+        })
+    }
+
+    /// The type of a value that must be `value`.
+    fn fixed(&self, simple: &Arc<SimpleType>, value: &str, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        let mut only = FacetSet::default();
+        let fault = |why| node.report(self.findings, format!("fixed value {why}"));
+        only.add(simple, "enumeration", value).map_err(fault)?;
+        Ok(Arc::new(SimpleType::restriction(simple.clone(), only)))
+    }
+
+    /// An element, a group or a reference to a group; `None` if it may not occur.
+    pub(super) fn particle(&mut self, node: &Node<'a>) -> Result<Option<Particle>, Reported> {
+        let occurs = self.occurs(node)?;
+        let is_absent = occurs.max == Some(0);
+        Ok(match node.local() {
+            _ if is_absent => None,
+            "element" => Some(Particle::Element(self.local_element(node, occurs)?)),
+            "sequence" => Some(Particle::Group(self.group(node, GroupKind::Sequence, occurs)?)),
+            "choice" => Some(Particle::Group(self.group(node, GroupKind::Choice, occurs)?)),
+            "all" => Some(Particle::Group(self.group(node, GroupKind::All, occurs)?)),
+            "group" => {
+                let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
+                self.within(Kind::Group, &name?, node, |compiler, definition| {
+                    let Some(content) = definition.children().next() else { return Ok(None) };
+                    let mut particle = compiler.particle(&content)?;
+                    if let Some(Particle::Group(group)) = &mut particle {
+                        group.occurs = occurs;
+                    }
+                    Ok(particle)
+                })?
+            }
+            _ => return Err(node.refuse(self.findings)),
+        })
+    }
+
+    fn group(&mut self, node: &Node<'a>, kind: GroupKind, occurs: Occurs) -> Result<Group, Reported> {
+        let members = all(node.children().map(|member| self.particle(&member)))?;
+        let members = members.into_iter().flatten().collect();
+        Ok(Group { kind, occurs, members, steps: Vec::new(), idle: Idle::Incomplete, place: node.place() })
+    }
+
+    fn occurs(&self, node: &Node<'a>) -> Result<Occurs, Reported> {
+        let number = |attribute: &str| match node.attribute(attribute).map(str::parse::<u32>) {
+            None => Ok(1),
+            Some(Ok(number)) => Ok(number),
+            Some(Err(_)) => Err(node.report(self.findings, format!("'{attribute}' is not a number"))),
+        };
+        let min = number("minOccurs")?;
+        let max = if node.attribute("maxOccurs") == Some("unbounded") { None } else { Some(number("maxOccurs")?) };
+        if min > MAX_MIN_OCCURS {
+            return Err(node.report(self.findings, format!("minOccurs above {MAX_MIN_OCCURS} is not supported")));
+        }
+        if max.is_some_and(|max| max < min) {
+            return Err(node.report(self.findings, "maxOccurs is less than minOccurs"));
+        }
+        Ok(Occurs { min, max })
+    }
+
+    /// An attribute by name; without a shape if it is prohibited.
+    pub(super) fn attribute(&mut self, node: &Node<'a>) -> Result<(Name, Option<AttributeShape>), Reported> {
+        self.count_shape(node)?;
+        let reference = node.name("ref", self.findings).transpose()?;
+        let (name, declaration) = match reference {
+            Some(name) if &*name.namespace == XML_NS => (name, node.clone()),
+            Some(name) => {
+                let global = self.symbols.find(Kind::Attribute, &name, node, self.findings)?;
+                (name, global)
+            }
+            None => {
+                let local = node.required("name", self.findings)?;
+                let form = node.attribute("form");
+                let is_qualified = form.map_or(node.schema.qualified_attributes, |form| form == "qualified");
+                let namespace = if is_qualified { node.schema.target.clone() } else { Arc::from("") };
+                (Name::new(namespace, local), node.clone())
+            }
+        };
+        if node.attribute("use") == Some("prohibited") {
+            return Ok((name, None));
+        }
+        let mut simple = self.attribute_type(&declaration)?;
+        let fixed = node.raw_attribute("fixed").or_else(|| declaration.raw_attribute("fixed"));
+        if let Some(value) = fixed {
+            simple = self.fixed(&simple, value, node)?;
+        }
+        let shape = AttributeShape {
+            name: name.clone(),
+            tag: String::new(),
+            required: node.attribute("use") == Some("required"),
+            simple,
+            slot: fixed.map(|value| Slot::Fixed(value.to_owned())),
+            place: node.place(),
+        };
+        Ok((name, Some(shape)))
+    }
+}

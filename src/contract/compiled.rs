@@ -1,0 +1,97 @@
+//! The contract once it is loaded: its operations, what codes mean, and its files for those who ask for `?wsdl`.
+
+use std::collections::BTreeMap;
+
+use super::document::Documents;
+use super::finding::Finding;
+use super::load::load;
+use super::operation::{Operation, Verdict};
+use super::serve::{Links, rewrite};
+use super::source::ContractSource;
+use crate::request::RequestType;
+use crate::xml::Name;
+
+/// A SOAP contract: WSDLs, schemas and bindings, compiled.
+pub struct Contract {
+    pub(super) base_path: String,
+    pub(super) operations: BTreeMap<RequestType, Operation>,
+    pub(super) verdicts: Verdicts,
+    pub(super) documents: Documents,
+}
+
+/// What codes mean; `*` is every code not named.
+pub(super) struct Verdicts {
+    pub(super) statuses: BTreeMap<String, Verdict>,
+    pub(super) faults: BTreeMap<String, Verdict>,
+}
+
+/// A service and the WSDL that describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service<'c> {
+    /// The WSDL's file, relative to the contract's folder.
+    pub wsdl: &'c str,
+    /// The service's path, after the base path.
+    pub path: &'c str,
+}
+
+impl Contract {
+    /// Loads a contract.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, by file and line.
+    pub fn load(source: &ContractSource) -> Result<Self, Vec<Finding>> {
+        load(source)
+    }
+
+    /// The operation of a request type; an operator may leave a type out.
+    pub fn operation(&self, request_type: RequestType) -> Option<&Operation> {
+        self.operations.get(&request_type)
+    }
+
+    /// Every operation, in the order of [`RequestType::ALL`].
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.values()
+    }
+
+    /// The operation that a request belongs to, by its service's path (after the base path) and its body's child.
+    pub fn find(&self, service_path: &str, root: &Name) -> Option<&Operation> {
+        self.operations().find(|operation| operation.path == service_path && operation.input.root.name == *root)
+    }
+
+    /// What the path of every service begins with: `/ca-server/webservices`. It does not end in a slash.
+    pub fn base_path(&self) -> &str {
+        &self.base_path
+    }
+
+    /// What a status code says.
+    pub fn verdict_of_status(&self, code: &str) -> Verdict {
+        verdict(&self.verdicts.statuses, code)
+    }
+
+    /// What the local part of a fault code says.
+    pub fn verdict_of_fault(&self, code: &str) -> Verdict {
+        verdict(&self.verdicts.faults, code)
+    }
+
+    /// The services in use, each once.
+    pub fn services(&self) -> Vec<Service<'_>> {
+        let mut services: Vec<_> = self.operations().map(|o| Service { wsdl: &o.wsdl, path: &o.path }).collect();
+        services.sort_unstable();
+        services.dedup();
+        services
+    }
+
+    /// A WSDL or schema as text, for a client that asked the service at `service_path` for `?wsdl` or `?xsd=NAME`.
+    ///
+    /// Addresses of services become addresses below `base_url` (which stands for the base path), and references to
+    /// other files become `…?xsd=NAME` of the same service; all other text is as in the file. `None` if no operation
+    /// uses a file of that name.
+    pub fn document(&self, name: &str, base_url: &str, service_path: &str) -> Option<String> {
+        let document = self.documents.get(name).ok()?;
+        Some(rewrite(document, &Links { base_path: &self.base_path, base_url, service_path }))
+    }
+}
+
+fn verdict(codes: &BTreeMap<String, Verdict>, code: &str) -> Verdict {
+    codes.get(code).or_else(|| codes.get("*")).copied().unwrap_or(Verdict::Rejected)
+}

@@ -1,0 +1,169 @@
+//! Compiles complex types: content and attributes, with what they take over from the type they extend or restrict.
+
+use std::sync::Arc;
+
+use super::compile::Compiler;
+use super::finding::{Reported, all};
+use super::node::Node;
+use super::shape::{AttributeShape, Content, Group, GroupKind, Idle, Occurs, Particle};
+use super::simple::SimpleType;
+use super::symbols::Kind;
+use crate::xml::{Name, XSD_NS};
+
+/// What an element is by its type.
+pub(super) struct Typed {
+    /// Attributes it may carry.
+    pub(super) attributes: Vec<AttributeShape>,
+    /// What it holds.
+    pub(super) content: Content,
+}
+
+/// What a complex type or a derivation declares itself.
+struct Body {
+    particles: Vec<Particle>,
+    /// Attributes by name; without a shape if prohibited.
+    attributes: Vec<(Name, Option<AttributeShape>)>,
+}
+
+impl<'a> Compiler<'a, '_> {
+    /// The type that an element states, by name or inside.
+    pub(super) fn type_of(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
+        if let Some(name) = node.name("type", self.findings) {
+            return self.named_type(&name?, node, false);
+        }
+        for child in node.children() {
+            match child.local() {
+                "simpleType" => return self.simple_type(&child).map(simple_content),
+                "complexType" => return self.complex_type(&child),
+                "unique" | "key" | "keyref" => {}
+                _ => return Err(child.refuse(self.findings)),
+            }
+        }
+        let what = format!("'{}' has no type, and xs:anyType is not supported", node.local());
+        Err(node.report(self.findings, what))
+    }
+
+    /// A type by name. Only as a base may it be abstract.
+    fn named_type(&mut self, name: &Name, from: &Node<'a>, is_base: bool) -> Result<Typed, Reported> {
+        if &*name.namespace == XSD_NS || self.simple.contains_key(name) {
+            return self.named_simple_type(name, from).map(simple_content);
+        }
+        let node = self.symbols.find(Kind::Type, name, from, self.findings)?;
+        if node.is_schema("simpleType") {
+            return self.named_simple_type(name, from).map(simple_content);
+        }
+        if node.flag("abstract") && !is_base {
+            let what = format!("type '{name}' is abstract, which is not supported");
+            return Err(node.report(self.findings, what));
+        }
+        self.within(Kind::Type, name, from, |compiler, node| compiler.complex_type(&node))
+    }
+
+    /// `xs:complexType`.
+    fn complex_type(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
+        if node.flag("mixed") {
+            return Err(node.report(self.findings, "mixed content is not supported"));
+        }
+        for child in node.children() {
+            if child.is_schema("complexContent") || child.is_schema("simpleContent") {
+                if child.flag("mixed") {
+                    return Err(child.report(self.findings, "mixed content is not supported"));
+                }
+                let Some(derivation) = child.children().next() else { return Err(child.refuse(self.findings)) };
+                return self.derived(&derivation);
+            }
+        }
+        let body = self.body(node)?;
+        let mut attributes = Vec::new();
+        take_over(&mut attributes, body.attributes);
+        Ok(Typed { attributes, content: Content::Complex(sequence(body.particles, node)) })
+    }
+
+    /// `xs:extension` or `xs:restriction`.
+    fn derived(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
+        let is_extension = node.is_schema("extension");
+        if !is_extension && !node.is_schema("restriction") {
+            return Err(node.refuse(self.findings));
+        }
+        node.required("base", self.findings)?;
+        let base = match node.name("base", self.findings).transpose()? {
+            Some(name) if !name.is(XSD_NS, "anyType") => self.named_type(&name, node, true),
+            _ if is_extension => Err(node.report(self.findings, "an extension of xs:anyType is not supported")),
+            _ => Ok(Typed { attributes: Vec::new(), content: Content::Complex(sequence(Vec::new(), node)) }),
+        };
+        let inline = node.children().find(|child| child.is_schema("simpleType"));
+        let body = self.body(node);
+        let (base, body) = (base?, body?);
+        let mut attributes = base.attributes;
+        take_over(&mut attributes, body.attributes);
+        let content = match base.content {
+            Content::Simple(simple, slot) if is_extension => Content::Simple(simple, slot),
+            Content::Simple(simple, slot) => {
+                let simple = inline.map_or(Ok(simple), |inline| self.simple_type(&inline))?;
+                Content::Simple(self.restricted(simple, node)?, slot)
+            }
+            Content::Complex(group) if is_extension => {
+                let own = body.particles.into_iter();
+                let inherited = (!group.members.is_empty()).then_some(Particle::Group(group));
+                Content::Complex(sequence(inherited.into_iter().chain(own).collect(), node))
+            }
+            Content::Complex(_) => Content::Complex(sequence(body.particles, node)),
+        };
+        Ok(Typed { attributes, content })
+    }
+
+    /// The particles and attributes directly inside a complex type or derivation.
+    fn body(&mut self, node: &Node<'a>) -> Result<Body, Reported> {
+        let mut body = Body { particles: Vec::new(), attributes: Vec::new() };
+        let members = all(node.children().map(|child| {
+            match child.local() {
+                "sequence" | "choice" | "all" | "group" => body.particles.extend(self.particle(&child)?),
+                "attribute" => body.attributes.push(self.attribute(&child)?),
+                "attributeGroup" => body.attributes.extend(self.attribute_group(&child)?),
+                "simpleType" => {}
+                local if node.is_schema("restriction") && is_facet(local) => {}
+                _ => return Err(child.refuse(self.findings)),
+            }
+            Ok(())
+        }));
+        members.map(|_| body)
+    }
+
+    /// The attributes of a referenced `xs:attributeGroup`.
+    fn attribute_group(&mut self, node: &Node<'a>) -> Result<Vec<(Name, Option<AttributeShape>)>, Reported> {
+        let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
+        self.within(Kind::AttributeGroup, &name?, node, |compiler, definition| {
+            compiler.body(&definition).map(|body| body.attributes)
+        })
+    }
+}
+
+fn simple_content(simple: Arc<SimpleType>) -> Typed {
+    Typed { attributes: Vec::new(), content: Content::Simple(simple, None) }
+}
+
+/// Puts newly declared attributes in the place of inherited ones of the same name.
+fn take_over(inherited: &mut Vec<AttributeShape>, own: Vec<(Name, Option<AttributeShape>)>) {
+    for (name, shape) in own {
+        inherited.retain(|attribute| attribute.name != name);
+        inherited.extend(shape);
+    }
+}
+
+/// The content of a complex type as one group.
+fn sequence(mut members: Vec<Particle>, node: &Node<'_>) -> Group {
+    if let [Particle::Group(group)] = members.as_mut_slice()
+        && group.occurs == Occurs::ONCE
+    {
+        return group.clone();
+    }
+    let (kind, occurs, steps, idle) = (GroupKind::Sequence, Occurs::ONCE, Vec::new(), Idle::Incomplete);
+    Group { kind, occurs, members, steps, idle, place: node.place() }
+}
+
+/// Facets stand beside attributes in a restriction of simple content; which of them are known is checked there.
+fn is_facet(local: &str) -> bool {
+    let begins = ["min", "max", "total", "fraction"];
+    matches!(local, "length" | "pattern" | "enumeration" | "whiteSpace" | "assertion" | "explicitTimezone")
+        || begins.iter().any(|begin| local.starts_with(begin))
+}

@@ -1,0 +1,129 @@
+//! Loads a contract: the bindings, the WSDLs that they name, and what those import. Nothing stops at the first fault.
+
+use std::collections::BTreeMap;
+
+use super::bindings::{BINDINGS, BindingsFile, Text};
+use super::compile::Compiler;
+use super::compiled::{Contract, Verdicts};
+use super::document::Documents;
+use super::finding::{Finding, Findings, Place, Reported, all};
+use super::operation::{Operation, Verdict};
+use super::request::RequestLoader;
+use super::shape::Slot;
+use super::source::{ContractSource, resolve};
+use super::symbols::Symbols;
+use crate::request::RequestType;
+
+/// Loads a contract, or tells everything that is wrong with it.
+pub(super) fn load(source: &ContractSource) -> Result<Contract, Vec<Finding>> {
+    let findings = Findings::default();
+    match load_files(source, &findings) {
+        Ok(contract) if findings.is_empty() => Ok(contract),
+        _ => Err(findings.into_sorted()),
+    }
+}
+
+fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, Reported> {
+    let top = Place { file: BINDINGS.into(), line: 1 };
+    let text = source.read(BINDINGS).map_err(|why| findings.report(&top, why))?;
+    let file = BindingsFile::parse(&text, findings)?;
+    let base_path = base_path(&file, findings);
+    let mut documents = Documents::default();
+    let wsdls = file.bindings.request.values().filter_map(|request| request.wsdl.as_ref());
+    for name in wsdls.clone().filter_map(|wsdl| resolve("", wsdl.get_ref()).ok()) {
+        documents.read(source, &name);
+    }
+    let mut symbols = BTreeMap::new();
+    for wsdl in wsdls {
+        let collected = collect(&file, wsdl, &documents, findings);
+        symbols.entry(wsdl.get_ref().as_str()).or_insert(collected);
+    }
+    let mut compilers = BTreeMap::new();
+    for (wsdl, symbols) in &symbols {
+        if let Ok(symbols) = symbols {
+            compilers.insert(*wsdl, Compiler::new(symbols, findings));
+        }
+    }
+    let mut loader = RequestLoader { file: &file, base_path, findings, compilers };
+    let operations = loader.operations();
+    let answer = &file.bindings.answer;
+    let verdicts = Verdicts {
+        statuses: verdicts(&file, &answer.status_codes, findings),
+        faults: verdicts(&file, &answer.fault_codes, findings),
+    };
+    if !verdicts.statuses.values().any(|verdict| *verdict == Verdict::Completed) {
+        findings.report(&file.place(&answer.status), "no status code means 'completed'");
+    }
+    let operations = operations?;
+    check_answer_paths(&file, &operations, findings);
+    let base_path = base_path.to_owned();
+    Ok(Contract { base_path, operations, verdicts, documents })
+}
+
+/// The base path, without a slash at its end.
+fn base_path<'f>(file: &'f BindingsFile, findings: &Findings) -> &'f str {
+    let format = &file.bindings.format;
+    if *format.get_ref() != 1 {
+        let what = format!("format {} is not known; this program reads format 1", format.get_ref());
+        findings.report(&file.place(format), what);
+    }
+    let written = &file.bindings.base_path;
+    let base_path = written.get_ref().trim_end_matches('/');
+    if !base_path.is_empty() && !base_path.starts_with('/') {
+        findings.report(&file.place(written), "base_path does not begin with '/'");
+    }
+    base_path
+}
+
+/// What a WSDL declares, with its imports.
+fn collect<'d>(
+    file: &BindingsFile,
+    wsdl: &Text,
+    documents: &'d Documents,
+    findings: &Findings,
+) -> Result<Symbols<'d>, Reported> {
+    let report = |why: &str| findings.report(&file.place(wsdl), format!("'{}' {why}", wsdl.get_ref()));
+    let name = resolve("", wsdl.get_ref()).map_err(|why| report(&why))?;
+    let document = documents.get(&name).map_err(|unread| match unread.line {
+        Some(line) => findings.report(&Place { file: name.as_str().into(), line }, unread.what),
+        None => report(&unread.what),
+    })?;
+    Symbols::collect(documents, document, findings)
+}
+
+fn verdicts(file: &BindingsFile, codes: &BTreeMap<String, Text>, findings: &Findings) -> BTreeMap<String, Verdict> {
+    let known = codes.iter().filter_map(|(code, verdict)| {
+        let meant = Verdict::named(verdict.get_ref());
+        if meant.is_none() {
+            let what = format!("'{}' is none of completed, rejected, retry", verdict.get_ref());
+            findings.report(&file.place(verdict), what);
+        }
+        Some((code.clone(), meant?))
+    });
+    known.collect()
+}
+
+/// An answer may lack reference and message, but a path that leads nowhere in all of them is a slip.
+fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Operation>, findings: &Findings) {
+    let answer = &file.bindings.answer;
+    for (path, slot) in [(&answer.reference, Slot::Reference), (&answer.message, Slot::Message)] {
+        let mut fields = operations.values().flat_map(|operation| &operation.output_fields);
+        if let Some(path) = path
+            && !fields.any(|field| field.slot == slot)
+        {
+            findings.report(&file.place(path), format!("'{}' leads nowhere in any answer", path.get_ref()));
+        }
+    }
+}
+
+/// All the operations of the bindings.
+impl<'a> RequestLoader<'a, '_> {
+    fn operations(&mut self) -> Result<BTreeMap<RequestType, Operation>, Reported> {
+        let operations = all(self.file.bindings.request.iter().map(|(name, request)| {
+            let unknown = |_| self.report(name, format!("'{}' is not a request type", name.get_ref()));
+            let request_type: RequestType = name.get_ref().parse().map_err(unknown)?;
+            Ok((request_type, self.operation(request_type, name, request)?))
+        }))?;
+        Ok(operations.into_iter().collect())
+    }
+}

@@ -1,0 +1,55 @@
+//! The SOAP contract: WSDL 1.1 and XML Schema in, bindings in, a compiled plan out, every fault with file and line.
+//!
+//! Nothing about SOAP messages is fixed in Rust code. A folder (or the copy embedded in the program) holds the
+//! operator's WSDLs, their schemas, and `bindings.toml`, which says which operation each request type calls and which
+//! element each parameter fills. At start all of it becomes a [`Contract`], or a list of [`Finding`]s:
+//!
+//! ```text
+//! source     a file's bytes, decoded             bindings   bindings.toml as it is written
+//! document   a file parsed, and all it imports   load       the whole: bindings, then one request after the other
+//! node       an element in its context           request    one request type: its operation, its paths
+//! symbols    what a WSDL declares, by name       bind       a path through a message, and a slot at its end
+//! wsdl       an operation and its two messages   cover      is every mandatory element covered; prefixes
+//! compile    elements, groups, attributes  ─┐    operation  what the rest of the gateway sees
+//! complex    complex types                  ├─►  shape      the plan of a message
+//! types      simple types                  ─┘    compiled   the loaded contract; serve: its files over HTTP
+//! ```
+//!
+//! Simple types stand on their own: `simple` (a type), `facet`, `value`, `pattern`, `builtin`.
+//!
+//! Rules: compilation begins at the operations in use, so what an operator's WSDL holds beyond them is never a fault.
+//! What is not supported is refused by its name. A function that returns `Reported` has reported why.
+
+mod bind;
+mod bindings;
+mod builtin;
+mod compile;
+mod compiled;
+mod complex;
+mod cover;
+mod document;
+mod facet;
+mod finding;
+mod load;
+mod node;
+mod operation;
+mod pattern;
+mod request;
+mod serve;
+mod shape;
+mod simple;
+mod source;
+mod symbols;
+mod types;
+mod value;
+mod wsdl;
+
+#[cfg(test)]
+mod tests;
+
+pub use compiled::{Contract, Service};
+pub use finding::{Finding, Place};
+pub use operation::{BoundField, Operation, Resend, SoapVersion, Verdict};
+pub use shape::{AttributeShape, Content, Group, GroupKind, Idle, Message, Occurs, Particle, Shape, Slot};
+pub use simple::SimpleType;
+pub use source::ContractSource;

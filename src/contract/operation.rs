@@ -1,0 +1,103 @@
+//! What the rest of the gateway knows of an operation: where it is, its two messages, and what a doubt about its
+//! outcome allows.
+
+use super::finding::Place;
+use super::shape::{Message, Slot};
+use crate::request::RequestType;
+
+/// The operation that a request type is bound to.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The request type.
+    pub request_type: RequestType,
+    /// The WSDL's file, relative to the contract's folder.
+    pub wsdl: String,
+    /// Its name in the WSDL.
+    pub name: String,
+    /// The path of its service, after the contract's base path: `/caclient/pairing`.
+    pub path: String,
+    /// Version of SOAP.
+    pub soap: SoapVersion,
+    /// Value of the SOAPAction header; empty in most services.
+    pub action: String,
+    /// The request.
+    pub input: Message,
+    /// The answer.
+    pub output: Message,
+    /// What may be done when its outcome is not known.
+    pub resend: Resend,
+    /// What the bindings put where, in the request.
+    pub input_fields: Vec<BoundField>,
+    /// What the bindings find where, in the answer.
+    pub output_fields: Vec<BoundField>,
+}
+
+/// Version of SOAP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SoapVersion {
+    /// SOAP 1.1: `text/xml`, and the action in a header of its own.
+    V11,
+    /// SOAP 1.2: `application/soap+xml`, and the action in its parameter `action`.
+    V12,
+}
+
+impl SoapVersion {
+    /// The namespace of its envelope.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::V11 => "http://schemas.xmlsoap.org/soap/envelope/",
+            Self::V12 => "http://www.w3.org/2003/05/soap-envelope",
+        }
+    }
+}
+
+/// What may be done with a request whose outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// Send it again, byte for byte.
+    Safe,
+    /// Read the state back first, with this query.
+    Verify(RequestType),
+    /// Nothing, until an operator decides.
+    Never,
+}
+
+/// What a status or fault code says of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was done.
+    Completed,
+    /// It was not done, and will not be.
+    Rejected,
+    /// It was not done, but may be later.
+    Retry,
+}
+
+impl Verdict {
+    /// The verdict of that name in the bindings.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "completed" => Some(Self::Completed),
+            "rejected" => Some(Self::Rejected),
+            "retry" => Some(Self::Retry),
+            _ => None,
+        }
+    }
+}
+
+/// A line of the bindings, resolved.
+#[derive(Clone, Debug)]
+pub struct BoundField {
+    /// What stands there.
+    pub slot: Slot,
+    /// The path, as the bindings write it.
+    pub path: String,
+    /// Its type in words.
+    pub type_words: String,
+    /// Must it be there, as the schema sees it?
+    pub mandatory: bool,
+    /// May it have several values?
+    pub many: bool,
+    /// Where the schema declares it.
+    pub place: Place,
+}

@@ -1,0 +1,196 @@
+//! Loads one `[request.TYPE]` of the bindings: finds its operation, and binds each path to the operation's messages.
+
+use std::collections::BTreeMap;
+
+use super::bind::{Bound, bind};
+use super::bindings::{BindingsFile, RequestBinding, Text};
+use super::compile::Compiler;
+use super::cover::{settle, uncovered};
+use super::finding::{Findings, Reported, all};
+use super::operation::{BoundField, Operation, Resend};
+use super::shape::{Message, Slot};
+use super::wsdl::WsdlOperation;
+use crate::request::{Parameter, RequestType};
+
+/// What the loading of requests works with.
+pub(super) struct RequestLoader<'a, 's> {
+    pub(super) file: &'a BindingsFile,
+    pub(super) base_path: &'a str,
+    pub(super) findings: &'a Findings,
+    /// By WSDL; those that cannot be used are not here.
+    pub(super) compilers: BTreeMap<&'a str, Compiler<'a, 's>>,
+}
+
+impl RequestLoader<'_, '_> {
+    pub(super) fn report(&self, at: &Text, what: impl Into<String>) -> Reported {
+        self.findings.report(&self.file.place(at), what)
+    }
+
+    /// The operation that a request type is bound to.
+    pub(super) fn operation(
+        &mut self,
+        request_type: RequestType,
+        name: &Text,
+        request: &RequestBinding,
+    ) -> Result<Operation, Reported> {
+        let resend = self.resend(name, request);
+        let wsdl = request.wsdl.as_ref().ok_or_else(|| self.report(name, "wsdl is missing"));
+        let operation = request.operation.as_ref().ok_or_else(|| self.report(name, "operation is missing"));
+        let (wsdl, operation) = (wsdl?, operation?);
+        let place = self.file.place(operation);
+        let compiler = self.compilers.get_mut(wsdl.get_ref().as_str()).ok_or(Reported)?;
+        let mut found = compiler.operation(operation.get_ref(), wsdl.get_ref(), &place)?;
+        let path = self.service_path(&found);
+        let input_fields = self.bind_input(request_type, name, request, &mut found.input);
+        let output_fields = self.bind_output(request_type, request, &mut found.output);
+        Ok(Operation {
+            request_type,
+            wsdl: wsdl.get_ref().clone(),
+            name: operation.get_ref().clone(),
+            path: path?,
+            soap: found.soap,
+            action: found.action,
+            input: found.input,
+            output: found.output,
+            resend: resend?,
+            input_fields: input_fields?,
+            output_fields: output_fields?,
+        })
+    }
+
+    fn resend(&self, name: &Text, request: &RequestBinding) -> Result<Resend, Reported> {
+        let Some(resend) = &request.resend else {
+            return Err(self.report(name, "resend is missing: safe, verify or never"));
+        };
+        match (resend.get_ref().as_str(), &request.verify) {
+            ("safe", None) => Ok(Resend::Safe),
+            ("never", None) => Ok(Resend::Never),
+            ("verify", Some(query)) => match query.get_ref().parse::<RequestType>() {
+                Ok(query_type) if query_type.results().is_empty() => {
+                    Err(self.report(query, format!("{query_type} is not a query")))
+                }
+                Ok(query_type)
+                    if !self.file.bindings.request.keys().any(|bound| bound.get_ref() == query.get_ref()) =>
+                {
+                    Err(self.report(query, format!("{query_type} is not bound")))
+                }
+                Ok(query_type) => Ok(Resend::Verify(query_type)),
+                Err(_) => Err(self.report(query, format!("'{}' is not a request type", query.get_ref()))),
+            },
+            ("verify", None) => Err(self.report(resend, "verify is missing: the query that reads the state back")),
+            ("safe" | "never", Some(query)) => Err(self.report(query, "verify is of no use unless resend is 'verify'")),
+            (other, _) => Err(self.report(resend, format!("'{other}' is none of safe, verify, never"))),
+        }
+    }
+
+    /// The address's path after the base path.
+    fn service_path(&self, found: &WsdlOperation) -> Result<String, Reported> {
+        let path = address_path(&found.address);
+        match path.strip_prefix(self.base_path) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => Ok(rest.to_owned()),
+            _ => {
+                let what =
+                    format!("the path '{path}' does not begin with the bindings' base_path '{}'", self.base_path);
+                Err(self.findings.report(&found.address_place, what))
+            }
+        }
+    }
+
+    fn bind_input(
+        &self,
+        request_type: RequestType,
+        name: &Text,
+        request: &RequestBinding,
+        message: &mut Message,
+    ) -> Result<Vec<BoundField>, Reported> {
+        let fields = self.bind_named(&request.fields, request_type, request_type.parameters(), message);
+        let constants = all(request.constants.iter().map(|(path, value)| {
+            self.bind(path, "a constant", path, Slot::Constant(value.get_ref().clone()), message)
+        }));
+        let mandatory = request_type.parameters().iter().filter(|parameter| parameter.mandatory);
+        let bound = all(mandatory.map(|parameter| {
+            let is_bound = request.fields.keys().any(|field| field.get_ref() == parameter.name);
+            let missing = || self.report(name, format!("mandatory parameter '{}' is not bound", parameter.name));
+            is_bound.then_some(()).ok_or_else(missing)
+        }));
+        let mut fields = fields?;
+        fields.extend(constants?);
+        bound?;
+        settle(message);
+        all(uncovered(message).into_iter().map(|(place, what)| -> Result<(), Reported> {
+            let what = format!("{what} is covered by no field or constant of {request_type}");
+            Err(self.findings.report(&place, what))
+        }))?;
+        Ok(fields)
+    }
+
+    fn bind_output(
+        &self,
+        request_type: RequestType,
+        request: &RequestBinding,
+        message: &mut Message,
+    ) -> Result<Vec<BoundField>, Reported> {
+        let answer = &self.file.bindings.answer;
+        let what = format!("the status of {request_type}");
+        let status = self.bind(&answer.status, &what, &answer.status, Slot::Status, message);
+        let mut fields = Vec::new();
+        for (path, slot) in [(&answer.reference, Slot::Reference), (&answer.message, Slot::Message)] {
+            if let Some(path) = path {
+                let bound = bind(message, path.get_ref(), slot.clone());
+                fields.extend(bound.ok().map(|bound| bound_field(bound, path, slot)));
+            }
+        }
+        let results = self.bind_named(&request.results, request_type, request_type.results(), message)?;
+        fields.insert(0, status?);
+        fields.extend(results);
+        settle(message);
+        Ok(fields)
+    }
+
+    /// Binds parameters or results by their names.
+    fn bind_named(
+        &self,
+        paths: &BTreeMap<Text, Text>,
+        request_type: RequestType,
+        known: &[Parameter],
+        message: &mut Message,
+    ) -> Result<Vec<BoundField>, Reported> {
+        let mut lines: Vec<_> = paths.iter().collect();
+        lines.sort_by_key(|(field, _)| field.span().start);
+        all(lines.into_iter().map(|(field, path)| {
+            let name = field.get_ref();
+            if !known.iter().any(|parameter| parameter.name == name) {
+                let known: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
+                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                return Err(self.report(field, format!("{request_type} has no '{name}' here, but {known}")));
+            }
+            self.bind(path, name, path, Slot::Field(name.clone()), message)
+        }))
+    }
+
+    fn bind(
+        &self,
+        at: &Text,
+        what: &str,
+        path: &Text,
+        slot: Slot,
+        message: &mut Message,
+    ) -> Result<BoundField, Reported> {
+        match bind(message, path.get_ref(), slot.clone()) {
+            Ok(bound) => Ok(bound_field(bound, path, slot)),
+            Err(why) => Err(self.report(at, format!("{what}: {why}"))),
+        }
+    }
+}
+
+fn bound_field(bound: Bound, path: &Text, slot: Slot) -> BoundField {
+    let Bound { type_words, mandatory, many, place } = bound;
+    BoundField { slot, path: path.get_ref().clone(), type_words, mandatory, many, place }
+}
+
+/// The path of a URL.
+pub(super) fn address_path(address: &str) -> &str {
+    let after_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let path = after_scheme.find('/').map_or("", |at| &after_scheme[at..]);
+    path.split(['?', '#']).next().unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! Serves the contract's own files with links that lead back here, so that a client can read them over HTTP.
+//!
+//! Only the values of those links change; every other byte of the text, comments and all, is as the file has it.
+
+use std::sync::LazyLock;
+
+use quick_xml::escape::escape;
+use regex::{Captures, Regex};
+
+use super::document::{Document, reference};
+use super::request::address_path;
+use super::source::resolve;
+use super::wsdl::is_address;
+use crate::xml::Element;
+
+/// Where links are to lead.
+pub(super) struct Links<'a> {
+    /// What the addresses in the files begin with.
+    pub(super) base_path: &'a str,
+    /// What stands for it.
+    pub(super) base_url: &'a str,
+    /// The service that was asked, after the base path.
+    pub(super) service_path: &'a str,
+}
+
+/// A new value of an attribute.
+struct Edit {
+    attribute: &'static str,
+    value: String,
+}
+
+/// The text of a document with its links changed.
+pub(super) fn rewrite(document: &Document, links: &Links<'_>) -> String {
+    // The text is known to be well-formed, so this finds exactly the start tags, in the order of the elements.
+    static TAGS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?<name>[^\s/>!?]+)(?<attributes>(?:[^>"']|"[^"]*"|'[^']*')*)>"#,
+        )
+        .expect("a valid expression")
+    });
+    static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?<name>[^\s=]+)(?<equals>\s*=\s*)(?:"[^"]*"|'[^']*')"#).expect("a valid expression")
+    });
+    let mut edits = Vec::new();
+    collect(&document.root, document, links, &mut edits);
+    let mut edits = edits.into_iter();
+    let rewritten = TAGS.replace_all(&document.text, |tag: &Captures<'_>| {
+        let (Some(name), Some(attributes)) = (tag.name("name"), tag.name("attributes")) else {
+            return tag[0].to_owned();
+        };
+        let Some(Some(edit)) = edits.next() else { return tag[0].to_owned() };
+        let attributes = ATTRIBUTE.replace_all(attributes.as_str(), |attribute: &Captures<'_>| {
+            if &attribute["name"] == edit.attribute {
+                format!("{}{}\"{}\"", edit.attribute, &attribute["equals"], escape(&edit.value))
+            } else {
+                attribute[0].to_owned()
+            }
+        });
+        format!("<{}{attributes}>", name.as_str())
+    });
+    rewritten.into_owned()
+}
+
+/// The edits, one place for every element in document order.
+fn collect(element: &Element, document: &Document, links: &Links<'_>, edits: &mut Vec<Option<Edit>>) {
+    let edit = if is_address(element) {
+        let address = element.attribute("", "location").and_then(|address| links.service(address));
+        address.map(|value| Edit { attribute: "location", value })
+    } else {
+        reference(element).and_then(|reference| {
+            let file = resolve(&document.file, reference.location).ok()?;
+            Some(Edit { attribute: reference.attribute, value: links.file(&file) })
+        })
+    };
+    edits.push(edit);
+    element.elements().for_each(|child| collect(child, document, links, edits));
+}
+
+impl Links<'_> {
+    /// The address that stands for a service's own, if it is one of the contract's.
+    fn service(&self, address: &str) -> Option<String> {
+        let path = address_path(address).strip_prefix(self.base_path)?;
+        Some(format!("{}{path}", self.base_url))
+    }
+
+    fn file(&self, file: &str) -> String {
+        let mut link = format!("{}{}?xsd=", self.base_url, self.service_path);
+        for byte in file.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                link.push(char::from(byte));
+            } else {
+                link.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        link
+    }
+}

@@ -1,0 +1,85 @@
+//! Compiles simple types: restrictions, lists, and references to either. Unions are refused.
+
+use std::sync::Arc;
+
+use super::builtin::built_in;
+use super::compile::Compiler;
+use super::facet::FacetSet;
+use super::finding::Reported;
+use super::node::Node;
+use super::simple::SimpleType;
+use super::symbols::Kind;
+use crate::xml::{Name, XSD_NS};
+
+impl<'a> Compiler<'a, '_> {
+    /// The type of an `xs:attribute`; without any, its value may be anything.
+    pub(super) fn attribute_type(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        match (node.name("type", self.findings), node.children().next()) {
+            (Some(name), _) => self.named_simple_type(&name?, node),
+            (None, Some(inline)) => self.simple_type(&inline),
+            (None, None) => self.named_simple_type(&Name::new(XSD_NS, "anySimpleType"), node),
+        }
+    }
+
+    /// A simple type by name.
+    pub(super) fn named_simple_type(&mut self, name: &Name, from: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        if let Some(simple) = self.simple.get(name) {
+            return Ok(simple.clone());
+        }
+        let simple = if &*name.namespace == XSD_NS {
+            let refuse = || from.report(self.findings, format!("type xs:{} is not supported here", name.local));
+            built_in(&name.local).ok_or_else(refuse)?
+        } else {
+            self.within(Kind::Type, name, from, |compiler, node| compiler.simple_type(&node))?
+        };
+        self.simple.insert(name.clone(), simple.clone());
+        Ok(simple)
+    }
+
+    /// `xs:simpleType`.
+    pub(super) fn simple_type(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        let definition = node.children().next().filter(|_| node.is_schema("simpleType"));
+        match definition {
+            Some(restriction) if restriction.is_schema("restriction") => {
+                let base = self.simple_base(&restriction, "base")?;
+                self.restricted(base, &restriction)
+            }
+            Some(list) if list.is_schema("list") => {
+                let item = self.simple_base(&list, "itemType")?;
+                if item.item().is_some() {
+                    return Err(list.report(self.findings, "a list of lists is not allowed"));
+                }
+                Ok(Arc::new(SimpleType::list(item)))
+            }
+            Some(other) => Err(other.refuse(self.findings)),
+            None => Err(node.refuse(self.findings)),
+        }
+    }
+
+    /// The type that a restriction or list is made of: named by an attribute, or given inside.
+    fn simple_base(&mut self, node: &Node<'a>, attribute: &str) -> Result<Arc<SimpleType>, Reported> {
+        match (node.name(attribute, self.findings), node.children().find(|child| child.is_schema("simpleType"))) {
+            (Some(name), _) => self.named_simple_type(&name?, node),
+            (None, Some(inline)) => self.simple_type(&inline),
+            (None, None) => Err(node.report(self.findings, format!("'{}' has no '{attribute}'", node.local()))),
+        }
+    }
+
+    /// A base with the facets that an `xs:restriction` holds.
+    pub(super) fn restricted(&self, base: Arc<SimpleType>, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        let (mut set, mut outcome) = (FacetSet::default(), Ok(()));
+        for facet in node.children().filter(|child| !is_structure(child.local())) {
+            let value = facet.raw_attribute("value").unwrap_or_default();
+            if let Err(why) = set.add(&base, facet.local(), value) {
+                outcome = Err(facet.report(self.findings, format!("{} {why}", facet.local())));
+            }
+        }
+        outcome?;
+        Ok(Arc::new(SimpleType::restriction(base, set)))
+    }
+}
+
+/// What else an `xs:restriction` may hold, besides facets.
+fn is_structure(local: &str) -> bool {
+    matches!(local, "simpleType" | "attribute" | "attributeGroup" | "anyAttribute")
+}

@@ -1,0 +1,38 @@
+//! Finds who is calling: the token in body, query or `Authorization: Bearer`, and the API key of HTTP Basic.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+
+use crate::api::{ApiError, Code, Params};
+
+/// The token of a call.
+///
+/// # Errors
+/// None, or two that differ.
+pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, ApiError> {
+    let given = params.text("token")?;
+    let bearer = authorization(headers, "Bearer");
+    match (given, bearer) {
+        (Some(given), Some(bearer)) if given != bearer => {
+            let message = "The token parameter and the Authorization header differ.";
+            Err(ApiError::at(Code::ConflictingParameters, "$.token", message))
+        }
+        (Some(token), _) | (None, Some(token)) => Ok(token),
+        (None, None) => Err(ApiError::missing("$.token")),
+    }
+}
+
+/// The API key: user name of HTTP Basic (RFC 7617), with an empty password.
+pub(super) fn api_key(headers: &HeaderMap) -> Option<String> {
+    let decoded = STANDARD.decode(authorization(headers, "Basic")?).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.strip_suffix(':').filter(|key| !key.is_empty()).map(str::to_owned)
+}
+
+fn authorization(headers: &HeaderMap, scheme: &str) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (given, rest) = value.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim().to_owned())
+}

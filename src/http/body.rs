@@ -1,0 +1,45 @@
+//! Reads a request's body within its limits: media type, size, time.
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, Request};
+
+use crate::api::{ApiError, Code, Params, parse_object};
+use crate::config::Server;
+
+/// Reads a JSON object as parameters. An empty body stands for an empty object where `may_be_empty`.
+///
+/// # Errors
+/// UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_JSON.
+pub(super) async fn read(config: &Server, request: Request<Incoming>, may_be_empty: bool) -> Result<Params, ApiError> {
+    let (head, body) = request.into_parts();
+    let too_large = || {
+        let message = format!("The body is larger than {} bytes.", config.max_body_bytes);
+        ApiError::new(Code::PayloadTooLarge, message)
+    };
+    if body.size_hint().lower() > config.max_body_bytes as u64 {
+        return Err(too_large());
+    }
+    let limited = Limited::new(body, config.max_body_bytes);
+    let bytes: Bytes = match tokio::time::timeout(config.body_timeout_s, limited.collect()).await {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) => return Err(ApiError::new(Code::BadRequest, format!("The body could not be read: {error}."))),
+        Err(_) => return Err(ApiError::new(Code::RequestTimeout, "The body did not arrive in time.")),
+    };
+    if bytes.is_empty() && may_be_empty {
+        return Ok(Params::new(serde_json::Map::new()));
+    }
+    check_media_type(&head.headers)?;
+    parse_object(&bytes).map(Params::new)
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let value = headers.get(CONTENT_TYPE).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    let media_type = value.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(ApiError::new(Code::UnsupportedMediaType, "The Content-Type must be application/json."))
+}

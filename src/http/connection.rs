@@ -1,0 +1,92 @@
+//! Accepts connections, speaks TLS where configured, and lets those under way finish at shutdown.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use super::route;
+use crate::app::App;
+use crate::shutdown::Shutdown;
+
+/// How long accepting pauses when the system has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of request line and headers, at most.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Serves until shutdown, then finishes the requests under way within the grace; false when some were cut off.
+pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>, mut shutdown: Shutdown) -> bool {
+    let connections = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(app.config.server.max_connections));
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => match (place, accept(&listener, &mut shutdown).await) {
+                (Ok(place), Some(stream)) => (place, stream),
+                _ => break,
+            },
+            () = shutdown.wait() => break,
+        };
+        let (place, stream) = stream;
+        let (app, tls, watcher) = (Arc::clone(&app), tls.clone(), connections.watcher());
+        tasks.spawn(async move {
+            let _place = place;
+            drop(stream.set_nodelay(true));
+            match tls {
+                None => talk(app, stream, watcher).await,
+                Some(tls) => {
+                    let handshake = tokio::time::timeout(app.config.server.header_timeout_s, tls.accept(stream));
+                    match handshake.await {
+                        Ok(Ok(stream)) => talk(app, stream, watcher).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                        Err(_) => tracing::debug!("TLS handshake took too long"),
+                    }
+                }
+            }
+        });
+        while tasks.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let grace = app.config.server.shutdown_grace_s;
+    tokio::time::timeout(grace, connections.shutdown()).await.is_ok()
+}
+
+async fn accept(listener: &TcpListener, shutdown: &mut Shutdown) -> Option<TcpStream> {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => return Some(stream),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = shutdown.wait() => return None,
+        }
+    }
+}
+
+async fn talk<S>(app: Arc<App>, stream: S, watcher: hyper_util::server::graceful::Watcher)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let header_timeout = app.config.server.header_timeout_s;
+    let service = service_fn(move |request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, Infallible>(route::respond(&app, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

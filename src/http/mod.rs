@@ -1,0 +1,12 @@
+//! The server: the only user of hyper's server side, and the only place with HTTP status codes.
+//!
+//! accept → [`route`] (one match) → authenticate → read the body within limits → `api` → reply.
+
+mod auth;
+mod body;
+mod connection;
+mod reply;
+mod route;
+
+pub use connection::serve;
+pub use route::ROUTES;

@@ -1,0 +1,74 @@
+//! Replies: the envelope around data or an error, with the HTTP status that the configuration asks for.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+use crate::api::{ApiError, Code, Data};
+use crate::config::HttpStatusMode;
+
+/// Header with the id of a request, in every answer and in the log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Seconds after which a client may try again when the gateway is unavailable.
+const RETRY_AFTER_S: &str = "5";
+
+/// What a reply is made of.
+pub(super) type Reply = Response<Full<Bytes>>;
+
+/// An answer to a call that worked.
+pub(super) fn success(data: Data) -> Reply {
+    let envelope = json!({ "status": { "code": "OK", "message": "", "description": "" }, "data": data });
+    let bytes = serde_json::to_vec(&envelope).unwrap_or_default();
+    json_reply(StatusCode::OK, bytes)
+}
+
+/// An answer to a call that did not. `allow` goes with METHOD_NOT_ALLOWED.
+pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'static str>) -> Reply {
+    let status = match mode {
+        HttpStatusMode::Rest => status_of(error.code),
+        HttpStatusMode::Always200 => StatusCode::OK,
+    };
+    let envelope = json!({
+        "status": { "code": error.code.as_str(), "message": error.message, "description": error.place },
+        "data": null,
+    });
+    let mut reply = json_reply(status, serde_json::to_vec(&envelope).unwrap_or_default());
+    if let Some(allow) = allow {
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if error.code == Code::Unavailable {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    }
+    reply
+}
+
+fn json_reply(status: StatusCode, bytes: Vec<u8>) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// The HTTP status of an error code.
+pub fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::MissingParameter
+        | Code::InvalidParameter
+        | Code::ConflictingParameters
+        | Code::MalformedJson
+        | Code::BadRequest => StatusCode::BAD_REQUEST,
+        Code::InvalidCredentials | Code::InvalidToken => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::MethodNotFound | Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

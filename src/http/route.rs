@@ -1,0 +1,159 @@
+//! The router: one table of methods, one match that calls them.
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::{HeaderMap, Method, Request, Version};
+
+use super::reply::{self, REQUEST_ID, Reply};
+use super::{auth, body};
+use crate::account::Role;
+use crate::api::{
+    ApiError, Code, Data, Params, Session, add_subscriptions, authentication, cancel_subscriptions, create_pairing, list,
+    query_object, show,
+};
+use crate::app::App;
+use crate::request::{Family, random_hex};
+
+/// Where the CRM.COM methods begin.
+const PREFIX: &str = "/crmapi/rest/v2/";
+
+/// A method of the JSON face.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A token for a password.
+    Token,
+    /// The end of a token.
+    ReleaseToken,
+    /// A token for an API key.
+    KeyToken,
+    /// One record.
+    Show(Family),
+    /// Records by filters.
+    List(Family),
+    /// Pairs cards and boxes.
+    CreatePairing(Family),
+    /// Gives a service to a card.
+    AddSubscriptions,
+    /// Takes a service from a card.
+    CancelSubscriptions,
+}
+
+/// Every method: HTTP verb, path after the prefix, and what it is. The README's table is checked against this one.
+pub const ROUTES: [(&str, &str, Route); 11] = [
+    ("POST", "authentication/token", Route::Token),
+    ("POST", "authentication/token/release", Route::ReleaseToken),
+    ("POST", "authentication/web_api_key/token", Route::KeyToken),
+    ("GET", "conax_web_services/provisioning_requests/show", Route::Show(Family::WebServices)),
+    ("GET", "conax_web_services/provisioning_requests/list", Route::List(Family::WebServices)),
+    ("POST", "conax_web_services/provisioning_requests/create_pairing", Route::CreatePairing(Family::WebServices)),
+    ("GET", "conax_sms_sas/provisioning_requests/show", Route::Show(Family::SmsSas)),
+    ("GET", "conax_sms_sas/provisioning_requests/list", Route::List(Family::SmsSas)),
+    ("POST", "conax_sms_sas/provisioning_requests/create_pairing", Route::CreatePairing(Family::SmsSas)),
+    ("POST", "conax_sms_sas/provisioning_requests/add_subscriptions", Route::AddSubscriptions),
+    ("POST", "conax_sms_sas/provisioning_requests/cancel_subscriptions", Route::CancelSubscriptions),
+];
+
+/// Answers one request; every error becomes a reply here, and is logged here.
+pub(super) async fn respond(app: &App, request: Request<Incoming>) -> Reply {
+    let began = tokio::time::Instant::now();
+    let request_id = random_hex();
+    let method = request.method().clone();
+    // The path only: the query of a GET carries the token.
+    let path = request.uri().path().to_owned();
+    let found = find(&method, &path);
+    let result = match (check_framing(&request), &found) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Err((error, _))) => Err(error.clone()),
+        (Ok(()), Ok(route)) => dispatch(app, *route, request).await,
+    };
+    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut reply = match result {
+        Ok(data) => {
+            tracing::info!(request_id, %method, path, duration_ms, code = "OK", "request");
+            reply::success(data)
+        }
+        Err(error) => {
+            let code = error.code.as_str();
+            match &error.private {
+                Some(private) => tracing::error!(request_id, %method, path, duration_ms, code, private, "request failed"),
+                None => tracing::info!(request_id, %method, path, duration_ms, code, place = error.place, "request"),
+            }
+            let allow = found.err().and_then(|(_, allow)| allow);
+            reply::error(&error, app.config.server.http_status, allow)
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        reply.headers_mut().insert(REQUEST_ID, value);
+    }
+    reply
+}
+
+fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
+    let name = path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let shown: String = path.chars().take(200).collect();
+    match ROUTES.iter().find(|(_, path, _)| Some(*path) == name) {
+        Some((verb, _, route)) if method.as_str() == *verb => Ok(*route),
+        Some((verb, _, _)) => {
+            let message = format!("{shown} takes {verb}, not {method}.");
+            Err((ApiError::new(Code::MethodNotAllowed, message), Some(*verb)))
+        }
+        None => Err((ApiError::new(Code::MethodNotFound, format!("There is no method {shown}.")), None)),
+    }
+}
+
+/// hyper accepts what two servers in a row may read differently (RFC 9112 sections 3.2 and 6.1): refused here.
+fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(ApiError::new(Code::BadRequest, "The request must have exactly one Host header."));
+    }
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        return Err(ApiError::new(Code::BadRequest, "Content-Length and Transfer-Encoding exclude each other."));
+    }
+    Ok(())
+}
+
+async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
+    let headers = request.headers().clone();
+    let key = auth::api_key(&headers);
+    let mut params = match *request.method() {
+        Method::GET => Params::new(query_object(request.uri().query().unwrap_or_default())?),
+        _ => body::read(&app.config.server, request, route == Route::KeyToken).await?,
+    };
+    match route {
+        Route::Token => authentication::token(app, params).await,
+        Route::KeyToken => authentication::web_api_key(app, key, params).await,
+        Route::ReleaseToken => {
+            let token = auth::token(&headers, &mut params)?;
+            authentication::release(app, &token, params).await
+        }
+        Route::Show(family) => {
+            let session = sign_in(app, &headers, &mut params, Role::Read).await?;
+            show::call(app, &session, family, params).await
+        }
+        Route::List(family) => {
+            let session = sign_in(app, &headers, &mut params, Role::Read).await?;
+            list::call(app, &session, family, params).await
+        }
+        Route::CreatePairing(family) => {
+            let session = sign_in(app, &headers, &mut params, Role::Provision).await?;
+            create_pairing::call(app, &session, family, params).await
+        }
+        Route::AddSubscriptions => {
+            let session = sign_in(app, &headers, &mut params, Role::Provision).await?;
+            add_subscriptions::call(app, &session, params).await
+        }
+        Route::CancelSubscriptions => {
+            let session = sign_in(app, &headers, &mut params, Role::Provision).await?;
+            cancel_subscriptions::call(app, &session, params).await
+        }
+    }
+}
+
+async fn sign_in(app: &App, headers: &HeaderMap, params: &mut Params, role: Role) -> Result<Session, ApiError> {
+    let token = auth::token(headers, params)?;
+    let session = app.sessions.find(&token).await?;
+    session.require(role)?;
+    Ok(session)
+}

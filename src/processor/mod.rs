@@ -1,0 +1,141 @@
+//! Working requests through: the API's immediate ones and the processing run's share one [`execute`](execute::execute).
+//!
+//! Rule: work that must finish belongs to the processor, never to a client's connection. Every task it spawns is in its
+//! tracker, and [`Processor::drain`] awaits them.
+
+mod execute;
+mod policy;
+mod run;
+mod waiting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::contract::Contract;
+use crate::request::{NewRequest, ProvisioningRequest, State, random_hex};
+use crate::store::{Acceptance, RecordKey, Store, StoreError};
+use crate::upstream::Transport;
+use policy::RetryRule;
+use waiting::Waiting;
+
+/// Sends requests, now or in their turn.
+pub struct Processor {
+    store: Arc<dyn Store>,
+    transport: Arc<dyn Transport>,
+    contract: Arc<Contract>,
+    clock: Arc<dyn Clock>,
+    retry: RetryRule,
+    is_effective: bool,
+    immediate_wait: Duration,
+    poll: Duration,
+    /// One permit a request under way.
+    permits: Arc<Semaphore>,
+    max_concurrency: usize,
+    /// Id of this process's run, shown as process_id.
+    run_id: String,
+    wake: Notify,
+    /// Due requests may be held up by others of their card: the end of any request wakes the run.
+    is_anything_held: AtomicBool,
+    waiting: Waiting,
+    tasks: TaskTracker,
+}
+
+impl Processor {
+    /// A processor; it does nothing by itself until [`Processor::run`].
+    pub fn new(
+        config: &Config,
+        store: Arc<dyn Store>,
+        transport: Arc<dyn Transport>,
+        contract: Arc<Contract>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let processor = &config.processor;
+        Self {
+            store,
+            transport,
+            contract,
+            clock,
+            retry: RetryRule {
+                max_attempts: processor.max_attempts,
+                initial: processor.backoff_initial_s,
+                max: processor.backoff_max_s,
+            },
+            is_effective: config.upstream.effective,
+            immediate_wait: processor.immediate_wait_s,
+            poll: processor.poll_s,
+            permits: Arc::new(Semaphore::new(config.upstream.max_concurrency)),
+            max_concurrency: config.upstream.max_concurrency,
+            run_id: random_hex(),
+            wake: Notify::new(),
+            is_anything_held: AtomicBool::new(true),
+            waiting: Waiting::default(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Accepts a request: committed when this returns. An immediate one is sent first, if its cards are free in time.
+    ///
+    /// # Errors
+    /// The store did not take it, or what became of it could not be stored.
+    pub async fn submit(self: &Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
+        let processor = Arc::clone(self);
+        let task = self.tasks.spawn(async move { processor.accept(request).await });
+        task.await.map_err(|e| StoreError::Other(format!("accepting a request ended early: {e}")))?
+    }
+
+    async fn accept(self: Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
+        let is_immediate = request.process_immediately == Some(true) && self.is_effective;
+        let accepted = self.store.accept(vec![Acceptance { request, lease: is_immediate }]).await?;
+        let Some(accepted) = accepted.into_iter().next() else {
+            return Err(StoreError::Other("the store accepted nothing".to_owned()));
+        };
+        let request = accepted.request;
+        if accepted.leased {
+            let permit = self.permits.acquire().await.map_err(|e| StoreError::Unavailable(e.to_string()))?;
+            let settled = execute::execute(&self, request).await;
+            drop(permit);
+            return settled;
+        }
+        let outcome = is_immediate.then(|| self.waiting.watch(request.number));
+        self.wake_run();
+        match outcome {
+            Some(outcome) => self.wait_for(request, outcome).await,
+            None => Ok(request),
+        }
+    }
+
+    /// Waits for a request that the run sends; when the time is over, its record is returned as it stands.
+    async fn wait_for(
+        &self,
+        request: ProvisioningRequest,
+        mut outcome: waiting::Watch<'_>,
+    ) -> Result<ProvisioningRequest, StoreError> {
+        let number = RecordKey::Number(request.number);
+        // It may have ended before it was watched.
+        let seen = self.store.find(None, number.clone()).await?.unwrap_or(request);
+        if seen.state != State::Pending {
+            return Ok(seen);
+        }
+        match tokio::time::timeout(self.immediate_wait, outcome.ended()).await {
+            Ok(Some(ended)) => Ok(ended),
+            Ok(None) | Err(_) => Ok(self.store.find(None, number).await?.unwrap_or(seen)),
+        }
+    }
+
+    fn wake_run(&self) {
+        self.is_anything_held.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Waits until nothing is under way any more, at most `grace`; false if something still is.
+    pub async fn drain(&self, grace: Duration) -> bool {
+        self.tasks.close();
+        tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+    }
+}

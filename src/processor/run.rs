@@ -1,0 +1,75 @@
+//! The processing run: wakes on arrival, when something falls due, or by the poll; leases what is ready, and spawns it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Processor, execute};
+use crate::shutdown::Shutdown;
+use crate::store::StoreError;
+
+impl Processor {
+    /// Runs until shutdown; then nothing new is started.
+    pub async fn run(self: Arc<Self>, mut shutdown: Shutdown) {
+        while !shutdown.is_set() {
+            let pause = match self.start_ready().await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::error!(%error, "the processing run cannot read the store");
+                    self.poll
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.wait() => {}
+            }
+        }
+    }
+
+    /// Starts all that is ready, and returns how long nothing else will be.
+    async fn start_ready(self: &Arc<Self>) -> Result<Duration, StoreError> {
+        if !self.is_effective {
+            return Ok(self.poll);
+        }
+        loop {
+            // What arrives from here on wakes the run anew.
+            self.is_anything_held.store(false, Ordering::Release);
+            let now = self.clock.now();
+            match self.store.next_due().await? {
+                None => return Ok(self.poll),
+                Some(due) if due > now => return Ok((due - now).to_std().unwrap_or(self.poll).min(self.poll)),
+                Some(_) => {}
+            }
+            self.is_anything_held.store(true, Ordering::Release);
+            let Some(permits) = self.free_permits() else { return Ok(self.poll) };
+            let claimed = self.store.claim(now, permits.num_permits(), &self.run_id).await?;
+            if claimed.is_empty() {
+                return Ok(self.poll);
+            }
+            self.spawn(claimed, permits);
+        }
+    }
+
+    /// As many permits as are free now; `None` when all requests that may be under way are.
+    fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
+        let free = self.permits.available_permits().min(self.max_concurrency);
+        let free = u32::try_from(free).ok().filter(|n| *n > 0)?;
+        Arc::clone(&self.permits).try_acquire_many_owned(free).ok()
+    }
+
+    fn spawn(self: &Arc<Self>, claimed: Vec<crate::request::ProvisioningRequest>, mut permits: OwnedSemaphorePermit) {
+        for request in claimed {
+            let processor = Arc::clone(self);
+            let permit = permits.split(1);
+            self.tasks.spawn(async move {
+                // A failure is logged there; nobody waits for it here.
+                drop(execute::execute(&processor, request).await);
+                drop(permit);
+                processor.wake.notify_one();
+            });
+        }
+    }
+}

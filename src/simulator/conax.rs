@@ -1,0 +1,181 @@
+//! What a Conax knows and does: cards with their subscriptions, pairings and PIN. It works on request types and
+//! parameters; how they look in SOAP is the contract's business.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use crate::config::CardRange;
+use crate::request::{Fields, RequestType};
+
+/// The PIN of a card whose viewer chose none.
+const DEFAULT_PIN: &str = "1234";
+/// Cards remembered, at most: a load test must not fill the memory.
+const MOST_CARDS: usize = 1_000_000;
+/// How times are written.
+const TIME: &str = "%Y-%m-%dT%H:%M:%S";
+
+/// Status codes of answers (facts: the public list of the SMSConax client).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Ok,
+    /// The request is against the schema.
+    InputValidationError,
+    /// The card is unknown.
+    ClientNotFound,
+    /// The card belongs to another SMS.
+    ClientNotManagedBySms,
+    /// Not licensed.
+    FeatureNotAvailable,
+    /// Anything else.
+    SystemError,
+}
+
+impl Status {
+    /// The word in the answer.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::InputValidationError => "INPUT_VALIDATION_ERROR",
+            Self::ClientNotFound => "CLIENT_NOT_FOUND",
+            Self::ClientNotManagedBySms => "CLIENT_NOT_MANAGED_BY_SMS",
+            Self::FeatureNotAvailable => "FEATURE_NOT_AVAILABLE",
+            Self::SystemError => "SYSTEM_ERROR",
+        }
+    }
+}
+
+/// Why a request is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: Status,
+    pub(super) message: String,
+}
+
+#[derive(Default)]
+struct Card {
+    /// Product to its period.
+    subscriptions: BTreeMap<String, (String, Option<String>)>,
+    boxes: BTreeSet<String>,
+    pin: Option<String>,
+    messages: u64,
+}
+
+/// The state.
+pub(super) struct Conax {
+    ranges: Vec<CardRange>,
+    cards: HashMap<String, Card>,
+}
+
+impl Conax {
+    pub(super) fn new(ranges: Vec<CardRange>) -> Self {
+        Self { ranges, cards: HashMap::new() }
+    }
+
+    /// Does what a request asks, and returns what its answer tells.
+    pub(super) fn perform(
+        &mut self,
+        kind: RequestType,
+        fields: &Fields,
+        now: DateTime<Utc>,
+    ) -> Result<Fields, Refusal> {
+        let names: Vec<&str> = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id")).collect();
+        if let Some(unknown) = names.iter().find(|card| !self.ranges.iter().any(|range| range.contains(card))) {
+            return Err(Refusal { status: Status::ClientNotFound, message: format!("CA client {unknown} not found") });
+        }
+        if self.cards.len() + names.len() > MOST_CARDS {
+            return Err(Refusal { status: Status::SystemError, message: "The simulator's memory is full".to_owned() });
+        }
+        if kind == RequestType::GetPairingStatusForPairingModule {
+            return Ok(self.pairing_of_box(fields.first("stb_ca_id").unwrap_or_default()));
+        }
+        let mut answer = Fields::new();
+        for name in names {
+            let card = self.cards.entry(name.to_owned()).or_default();
+            answer = card.perform(kind, fields, now)?;
+        }
+        Ok(answer)
+    }
+
+    fn pairing_of_box(&self, stb: &str) -> Fields {
+        let mut cards: Vec<_> = self.cards.iter().filter(|(_, c)| c.boxes.contains(stb)).map(|(n, _)| n).collect();
+        cards.sort();
+        let mut answer = pairing_status(!cards.is_empty());
+        for card in cards {
+            answer.push("smartcard_ca_id", card);
+        }
+        answer
+    }
+}
+
+impl Card {
+    fn perform(&mut self, kind: RequestType, fields: &Fields, now: DateTime<Utc>) -> Result<Fields, Refusal> {
+        let boxes = fields.all("stb_ca_id").map(str::to_owned);
+        match kind {
+            RequestType::AddSubscriptions | RequestType::RenewSubscriptions => self.subscribe(fields, now),
+            RequestType::CancelSubscriptions => {
+                self.subscriptions.retain(|product, _| !fields.all("service_ca_id").any(|p| p == product));
+            }
+            RequestType::GetActiveSubscriptions => return Ok(self.active_subscriptions(now)),
+            RequestType::CreatePairing => self.boxes.extend(boxes),
+            RequestType::AddToExistingPairing if self.boxes.is_empty() => {
+                let message = "The CA client has no pairing".to_owned();
+                return Err(Refusal { status: Status::InputValidationError, message });
+            }
+            RequestType::AddToExistingPairing => self.boxes.extend(boxes),
+            RequestType::GetPairingStatusForCard => {
+                let mut answer = pairing_status(!self.boxes.is_empty());
+                for stb in &self.boxes {
+                    answer.push("stb_ca_id", stb);
+                }
+                return Ok(answer);
+            }
+            RequestType::UpdateCaPinToDefaultValue => self.pin = Some(DEFAULT_PIN.to_owned()),
+            RequestType::UpdateCaPinToGivenValue => self.pin = fields.first("ca_pin").map(str::to_owned),
+            RequestType::DisplayFingerprint
+            | RequestType::SendMailMessageToClient
+            | RequestType::SendBarkMessageToClient
+            | RequestType::SendRepeatingBarkMessageToClient => self.messages += 1,
+            RequestType::GetPairingStatusForPairingModule => {}
+        }
+        Ok(Fields::new())
+    }
+
+    fn subscribe(&mut self, fields: &Fields, now: DateTime<Utc>) {
+        for index in 0..fields.count("service_ca_id") {
+            let Some(product) = fields.at("service_ca_id", index) else { continue };
+            let start = fields.at("start_date", index).map_or_else(|| now.format(TIME).to_string(), str::to_owned);
+            let end = fields.at("end_date", index).map(str::to_owned);
+            self.subscriptions.insert(product.to_owned(), (start, end));
+        }
+    }
+
+    fn active_subscriptions(&self, now: DateTime<Utc>) -> Fields {
+        let mut answer = Fields::new();
+        for (product, (start, end)) in &self.subscriptions {
+            let ended = end.as_deref().and_then(moment).is_some_and(|end| end <= now);
+            if !ended {
+                answer.push("service_ca_id", product);
+                answer.push("start_date", start);
+                answer.push_option("end_date", end.clone());
+            }
+        }
+        answer
+    }
+}
+
+/// What an answer to a query about a pairing tells; also sent with a refusal, where the schema wants it.
+pub(super) fn pairing_status(is_paired: bool) -> Fields {
+    let mut answer = Fields::new();
+    answer.push("pairing_status", if is_paired { "PAIRED" } else { "NOT_PAIRED" });
+    answer
+}
+
+/// A time with an offset, or without one in UTC.
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(moment) => Some(moment.to_utc()),
+        Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok().map(|local| local.and_utc()),
+    }
+}

@@ -1,0 +1,42 @@
+//! A stateful Conax behind a real socket, driven by the same contract as the gateway: it validates requests against the
+//! schema, knows cards, boxes, pairings, subscriptions and PINs, and misbehaves when told to.
+//!
+//! It is told by `simulator.mood` for all requests, and by reserved card numbers for single ones.
+
+mod conax;
+mod fault;
+mod reserved;
+mod server;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+use crate::config::SimulatorSection;
+use crate::contract::Contract;
+use crate::shutdown::Shutdown;
+use conax::Conax;
+
+pub use reserved::RESERVED;
+
+/// The simulator; its state lives as long as it does.
+pub struct Simulator {
+    config: SimulatorSection,
+    contract: Arc<Contract>,
+    clock: Arc<dyn Clock>,
+    conax: Mutex<Conax>,
+}
+
+impl Simulator {
+    /// A Conax that knows nothing yet.
+    pub fn new(config: SimulatorSection, contract: Arc<Contract>, clock: Arc<dyn Clock>) -> Self {
+        let conax = Mutex::new(Conax::new(config.cards.clone()));
+        Self { config, contract, clock, conax }
+    }
+
+    /// Serves until shutdown.
+    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) {
+        server::serve(Arc::new(self), listener, shutdown).await;
+    }
+}

@@ -1,0 +1,32 @@
+//! Card numbers that make the simulator misbehave for the one request that names them.
+
+use super::conax::Status;
+use crate::config::SimulatorMood;
+
+/// What a reserved card brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The request is treated as in this mood.
+    Mood(SimulatorMood),
+    /// The answer has this status.
+    Status(Status),
+}
+
+/// The reserved cards: number, effect, and what it is in words.
+pub const RESERVED: [(&str, Effect, &str); 9] = [
+    ("99000000001", Effect::Mood(SimulatorMood::CxfFault), "fault as Apache CXF words it"),
+    ("99000000002", Effect::Mood(SimulatorMood::AxisFault), "fault as Apache Axis words it"),
+    ("99000000003", Effect::Mood(SimulatorMood::Slow), "answer after simulator.slow_s"),
+    ("99000000004", Effect::Mood(SimulatorMood::Cut), "connection closed instead of an answer"),
+    ("99000000005", Effect::Mood(SimulatorMood::Garbage), "an answer that is not XML"),
+    ("99000000006", Effect::Mood(SimulatorMood::Busy), "HTTP 503"),
+    ("99000000007", Effect::Status(Status::SystemError), "status SYSTEM_ERROR"),
+    ("99000000008", Effect::Status(Status::ClientNotManagedBySms), "status CLIENT_NOT_MANAGED_BY_SMS"),
+    ("99000000009", Effect::Status(Status::FeatureNotAvailable), "status FEATURE_NOT_AVAILABLE"),
+];
+
+/// The effect of the first reserved card among these.
+pub(super) fn effect<'c>(cards: impl Iterator<Item = &'c str>) -> Option<Effect> {
+    let mut cards = cards;
+    cards.find_map(|card| RESERVED.iter().find(|(number, _, _)| *number == card).map(|(_, effect, _)| *effect))
+}

@@ -1,0 +1,190 @@
+//! The simulator's socket: `?wsdl` and `?xsd=` on GET, SOAP on POST.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::conax::{Refusal, Status, pairing_status};
+use super::reserved::{self, Effect};
+use super::{Simulator, fault};
+use crate::config::SimulatorMood;
+use crate::contract::{Operation, SoapVersion};
+use crate::request::{Fields, random_hex};
+use crate::shutdown::Shutdown;
+use crate::soap::decode::Answer;
+use crate::soap::{answer, decode, encode, envelope, validate};
+use crate::xml::{self, Element, Limits};
+
+/// Bytes of a request body, at most.
+const BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Violations named in an answer, at most.
+const NAMED: usize = 3;
+
+type Reply = Response<Full<Bytes>>;
+
+/// Serves until shutdown; connections under way are then cut.
+pub(super) async fn serve(simulator: Arc<Simulator>, listener: TcpListener, mut shutdown: Shutdown) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.wait() => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            continue;
+        };
+        drop(stream.set_nodelay(true));
+        let simulator = Arc::clone(&simulator);
+        connections.spawn(async move {
+            let service = service_fn(|request| respond(&simulator, request));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection of the simulator ended early");
+            }
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// An error cuts the connection.
+async fn respond(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply, io::Error> {
+    match *request.method() {
+        Method::GET => Ok(describe(simulator, &request)),
+        Method::POST => call(simulator, request).await,
+        _ => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and POST.")),
+    }
+}
+
+/// WSDL and XSD, with the address that the client used.
+fn describe(simulator: &Simulator, request: &Request<Incoming>) -> Reply {
+    let host = request.headers().get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
+    let base_url = format!("http://{host}{}", simulator.contract.base_path());
+    let path = request.uri().path().strip_prefix(simulator.contract.base_path()).unwrap_or_default();
+    let services = simulator.contract.services();
+    let name = services.iter().find(|s| s.path == path).and_then(|service| {
+        let query = request.uri().query().unwrap_or_default();
+        if query.eq_ignore_ascii_case("wsdl") { Some(service.wsdl) } else { query.strip_prefix("xsd=") }
+    });
+    match name.and_then(|name| simulator.contract.document(name, &base_url, path)) {
+        Some(document) => xml_reply(StatusCode::OK, SoapVersion::V11, document.into_bytes()),
+        None => plain(StatusCode::NOT_FOUND, "No service here; try PATH?wsdl."),
+    }
+}
+
+async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply, io::Error> {
+    let path = request.uri().path().to_owned();
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let body = Limited::new(request.into_body(), BODY_BYTES).collect().await;
+    let body = body.map_err(|e| io::Error::other(e.to_string()))?.to_bytes();
+    let text = answer::text_of_partial(&body, content_type.as_deref());
+    let Ok(root) = xml::parse(&text, Limits::default()) else {
+        return Ok(fault_reply(SoapVersion::V11, fault::cxf("Couldn't parse stream.")));
+    };
+    let child = match envelope::open(&root) {
+        Ok(envelope::Opened { child: Some(child), .. }) => child,
+        _ => return Ok(fault_reply(SoapVersion::V11, fault::cxf("No binding operation info while invoking a service."))),
+    };
+    let service = path.strip_prefix(simulator.contract.base_path()).unwrap_or_default();
+    let Some(operation) = simulator.contract.find(service, &child.name) else {
+        let text = format!("Message part {} was not recognized.  (Does it exist in service WSDL?)", child.name);
+        return Ok(fault_reply(SoapVersion::V11, fault::cxf(&text)));
+    };
+    perform(simulator, operation, child).await
+}
+
+async fn perform(
+    simulator: &Simulator,
+    operation: &Operation,
+    child: &Element,
+) -> Result<Reply, io::Error> {
+    let fields = decode::request(operation, child).unwrap_or_default();
+    let cards = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id"));
+    let effect = reserved::effect(cards).unwrap_or(Effect::Mood(simulator.config.mood));
+    let soap = operation.soap;
+    match effect {
+        Effect::Mood(SimulatorMood::Normal) => {}
+        Effect::Mood(SimulatorMood::CxfFault) => return Ok(fault_reply(soap, fault::cxf("Fault in the simulator."))),
+        Effect::Mood(SimulatorMood::AxisFault) => {
+            return Ok(fault_reply(soap, fault::axis("java.lang.IllegalStateException: fault in the simulator")));
+        }
+        Effect::Mood(SimulatorMood::Slow) => tokio::time::sleep(simulator.config.slow_s).await,
+        Effect::Mood(SimulatorMood::Cut) => return Err(io::Error::other("cut as configured")),
+        Effect::Mood(SimulatorMood::Garbage) => return Ok(plain(StatusCode::OK, "%%% this is not XML %%%")),
+        Effect::Mood(SimulatorMood::Busy) => return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "Busy, try again.")),
+        Effect::Status(status) => {
+            let refusal = Refusal { status, message: "Reserved card of the simulator".to_owned() };
+            return Ok(reply(operation, Err(refusal)));
+        }
+    }
+    let violations = validate::message(&operation.input, child);
+    let result = if violations.is_empty() {
+        let mut conax = simulator.conax.lock().unwrap_or_else(PoisonError::into_inner);
+        conax.perform(operation.request_type, &fields, simulator.clock.now())
+    } else {
+        let named: Vec<_> = violations.iter().take(NAMED).map(|v| format!("{} {}", v.path, v.what)).collect();
+        Err(Refusal { status: Status::InputValidationError, message: named.join("; ") })
+    };
+    Ok(reply(operation, result))
+}
+
+fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
+    let (status, message, results) = match result {
+        Ok(results) => (Status::Ok, None, results),
+        // The schema wants a pairing status even then.
+        Err(refusal) => {
+            let asks_pairing = operation.request_type.results().iter().any(|p| p.mandatory);
+            let results = if asks_pairing { pairing_status(false) } else { Fields::new() };
+            (refusal.status, Some(refusal.message), results)
+        }
+    };
+    let status = status.as_str().to_owned();
+    let answer = Answer { status, reference: Some(transaction_id()), message, results, warnings: Vec::new() };
+    match encode::answer(operation, &answer) {
+        Ok(body) => xml_reply(StatusCode::OK, operation.soap, body),
+        Err(error) => {
+            tracing::error!(operation = operation.name, field = error.field, what = error.what, "no answer");
+            fault_reply(operation.soap, fault::cxf("The simulator cannot answer by this contract."))
+        }
+    }
+}
+
+/// A UUID of version 4, as Conax gives.
+fn transaction_id() -> String {
+    let hex = random_hex().to_lowercase();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
+}
+
+fn fault_reply(soap: SoapVersion, body: Vec<u8>) -> Reply {
+    xml_reply(StatusCode::INTERNAL_SERVER_ERROR, soap, body)
+}
+
+fn xml_reply(status: StatusCode, soap: SoapVersion, body: Vec<u8>) -> Reply {
+    let content_type = match soap {
+        SoapVersion::V11 => "text/xml; charset=utf-8",
+        SoapVersion::V12 => "application/soap+xml; charset=utf-8",
+    };
+    with_type(status, content_type, body)
+}
+
+fn plain(status: StatusCode, text: &str) -> Reply {
+    with_type(status, "text/plain; charset=utf-8", text.as_bytes().to_vec())
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}

@@ -1,0 +1,207 @@
+//! Reads SOAP messages: one walk over the elements that came, each looked up in the plan of the message.
+//!
+//! The order of elements does not matter here, and what is missing is simply not read; whether a message is as the
+//! schema wants it is the question of `validate`. Answers are read generously: a name whose namespace differs is taken
+//! by its local name, and what is not known is passed over, both with a warning.
+
+use std::collections::BTreeMap;
+
+use crate::contract::{Content, Group, GroupKind, Message, Operation, Particle, Shape, SimpleType, Slot};
+use crate::request::Fields;
+use crate::xml::{Element, Name, XSI_NS, trim_xml_space};
+
+/// What an answer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: String,
+    /// Reference number.
+    pub reference: Option<String>,
+    /// Message.
+    pub message: Option<String>,
+    /// Results of a query.
+    pub results: Fields,
+    /// Where it differs from the contract.
+    pub warnings: Vec<String>,
+}
+
+/// A message is not the one that the contract has for the operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The body holds another element.
+    #[error("the body holds '{found}' where the contract has '{expected}'")]
+    WrongRoot {
+        /// The contract's.
+        expected: String,
+        /// The message's.
+        found: String,
+    },
+    /// There is no status code, or an empty one.
+    #[error("'{0}' has no status code")]
+    NoStatus(String),
+}
+
+/// Reads an answer from the child of its body.
+///
+/// # Errors
+/// It is the answer of another operation, or has no status.
+pub fn answer(operation: &Operation, body_child: &Element) -> Result<Answer, DecodeError> {
+    let mut reader = Reader { is_strict: false, ..Reader::default() };
+    reader.root(&operation.output, body_child)?;
+    let answer = Answer { results: fields(reader.values), ..reader.answer };
+    if answer.status.is_empty() { Err(DecodeError::NoStatus(body_child.name.to_string())) } else { Ok(answer) }
+}
+
+/// Reads a request from the child of its body.
+///
+/// # Errors
+/// It is the request of another operation.
+pub fn request(operation: &Operation, body_child: &Element) -> Result<Fields, DecodeError> {
+    let mut reader = Reader { is_strict: true, ..Reader::default() };
+    reader.root(&operation.input, body_child)?;
+    Ok(fields(reader.values))
+}
+
+/// How many warnings of one message are kept.
+const MOST_WARNINGS: usize = 20;
+
+/// Values by parameter; `None` where a round had none.
+type Values<'p> = BTreeMap<&'p str, Vec<Option<String>>>;
+
+fn fields(values: Values<'_>) -> Fields {
+    let mut fields = Fields::new();
+    for (name, values) in values.into_iter().filter(|(_, values)| values.iter().any(Option::is_some)) {
+        values.into_iter().for_each(|value| fields.push_option(name, value));
+    }
+    fields
+}
+
+/// State of one message.
+#[derive(Default)]
+struct Reader<'p> {
+    is_strict: bool,
+    values: Values<'p>,
+    answer: Answer,
+}
+
+impl<'p> Reader<'p> {
+    fn root(&mut self, message: &'p Message, element: &Element) -> Result<(), DecodeError> {
+        if !self.is_meant(&message.root.name, &element.name) {
+            let (expected, found) = (message.root.name.to_string(), element.name.to_string());
+            return Err(DecodeError::WrongRoot { expected, found });
+        }
+        self.element(&message.root, element);
+        Ok(())
+    }
+
+    fn element(&mut self, shape: &'p Shape, element: &Element) {
+        self.warn_if_foreign(&shape.name, &element.name);
+        for attribute in &shape.attributes {
+            if let Some(found) = element.attributes.iter().find(|found| self.is_meant(&attribute.name, &found.name)) {
+                self.take(attribute.slot.as_ref(), &attribute.simple, &found.value);
+            }
+        }
+        if matches!(element.attribute(XSI_NS, "nil"), Some("true" | "1")) {
+            return;
+        }
+        match &shape.content {
+            Content::Simple(simple, slot) => self.take(slot.as_ref(), simple, &element.text()),
+            Content::Complex(group) => self.children(group, element),
+        }
+    }
+
+    fn children(&mut self, group: &'p Group, element: &Element) {
+        let mut repeated = Vec::new();
+        for child in element.elements() {
+            let named = |shape: &&Shape| shape.name == child.name;
+            let meant = |shape: &&Shape| self.is_meant(&shape.name, &child.name);
+            let Some(shape) = group.elements().find(named).or_else(|| group.elements().find(meant)) else {
+                self.warn(format!("'{}' in '{}' is not in the contract", child.name, element.name.local));
+                continue;
+            };
+            self.next_round(group, shape, &mut repeated);
+            if shape.steps.is_empty() {
+                self.element(shape, child);
+            } else {
+                let round = self.level(&shape.steps);
+                self.element(shape, child);
+                self.resize(&shape.steps, round + 1);
+            }
+        }
+        repeated.iter().for_each(|(group, _)| {
+            self.level(&group.steps);
+        });
+    }
+
+    /// For each repeatable group on the way from `group` to `shape`: does the element begin another round of it? It
+    /// does unless it stands behind the element before it, in the order of the schema.
+    fn next_round(&mut self, group: &'p Group, shape: &'p Shape, repeated: &mut Vec<(&'p Group, usize)>) {
+        let Some(position) = group.elements().position(|element| std::ptr::eq(element, shape)) else { return };
+        if !group.steps.is_empty() {
+            match repeated.iter_mut().find(|(known, _)| std::ptr::eq(*known, group)) {
+                None => repeated.push((group, position)),
+                Some((_, last)) => {
+                    let goes_on = *last < position || (*last == position && shape.occurs.is_many());
+                    *last = position;
+                    if !goes_on || group.kind == GroupKind::Choice {
+                        self.level(&group.steps);
+                    }
+                }
+            }
+        }
+        for member in &group.members {
+            if let Particle::Group(inner) = member {
+                self.next_round(inner, shape, repeated);
+            }
+        }
+    }
+
+    fn take(&mut self, slot: Option<&'p Slot>, simple: &SimpleType, text: &str) {
+        let text = simple.normalise(text);
+        let code = trim_xml_space(&text);
+        match slot {
+            Some(Slot::Field(name)) => {
+                let values = self.values.entry(name).or_default();
+                match simple.item() {
+                    Some(_) => values.extend(text.split(' ').filter(|v| !v.is_empty()).map(|v| Some(v.to_owned()))),
+                    None => values.push(Some(text.into_owned())),
+                }
+            }
+            Some(Slot::Status) => self.answer.status = code.to_owned(),
+            Some(Slot::Reference) if !code.is_empty() => self.answer.reference = Some(code.to_owned()),
+            Some(Slot::Message) if !code.is_empty() => self.answer.message = Some(text.into_owned()),
+            _ => {}
+        }
+    }
+
+    /// Brings parameters that run in step to the same number of places, which is returned.
+    fn level(&mut self, steps: &'p [String]) -> usize {
+        let rounds = steps.iter().filter_map(|step| self.values.get(step.as_str())).map(Vec::len).max().unwrap_or(0);
+        self.resize(steps, rounds);
+        rounds
+    }
+
+    fn resize(&mut self, steps: &'p [String], rounds: usize) {
+        for step in steps {
+            self.values.entry(step).or_default().resize(rounds, None);
+        }
+    }
+
+    /// Is a name that came the one that the plan means?
+    fn is_meant(&self, planned: &Name, found: &Name) -> bool {
+        planned == found || (!self.is_strict && planned.local == found.local)
+    }
+
+    fn warn_if_foreign(&mut self, planned: &Name, found: &Name) {
+        if planned != found {
+            self.warn(format!("'{found}' is taken for '{planned}'"));
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        let warnings = &mut self.answer.warnings;
+        if warnings.len() < MOST_WARNINGS && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! SOAP messages: out by the plan of the contract, in from whatever came back, and fault text as Apache Axis words it.
+
+pub mod answer;
+pub mod axis;
+mod charset;
+pub mod decode;
+pub mod encode;
+pub mod envelope;
+mod multipart;
+pub mod validate;

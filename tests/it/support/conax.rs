@@ -1,0 +1,155 @@
+//! A Conax that says what it is told to, byte by byte, and remembers what it received.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub head: String,
+    pub body: String,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|l| l.split_once(':')).find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+    }
+}
+
+/// What it does with a request.
+#[derive(Clone, Debug)]
+pub enum Reaction {
+    /// Writes these bytes and closes.
+    Write(Vec<u8>),
+    /// The same, once [`Conax::release`] lets it.
+    Hold(Vec<u8>),
+    /// Closes without a word.
+    Close,
+}
+
+type Script = Box<dyn Fn(usize, &Received) -> Reaction + Send + Sync>;
+
+pub struct Conax {
+    pub url: String,
+    pub received: Arc<Mutex<Vec<Received>>>,
+    gate: Arc<Semaphore>,
+}
+
+impl Conax {
+    /// One that answers the n-th request (from 0) as the script says.
+    pub async fn start(script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static) -> Self {
+        Self::start_with(None, Box::new(script)).await
+    }
+
+    /// The same behind TLS; its URL names `localhost`.
+    pub async fn start_tls(config: rustls::ServerConfig, answer: Vec<u8>) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::start_with(Some(acceptor), Box::new(move |_, _| Reaction::Write(answer.clone()))).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>, script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = match tls {
+            None => format!("http://127.0.0.1:{port}"),
+            Some(_) => format!("https://localhost:{port}"),
+        };
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let gate = Arc::new(Semaphore::new(0));
+        let script = Arc::new(script);
+        let conax = Self { url, received: Arc::clone(&received), gate: Arc::clone(&gate) };
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (received, gate, script, tls) = (received.clone(), gate.clone(), script.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => converse(stream, &received, &gate, &**script).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                converse(stream, &received, &gate, &**script).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        conax
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// Lets one held answer go.
+    pub fn release(&self) {
+        self.gate.add_permits(1);
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    received: &Mutex<Vec<Received>>,
+    gate: &Semaphore,
+    script: &(dyn Fn(usize, &Received) -> Reaction + Send + Sync),
+) {
+    let mut bytes = Vec::new();
+    let request = loop {
+        if let Some(request) = whole(&bytes) {
+            break request;
+        }
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    };
+    let index = {
+        let mut received = received.lock().unwrap();
+        received.push(request.clone());
+        received.len() - 1
+    };
+    let answer = match script(index, &request) {
+        Reaction::Write(answer) => answer,
+        Reaction::Hold(answer) => {
+            gate.acquire().await.unwrap().forget();
+            answer
+        }
+        Reaction::Close => return,
+    };
+    drop(stream.write_all(&answer).await);
+    drop(stream.shutdown().await);
+}
+
+fn whole(bytes: &[u8]) -> Option<Received> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let mut request = Received { head, body: String::new() };
+    let length: usize = request.header("content-length").map_or(0, |v| v.parse().unwrap());
+    let body = bytes.get(end + 4..end + 4 + length)?;
+    request.body = String::from_utf8(body.to_vec()).unwrap();
+    Some(request)
+}
+
+/// An HTTP answer with an XML body.
+pub fn xml_answer(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}").into()
+}
+
+/// What Conax answers to a pairing that worked.
+pub fn ok_answer(reference: &str) -> Vec<u8> {
+    xml_answer(
+        "200 OK",
+        &format!(
+            "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body>\
+             <p:CreatePairingResponse xmlns:p=\"http://www.conax.com/cas/xsd/pairing/v1\" \
+             xmlns=\"http://www.conax.com/cas/xsd/common-types/v1\"><p:TransactionStatus><StatusCode>OK</StatusCode>\
+             <TransactionId>{reference}</TransactionId></p:TransactionStatus></p:CreatePairingResponse>\
+             </soap:Body></soap:Envelope>"
+        ),
+    )
+}

@@ -1,0 +1,124 @@
+//! The real binary, started for one test and killed with it.
+
+use std::io::Write as _;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::client::Client;
+
+pub const BIN: &str = env!("CARGO_BIN_EXE_conax-gateway");
+pub const USER: &str = "tester";
+pub const PASSWORD: &str = "tester-password";
+
+/// A running gateway and its data folder.
+pub struct Gateway {
+    child: Child,
+    pub url: String,
+    pub folder: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl Gateway {
+    /// Starts a gateway with settings such as ("upstream.url", "http://…"); without any it has the simulator.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let (child, url) = spawn(&folder, &settings).await;
+        Self { child, url, folder, settings }
+    }
+
+    /// Starts it and signs in.
+    pub async fn start_signed_in(settings: &[(&str, &str)]) -> (Self, Client) {
+        let gateway = Self::start(settings).await;
+        let client = Client::sign_in(&gateway.url).await;
+        (gateway, client)
+    }
+
+    /// Kills it with SIGKILL, as a power cut would.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Starts it again on the same data.
+    pub async fn start_again(&mut self, changed: &[(&str, &str)]) {
+        for (key, value) in changed {
+            self.settings.retain(|(k, _)| k != key);
+            self.settings.push(((*key).to_owned(), (*value).to_owned()));
+        }
+        (self.child, self.url) = spawn(&self.folder, &self.settings).await;
+    }
+
+    /// Sends SIGTERM and waits for the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        self.child.wait().await.unwrap().code()
+    }
+
+    pub fn data_dir(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+async fn spawn(folder: &TempDir, settings: &[(String, String)]) -> (Child, String) {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).unwrap();
+    let mut command = Command::new(BIN);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .env("CONAX_GATEWAY_BOOTSTRAP_USER", USER)
+        .env("CONAX_GATEWAY_BOOTSTRAP_PASSWORD", PASSWORD)
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true);
+    for (key, value) in settings {
+        command.env(format!("CONAX_GATEWAY_{}", key.replace('.', "_").to_uppercase()), value);
+    }
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.unwrap().unwrap();
+    let Some(line) = line else {
+        panic!("the gateway did not start:\n{}", std::fs::read_to_string(folder.path().join("log")).unwrap())
+    };
+    let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("unexpected output: {line}"));
+    (child, url.to_owned())
+}
+
+/// Runs a command of the binary to its end.
+pub fn run(args: &[&str]) -> Output {
+    std::process::Command::new(BIN).args(args).output().unwrap()
+}
+
+/// The same with something on standard input.
+pub fn run_with_input(args: &[&str], input: &str) -> Output {
+    let mut child = std::process::Command::new(BIN)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Waits for something that must come about; asks again and again, and gives up after 20 s.
+pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it did not come about in time");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,12 @@
+//! What the tests stand on: a gateway (the real binary), a client for its JSON face, and a Conax that says what it is
+//! told to.
+
+mod client;
+mod conax;
+mod gateway;
+mod tls;
+
+pub use client::{Answer, Client, SHOW, WEB};
+pub use conax::{Conax, Reaction, Received, ok_answer, xml_answer};
+pub use gateway::{BIN, Gateway, PASSWORD, USER, eventually, run, run_with_input};
+pub use tls::{Authority, Certificate};
