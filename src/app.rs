@@ -72,7 +72,10 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
         Some(folder) => ContractSource::Folder(folder.clone()),
         None => ContractSource::Embedded,
     };
-    let contract = Contract::load(&source).map_err(|f| StartError(f.iter().map(ToString::to_string).collect()))?;
+    let contract = Contract::load(&source).map_err(|findings| {
+        let folder = config.contract.dir.as_deref().map(|dir| format!("{}/", dir.display())).unwrap_or_default();
+        StartError(findings.iter().map(|finding| format!("{folder}{finding}")).collect())
+    })?;
     Ok(Arc::new(contract))
 }
 
@@ -103,13 +106,8 @@ impl App {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let transport = LiveTransport::new(base_url, &config.upstream).map_err(|e| StartError(vec![e.to_string()]))?;
-        let processor = Processor::new(
-            &config,
-            Arc::clone(&store),
-            Arc::new(transport),
-            Arc::clone(&contract),
-            Arc::clone(&clock),
-        );
+        let processor =
+            Processor::new(&config, Arc::clone(&store), Arc::new(transport), Arc::clone(&contract), Arc::clone(&clock));
         Ok(Self {
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             dates: Dates(config.server.time_zone),

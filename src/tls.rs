@@ -27,11 +27,13 @@ pub fn install_provider() {
 /// # Errors
 /// A file that cannot be read, or that holds no usable certificate or key, or two that do not belong together.
 pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsFault> {
-    let fault = |setting, file: &Path, e: &dyn std::fmt::Display| TlsFault { setting, what: format!("{}: {e}", file.display()) };
+    let fault = |setting, file: &Path, e: &dyn std::fmt::Display| TlsFault {
+        setting,
+        what: format!("{}: {e}", file.display()),
+    };
     let (certificate_setting, key_setting) = ("server.tls_certificate", "server.tls_key");
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate)
-        .map_err(|e| fault(certificate_setting, certificate, &e))?
-        .collect();
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(certificate).map_err(|e| fault(certificate_setting, certificate, &e))?.collect();
     let chain = chain.map_err(|e| fault(certificate_setting, certificate, &e))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|e| fault(key_setting, key, &e))?;
     let config = ServerConfig::builder()

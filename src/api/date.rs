@@ -29,11 +29,14 @@ impl Dates {
                 LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => Some(moment.to_utc()),
                 LocalResult::None => None,
             },
-            Err(_) if text.as_bytes().get(10) == Some(&b'T') => DateTime::parse_from_rfc3339(text).ok().map(|m| m.to_utc()),
+            Err(_) if text.as_bytes().get(10) == Some(&b'T') => {
+                DateTime::parse_from_rfc3339(text).ok().map(|m| m.to_utc())
+            }
             Err(_) => None,
         };
         moment.filter(in_years).ok_or_else(|| {
-            let message = format!("The date must be yyyy-MM-ddTHH:mm:ss (in {}), optionally with an offset or Z.", self.0);
+            let message =
+                format!("The date must be yyyy-MM-ddTHH:mm:ss (in {}), optionally with an offset or Z.", self.0);
             ApiError::invalid(place, message)
         })
     }
@@ -50,7 +53,15 @@ mod tests {
         assert_eq!(print("2014-10-30T09:00:00").unwrap(), "2014-10-30T09:00:00");
         assert_eq!(print("2014-10-30T09:00:00Z").unwrap(), "2014-10-30T11:00:00");
         assert_eq!(print("2014-07-30T09:00:00+01:00").unwrap(), "2014-07-30T11:00:00");
-        for bad in ["", "2014-10-30", "2014-13-30T09:00:00", "2014-03-30T03:30:00", "now", "2014-10-30 09:00:00Z", "99999-01-01T00:00:00"] {
+        for bad in [
+            "",
+            "2014-10-30",
+            "2014-13-30T09:00:00",
+            "2014-03-30T03:30:00",
+            "now",
+            "2014-10-30 09:00:00Z",
+            "99999-01-01T00:00:00",
+        ] {
             assert!(print(bad).is_err(), "{bad}");
         }
     }

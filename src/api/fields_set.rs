@@ -8,14 +8,14 @@ use super::record::KEYS;
 
 /// The keys to return; `None` is all of them.
 #[derive(Clone, Debug)]
-pub struct FieldsSet(Option<Vec<&'static str>>);
+pub(super) struct FieldsSet(Option<Vec<&'static str>>);
 
 impl FieldsSet {
     /// Takes the parameter.
     ///
     /// # Errors
     /// A name that no record has.
-    pub fn take(params: &mut Params) -> Result<Self, ApiError> {
+    pub(super) fn take(params: &mut Params) -> Result<Self, ApiError> {
         let Some(text) = params.text("fields_set")? else { return Ok(Self(None)) };
         let mut keys = Vec::new();
         for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
@@ -33,7 +33,7 @@ impl FieldsSet {
     }
 
     /// Leaves only those keys, in the record's order.
-    pub fn apply(&self, record: Value) -> Value {
+    pub(super) fn apply(&self, record: Value) -> Value {
         match (&self.0, record) {
             (Some(keys), Value::Object(map)) => {
                 Value::Object(map.into_iter().filter(|(k, _)| keys.contains(&k.as_str())).collect())

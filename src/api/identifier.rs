@@ -5,7 +5,7 @@ use super::params::Params;
 
 /// What names an entry: which sub-field, and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identifier {
+pub(super) struct Identifier {
     /// The sub-field.
     pub field: &'static str,
     /// Its value.
@@ -18,7 +18,7 @@ pub struct Identifier {
 ///
 /// # Errors
 /// None or several of `fields`, or a wrong value.
-pub fn optional(
+pub(super) fn optional(
     params: &mut Params,
     name: &'static str,
     fields: &[&'static str],
@@ -52,6 +52,10 @@ pub fn optional(
 ///
 /// # Errors
 /// As [`optional`], or absent.
-pub fn mandatory(params: &mut Params, name: &'static str, fields: &[&'static str]) -> Result<Identifier, ApiError> {
+pub(super) fn mandatory(
+    params: &mut Params,
+    name: &'static str,
+    fields: &[&'static str],
+) -> Result<Identifier, ApiError> {
     optional(params, name, fields)?.ok_or_else(|| ApiError::missing(params.place_of(name)))
 }

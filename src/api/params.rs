@@ -81,7 +81,9 @@ impl Params {
     pub fn mandatory_text(&mut self, name: &'static str) -> Result<String, ApiError> {
         match self.text(name)? {
             None => Err(ApiError::missing(self.place_of(name))),
-            Some(text) if text.is_empty() => Err(ApiError::invalid(self.place_of(name), format!("{name} must not be empty."))),
+            Some(text) if text.is_empty() => {
+                Err(ApiError::invalid(self.place_of(name), format!("{name} must not be empty.")))
+            }
             Some(text) => Ok(text),
         }
     }
@@ -209,7 +211,10 @@ impl Params {
         let place = self.place_of(name);
         let name: String = name.chars().take(64).collect();
         let hint = nearest.map(|n| format!(" The nearest known one is {n}.")).unwrap_or_default();
-        Err(ApiError::invalid(place.chars().take(200).collect::<String>(), format!("{name} is not a parameter here.{hint}")))
+        Err(ApiError::invalid(
+            place.chars().take(200).collect::<String>(),
+            format!("{name} is not a parameter here.{hint}"),
+        ))
     }
 }
 

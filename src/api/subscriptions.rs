@@ -54,7 +54,10 @@ pub(super) async fn call(
         }
         None => Err(Failure {
             code: failure::SERVICE_NOT_MAPPED.to_owned(),
-            description: Some(format!("The service with {} '{}' has no CA ID in the catalogue.", service.field, service.value)),
+            description: Some(format!(
+                "The service with {} '{}' has no CA ID in the catalogue.",
+                service.field, service.value
+            )),
             ..Failure::default()
         }),
     };

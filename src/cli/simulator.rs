@@ -48,7 +48,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     }
     output::line(&format!("listening on {base_url}"));
     let (trigger, shutdown) = shutdown::channel();
-    let serving = tokio::spawn(Simulator::new(config.simulator, contract, Arc::new(SystemClock)).serve(listener, shutdown));
+    let serving =
+        tokio::spawn(Simulator::new(config.simulator, contract, Arc::new(SystemClock)).serve(listener, shutdown));
     shutdown::signal().await?;
     trigger.set();
     serving.await.map_err(|e| Failed(e.to_string()))

@@ -76,12 +76,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             output::table(&["USERNAME", "ROLE", "UNIT", "NAME", "ID"], &users.into_iter().map(row).collect::<Vec<_>>());
             Ok(())
         }
-        Action::Remove { username, store } => {
-            match open_store(&store.load()?.store)?.remove_user(&username).await? {
-                true => Ok(()),
-                false => Err(Failed(format!("there is no user {username}"))),
-            }
-        }
+        Action::Remove { username, store } => match open_store(&store.load()?.store)?.remove_user(&username).await? {
+            true => Ok(()),
+            false => Err(Failed(format!("there is no user {username}"))),
+        },
     }
 }
 

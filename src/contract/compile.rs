@@ -65,6 +65,9 @@ impl<'a, 's> Compiler<'a, 's> {
 
     fn count_shape(&mut self, node: &Node<'a>) -> Result<(), Reported> {
         self.shapes += 1;
+        if self.shapes > MAX_SHAPES + 1 {
+            return Err(Reported);
+        }
         if self.shapes > MAX_SHAPES {
             return Err(node.report(self.findings, format!("the message has more than {MAX_SHAPES} elements")));
         }

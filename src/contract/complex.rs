@@ -39,7 +39,8 @@ impl<'a> Compiler<'a, '_> {
                 _ => return Err(child.refuse(self.findings)),
             }
         }
-        let what = format!("'{}' has no type, and xs:anyType is not supported", node.local());
+        let name = node.attribute("name").unwrap_or_default();
+        let what = format!("{} '{name}' has no type, and xs:anyType is not supported", node.local());
         Err(node.report(self.findings, what))
     }
 

@@ -45,7 +45,7 @@ mod value;
 mod wsdl;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use compiled::{Contract, Service};
 pub use finding::{Finding, Place};

@@ -54,7 +54,7 @@ fn json_reply(status: StatusCode, bytes: Vec<u8>) -> Reply {
 }
 
 /// The HTTP status of an error code.
-pub fn status_of(code: Code) -> StatusCode {
+pub(super) fn status_of(code: Code) -> StatusCode {
     match code {
         Code::MissingParameter
         | Code::InvalidParameter

@@ -3,13 +3,14 @@
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, Request, Version};
+use tracing::Instrument as _;
 
 use super::reply::{self, REQUEST_ID, Reply};
 use super::{auth, body};
 use crate::account::Role;
 use crate::api::{
-    ApiError, Code, Data, Params, Session, add_subscriptions, authentication, cancel_subscriptions, create_pairing, list,
-    query_object, show,
+    ApiError, Code, Data, Params, Session, add_subscriptions, authentication, cancel_subscriptions, create_pairing,
+    list, query_object, show,
 };
 use crate::app::App;
 use crate::request::{Family, random_hex};
@@ -55,8 +56,18 @@ pub const ROUTES: [(&str, &str, Route); 11] = [
 
 /// Answers one request; every error becomes a reply here, and is logged here.
 pub(super) async fn respond(app: &App, request: Request<Incoming>) -> Reply {
-    let began = tokio::time::Instant::now();
     let request_id = random_hex();
+    // The span goes along into the processor, so that every line about this request carries its id.
+    let span = tracing::info_span!("http", request_id);
+    let mut reply = answer(app, request).instrument(span).await;
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        reply.headers_mut().insert(REQUEST_ID, value);
+    }
+    reply
+}
+
+async fn answer(app: &App, request: Request<Incoming>) -> Reply {
+    let began = tokio::time::Instant::now();
     let method = request.method().clone();
     // The path only: the query of a GET carries the token.
     let path = request.uri().path().to_owned();
@@ -67,25 +78,21 @@ pub(super) async fn respond(app: &App, request: Request<Incoming>) -> Reply {
         (Ok(()), Ok(route)) => dispatch(app, *route, request).await,
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut reply = match result {
+    match result {
         Ok(data) => {
-            tracing::info!(request_id, %method, path, duration_ms, code = "OK", "request");
+            tracing::info!(%method, path, duration_ms, code = "OK", "request");
             reply::success(data)
         }
         Err(error) => {
             let code = error.code.as_str();
             match &error.private {
-                Some(private) => tracing::error!(request_id, %method, path, duration_ms, code, private, "request failed"),
-                None => tracing::info!(request_id, %method, path, duration_ms, code, place = error.place, "request"),
+                Some(private) => tracing::error!(%method, path, duration_ms, code, private, "request failed"),
+                None => tracing::info!(%method, path, duration_ms, code, place = error.place, "request"),
             }
             let allow = found.err().and_then(|(_, allow)| allow);
             reply::error(&error, app.config.server.http_status, allow)
         }
-    };
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        reply.headers_mut().insert(REQUEST_ID, value);
     }
-    reply
 }
 
 fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -85,7 +86,7 @@ impl Processor {
     /// The store did not take it, or what became of it could not be stored.
     pub async fn submit(self: &Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
         let processor = Arc::clone(self);
-        let task = self.tasks.spawn(async move { processor.accept(request).await });
+        let task = self.tasks.spawn(async move { processor.accept(request).await }.in_current_span());
         task.await.map_err(|e| StoreError::Other(format!("accepting a request ended early: {e}")))?
     }
 

@@ -10,7 +10,7 @@ use crate::upstream::{CallFailure, Obstacle};
 
 /// How often and when a request that was not delivered is tried again.
 #[derive(Clone, Copy, Debug)]
-pub struct RetryRule {
+pub(super) struct RetryRule {
     /// Attempts in all.
     pub max_attempts: u64,
     /// Before the second attempt.
@@ -38,7 +38,7 @@ impl RetryRule {
 
 /// The moment of a decision.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub(super) struct Moment {
     /// Attempts made, this one included.
     pub attempt: u32,
     /// Now.
@@ -48,7 +48,7 @@ pub struct Moment {
 }
 
 /// What an answer means for the request.
-pub fn of_answer(meaning: Meaning, rule: &RetryRule, moment: Moment) -> Outcome {
+pub(super) fn of_answer(meaning: Meaning, rule: &RetryRule, moment: Moment) -> Outcome {
     match meaning {
         Meaning::Done { reference, .. } => Outcome::Completed { reference },
         Meaning::Refused { reference, refusal } => Outcome::Rejected { reference, failure: refused(refusal) },
@@ -58,7 +58,7 @@ pub fn of_answer(meaning: Meaning, rule: &RetryRule, moment: Moment) -> Outcome 
 }
 
 /// What a call without a whole answer means for the request.
-pub fn of_failure(call: &CallFailure, rule: &RetryRule, moment: Moment) -> Outcome {
+pub(super) fn of_failure(call: &CallFailure, rule: &RetryRule, moment: Moment) -> Outcome {
     match call {
         CallFailure::NotSent { obstacle, what } => {
             let code = match obstacle {
@@ -84,8 +84,7 @@ fn ours(code: &str, what: String) -> Failure {
 mod tests {
     use super::*;
 
-    const RULE: RetryRule =
-        RetryRule { max_attempts: 3, initial: Duration::from_secs(1), max: Duration::from_secs(3) };
+    const RULE: RetryRule = RetryRule { max_attempts: 3, initial: Duration::from_secs(1), max: Duration::from_secs(3) };
 
     #[test]
     fn delays_double_up_to_the_bound_with_jitter() {
@@ -101,7 +100,9 @@ mod tests {
         let moment = |attempt| Moment { attempt, now: DateTime::UNIX_EPOCH, jitter: 1.0 };
         let Outcome::Retry { at, .. } = of_failure(&refused, &RULE, moment(1)) else { panic!("not a retry") };
         assert_eq!(at.timestamp(), 1);
-        assert!(matches!(of_failure(&refused, &RULE, moment(3)), Outcome::Rejected { failure, .. } if failure.code == "CONNECT_FAILED"));
+        assert!(
+            matches!(of_failure(&refused, &RULE, moment(3)), Outcome::Rejected { failure, .. } if failure.code == "CONNECT_FAILED")
+        );
     }
 
     #[test]

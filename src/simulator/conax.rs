@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
+use super::reserved;
 use crate::config::CardRange;
 use crate::request::{Fields, RequestType};
 
@@ -81,7 +82,8 @@ impl Conax {
         now: DateTime<Utc>,
     ) -> Result<Fields, Refusal> {
         let names: Vec<&str> = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id")).collect();
-        if let Some(unknown) = names.iter().find(|card| !self.ranges.iter().any(|range| range.contains(card))) {
+        let is_known = |card: &str| reserved::is_reserved(card) || self.ranges.iter().any(|range| range.contains(card));
+        if let Some(unknown) = names.iter().find(|card| !is_known(card)) {
             return Err(Refusal { status: Status::ClientNotFound, message: format!("CA client {unknown} not found") });
         }
         if self.cards.len() + names.len() > MOST_CARDS {

@@ -30,3 +30,8 @@ pub(super) fn effect<'c>(cards: impl Iterator<Item = &'c str>) -> Option<Effect>
     let mut cards = cards;
     cards.find_map(|card| RESERVED.iter().find(|(number, _, _)| *number == card).map(|(_, effect, _)| *effect))
 }
+
+/// Is it one of them? Then it is a card that exists.
+pub(super) fn is_reserved(card: &str) -> bool {
+    RESERVED.iter().any(|(number, _, _)| *number == card)
+}

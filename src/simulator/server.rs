@@ -93,7 +93,12 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     };
     let child = match envelope::open(&root) {
         Ok(envelope::Opened { child: Some(child), .. }) => child,
-        _ => return Ok(fault_reply(SoapVersion::V11, fault::cxf("No binding operation info while invoking a service."))),
+        _ => {
+            return Ok(fault_reply(
+                SoapVersion::V11,
+                fault::cxf("No binding operation info while invoking a service."),
+            ));
+        }
     };
     let service = path.strip_prefix(simulator.contract.base_path()).unwrap_or_default();
     let Some(operation) = simulator.contract.find(service, &child.name) else {
@@ -103,11 +108,7 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     perform(simulator, operation, child).await
 }
 
-async fn perform(
-    simulator: &Simulator,
-    operation: &Operation,
-    child: &Element,
-) -> Result<Reply, io::Error> {
+async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) -> Result<Reply, io::Error> {
     let fields = decode::request(operation, child).unwrap_or_default();
     let cards = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id"));
     let effect = reserved::effect(cards).unwrap_or(Effect::Mood(simulator.config.mood));

@@ -12,9 +12,14 @@
 //! - a control character in the body of an HTTP error (Axis fails while printing): the complaint takes the detail's
 //!   place, as Axis does it in the fault string.
 //!
-//! Not followed: values by reference to an earlier `id` (read as absent, as Axis does with a later one), the value
-//! checks of `xsi:type` beyond the basic numbers and booleans, names that only XML 1.0's fifth edition allows, and
-//! processing instructions outside the root element, which the tree does not hold.
+//! Not followed: what Axis does with SOAP encoding and typed entries beyond simple values (arrays, maps, DOM and
+//! attachment types, values by reference to an earlier `id`, a 1.2 encodingStyle in the encoding's namespace), its
+//! checks of simple values other than the basic numbers and booleans, its own exception classes by exceptionName for
+//! a 1.2 fault without Code, names that only XML 1.0's fifth edition allows, and processing instructions outside the
+//! root element, which the tree does not hold.
+//!
+//! The measure is Debian's build of Axis 1.4 on Java 17 (`oracle/axis-dump`). It escapes namespace URIs, which the first
+//! release did not, and Java's own words in an exception (null pointers, casts) are those of that version.
 
 mod dump;
 mod entries;
@@ -55,8 +60,9 @@ pub fn soap_fault(envelope: &Element) -> Option<AxisFault> {
 
 /// Does Axis report this answer as an HTTP error, without reading the body as SOAP? (`HTTPSender.readFromSocket`)
 ///
-/// Its rule for a SOAP 1.1 call: anything but 2xx, and but 5xx with a content type other than text/html. Axis follows
-/// 302 and 307 with a Location; we do not, and report them like the rest.
+/// Its rule for a SOAP 1.1 call: anything but 2xx, and but 5xx with a content type other than text/html; so a fault
+/// that comes with 4xx is an HTTP error, and a 5xx without a content type too. Not followed: a redirection (302 or 307
+/// with a Location), and that a SOAP 1.2 call reads whatever comes as SOAP.
 pub fn is_http_error(status: u16, content_type: Option<&str>) -> bool {
     match status {
         200..=299 => false,
@@ -67,7 +73,8 @@ pub fn is_http_error(status: u16, content_type: Option<&str>) -> bool {
 
 /// What Axis prints for an HTTP status that it reports without reading the body as SOAP.
 ///
-/// `reason` is the status line's, empty for none; `body` is the text as it came, line ends included.
+/// `reason` is the status line's, empty for none (a space before it is taken for granted). `body` is the text as it
+/// came, line ends included; Axis itself decodes it by its platform's charset and stops at the first byte 0xFF.
 pub fn http_error(status: u16, reason: &str, body: &str) -> AxisFault {
     // Axis takes the status line for a header: a colon ends it. Without a reason it takes the status again.
     let reason = reason.split_once(':').map_or(reason, |(before, _)| before);
@@ -80,4 +87,82 @@ pub fn http_error(status: u16, reason: &str, body: &str) -> AxisFault {
         .entry(AXIS_NS, "HttpErrorCode", &status.to_string())
         .finish();
     AxisFault { code, string, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::{Limits, parse};
+
+    fn read(envelope: &str) -> Option<AxisFault> {
+        soap_fault(&parse(envelope, Limits::default()).unwrap())
+    }
+
+    fn envelope(namespace: &str, body: &str) -> String {
+        format!("<s:Envelope xmlns:s='{namespace}'><s:Body>{body}</s:Body></s:Envelope>")
+    }
+
+    #[test]
+    fn reads_only_2xx_and_5xx_as_soap() {
+        for (status, content_type) in
+            [(200, Some("text/html")), (204, None), (500, Some("text/xml")), (503, Some("TEXT/HTML")), (500, Some(""))]
+        {
+            assert!(!is_http_error(status, content_type), "{status} {content_type:?}");
+        }
+        for (status, content_type) in
+            [(302, Some("text/xml")), (400, Some("text/xml")), (401, None), (500, Some(" text/html; x")), (503, None)]
+        {
+            assert!(is_http_error(status, content_type), "{status} {content_type:?}");
+        }
+    }
+
+    #[test]
+    fn takes_the_status_line_for_a_header() {
+        for (reason, string) in
+            [("Not Found", "(404)Not Found"), ("a: b", "(404)a"), ("", "(404)404 "), (" ", "(404)404  ")]
+        {
+            assert_eq!(http_error(404, reason, "").string, string);
+        }
+    }
+
+    #[test]
+    fn complains_of_a_control_character_in_place_of_the_body() {
+        let text = http_error(500, "x", "<\u{0}>").text;
+        assert!(text.contains("\n\t{}:The char '0x0' after 'return code:  500\n<' is not a valid XML character.\n\t{"));
+    }
+
+    #[test]
+    fn finds_no_fault_where_there_is_none() {
+        let fault = "<s:Fault><faultcode>c</faultcode></s:Fault>";
+        assert_eq!(read(&envelope("urn:other", fault)), None);
+        assert_eq!(read(&envelope(SOAP11_NS, "<Fault/><a><s:Fault/></a>")), None);
+        let in_header = format!("<s:Envelope xmlns:s='{SOAP11_NS}'><s:Header>{fault}</s:Header><s:Body/></s:Envelope>");
+        assert_eq!(read(&in_header), None);
+        assert_eq!(read(&envelope(SOAP11_NS, &format!("<first/>{fault}"))).unwrap().code, "c");
+    }
+
+    #[test]
+    fn keeps_the_code_and_string_where_axis_prints_its_own_exception() {
+        let body = "<s:Fault><faultcode>s:Server</faultcode><faultstring>why</faultstring>\
+                    <detail>\n<a>\n\u{1F600}</a></detail></s:Fault>";
+        let fault = read(&envelope(SOAP11_NS, body)).unwrap();
+        assert_eq!((fault.code, fault.string), (format!("{{{SOAP11_NS}}}Server"), "why".to_owned()));
+        assert_eq!(
+            fault.text,
+            format!(
+                "AxisFault\n faultCode: {{{SOAP11_NS}}}Server.userException\n faultSubcode: \n faultString: \
+                 org.xml.sax.SAXException: Fatal Error: URI=null Line=2: Character reference &quot;&amp;#xD83D&quot; is \
+                 an invalid XML character.\n faultActor: \n faultNode: \n faultDetail: \n"
+            )
+        );
+    }
+
+    #[test]
+    fn prints_a_missing_code_empty() {
+        let text = read(&envelope(SOAP11_NS, "<s:Fault/>")).unwrap().text;
+        assert_eq!(
+            text,
+            "AxisFault\n faultCode: \n faultSubcode: \n faultString: \n faultActor: \n faultNode: \n faultDetail: \n"
+        );
+    }
 }

@@ -5,7 +5,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 /// Text, and whether every byte of it made sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decoded {
+pub(super) struct Decoded {
     /// The text, without byte order mark.
     pub text: String,
     /// False when something had to be replaced by U+FFFD, or the charset is not known.
@@ -13,7 +13,7 @@ pub struct Decoded {
 }
 
 /// Decodes a body.
-pub fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
+pub(super) fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
     let (encoding, is_known) = match Encoding::for_bom(body) {
         Some((encoding, _)) => (encoding, true),
         None => match content_type.and_then(charset_parameter).or_else(|| declared(body)) {
@@ -46,9 +46,8 @@ pub(super) fn parameter(content_type: &str, name: &str) -> Option<String> {
 /// The encoding named by the XML declaration; only ASCII-compatible ones can be read this way.
 fn declared(body: &[u8]) -> Option<String> {
     let head = body.get(..body.len().min(200))?;
-    let head = std::str::from_utf8(head).unwrap_or_else(|e| {
-        std::str::from_utf8(head.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default()
-    });
+    let head = std::str::from_utf8(head)
+        .unwrap_or_else(|e| std::str::from_utf8(head.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default());
     let declaration = head.strip_prefix("<?xml")?.split("?>").next()?;
     let value = declaration.split("encoding").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
@@ -75,9 +74,16 @@ mod tests {
     fn the_order_is_mark_then_header_then_declaration() {
         let latin = |head: &str| [head.as_bytes(), b"<a>\xE9\x80</a>"].concat();
         let header = Some("text/xml; charset=windows-1252");
-        assert_eq!(decode(&latin("<?xml version='1.0' encoding='iso-8859-1'?>"), None).text.chars().rev().nth(5), Some('é'));
+        assert_eq!(
+            decode(&latin("<?xml version='1.0' encoding='iso-8859-1'?>"), None).text.chars().rev().nth(5),
+            Some('é')
+        );
         assert!(decode(&latin(""), header).text.contains("é€"));
-        assert!(decode(b"<?xml version='1.0' encoding='utf-8'?><a>\xE9</a>", Some("text/xml;charset=\"ISO-8859-1\"")).text.contains('é'));
+        assert!(
+            decode(b"<?xml version='1.0' encoding='utf-8'?><a>\xE9</a>", Some("text/xml;charset=\"ISO-8859-1\""))
+                .text
+                .contains('é')
+        );
         assert!(!decode(&latin(""), None).is_faithful);
         assert!(!decode(b"<a/>", Some("text/xml; charset=klingon")).is_faithful);
         let utf_16: Vec<u8> = "\u{FEFF}<a>é</a>".encode_utf16().flat_map(u16::to_le_bytes).collect();

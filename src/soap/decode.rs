@@ -205,3 +205,86 @@ impl<'p> Reader<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::tests::{contract, fields};
+    use crate::contract::{Contract, ContractSource};
+    use crate::request::RequestType;
+    use crate::xml::{Limits, parse};
+
+    const PAIRING: &str = "http://www.conax.com/cas/xsd/pairing/v1";
+    const COMMON: &str = "http://www.conax.com/cas/xsd/common-types/v1";
+
+    fn read(text: &str) -> Result<Answer, DecodeError> {
+        let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
+        let text = text.replace("PAIRING", PAIRING).replace("COMMON", COMMON);
+        answer(
+            contract.operation(RequestType::GetPairingStatusForCard).unwrap(),
+            &parse(&text, Limits::default()).unwrap(),
+        )
+    }
+
+    #[test]
+    fn reads_status_and_results() {
+        let found = read(
+            "<p:GetPairingStatusForCardResponse xmlns:p='PAIRING' xmlns:c='COMMON'><p:TransactionStatus>
+               <c:StatusCode> OK </c:StatusCode><c:TransactionId/><c:Message><![CDATA[a & b]]></c:Message>
+             </p:TransactionStatus><p:PairingStatus>PAIRED</p:PairingStatus><p:PairingModuleIds>
+               <p:PairingModuleId>a</p:PairingModuleId><p:PairingModuleId>b</p:PairingModuleId>
+             </p:PairingModuleIds></p:GetPairingStatusForCardResponse>",
+        );
+        let results = fields(&[("pairing_status", &["PAIRED"]), ("stb_ca_id", &["a", "b"])]);
+        let message = Some("a & b".to_owned());
+        assert_eq!(found, Ok(Answer { status: "OK".to_owned(), message, results, ..Answer::default() }));
+    }
+
+    #[test]
+    fn takes_other_namespaces_and_unknown_elements_with_a_warning() {
+        let found = read(
+            "<GetPairingStatusForCardResponse><TransactionStatus><New/><StatusCode>OK</StatusCode>
+             <TransactionId>7</TransactionId></TransactionStatus></GetPairingStatusForCardResponse>",
+        );
+        let found = found.unwrap();
+        assert_eq!((found.status.as_str(), found.reference.as_deref()), ("OK", Some("7")));
+        assert_eq!(
+            found.warnings[0],
+            format!("'GetPairingStatusForCardResponse' is taken for '{{{PAIRING}}}GetPairingStatusForCardResponse'")
+        );
+        assert!(found.warnings.contains(&"'New' in 'TransactionStatus' is not in the contract".to_owned()));
+        assert_eq!(found.warnings.len(), 5);
+    }
+
+    #[test]
+    fn a_status_and_the_right_root_are_needed() {
+        let error = read("<CreatePairingResponse xmlns='PAIRING'/>").unwrap_err();
+        assert!(error.to_string().contains("CreatePairingResponse' where the contract has"), "{error}");
+        for status in ["", "<TransactionStatus/>", "<TransactionStatus><StatusCode> </StatusCode></TransactionStatus>"]
+        {
+            let text =
+                format!("<GetPairingStatusForCardResponse xmlns='PAIRING'>{status}</GetPairingStatusForCardResponse>");
+            assert!(matches!(read(&text), Err(DecodeError::NoStatus(_))), "{status}");
+        }
+    }
+
+    #[test]
+    fn rounds_stay_in_step() {
+        let contract = contract("types");
+        let operation = contract.operation(RequestType::AddSubscriptions).unwrap();
+        let text = "<Add xmlns='urn:types' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'><Items>
+            <Product>1</Product>
+            <Product>2</Product><Start>s2</Start><End xsi:nil='true'/>
+            <Product>3</Product><Start>s3</Start><End>e3</End>
+            <Product>4</Product></Items></Add>";
+        let found = request(operation, &parse(text, Limits::default()).unwrap()).unwrap();
+        let expected = fields(&[
+            ("service_ca_id", &["1", "2", "3", "4"]),
+            ("start_date", &["", "s2", "s3", ""]),
+            ("end_date", &["", "", "e3", ""]),
+        ]);
+        assert_eq!(found, expected);
+        let foreign = text.replace("urn:types", "urn:other");
+        assert!(request(operation, &parse(&foreign, Limits::default()).unwrap()).is_err());
+    }
+}

@@ -40,6 +40,8 @@ struct Checker<'m> {
 struct Children<'m> {
     elements: Vec<&'m Element>,
     next: usize,
+    /// One was not expected, so nothing can be said of those behind it.
+    is_lost: bool,
 }
 
 impl<'m> Children<'m> {
@@ -80,12 +82,9 @@ impl<'m> Checker<'m> {
                 if has_text(element) {
                     self.report("holds elements, not text".to_owned());
                 }
-                let is_known = |child: &&Element| group.elements().any(|shape| shape.name == child.name);
-                let (known, unknown): (Vec<_>, Vec<_>) = element.elements().partition(is_known);
-                let mut children = Children { elements: known, next: 0 };
+                let mut children = Children { elements: element.elements().collect(), next: 0, is_lost: false };
                 self.group(group, &mut children);
-                let superfluous = children.elements.into_iter().skip(children.next);
-                for child in unknown.into_iter().chain(superfluous) {
+                if let Some(child) = children.peek().filter(|_| !children.is_lost) {
                     self.report(format!("'{}' is not expected here", child.name));
                 }
             }
@@ -131,7 +130,7 @@ impl<'m> Checker<'m> {
                 match branch {
                     Some(branch) => self.particle(branch, children),
                     None if is_group_emptiable(group) => {}
-                    None => self.report(format!("one of {} is missing", first_names(group))),
+                    None => self.missing(&format!("one of {}", first_names(group)), children),
                 }
             }
             GroupKind::All => {
@@ -150,7 +149,7 @@ impl<'m> Checker<'m> {
         let occurs = particle.occurs();
         let mut count = 0;
         while let Some(next) = children.peek().filter(|next| may_start(particle, &next.name)) {
-            if occurs.max.is_some_and(|max| count >= max) {
+            if children.is_lost || occurs.max.is_some_and(|max| count >= max) {
                 break;
             }
             count += 1;
@@ -167,17 +166,23 @@ impl<'m> Checker<'m> {
                 break;
             }
         }
-        if count < occurs.min {
+        if count < occurs.min && !children.is_lost {
             match particle {
-                Particle::Element(shape) if occurs.min == 1 => {
-                    self.report(format!("'{}' is missing", shape.name.local));
-                }
-                Particle::Element(shape) => {
-                    self.report(format!("at least {} '{}' are wanted", occurs.min, shape.name.local));
-                }
+                Particle::Element(shape) => self.missing(&format!("'{}'", shape.name.local), children),
                 Particle::Group(group) if is_group_emptiable(group) => {}
                 Particle::Group(group) => self.group(group, children),
             }
+        }
+    }
+
+    fn missing(&mut self, wanted: &str, children: &mut Children<'m>) {
+        match children.peek() {
+            _ if children.is_lost => {}
+            Some(found) => {
+                self.report(format!("'{}' is not expected here, but {wanted}", found.name));
+                children.is_lost = true;
+            }
+            None => self.report(format!("{wanted} is missing")),
         }
     }
 }
@@ -231,4 +236,98 @@ fn has_text(element: &Element) -> bool {
         Node::Text(text) | Node::CData(text) => !text.chars().all(is_xml_space),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::Contract;
+    use crate::contract::tests::contract;
+    use crate::request::RequestType;
+    use crate::xml::{Limits, parse};
+
+    fn check(contract: &Contract, request_type: RequestType, text: &str) -> Vec<String> {
+        let operation = contract.operation(request_type).unwrap();
+        let violations = super::message(&operation.input, &parse(text, Limits::default()).unwrap());
+        violations.into_iter().map(|violation| format!("{} {}", violation.path, violation.what)).collect()
+    }
+
+    #[test]
+    fn checks_content_attributes_and_facets() {
+        let contract = contract("types");
+        let display = |inner: &str| {
+            let text = format!(
+                "<Display xmlns='urn:types' version='1' mode='m' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
+                 xsi:schemaLocation='a b' xsi:type='DisplayType'> <Cards>smrt1 smrt2</Cards>{inner}</Display>"
+            );
+            check(&contract, RequestType::DisplayFingerprint, &text)
+        };
+        let tail = "<Height>1</Height><End>end</End>";
+        let nothing: [&str; 0] = [];
+        assert_eq!(display(&format!("<For>1</For>{tail}")), nothing);
+        assert_eq!(display(&format!("<For>1</For><Position><Y>1</Y><X>2</X></Position>{tail}")), nothing);
+        assert_eq!(display("<For>1</For><Height xsi:nil='true'/><Slot/><End>end</End>"), nothing);
+        for (inner, expected) in [
+            (tail.to_owned(), "/Display '{urn:types}Height' is not expected here, but one of At, For"),
+            (
+                format!("<For>1</For><At>2026-01-01T00:00:00</At>{tail}"),
+                "/Display '{urn:types}At' is not expected here, but 'Height'",
+            ),
+            (format!("<For>x</For>{tail}"), "/Display/For must be a whole number"),
+            (format!("<For><b/></For>{tail}"), "/Display/For holds a value, not elements"),
+            (format!("<For a='b'>1</For>{tail}"), "/Display/For attribute 'a' is not expected here"),
+            (format!("<For xsi:nil='1'/>{tail}"), "/Display/For may not be nil"),
+            (format!("<For>1</For><Position><Y>1</Y></Position>{tail}"), "/Display/Position 'X' is missing"),
+            (format!("<For>1</For>text{tail}"), "/Display holds elements, not text"),
+            ("<For>1</For>".to_owned(), "/Display 'Height' is missing\n/Display 'End' is missing"),
+            (format!("<For>1</For>{tail}<Gone/>"), "/Display '{urn:types}Gone' is not expected here"),
+            (
+                "<For>1</For><Height xsi:nil='true'>1</Height><End>end</End>".to_owned(),
+                "/Display/Height is nil, and must be empty",
+            ),
+            ("<For>1</For><End>end</End>".to_owned(), "/Display '{urn:types}End' is not expected here, but 'Height'"),
+            ("<For>1</For><Height>1</Height><End>start</End>".to_owned(), "/Display/End must be 'end'"),
+        ] {
+            assert_eq!(display(&inner).join("\n"), expected, "{inner}");
+        }
+        let text = "<Display xmlns='urn:types' version='2'/>";
+        let found = check(&contract, RequestType::DisplayFingerprint, text);
+        assert_eq!(
+            found[..3],
+            [
+                "/Display attribute 'version' must be '1.0'",
+                "/Display attribute 'mode' is missing",
+                "/Display 'Cards' is missing"
+            ]
+        );
+        assert_eq!(
+            check(&contract, RequestType::DisplayFingerprint, "<Display/>"),
+            [" '{urn:types}Display' was expected, not 'Display'"]
+        );
+    }
+
+    #[test]
+    fn numbers_what_repeats_and_stops_telling() {
+        let contract = contract("types");
+        let pair = |inner: &str| {
+            check(&contract, RequestType::CreatePairing, &format!("<Pair xmlns='urn:types'>{inner}</Pair>"))
+        };
+        assert_eq!(
+            pair("<Box>1</Box><Card id='smrt1' kind='card'/><Card id='smrt2' kind='card' note='never written'/>").len(),
+            0
+        );
+        assert_eq!(pair(""), ["/Pair one of Card, Box is missing"]);
+        assert_eq!(pair(&"<Box><a/></Box>".repeat(100)).len(), 20);
+        let add = |cards: &str, items: &str| {
+            let text = format!("<Add xmlns='urn:types' version='1.0' mode='m'>{cards}<Items>{items}</Items></Add>");
+            check(&contract, RequestType::AddSubscriptions, &text)
+        };
+        let two = "<Product kind='svc'>1</Product><Product kind='svc'>2</Product>";
+        assert_eq!(
+            add("<Card>smrt1</Card><Card>x</Card>", two),
+            ["/Add/Card[2] must be of the form [0-9]{11} or smrt[0-9]+"]
+        );
+        let three = "<Card>smrt1</Card>".repeat(3);
+        assert_eq!(add(&three, two), ["/Add '{urn:types}Card' is not expected here, but 'Items'"]);
+        assert_eq!(add("<Card>smrt1</Card>", "<Product kind='svc'>1</Product>"), ["/Add/Items 'Product' is missing"]);
+    }
 }

@@ -64,8 +64,9 @@ impl LiveTransport {
             let mut pem = read("upstream.client_key", key)?;
             pem.push(b'\n');
             pem.extend(read("upstream.client_certificate", certificate)?);
-            let identity = reqwest::Identity::from_pem(&pem)
-                .map_err(|e| fault("upstream.client_certificate", format!("{}: {}", certificate.display(), in_words(e))))?;
+            let identity = reqwest::Identity::from_pem(&pem).map_err(|e| {
+                fault("upstream.client_certificate", format!("{}: {}", certificate.display(), in_words(e)))
+            })?;
             client = client.identity(identity);
         }
         let client = client.build().map_err(|e| fault("upstream", in_words(e)))?;
@@ -133,7 +134,9 @@ impl Transport for LiveTransport {
             Ok(response) => self.receive(response).await,
             Err(error) => Err(match obstacle(&error, mark.is_taken()) {
                 Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
-                None => CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None },
+                None => {
+                    CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None }
+                }
             }),
         }
     }

@@ -5,6 +5,7 @@
 use std::io::Write as _;
 
 use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::chars::is_xml_char;
@@ -57,13 +58,19 @@ impl XmlWriter {
         check(text)?;
         let mut parts = text.split('\r');
         if let Some(first) = parts.next() {
-            self.inner.write_event(Event::Text(BytesText::new(first))).expect(IN_MEMORY);
+            self.escaped(first);
         }
         for part in parts {
             self.inner.get_mut().write_all(b"&#13;").expect(IN_MEMORY);
-            self.inner.write_event(Event::Text(BytesText::new(part))).expect(IN_MEMORY);
+            self.escaped(part);
         }
         Ok(())
+    }
+
+    /// Quotes need no escape outside attributes, and SOAP servers write none.
+    fn escaped(&mut self, text: &str) {
+        let text = BytesText::from_escaped(partial_escape(text));
+        self.inner.write_event(Event::Text(text)).expect(IN_MEMORY);
     }
 
     /// The document's bytes, UTF-8.

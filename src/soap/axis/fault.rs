@@ -3,10 +3,10 @@
 //! In SOAP 1.1 the parts go by their local names whatever their namespace, and the last of several counts. In SOAP 1.2
 //! the detail is read but never kept: Axis keeps children of an element `detail`, and there it is called Detail.
 
+use super::SOAP12_NS;
 use super::dump::Dump;
 use super::entries::{self, Entry};
 use super::message::Message;
-use super::SOAP12_NS;
 use crate::xml::{Element, Name};
 
 /// What a Fault element says.

@@ -20,8 +20,7 @@ pub(super) struct Preferred {
 
 impl Preferred {
     /// XML Schema as Axis knows it, newest last.
-    const SCHEMAS: [&str; 3] =
-        ["http://www.w3.org/1999/XMLSchema", "http://www.w3.org/2000/10/XMLSchema", XSD_NS];
+    const SCHEMAS: [&str; 3] = ["http://www.w3.org/1999/XMLSchema", "http://www.w3.org/2000/10/XMLSchema", XSD_NS];
 
     /// The schema version that a declaration of `uri` selects: that of the schema itself or of its instance namespace.
     pub(super) fn schema_of(uri: &str) -> Option<&'static str> {

@@ -109,7 +109,7 @@ impl Recording {
                 _ => {
                     let mut units = [0; 2];
                     let units = &*c.encode_utf16(&mut units);
-                    if let ([high, _], true) = (units, is_read) {
+                    if let ([high, _], true, None) = (units, is_read, &self.fatal) {
                         self.refuse(&format!("Character reference \"&#x{high:X}\" is an invalid XML character."));
                     }
                     for unit in units {

@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn complains_of_values_as_java_does() {
-        for good in [("int", " -5 "), ("int", ""), ("float", "1e5f"), ("double", "-INF"), ("boolean", "Falsch"), ("date", "x")] {
+        for good in
+            [("int", " -5 "), ("int", ""), ("float", "1e5f"), ("double", "-INF"), ("boolean", "Falsch"), ("date", "x")]
+        {
             assert_eq!(complaint(good.0, good.1), None, "{good:?}");
         }
         for (local, text, what) in [

@@ -6,8 +6,6 @@ use super::gateway::{PASSWORD, USER};
 
 /// Where the web services family is.
 pub const WEB: &str = "conax_web_services/provisioning_requests";
-/// Its show method, ready for an identifier.
-pub const SHOW: &str = "conax_web_services/provisioning_requests/show?provisioning_request_identifier";
 
 /// An answer: HTTP status, headers, JSON.
 #[derive(Debug)]
@@ -107,7 +105,9 @@ impl Client {
 
     /// The record as it stands.
     pub async fn show(&self, number: &Value) -> Value {
-        self.get(&format!("{SHOW}=number={}", number.as_str().unwrap())).await.data()
+        self.get(&format!("{WEB}/show?provisioning_request_identifier=number={}", number.as_str().unwrap()))
+            .await
+            .data()
     }
 }
 

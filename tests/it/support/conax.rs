@@ -16,7 +16,11 @@ pub struct Received {
 
 impl Received {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().filter_map(|l| l.split_once(':')).find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+        self.head
+            .lines()
+            .filter_map(|l| l.split_once(':'))
+            .find(|(k, _)| k.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.trim())
     }
 }
 
@@ -69,11 +73,11 @@ impl Conax {
                 tokio::spawn(async move {
                     match tls {
                         None => converse(stream, &received, &gate, &**script).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                converse(stream, &received, &gate, &**script).await;
-                            }
-                        }
+                        Some(tls) => match tls.accept(stream).into_fallible().await {
+                            Ok(stream) => converse(stream, &received, &gate, &**script).await,
+                            // Closing with unread bytes would reset the connection, and the alert could be lost.
+                            Err((_, mut stream)) => drop(stream.read_to_end(&mut Vec::new()).await),
+                        },
                     }
                 });
             }
@@ -137,7 +141,8 @@ fn whole(bytes: &[u8]) -> Option<Received> {
 /// An HTTP answer with an XML body.
 pub fn xml_answer(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}").into()
+    format!("HTTP/1.1 {status}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into()
 }
 
 /// What Conax answers to a pairing that worked.

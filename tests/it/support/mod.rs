@@ -6,7 +6,7 @@ mod conax;
 mod gateway;
 mod tls;
 
-pub use client::{Answer, Client, SHOW, WEB};
+pub use client::{Client, WEB};
 pub use conax::{Conax, Reaction, Received, ok_answer, xml_answer};
 pub use gateway::{BIN, Gateway, PASSWORD, USER, eventually, run, run_with_input};
 pub use tls::{Authority, Certificate};

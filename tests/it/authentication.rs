@@ -1,0 +1,85 @@
+//! Tokens and keys, roles, and what is never shown.
+
+use serde_json::json;
+
+use crate::support::{Client, Gateway, PASSWORD, USER, WEB, run, run_with_input};
+
+#[tokio::test]
+async fn a_password_gives_a_token_that_can_be_released() {
+    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    assert!(client.token.len() == 32 && client.token.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
+    let list = format!("{WEB}/list?type=CREATE_PAIRING");
+    assert_eq!(client.get(&list).await.data(), json!([]));
+    assert_eq!(client.post("authentication/token/release", json!({})).await.data(), json!({}));
+    client.get(&list).await.assert_error(401, "INVALID_TOKEN", "");
+    let log = gateway.log();
+    assert!(!log.contains(&client.token) && !log.contains(PASSWORD), "a secret is in the log");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    for (username, password) in [(USER, "wrong"), ("nobody", PASSWORD)] {
+        let body = json!({"username": username, "password": password, "organisation": "demo"});
+        client.post_raw("authentication/token", body.to_string()).await.assert_error(401, "INVALID_CREDENTIALS", "");
+    }
+    let body = json!({"username": USER, "password": PASSWORD});
+    let answer = client.post_raw("authentication/token", body.to_string()).await;
+    answer.assert_error(400, "MISSING_PARAMETER", "$.organisation");
+    let body = json!({"username": USER, "password": PASSWORD, "organisation": "demo", "unit": "other"});
+    client.post_raw("authentication/token", body.to_string()).await.assert_error(400, "INVALID_PARAMETER", "$.unit");
+}
+
+#[tokio::test]
+async fn a_token_may_come_as_bearer_but_not_differ() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    let list = client.address(&format!("{WEB}/list?type=CREATE_PAIRING"));
+    let status = |url: String, bearer: &str| {
+        let request = client.http.get(url).header("authorization", format!("Bearer {bearer}"));
+        async { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(status(list.clone(), &client.token).await, 200);
+    assert_eq!(status(format!("{list}&token={}", client.token), &client.token).await, 200);
+    assert_eq!(status(format!("{list}&token={}", client.token), "other").await, 400);
+    assert_eq!(status(list.clone(), "other").await, 401);
+    client.get_raw(&format!("{WEB}/list?type=CREATE_PAIRING")).await.assert_error(400, "MISSING_PARAMETER", "$.token");
+}
+
+#[tokio::test]
+async fn a_token_expires() {
+    let (_gateway, client) = Gateway::start_signed_in(&[("auth.token_ttl_s", "0.001")]).await;
+    client.get(&format!("{WEB}/list?type=CREATE_PAIRING")).await.assert_error(401, "INVALID_TOKEN", "");
+}
+
+#[tokio::test]
+async fn roles_and_keys() {
+    let gateway = Gateway::start(&[]).await;
+    let data = gateway.data_dir();
+    let add = ["user", "add", "reader", "--role", "read", "--unit-name", "Night shift", "--data-dir", &data];
+    let added = run_with_input(&add, "reader-password\n");
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let key = run(&["key", "add", "reader", "--name", "crm", "--data-dir", &data]);
+    let key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
+
+    let mut client = Client::sign_in(&gateway.url).await;
+    let url = client.address("authentication/web_api_key/token");
+    let basic = |user: &str, password: &str| client.http.post(&url).basic_auth(user, Some(password)).send();
+    let answer: serde_json::Value =
+        serde_json::from_slice(&basic(&key, "").await.unwrap().bytes().await.unwrap()).unwrap();
+    assert_eq!(basic(&key, "x").await.unwrap().status(), 401);
+    assert_eq!(basic("other", "").await.unwrap().status(), 401);
+    client.token = answer["data"]["token"].as_str().unwrap().to_owned();
+    assert_eq!(client.get(&format!("{WEB}/list?type=CREATE_PAIRING")).await.data(), json!([]));
+    client.pair("01450253313", json!({})).await.assert_error(403, "FORBIDDEN", "");
+
+    let keys = String::from_utf8(run(&["key", "list", "--data-dir", &data]).stdout).unwrap();
+    assert!(keys.contains("crm") && !keys.contains(&key));
+    assert!(run(&["user", "remove", "reader", "--data-dir", &data]).status.success());
+    assert_eq!(basic_status(&client, &url, &key).await, 401);
+    let body = json!({"username": "reader", "password": "reader-password", "organisation": "demo"});
+    client.post_raw("authentication/token", body.to_string()).await.assert_error(401, "INVALID_CREDENTIALS", "");
+}
+
+async fn basic_status(client: &Client, url: &str, key: &str) -> u16 {
+    client.http.post(url).basic_auth(key, Some("")).send().await.unwrap().status().as_u16()
+}

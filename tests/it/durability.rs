@@ -1,0 +1,68 @@
+//! What a killed gateway leaves behind, and a stopped one finishes.
+
+use serde_json::json;
+
+use crate::support::{Client, Conax, Gateway, Reaction, eventually, ok_answer, run};
+
+#[tokio::test]
+async fn an_accepted_request_survives_sigkill() {
+    let (mut gateway, client) = Gateway::start_signed_in(&[("upstream.effective", "false")]).await;
+    let mut records = Vec::new();
+    for n in 0..20 {
+        records.push(client.pair(&format!("{n:011}"), json!({})).await.data());
+    }
+    gateway.kill().await;
+    gateway.start_again(&[]).await;
+    let client = Client { url: gateway.url.clone(), ..client };
+    for record in records {
+        assert_eq!(client.show(&record["number"]).await, record, "the token is good after a restart, too");
+    }
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_it_died_is_unknown_and_not_sent_again() {
+    let conax = Conax::start(|n, _| match n {
+        0 => Reaction::Hold(Vec::new()),
+        _ => Reaction::Write(ok_answer("1")),
+    })
+    .await;
+    let (mut gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.pair("a", json!({"process_immediately": true})).await }
+    });
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    gateway.kill().await;
+    assert!(call.await.is_err(), "no answer was given");
+    gateway.start_again(&[]).await;
+    let client = Client { url: gateway.url.clone(), ..client };
+    let record = client.show(&json!("1")).await;
+    assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("PENDING"), &json!("OUTCOME_UNKNOWN")));
+    assert_eq!(record["delivery"]["uncertain"], true);
+    let later = client.pair_now("b").await;
+    assert_eq!(later["life_cycle_state"], "COMPLETED");
+    assert_eq!(conax.received().len(), 2, "the uncertain request was not sent again");
+}
+
+#[tokio::test]
+async fn sigterm_finishes_what_is_under_way() {
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    let (mut gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let call = tokio::spawn(async move { client.pair_now("a").await });
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let log = gateway.folder.path().join("log");
+    let (code, ()) = tokio::join!(gateway.terminate(), async {
+        eventually(async || std::fs::read_to_string(&log).unwrap().contains("stopping").then_some(())).await;
+        conax.release();
+    });
+    assert_eq!(code, Some(0));
+    assert_eq!(call.await.unwrap()["life_cycle_state"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn one_gateway_a_data_folder() {
+    let gateway = Gateway::start(&[]).await;
+    let second = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &gateway.data_dir()]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another conax-gateway is running here"));
+}

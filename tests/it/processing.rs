@@ -1,0 +1,172 @@
+//! Requests in their turn: dates, priorities, the order of a card, tries again, and what an operator switches off.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Conax, Gateway, Reaction, Received, eventually, ok_answer};
+
+async fn ended(client: &Client, number: &Value) -> Value {
+    eventually(async || Some(client.show(number).await).filter(|r| r["life_cycle_state"] != "PENDING")).await
+}
+
+fn card_of(request: &Received) -> String {
+    request.body.split("CaClientId>").nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_run_sends_what_is_due() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    let accepted = client.pair("01450253313", json!({})).await.data();
+    assert_eq!((&accepted["life_cycle_state"], &accepted["process_id"]), (&json!("PENDING"), &Value::Null));
+    let record = ended(&client, &accepted["number"]).await;
+    assert_eq!(record["life_cycle_state"], "COMPLETED");
+    assert_eq!(record["process_name"], "PROVISIONING_REQUEST_PROCESSING");
+    assert_eq!(record["process_id"].as_str().unwrap().len(), 32);
+    let future = client.pair("01450253314", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
+    assert_eq!(future["scheduled_date"], "9000-01-01T00:00:00");
+    let now = client.pair("01450253314", json!({"scheduled_date": "2020-01-01T00:00:00Z"})).await.data();
+    assert_eq!(
+        ended(&client, &now["number"]).await["life_cycle_state"],
+        "COMPLETED",
+        "the future one holds up nothing"
+    );
+    assert_eq!(client.show(&future["number"]).await["life_cycle_state"], "PENDING");
+}
+
+#[tokio::test]
+async fn a_scheduled_request_is_sent_when_it_falls_due() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    let soon = (chrono::Utc::now() + chrono::TimeDelta::seconds(2)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let accepted = client.pair("01450253313", json!({"scheduled_date": soon})).await.data();
+    let record = ended(&client, &accepted["number"]).await;
+    assert!(record["executed_date"].as_str() >= record["scheduled_date"].as_str(), "{record:#}");
+}
+
+#[tokio::test]
+async fn express_goes_before_regular_and_a_card_keeps_its_order() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let script = Arc::clone(&sent);
+    let conax = Conax::start(move |n, request| {
+        script.lock().unwrap().push(card_of(request));
+        // The first one holds the only place until all others wait.
+        if n == 0 { Reaction::Hold(ok_answer("0")) } else { Reaction::Write(ok_answer("n")) }
+    })
+    .await;
+    let settings = [("upstream.url", conax.url.as_str()), ("upstream.max_concurrency", "1")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    client.pair("first", json!({})).await.data();
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let mut last = Value::Null;
+    for (card, priority) in [("a", "REGULAR"), ("b", "REGULAR"), ("c", "EXPRESS"), ("a", "EXPRESS"), ("d", "EXPRESS")] {
+        last = client.pair(card, json!({"priority": priority})).await.data()["number"].clone();
+    }
+    conax.release();
+    ended(&client, &last).await;
+    eventually(async || (sent.lock().unwrap().len() == 6).then_some(())).await;
+    // The second one for "a" is EXPRESS, but comes after the first one of its card.
+    assert_eq!(*sent.lock().unwrap(), ["first", "c", "d", "a", "a", "b"]);
+}
+
+#[tokio::test]
+async fn requests_of_one_card_are_never_under_way_together() {
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    let settings = [("upstream.url", conax.url.as_str()), ("processor.immediate_wait_s", "0.2")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let first = client.pair("a", json!({})).await.data();
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let waited = client.pair_now("a").await;
+    assert_eq!(waited["life_cycle_state"], "PENDING", "it waited for its card in vain");
+    let other = tokio::spawn({
+        let client = client.clone();
+        async move { client.pair_now("b").await }
+    });
+    eventually(async || (conax.received().len() == 2).then_some(())).await;
+    assert_eq!(conax.received().iter().map(card_of).collect::<Vec<_>>(), ["a", "b"]);
+    conax.release();
+    conax.release();
+    assert_eq!(other.await.unwrap()["life_cycle_state"], "COMPLETED");
+    ended(&client, &first["number"]).await;
+    conax.release();
+    let second = ended(&client, &waited["number"]).await;
+    assert_eq!((&first["sequence_number"], &second["sequence_number"]), (&json!(1), &json!(2)));
+}
+
+#[tokio::test]
+async fn an_immediate_request_waits_for_earlier_ones_of_its_card() {
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    let (_gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    client.pair("a", json!({})).await.data();
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let immediate = tokio::spawn({
+        let client = client.clone();
+        async move { client.pair_now("a").await }
+    });
+    conax.release();
+    conax.release();
+    assert_eq!(immediate.await.unwrap()["life_cycle_state"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn what_was_not_delivered_is_tried_again_then_rejected() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let settings =
+        [("upstream.url", closed.as_str()), ("processor.max_attempts", "3"), ("processor.backoff_initial_s", "0.05")];
+    let (gateway, client) = Gateway::start_signed_in(&settings).await;
+    let record = client.pair_now("01450253313").await;
+    assert_eq!((&record["life_cycle_state"], &record["delivery"]["state"]), (&json!("PENDING"), &json!("retrying")));
+    assert!(record["delivery"]["next_attempt_date"].is_string() && record["request"].is_null());
+    let record = ended(&client, &record["number"]).await;
+    assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("REJECTED"), &json!("CONNECT_FAILED")));
+    assert_eq!((&record["delivery"]["attempts"], &record["request"]), (&json!(3), &Value::Null));
+    assert!(gateway.log().contains("not delivered"));
+}
+
+#[tokio::test]
+async fn a_busy_conax_gets_the_same_bytes_again() {
+    let conax = Conax::start(|n, _| match n {
+        0 => Reaction::Write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        _ => Reaction::Write(ok_answer("1")),
+    })
+    .await;
+    let settings = [("upstream.url", conax.url.as_str()), ("processor.backoff_initial_s", "0.05")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let record = client.pair_now("01450253313").await;
+    assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("PENDING"), &json!("UPSTREAM_BUSY")));
+    let record = ended(&client, &record["number"]).await;
+    assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("COMPLETED"), &Value::Null));
+    let received = conax.received();
+    assert_eq!((received.len(), &received[0].body), (2, &received[1].body));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_upstream_is_not_effective() {
+    let conax = Conax::start(|_, _| Reaction::Write(ok_answer("1"))).await;
+    let settings =
+        [("upstream.url", conax.url.as_str()), ("upstream.effective", "false"), ("processor.poll_s", "0.05")];
+    let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
+    let record = client.pair_now("01450253313").await;
+    assert_eq!(record["life_cycle_state"], "PENDING");
+    assert_eq!(gateway.terminate().await, Some(0));
+    assert!(conax.received().is_empty());
+    gateway.start_again(&[("upstream.effective", "true")]).await;
+    let client = Client::sign_in(&gateway.url).await;
+    assert_eq!(ended(&client, &record["number"]).await["life_cycle_state"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn a_call_runs_on_when_its_client_goes() {
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    let (_gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.pair_now("a").await }
+    });
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    call.abort();
+    assert!(call.await.is_err());
+    conax.release();
+    assert_eq!(ended(&client, &json!("1")).await["life_cycle_state"], "COMPLETED");
+}
