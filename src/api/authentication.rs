@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::error::{ApiError, Code};
-use super::{Data, Params};
+use super::{Data, Params, data};
 use crate::account::{User, hash_secret, password_matches};
 use crate::app::App;
 use crate::request::random_hex;
@@ -61,7 +61,7 @@ pub async fn release(app: &App, token: &str, params: Params) -> Result<Data, Api
     let hash = hash_secret(token);
     app.store.remove_token(hash).await?;
     app.sessions.forget(&hash);
-    Ok(json!({}))
+    data(&json!({}))
 }
 
 async fn issue(app: &App, user: &User, unit: Option<String>) -> Result<Data, ApiError> {
@@ -71,5 +71,5 @@ async fn issue(app: &App, user: &User, unit: Option<String>) -> Result<Data, Api
     let token = random_hex();
     let expires_at = app.clock.now() + app.config.auth.token_ttl_s;
     app.store.add_token(hash_secret(&token), &user.id, expires_at).await?;
-    Ok(json!({ "token": token }))
+    data(&json!({ "token": token }))
 }

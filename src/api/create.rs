@@ -6,7 +6,7 @@ use serde_json::json;
 use super::error::{ApiError, Code};
 use super::identifier::{self, Identifier};
 use super::params::Params;
-use super::{Data, Session, device, record};
+use super::{Data, Record, Session, data, device};
 use crate::app::App;
 use crate::catalogue::EntryKind;
 use crate::request::{Failure, Family, Fields, Item, NewRequest, Priority, RecordId, RequestType};
@@ -108,7 +108,7 @@ pub(super) async fn create(
         created_at: now,
     };
     let settled = app.processor.submit(request).await?;
-    Ok(record::to_json(&settled, app.dates))
+    data(&Record::new(&settled, app.dates))
 }
 
 fn render(

@@ -1,6 +1,6 @@
 //! Dates of the JSON face: `yyyy-MM-ddTHH:mm:ss` in the configured time zone; input may also carry an offset or `Z`.
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone as _, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::Tz;
 
 use super::error::ApiError;
@@ -15,7 +15,9 @@ pub struct Dates(pub Tz);
 impl Dates {
     /// Prints a moment.
     pub fn print(&self, moment: DateTime<Utc>) -> String {
-        moment.with_timezone(&self.0).format(FORM).to_string()
+        let local = moment.with_timezone(&self.0).naive_local();
+        // Debug is the ISO form, written without reading a pattern first.
+        format!("{:?}", local.with_nanosecond(0).unwrap_or(local))
     }
 
     /// Reads a moment. An hour that occurs twice (end of summer time) means its first occurrence.

@@ -1,10 +1,10 @@
 //! fields_set: which top-level keys of a record are returned.
 
-use serde_json::Value;
+use serde::ser::{Error as _, Serialize, Serializer};
 
 use super::error::ApiError;
 use super::params::Params;
-use super::record::KEYS;
+use super::record::{KEYS, Record};
 
 /// The keys to return; `None` is all of them.
 #[derive(Clone, Debug)]
@@ -33,12 +33,22 @@ impl FieldsSet {
     }
 
     /// Leaves only those keys, in the record's order.
-    pub(super) fn apply(&self, record: Value) -> Value {
-        match (&self.0, record) {
-            (Some(keys), Value::Object(map)) => {
-                Value::Object(map.into_iter().filter(|(k, _)| keys.contains(&k.as_str())).collect())
-            }
-            (_, record) => record,
-        }
+    pub(super) fn apply<'r>(&'r self, record: Record<'r>) -> Selected<'r> {
+        Selected { record, keys: self.0.as_deref() }
+    }
+}
+
+/// A record with some of its keys.
+pub(super) struct Selected<'r> {
+    record: Record<'r>,
+    keys: Option<&'r [&'static str]>,
+}
+
+impl Serialize for Selected<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(keys) = self.keys else { return self.record.serialize(serializer) };
+        let whole = serde_json::to_value(&self.record).map_err(S::Error::custom)?;
+        let pairs = whole.as_object().into_iter().flatten();
+        serializer.collect_map(pairs.filter(|(key, _)| keys.contains(&key.as_str())))
     }
 }

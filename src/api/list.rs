@@ -2,7 +2,7 @@
 
 use super::error::{ApiError, Code};
 use super::fields_set::FieldsSet;
-use super::{Data, Params, Session, record};
+use super::{Data, Params, Record, Session, data};
 use crate::app::App;
 use crate::request::{Family, RequestType, State};
 use crate::store::Filter;
@@ -38,5 +38,6 @@ pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) ->
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let filter = Filter { family: Some(family), kind, state, reference_number, card, stb, after, offset, limit };
     let records = app.store.list(filter).await?;
-    Ok(records.iter().map(|request| fields_set.apply(record::to_json(request, app.dates))).collect())
+    let records: Vec<_> = records.iter().map(|request| fields_set.apply(Record::new(request, app.dates))).collect();
+    data(&records)
 }

@@ -26,8 +26,13 @@ pub use date::Dates;
 pub use error::{ApiError, Code};
 pub use json::parse_object;
 pub use params::{Params, query_object};
-pub use record::to_json as record_to_json;
+pub use record::Record;
 pub use session::{Session, Sessions};
 
-/// What a method returns: the `data` of the envelope.
-pub type Data = serde_json::Value;
+/// What a method returns: the `data` of the envelope, written as JSON already.
+pub type Data = Box<serde_json::value::RawValue>;
+
+/// Writes the data of a method.
+fn data(value: &impl serde::Serialize) -> Result<Data, ApiError> {
+    serde_json::value::to_raw_value(value).map_err(|e| ApiError::internal(format!("data cannot be written: {e}")))
+}

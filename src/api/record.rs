@@ -1,10 +1,39 @@
 //! The record as JSON: every key of the documents, always, in their order; then `delivery`, which is ours.
 
-use serde_json::{Map, Value, json};
+use chrono::{DateTime, Utc};
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
 use super::Dates;
-use crate::account::User;
+use crate::account::{Unit, User};
 use crate::request::{Item, ProvisioningRequest, State};
+
+/// A record, ready to be written as JSON.
+#[derive(serde::Serialize)]
+pub struct Record<'r> {
+    id: &'r str,
+    number: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: Option<&'r str>,
+    life_cycle_state: &'static str,
+    priority: &'static str,
+    process_immediately: Option<u8>,
+    scheduled_date: String,
+    executed_date: Option<String>,
+    sequence_number: i64,
+    request: Option<&'r str>,
+    response: Option<&'r str>,
+    reference_number: Option<&'r str>,
+    error_code: Option<&'r str>,
+    error_description: Option<&'r str>,
+    provider_error_code: Option<&'r str>,
+    provider_error_description: Option<&'r str>,
+    process_name: &'static str,
+    process_id: Option<&'r str>,
+    parameters_set: Items<'r>,
+    log_information: LogInformation<'r>,
+    delivery: Delivery,
+}
 
 /// Every top-level key, in order.
 pub(super) const KEYS: [&str; 22] = [
@@ -32,94 +61,143 @@ pub(super) const KEYS: [&str; 22] = [
     "delivery",
 ];
 
-/// The whole record.
-pub fn to_json(request: &ProvisioningRequest, dates: Dates) -> Value {
-    let asked = &request.asked;
-    let failure = request.failure.as_ref();
-    let date = |moment: Option<_>| Value::from(moment.map(|m| dates.print(m)));
-    let values: [Value; KEYS.len()] = [
-        asked.id.as_str().into(),
-        request.number.to_string().into(),
-        asked.kind.as_str().into(),
-        Value::Null,
-        request.state.as_str().into(),
-        asked.priority.as_str().into(),
-        asked.process_immediately.map(u8::from).into(),
-        date(Some(asked.scheduled_at)),
-        date(request.executed_at),
-        request.sequence_number.into(),
-        asked.body.clone().filter(|_| request.sent).into(),
-        request.response.clone().into(),
-        request.reference_number.clone().into(),
-        failure.map(|f| f.code.clone()).into(),
-        failure.and_then(|f| f.description.clone()).into(),
-        failure.and_then(|f| f.provider_code.clone()).into(),
-        failure.and_then(|f| f.provider_description.clone()).into(),
-        request.process_name.into(),
-        request.process_id.clone().into(),
-        asked.items.iter().map(item).collect(),
-        log_information(request, dates),
-        json!({
-            "state": delivery_state(request),
-            "attempts": request.attempts,
-            "next_attempt_date": date(request.next_attempt_at.filter(|_| request.state == State::Pending)),
-            "uncertain": request.uncertain,
-            "result": null,
-        }),
-    ];
-    Value::Object(KEYS.iter().map(|k| (*k).to_owned()).zip(values).collect())
+/// One parameter and its own id per item.
+struct Items<'r>(&'r [Item]);
+
+/// Who made the record and when; the updating user is the creating one, since the gateway works on that one's behalf.
+#[derive(serde::Serialize)]
+struct LogInformation<'r> {
+    created_date: String,
+    updated_date: String,
+    created_by_unit: &'r Unit,
+    updated_by_unit: &'r Unit,
+    created_by_business_unit: BusinessUnit<'r>,
+    updated_by_business_unit: BusinessUnit<'r>,
+    created_by_user: Person<'r>,
+    updated_by_user: Person<'r>,
 }
 
-fn item(item: &Item) -> Value {
-    Value::Object(Map::from_iter([
-        ("id".to_owned(), item.id.as_str().into()),
-        (item.name.clone(), item.value.clone().into()),
-    ]))
+/// The unit in the form that CRM.COM has since R18.
+#[derive(Clone, Copy, serde::Serialize)]
+struct BusinessUnit<'r> {
+    id: &'r str,
+    name: &'r str,
+    code: Option<&'r str>,
+    unified_code: Option<&'r str>,
+    description: Option<&'r str>,
+    parent_business_unit_name: Option<&'r str>,
 }
 
-/// Where delivery stands: `waiting` for its turn, `retrying`, `unknown`, or `ended`.
-fn delivery_state(request: &ProvisioningRequest) -> &'static str {
-    match request.state {
-        State::Completed | State::Rejected => "ended",
-        State::Pending if request.uncertain => "unknown",
-        State::Pending if request.attempts > 0 => "retrying",
-        State::Pending => "waiting",
+#[derive(Clone, Copy, serde::Serialize)]
+struct Person<'r> {
+    id: &'r str,
+    username: &'r str,
+    person_name: Option<&'r str>,
+    email: Option<&'r str>,
+}
+
+#[derive(serde::Serialize)]
+struct Delivery {
+    /// `waiting` for its turn, `retrying`, `unknown`, or `ended`.
+    state: &'static str,
+    attempts: u32,
+    next_attempt_date: Option<String>,
+    uncertain: bool,
+    result: Option<()>,
+}
+
+impl<'r> Record<'r> {
+    /// The record of a request.
+    pub fn new(request: &'r ProvisioningRequest, dates: Dates) -> Self {
+        let asked = &request.asked;
+        let failure = request.failure.as_ref();
+        let date = |moment: Option<DateTime<Utc>>| moment.map(|m| dates.print(m));
+        Self {
+            id: asked.id.as_str(),
+            number: request.number.to_string(),
+            kind: asked.kind.as_str(),
+            name: None,
+            life_cycle_state: request.state.as_str(),
+            priority: asked.priority.as_str(),
+            process_immediately: asked.process_immediately.map(u8::from),
+            scheduled_date: dates.print(asked.scheduled_at),
+            executed_date: date(request.executed_at),
+            sequence_number: request.sequence_number,
+            request: asked.body.as_deref().filter(|_| request.sent),
+            response: request.response.as_deref(),
+            reference_number: request.reference_number.as_deref(),
+            error_code: failure.map(|f| f.code.as_str()),
+            error_description: failure.and_then(|f| f.description.as_deref()),
+            provider_error_code: failure.and_then(|f| f.provider_code.as_deref()),
+            provider_error_description: failure.and_then(|f| f.provider_description.as_deref()),
+            process_name: request.process_name,
+            process_id: request.process_id.as_deref(),
+            parameters_set: Items(&asked.items),
+            log_information: LogInformation::new(request, dates),
+            delivery: Delivery {
+                state: match request.state {
+                    State::Completed | State::Rejected => "ended",
+                    State::Pending if request.uncertain => "unknown",
+                    State::Pending if request.attempts > 0 => "retrying",
+                    State::Pending => "waiting",
+                },
+                attempts: request.attempts,
+                next_attempt_date: date(request.next_attempt_at.filter(|_| request.state == State::Pending)),
+                uncertain: request.uncertain,
+                result: None,
+            },
+        }
     }
 }
 
-/// The creating user is the updating one: the gateway's own work is done on the creator's behalf.
-fn log_information(request: &ProvisioningRequest, dates: Dates) -> Value {
-    let user: &User = &request.asked.created_by;
-    let unit = json!({
-        "id": user.unit.id,
-        "name": user.unit.name,
-        "group_name": user.unit.group_name,
-        "community_name": user.unit.community_name,
-        "alternative_code": user.unit.alternative_code,
-        "description": user.unit.description,
-    });
-    let business_unit = json!({
-        "id": user.unit.id,
-        "name": user.unit.name,
-        "code": user.unit.alternative_code,
-        "unified_code": null,
-        "description": user.unit.description,
-        "parent_business_unit_name": null,
-    });
-    let person = json!({
-        "id": user.id,
-        "username": user.username,
-        "person_name": user.person_name,
-        "email": user.email,
-    });
-    json!({
-        "created_date": dates.print(request.asked.created_at),
-        "updated_date": dates.print(request.updated_at),
-        "created_by_unit": unit,
-        "updated_by_unit": unit,
-        "created_by_business_unit": business_unit,
-        "updated_by_business_unit": business_unit,
-        "created_by_user": person,
-        "updated_by_user": person,
-    })
+impl<'r> LogInformation<'r> {
+    fn new(request: &'r ProvisioningRequest, dates: Dates) -> Self {
+        let user: &User = &request.asked.created_by;
+        let unit = &user.unit;
+        let business_unit = BusinessUnit {
+            id: &unit.id,
+            name: &unit.name,
+            code: unit.alternative_code.as_deref(),
+            unified_code: None,
+            description: unit.description.as_deref(),
+            parent_business_unit_name: None,
+        };
+        let person = Person {
+            id: &user.id,
+            username: &user.username,
+            person_name: user.person_name.as_deref(),
+            email: user.email.as_deref(),
+        };
+        Self {
+            created_date: dates.print(request.asked.created_at),
+            updated_date: dates.print(request.updated_at),
+            created_by_unit: unit,
+            updated_by_unit: unit,
+            created_by_business_unit: business_unit,
+            updated_by_business_unit: business_unit,
+            created_by_user: person,
+            updated_by_user: person,
+        }
+    }
+}
+
+impl Serialize for Items<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut items = serializer.serialize_seq(Some(self.0.len()))?;
+        for item in self.0 {
+            items.serialize_element(&ItemJson(item))?;
+        }
+        items.end()
+    }
+}
+
+struct ItemJson<'r>(&'r Item);
+
+impl Serialize for ItemJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("id", &self.0.id)?;
+        map.serialize_entry(&self.0.name, &self.0.value)?;
+        map.end()
+    }
 }

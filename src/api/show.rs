@@ -2,7 +2,7 @@
 
 use super::error::{ApiError, Code};
 use super::fields_set::FieldsSet;
-use super::{Data, Params, Session, identifier, record};
+use super::{Data, Params, Record, Session, data, identifier};
 use crate::app::App;
 use crate::request::{Family, RecordId};
 use crate::store::RecordKey;
@@ -24,7 +24,7 @@ pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) ->
         None => None,
     };
     match found {
-        Some(request) => Ok(fields_set.apply(record::to_json(&request, app.dates))),
+        Some(request) => data(&fields_set.apply(Record::new(&request, app.dates))),
         None => {
             let value: String = identifier.value.chars().take(64).collect();
             let message = format!("There is no provisioning request with {} '{value}'.", identifier.field);

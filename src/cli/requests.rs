@@ -2,7 +2,7 @@
 
 use super::settings::StoreFlags;
 use super::{Failed, output};
-use crate::api::{Dates, record_to_json};
+use crate::api::{Dates, Record};
 use crate::app::open_store;
 use crate::request::{Attempt, RequestType, State};
 use crate::store::{Filter, RecordKey};
@@ -91,7 +91,8 @@ async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
     let store = open_store(&config.store)?;
     let found = store.find(None, RecordKey::Number(number)).await?;
     let request = found.ok_or_else(|| Failed(format!("there is no request {number}")))?;
-    output::line(&format!("{:#}", record_to_json(&request, dates)));
+    let json = serde_json::to_string_pretty(&Record::new(&request, dates)).map_err(|e| Failed(e.to_string()))?;
+    output::line(&json);
     for attempt in store.attempts(number).await? {
         let Attempt { attempt, started_at, duration_ms, http_status, error, .. } = attempt;
         let status = http_status.map_or("no HTTP status".to_owned(), |s| format!("HTTP {s}"));

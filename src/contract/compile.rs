@@ -4,21 +4,22 @@
 //! Whatever is not understood is refused by its name. Recursion is refused, and depth and size have a bound, so that a
 //! hostile schema cannot grow without end when it is expanded. Types are in `complex` and `types`.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::facet::FacetSet;
 use super::finding::{Findings, Reported, all};
 use super::node::Node;
-use super::shape::{AttributeShape, Content, Group, GroupKind, Idle, Occurs, Particle, Shape, Slot};
+use super::shape::{AttributeShape, Content, Filling, Group, GroupKind, Occurs, Particle, Shape, Slot};
 use super::simple::SimpleType;
 use super::symbols::{Kind, Symbols};
 use crate::xml::{Name, XML_NS};
 
-/// Nesting of elements; with envelope and body it stays below what the XML reader takes.
-const MAX_DEPTH: usize = 60;
-/// Elements and attributes of one message, all types expanded.
-const MAX_SHAPES: usize = 10_000;
+/// Nesting of elements, groups and types; of elements alone, half as many, which is what the XML reader takes.
+const MAX_DEPTH: usize = 120;
+/// Elements, attributes, groups and types of one message, all references expanded.
+const MAX_SIZE: usize = 10_000;
 /// Occurrences that may be mandatory.
 const MAX_MIN_OCCURS: u32 = 1_000;
 
@@ -31,17 +32,17 @@ pub(super) struct Compiler<'a, 's> {
     /// What is being compiled, to see recursion.
     open: Vec<(Kind, Name)>,
     depth: usize,
-    shapes: usize,
+    size: usize,
 }
 
 impl<'a, 's> Compiler<'a, 's> {
     pub(super) fn new(symbols: &'s Symbols<'a>, findings: &'s Findings) -> Self {
-        Self { symbols, findings, simple: HashMap::new(), open: Vec::new(), depth: 0, shapes: 0 }
+        Self { symbols, findings, simple: HashMap::new(), open: Vec::new(), depth: 0, size: 0 }
     }
 
     /// Counts anew, for one more message.
     pub(super) fn start_message(&mut self) {
-        self.shapes = 0;
+        self.size = 0;
     }
 
     /// Runs `inside` while `name` counts as open; a name that is open already is recursive.
@@ -58,20 +59,37 @@ impl<'a, 's> Compiler<'a, 's> {
             return Err(node.report(self.findings, format!("{kind} '{name}' is recursive, which is not supported")));
         }
         self.open.push(key);
-        let result = inside(self, node);
+        let result = self.deeper(&node.clone(), |compiler| inside(compiler, node));
         self.open.pop();
         result
     }
 
-    fn count_shape(&mut self, node: &Node<'a>) -> Result<(), Reported> {
-        self.shapes += 1;
-        if self.shapes > MAX_SHAPES + 1 {
-            return Err(Reported);
+    /// Runs `inside` one level deeper.
+    pub(super) fn deeper<T>(
+        &mut self,
+        node: &Node<'a>,
+        inside: impl FnOnce(&mut Self) -> Result<T, Reported>,
+    ) -> Result<T, Reported> {
+        self.count(node)?;
+        self.depth += 1;
+        let result = if self.depth > MAX_DEPTH {
+            Err(node.report(self.findings, format!("elements and types nest deeper than {MAX_DEPTH}")))
+        } else {
+            inside(self)
+        };
+        self.depth -= 1;
+        result
+    }
+
+    fn count(&mut self, node: &Node<'a>) -> Result<(), Reported> {
+        self.size += 1;
+        match self.size.cmp(&(MAX_SIZE + 1)) {
+            Ordering::Less => Ok(()),
+            Ordering::Equal => {
+                Err(node.report(self.findings, format!("the message has more than {MAX_SIZE} elements")))
+            }
+            Ordering::Greater => Err(Reported),
         }
-        if self.shapes > MAX_SHAPES {
-            return Err(node.report(self.findings, format!("the message has more than {MAX_SHAPES} elements")));
-        }
-        Ok(())
     }
 
     /// An element declared at the top of a schema.
@@ -98,7 +116,6 @@ impl<'a, 's> Compiler<'a, 's> {
     }
 
     fn declared_element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<Shape, Reported> {
-        self.count_shape(node)?;
         if node.flag("abstract") {
             let what = format!("element '{name}' is abstract, which is not supported");
             return Err(node.report(self.findings, what));
@@ -108,14 +125,7 @@ impl<'a, 's> Compiler<'a, 's> {
 
     /// An element whose type `node` states: an `xs:element`, or a `wsdl:part`.
     pub(super) fn element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<Shape, Reported> {
-        self.depth += 1;
-        let typed = if self.depth > MAX_DEPTH {
-            Err(node.report(self.findings, format!("elements nest deeper than {MAX_DEPTH}")))
-        } else {
-            self.type_of(node)
-        };
-        self.depth -= 1;
-        let mut typed = typed?;
+        let mut typed = self.deeper(node, |compiler| compiler.type_of(node))?;
         if let (Content::Simple(simple, slot), Some(value)) = (&mut typed.content, node.raw_attribute("fixed")) {
             *simple = self.fixed(simple, value, node)?;
             *slot = Some(Slot::Fixed(value.to_owned()));
@@ -127,8 +137,8 @@ impl<'a, 's> Compiler<'a, 's> {
             nillable: node.flag("nillable"),
             attributes: typed.attributes,
             content: typed.content,
-            steps: Vec::new(),
-            idle: Idle::Incomplete,
+            default: node.raw_attribute("fixed").or(node.raw_attribute("default")).map(str::to_owned),
+            filling: Filling::default(),
             place: node.place(),
         })
     }
@@ -145,7 +155,7 @@ impl<'a, 's> Compiler<'a, 's> {
     pub(super) fn particle(&mut self, node: &Node<'a>) -> Result<Option<Particle>, Reported> {
         let occurs = self.occurs(node)?;
         let is_absent = occurs.max == Some(0);
-        Ok(match node.local() {
+        Ok(match node.keyword() {
             _ if is_absent => None,
             "element" => Some(Particle::Element(self.local_element(node, occurs)?)),
             "sequence" => Some(Particle::Group(self.group(node, GroupKind::Sequence, occurs)?)),
@@ -167,9 +177,9 @@ impl<'a, 's> Compiler<'a, 's> {
     }
 
     fn group(&mut self, node: &Node<'a>, kind: GroupKind, occurs: Occurs) -> Result<Group, Reported> {
-        let members = all(node.children().map(|member| self.particle(&member)))?;
+        let members = self.deeper(node, |compiler| all(node.children().map(|member| compiler.particle(&member))))?;
         let members = members.into_iter().flatten().collect();
-        Ok(Group { kind, occurs, members, steps: Vec::new(), idle: Idle::Incomplete, place: node.place() })
+        Ok(Group { kind, occurs, members, filling: Filling::default(), place: node.place() })
     }
 
     fn occurs(&self, node: &Node<'a>) -> Result<Occurs, Reported> {
@@ -191,7 +201,7 @@ impl<'a, 's> Compiler<'a, 's> {
 
     /// An attribute by name; without a shape if it is prohibited.
     pub(super) fn attribute(&mut self, node: &Node<'a>) -> Result<(Name, Option<AttributeShape>), Reported> {
-        self.count_shape(node)?;
+        self.count(node)?;
         let reference = node.name("ref", self.findings).transpose()?;
         let (name, declaration) = match reference {
             Some(name) if &*name.namespace == XML_NS => (name, node.clone()),

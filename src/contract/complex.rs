@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compile::Compiler;
 use super::finding::{Reported, all};
 use super::node::Node;
-use super::shape::{AttributeShape, Content, Group, GroupKind, Idle, Occurs, Particle};
+use super::shape::{AttributeShape, Content, Filling, Group, GroupKind, Occurs, Particle};
 use super::simple::SimpleType;
 use super::symbols::Kind;
 use crate::xml::{Name, XSD_NS};
@@ -32,7 +32,7 @@ impl<'a> Compiler<'a, '_> {
             return self.named_type(&name?, node, false);
         }
         for child in node.children() {
-            match child.local() {
+            match child.keyword() {
                 "simpleType" => return self.simple_type(&child).map(simple_content),
                 "complexType" => return self.complex_type(&child),
                 "unique" | "key" | "keyref" => {}
@@ -74,7 +74,7 @@ impl<'a> Compiler<'a, '_> {
                 return self.derived(&derivation);
             }
         }
-        let body = self.body(node)?;
+        let body = self.body(node, false)?;
         let mut attributes = Vec::new();
         take_over(&mut attributes, body.attributes);
         Ok(Typed { attributes, content: Content::Complex(sequence(body.particles, node)) })
@@ -92,8 +92,9 @@ impl<'a> Compiler<'a, '_> {
             _ if is_extension => Err(node.report(self.findings, "an extension of xs:anyType is not supported")),
             _ => Ok(Typed { attributes: Vec::new(), content: Content::Complex(sequence(Vec::new(), node)) }),
         };
+        let has_facets = !is_extension && !matches!(&base, Ok(Typed { content: Content::Complex(_), .. }));
         let inline = node.children().find(|child| child.is_schema("simpleType"));
-        let body = self.body(node);
+        let body = self.body(node, has_facets);
         let (base, body) = (base?, body?);
         let mut attributes = base.attributes;
         take_over(&mut attributes, body.attributes);
@@ -113,28 +114,28 @@ impl<'a> Compiler<'a, '_> {
         Ok(Typed { attributes, content })
     }
 
-    /// The particles and attributes directly inside a complex type or derivation.
-    fn body(&mut self, node: &Node<'a>) -> Result<Body, Reported> {
+    /// The particles and attributes directly inside a complex type or derivation; facets, if it `has_facets`, are read
+    /// elsewhere.
+    fn body(&mut self, node: &Node<'a>, has_facets: bool) -> Result<Body, Reported> {
         let mut body = Body { particles: Vec::new(), attributes: Vec::new() };
-        let members = all(node.children().map(|child| {
-            match child.local() {
+        let read = all(node.children().map(|child| {
+            match child.keyword() {
                 "sequence" | "choice" | "all" | "group" => body.particles.extend(self.particle(&child)?),
                 "attribute" => body.attributes.push(self.attribute(&child)?),
                 "attributeGroup" => body.attributes.extend(self.attribute_group(&child)?),
-                "simpleType" => {}
-                local if node.is_schema("restriction") && is_facet(local) => {}
+                keyword if has_facets && keyword != "anyAttribute" => {}
                 _ => return Err(child.refuse(self.findings)),
             }
             Ok(())
         }));
-        members.map(|_| body)
+        read.map(|_| body)
     }
 
     /// The attributes of a referenced `xs:attributeGroup`.
     fn attribute_group(&mut self, node: &Node<'a>) -> Result<Vec<(Name, Option<AttributeShape>)>, Reported> {
         let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
         self.within(Kind::AttributeGroup, &name?, node, |compiler, definition| {
-            compiler.body(&definition).map(|body| body.attributes)
+            compiler.body(&definition, false).map(|body| body.attributes)
         })
     }
 }
@@ -158,13 +159,6 @@ fn sequence(mut members: Vec<Particle>, node: &Node<'_>) -> Group {
     {
         return group.clone();
     }
-    let (kind, occurs, steps, idle) = (GroupKind::Sequence, Occurs::ONCE, Vec::new(), Idle::Incomplete);
-    Group { kind, occurs, members, steps, idle, place: node.place() }
-}
-
-/// Facets stand beside attributes in a restriction of simple content; which of them are known is checked there.
-fn is_facet(local: &str) -> bool {
-    let begins = ["min", "max", "total", "fraction"];
-    matches!(local, "length" | "pattern" | "enumeration" | "whiteSpace" | "assertion" | "explicitTimezone")
-        || begins.iter().any(|begin| local.starts_with(begin))
+    let (kind, occurs, filling) = (GroupKind::Sequence, Occurs::ONCE, Filling::default());
+    Group { kind, occurs, members, filling, place: node.place() }
 }

@@ -32,11 +32,11 @@ fn settle_shape(shape: &mut Shape) {
         Content::Simple(_, slot) => idle_of(slot.as_ref()),
         Content::Complex(group) => {
             settle_group(group);
-            group.idle
+            group.filling.idle
         }
     };
     let own = if shape.nillable { own.max(Idle::Complete) } else { own };
-    shape.idle = together(attributes.chain([own]));
+    shape.filling.idle = together(attributes.chain([own]));
 }
 
 fn settle_group(group: &mut Group) {
@@ -45,12 +45,12 @@ fn settle_group(group: &mut Group) {
             Particle::Element(shape) => settle_shape(shape),
             Particle::Group(inner) => settle_group(inner),
         }
-        match member.idle() {
+        match member.filling().idle {
             Idle::Incomplete if member.occurs().min == 0 => Idle::Complete,
             idle => idle,
         }
     });
-    group.idle = match group.kind {
+    group.filling.idle = match group.kind {
         GroupKind::Sequence | GroupKind::All => together(idles),
         GroupKind::Choice => idles.max().unwrap_or(Idle::Complete),
     };
@@ -72,26 +72,9 @@ fn together(parts: impl Iterator<Item = Idle>) -> Idle {
     })
 }
 
-/// Does something from the bindings stand in a shape or beneath it?
-fn is_bound(shape: &Shape) -> bool {
-    let is_ours = |slot: &Option<Slot>| !matches!(slot, None | Some(Slot::Fixed(_)));
-    shape.attributes.iter().any(|attribute| is_ours(&attribute.slot))
-        || match &shape.content {
-            Content::Simple(_, slot) => is_ours(slot),
-            Content::Complex(group) => group.members.iter().any(is_particle_bound),
-        }
-}
-
-fn is_particle_bound(particle: &Particle) -> bool {
-    match particle {
-        Particle::Element(shape) => is_bound(shape),
-        Particle::Group(group) => group.members.iter().any(is_particle_bound),
-    }
-}
-
 /// Will the encoder ever write this member of a group that it writes?
 fn is_written(particle: &Particle, kind: GroupKind) -> bool {
-    is_particle_bound(particle) || (particle.occurs().min > 0 && kind != GroupKind::Choice)
+    particle.filling().is_bound || (particle.occurs().min > 0 && kind != GroupKind::Choice)
 }
 
 fn check_shape(shape: &Shape, found: &mut Vec<(Place, String)>) {
@@ -103,14 +86,14 @@ fn check_shape(shape: &Shape, found: &mut Vec<(Place, String)>) {
         Content::Simple(_, None) if !shape.nillable => {
             found.push((shape.place.clone(), format!("mandatory element '{local}'")));
         }
-        Content::Complex(group) if !shape.nillable || is_bound(shape) => check_group(group, found),
+        Content::Complex(group) if !shape.nillable || shape.filling.is_bound => check_group(group, found),
         _ => {}
     }
 }
 
 fn check_group(group: &Group, found: &mut Vec<(Place, String)>) {
-    let has_branch = group.members.iter().any(|member| is_particle_bound(member) || member.occurs().min == 0);
-    if group.kind == GroupKind::Choice && !has_branch && group.idle == Idle::Incomplete {
+    let has_branch = group.members.iter().any(|member| member.filling().is_bound || member.occurs().min == 0);
+    if group.kind == GroupKind::Choice && !has_branch && group.filling.idle == Idle::Incomplete {
         let names: Vec<&str> = group.elements().map(|element| &*element.name.local).collect();
         found.push((group.place.clone(), format!("mandatory choice of {}", names.join(", "))));
     }
@@ -137,7 +120,7 @@ fn name_shape(shape: &mut Shape, declarations: &mut Vec<(String, Arc<str>)>) {
 fn name_group(group: &mut Group, declarations: &mut Vec<(String, Arc<str>)>) {
     let may_stand = group.kind == GroupKind::Choice;
     for member in &mut group.members {
-        let is_written = is_written(member, group.kind) || (may_stand && member.idle() != Idle::Incomplete);
+        let is_written = is_written(member, group.kind) || (may_stand && member.filling().idle != Idle::Incomplete);
         match member {
             Particle::Element(shape) if is_written => name_shape(shape, declarations),
             Particle::Group(inner) if is_written => name_group(inner, declarations),

@@ -8,6 +8,9 @@ use super::pattern;
 use super::simple::{SimpleType, WhiteSpace};
 use super::value::{Decimal, Primitive};
 
+/// How many values of an enumeration are named.
+const MOST_NAMED: usize = 20;
+
 /// One condition on a value.
 #[derive(Clone, Debug)]
 pub(super) enum Facet {
@@ -76,7 +79,10 @@ impl Facet {
             Self::Pattern(text, _) => format!("of the form {text}"),
             Self::Enumeration(values) => match values.as_slice() {
                 [value] => format!("'{value}'"),
-                values => format!("one of {}", values.join(", ")),
+                values => {
+                    let more = if values.len() > MOST_NAMED { ", …" } else { "" };
+                    format!("one of {}{more}", values.get(..MOST_NAMED).unwrap_or(values).join(", "))
+                }
             },
             Self::Bound(Relation::AtLeast, bound) => format!("at least {bound}"),
             Self::Bound(Relation::AtMost, bound) => format!("at most {bound}"),

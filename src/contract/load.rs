@@ -6,7 +6,7 @@ use super::bindings::{BINDINGS, BindingsFile, Text};
 use super::compile::Compiler;
 use super::compiled::{Contract, Verdicts};
 use super::document::Documents;
-use super::finding::{Finding, Findings, Place, Reported, all};
+use super::finding::{Finding, Findings, Place, Reported};
 use super::operation::{Operation, Verdict};
 use super::request::RequestLoader;
 use super::shape::Slot;
@@ -35,15 +35,10 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
     }
     let mut symbols = BTreeMap::new();
     for wsdl in wsdls {
-        let collected = collect(&file, wsdl, &documents, findings);
-        symbols.entry(wsdl.get_ref().as_str()).or_insert(collected);
+        symbols.entry(wsdl.get_ref().as_str()).or_insert_with(|| collect(&file, wsdl, &documents, findings));
     }
-    let mut compilers = BTreeMap::new();
-    for (wsdl, symbols) in &symbols {
-        if let Ok(symbols) = symbols {
-            compilers.insert(*wsdl, Compiler::new(symbols, findings));
-        }
-    }
+    let usable = symbols.iter().filter_map(|(wsdl, symbols)| Some((*wsdl, symbols.as_ref().ok()?)));
+    let compilers = usable.map(|(wsdl, symbols)| (wsdl, Compiler::new(symbols, findings))).collect();
     let mut loader = RequestLoader { file: &file, base_path, findings, compilers };
     let operations = loader.operations();
     let answer = &file.bindings.answer;
@@ -113,17 +108,5 @@ fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Op
         {
             findings.report(&file.place(path), format!("'{}' leads nowhere in any answer", path.get_ref()));
         }
-    }
-}
-
-/// All the operations of the bindings.
-impl<'a> RequestLoader<'a, '_> {
-    fn operations(&mut self) -> Result<BTreeMap<RequestType, Operation>, Reported> {
-        let operations = all(self.file.bindings.request.iter().map(|(name, request)| {
-            let unknown = |_| self.report(name, format!("'{}' is not a request type", name.get_ref()));
-            let request_type: RequestType = name.get_ref().parse().map_err(unknown)?;
-            Ok((request_type, self.operation(request_type, name, request)?))
-        }))?;
-        Ok(operations.into_iter().collect())
     }
 }

@@ -50,6 +50,6 @@ pub(crate) mod tests;
 pub use compiled::{Contract, Service};
 pub use finding::{Finding, Place};
 pub use operation::{BoundField, Operation, Resend, SoapVersion, Verdict};
-pub use shape::{AttributeShape, Content, Group, GroupKind, Idle, Message, Occurs, Particle, Shape, Slot};
+pub use shape::{AttributeShape, Content, Filling, Group, GroupKind, Idle, Message, Occurs, Particle, Shape, Slot};
 pub use simple::SimpleType;
 pub use source::ContractSource;

@@ -49,6 +49,11 @@ impl<'a> Node<'a> {
         &self.element.name.local
     }
 
+    /// Local name if it is an element of XML Schema, else empty.
+    pub(super) fn keyword(&self) -> &'a str {
+        if &*self.element.name.namespace == XSD_NS { self.local() } else { "" }
+    }
+
     /// Is this the XML Schema element of that name?
     pub(super) fn is_schema(&self, local: &str) -> bool {
         self.element.name.is(XSD_NS, local)

@@ -198,10 +198,7 @@ impl Translation<'_> {
     }
 
     fn literal(&mut self, c: char) {
-        if c.is_ascii_punctuation() {
-            self.out.push('\\');
-        }
-        self.out.push(c);
+        self.out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
     }
 }
 
@@ -233,7 +230,7 @@ mod tests {
             (r"\p{IsBasicLatin}*", vec!["abc", ""], vec!["é"]),
             (r"\s\S\w\W", vec![" xa!"], vec!["\u{A0}xa!"]),
             ("(ab){2}c?", vec!["abab", "ababc"], vec!["ab"]),
-            ("(#|//)", vec!["#", "//"], vec!["/"]),
+            ("(#|//|[<>]|<>)", vec!["#", "//", "<", "<>"], vec!["/"]),
             ("", vec![""], vec!["a"]),
         ] {
             let regex = compile(pattern).unwrap_or_else(|e| panic!("{pattern}: {e}"));

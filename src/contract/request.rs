@@ -9,6 +9,7 @@ use super::cover::{settle, uncovered};
 use super::finding::{Findings, Reported, all};
 use super::operation::{BoundField, Operation, Resend};
 use super::shape::{Message, Slot};
+use super::source::resolve;
 use super::wsdl::WsdlOperation;
 use crate::request::{Parameter, RequestType};
 
@@ -22,12 +23,22 @@ pub(super) struct RequestLoader<'a, 's> {
 }
 
 impl RequestLoader<'_, '_> {
-    pub(super) fn report(&self, at: &Text, what: impl Into<String>) -> Reported {
+    fn report(&self, at: &Text, what: impl Into<String>) -> Reported {
         self.findings.report(&self.file.place(at), what)
     }
 
+    /// All the operations of the bindings.
+    pub(super) fn operations(&mut self) -> Result<BTreeMap<RequestType, Operation>, Reported> {
+        let operations = all(self.file.bindings.request.iter().map(|(name, request)| {
+            let unknown = |_| self.report(name, format!("'{}' is not a request type", name.get_ref()));
+            let request_type: RequestType = name.get_ref().parse().map_err(unknown)?;
+            Ok((request_type, self.operation(request_type, name, request)?))
+        }))?;
+        Ok(operations.into_iter().collect())
+    }
+
     /// The operation that a request type is bound to.
-    pub(super) fn operation(
+    fn operation(
         &mut self,
         request_type: RequestType,
         name: &Text,
@@ -45,7 +56,7 @@ impl RequestLoader<'_, '_> {
         let output_fields = self.bind_output(request_type, request, &mut found.output);
         Ok(Operation {
             request_type,
-            wsdl: wsdl.get_ref().clone(),
+            wsdl: resolve("", wsdl.get_ref()).map_err(|_| Reported)?,
             name: operation.get_ref().clone(),
             path: path?,
             soap: found.soap,
@@ -85,15 +96,11 @@ impl RequestLoader<'_, '_> {
 
     /// The address's path after the base path.
     fn service_path(&self, found: &WsdlOperation) -> Result<String, Reported> {
-        let path = address_path(&found.address);
-        match path.strip_prefix(self.base_path) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => Ok(rest.to_owned()),
-            _ => {
-                let what =
-                    format!("the path '{path}' does not begin with the bindings' base_path '{}'", self.base_path);
-                Err(self.findings.report(&found.address_place, what))
-            }
-        }
+        let (base, address) = (self.base_path, &found.address);
+        path_below(base, address).map(str::to_owned).ok_or_else(|| {
+            let what = format!("the path of '{address}' does not begin with the bindings' base_path '{base}'");
+            self.findings.report(&found.address_place, what)
+        })
     }
 
     fn bind_input(
@@ -136,7 +143,7 @@ impl RequestLoader<'_, '_> {
         let mut fields = Vec::new();
         for (path, slot) in [(&answer.reference, Slot::Reference), (&answer.message, Slot::Message)] {
             if let Some(path) = path {
-                let bound = bind(message, path.get_ref(), slot.clone());
+                let bound = bind(message, path.get_ref(), &slot);
                 fields.extend(bound.ok().map(|bound| bound_field(bound, path, slot)));
             }
         }
@@ -176,7 +183,7 @@ impl RequestLoader<'_, '_> {
         slot: Slot,
         message: &mut Message,
     ) -> Result<BoundField, Reported> {
-        match bind(message, path.get_ref(), slot.clone()) {
+        match bind(message, path.get_ref(), &slot) {
             Ok(bound) => Ok(bound_field(bound, path, slot)),
             Err(why) => Err(self.report(at, format!("{what}: {why}"))),
         }
@@ -188,9 +195,10 @@ fn bound_field(bound: Bound, path: &Text, slot: Slot) -> BoundField {
     BoundField { slot, path: path.get_ref().clone(), type_words, mandatory, many, place }
 }
 
-/// The path of a URL.
-pub(super) fn address_path(address: &str) -> &str {
-    let after_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
-    let path = after_scheme.find('/').map_or("", |at| &after_scheme[at..]);
-    path.split(['?', '#']).next().unwrap_or_default()
+/// The path of an address after the base path, if it begins with that.
+pub(super) fn path_below<'a>(base_path: &str, address: &'a str) -> Option<&'a str> {
+    let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let path = authority.find('/').and_then(|at| authority.get(at..)).unwrap_or_default();
+    let below = path.split(['?', '#']).next()?.strip_prefix(base_path)?;
+    (below.is_empty() || below.starts_with('/')).then_some(below)
 }

@@ -5,10 +5,10 @@
 use std::sync::LazyLock;
 
 use quick_xml::escape::escape;
-use regex::{Captures, Regex};
+use regex::Regex;
 
 use super::document::{Document, reference};
-use super::request::address_path;
+use super::request::path_below;
 use super::source::resolve;
 use super::wsdl::is_address;
 use crate::xml::Element;
@@ -34,31 +34,30 @@ pub(super) fn rewrite(document: &Document, links: &Links<'_>) -> String {
     // The text is known to be well-formed, so this finds exactly the start tags, in the order of the elements.
     static TAGS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r#"(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?<name>[^\s/>!?]+)(?<attributes>(?:[^>"']|"[^"]*"|'[^']*')*)>"#,
+            r#"(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<[^\s/>!?]+(?<attributes>(?:[^>"']|"[^"]*"|'[^']*')*)>"#,
         )
         .expect("a valid expression")
     });
     static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?<name>[^\s=]+)(?<equals>\s*=\s*)(?:"[^"]*"|'[^']*')"#).expect("a valid expression")
+        Regex::new(r#"(?<name>[^\s=]+)\s*=\s*(?:"(?<value>[^"]*)"|'(?<single>[^']*)')"#).expect("a valid expression")
     });
     let mut edits = Vec::new();
     collect(&document.root, document, links, &mut edits);
     let mut edits = edits.into_iter();
-    let rewritten = TAGS.replace_all(&document.text, |tag: &Captures<'_>| {
-        let (Some(name), Some(attributes)) = (tag.name("name"), tag.name("attributes")) else {
-            return tag[0].to_owned();
-        };
-        let Some(Some(edit)) = edits.next() else { return tag[0].to_owned() };
-        let attributes = ATTRIBUTE.replace_all(attributes.as_str(), |attribute: &Captures<'_>| {
-            if &attribute["name"] == edit.attribute {
-                format!("{}{}\"{}\"", edit.attribute, &attribute["equals"], escape(&edit.value))
-            } else {
-                attribute[0].to_owned()
-            }
-        });
-        format!("<{}{attributes}>", name.as_str())
-    });
-    rewritten.into_owned()
+    let (mut text, mut done) = (String::with_capacity(document.text.len()), 0);
+    for attributes in TAGS.captures_iter(&document.text).filter_map(|tag| tag.name("attributes")) {
+        let Some(Some(edit)) = edits.next() else { continue };
+        let mut named = ATTRIBUTE.captures_iter(attributes.as_str());
+        let found = named.find(|attribute| attribute.name("name").is_some_and(|name| name.as_str() == edit.attribute));
+        if let Some(value) = found.and_then(|attribute| attribute.name("value").or(attribute.name("single"))) {
+            let (start, end) = (attributes.start() + value.start(), attributes.start() + value.end());
+            text.push_str(document.text.get(done..start).unwrap_or_default());
+            text.push_str(&escape(&edit.value));
+            done = end;
+        }
+    }
+    text.push_str(document.text.get(done..).unwrap_or_default());
+    text
 }
 
 /// The edits, one place for every element in document order.
@@ -79,8 +78,7 @@ fn collect(element: &Element, document: &Document, links: &Links<'_>, edits: &mu
 impl Links<'_> {
     /// The address that stands for a service's own, if it is one of the contract's.
     fn service(&self, address: &str) -> Option<String> {
-        let path = address_path(address).strip_prefix(self.base_path)?;
-        Some(format!("{}{path}", self.base_url))
+        Some(format!("{}{}", self.base_url, path_below(self.base_path, address)?))
     }
 
     fn file(&self, file: &str) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::finding::Place;
 use super::simple::SimpleType;
-use crate::xml::Name;
+use crate::xml::{Element, Name};
 
 /// A whole message: the child of the SOAP body.
 #[derive(Clone, Debug)]
@@ -33,10 +33,10 @@ pub struct Shape {
     pub attributes: Vec<AttributeShape>,
     /// What it holds.
     pub content: Content,
-    /// For a repeatable element: the parameters whose n-th value goes into its n-th occurrence.
-    pub steps: Vec<String>,
-    /// What becomes of it where no parameter has a value.
-    pub idle: Idle,
+    /// The value that it has when it is empty, from the schema (`default` or `fixed`).
+    pub default: Option<String>,
+    /// How it is filled.
+    pub filling: Filling,
     /// Where it is declared.
     pub place: Place,
 }
@@ -93,10 +93,8 @@ pub struct Group {
     pub occurs: Occurs,
     /// Its members, in the order of the schema.
     pub members: Vec<Particle>,
-    /// For a repeatable group: as [`Shape::steps`].
-    pub steps: Vec<String>,
-    /// What becomes of it where no parameter has a value.
-    pub idle: Idle,
+    /// How it is filled.
+    pub filling: Filling,
     /// Where it is declared.
     pub place: Place,
 }
@@ -130,10 +128,22 @@ pub struct Occurs {
     pub max: Option<u32>,
 }
 
+/// How an element or group is filled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filling {
+    /// If it may repeat: the parameters whose n-th value goes into its n-th occurrence.
+    pub steps: Vec<String>,
+    /// Do the bindings put anything in it or beneath it?
+    pub is_bound: bool,
+    /// What becomes of it where no parameter has a value.
+    pub idle: Idle,
+}
+
 /// What becomes of an element or group where no parameter beneath it has a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Idle {
     /// It cannot be written: it needs a parameter.
+    #[default]
     Incomplete,
     /// It can be written, and is where it is mandatory.
     Complete,
@@ -148,6 +158,17 @@ impl Occurs {
     /// May it occur more than once?
     pub fn is_many(self) -> bool {
         self.max.is_none_or(|max| max > 1)
+    }
+}
+
+impl Shape {
+    /// The text of such an element: its own, or what an empty one stands for.
+    pub fn text(&self, element: &Element) -> String {
+        let text = element.text();
+        match &self.default {
+            Some(default) if text.is_empty() => default.clone(),
+            _ => text,
+        }
     }
 }
 
@@ -186,19 +207,11 @@ impl Particle {
         group.members.iter().for_each(|member| member.collect_fields(fields));
     }
 
-    /// The parameters whose n-th value goes into its n-th occurrence.
-    pub fn steps(&self) -> &[String] {
+    /// How it is filled.
+    pub fn filling(&self) -> &Filling {
         match self {
-            Self::Element(shape) => &shape.steps,
-            Self::Group(group) => &group.steps,
-        }
-    }
-
-    /// What becomes of it where no parameter has a value.
-    pub fn idle(&self) -> Idle {
-        match self {
-            Self::Element(shape) => shape.idle,
-            Self::Group(group) => group.idle,
+            Self::Element(shape) => &shape.filling,
+            Self::Group(group) => &group.filling,
         }
     }
 }

@@ -80,6 +80,19 @@ impl SimpleType {
         self.check_normalised(&self.normalise(text))
     }
 
+    /// The value as it should be written: as it is, unless it is accepted only after its white space is normalised. Not
+    /// every reader does that.
+    ///
+    /// # Errors
+    /// As [`SimpleType::check`].
+    pub fn accept<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, String> {
+        if self.check_normalised(text).is_ok() {
+            return Ok(Cow::Borrowed(text));
+        }
+        let normalised = self.normalise(text);
+        self.check_normalised(&normalised).map(|()| normalised)
+    }
+
     fn check_normalised(&self, text: &str) -> Result<(), String> {
         match (&self.base, &self.item) {
             (Some(base), _) => base.check_normalised(text)?,

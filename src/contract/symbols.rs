@@ -160,7 +160,7 @@ impl<'a> Symbols<'a> {
             target: target.clone(),
         };
         for child in schema.with_schema(defaults).children() {
-            match child.local() {
+            match child.keyword() {
                 "import" => self.follow(&child, None),
                 "include" => self.follow(&child, Some(&target)),
                 "redefine" | "override" => {

@@ -55,6 +55,12 @@ fn tells_every_fault_with_file_and_line() {
 }
 
 #[test]
+fn can_be_shared_between_tasks() {
+    fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<Contract>();
+}
+
+#[test]
 fn a_missing_folder_is_a_finding() {
     let findings = Contract::load(&folder("nowhere")).err().unwrap();
     assert!(findings[0].to_string().starts_with("bindings.toml:1: cannot be read"), "{}", findings[0]);
@@ -100,10 +106,7 @@ fn serves_its_files_with_links_that_lead_back() {
     let contract = contract("imports");
     let serve = |name: &str| contract.document(name, "https://gw:8080/ca", "/pin").unwrap();
     let wsdl = read("imports", "service.wsdl")
-        .replace(
-            "location = 'schemas/abstract.wsdl'",
-            "location = \"https://gw:8080/ca/pin?xsd=schemas/abstract.wsdl\"",
-        )
+        .replace("location = 'schemas/abstract.wsdl'", "location = 'https://gw:8080/ca/pin?xsd=schemas/abstract.wsdl'")
         .replace("http://localhost:8081/cas/pin", "https://gw:8080/ca/pin");
     assert_eq!(serve("service.wsdl"), wsdl);
     let schema = read("imports", "schemas/pin.xsd")

@@ -38,8 +38,11 @@ impl<'a> Compiler<'a, '_> {
 
     /// `xs:simpleType`.
     pub(super) fn simple_type(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
-        let definition = node.children().next().filter(|_| node.is_schema("simpleType"));
-        match definition {
+        self.deeper(node, |compiler| compiler.simple_definition(node))
+    }
+
+    fn simple_definition(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        match node.children().next().filter(|_| node.is_schema("simpleType")) {
             Some(restriction) if restriction.is_schema("restriction") => {
                 let base = self.simple_base(&restriction, "base")?;
                 self.restricted(base, &restriction)
@@ -68,7 +71,7 @@ impl<'a> Compiler<'a, '_> {
     /// A base with the facets that an `xs:restriction` holds.
     pub(super) fn restricted(&self, base: Arc<SimpleType>, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
         let (mut set, mut outcome) = (FacetSet::default(), Ok(()));
-        for facet in node.children().filter(|child| !is_structure(child.local())) {
+        for facet in node.children().filter(|child| !is_structure(child.keyword())) {
             let value = facet.raw_attribute("value").unwrap_or_default();
             if let Err(why) = set.add(&base, facet.local(), value) {
                 outcome = Err(facet.report(self.findings, format!("{} {why}", facet.local())));

@@ -23,7 +23,7 @@ pub(super) enum Primitive {
     Float,
     /// A period such as `P1DT12H`.
     Duration,
-    /// A date, a time, or part of one: its layout in the letters of [`instant`], and an example.
+    /// A date, a time, or part of one: its layout in the letters of [`instant`], and what it is in words.
     Moment(&'static str, &'static str),
     /// Bytes, two hexadecimal digits each.
     Hex,
@@ -55,7 +55,7 @@ impl Primitive {
             Self::Moment(layout, example) => {
                 return match instant(layout, text) {
                     Some(_) => Ok(()),
-                    None => Err(format!("of the form {example}")),
+                    None => Err(example.to_owned()),
                 };
             }
             Self::Hex => (byte_length(self, text).is_some(), "bytes in hexadecimal"),

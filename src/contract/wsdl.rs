@@ -7,7 +7,7 @@ use super::document::WSDL_NS;
 use super::finding::{Findings, Place, Reported, all};
 use super::node::Node;
 use super::operation::SoapVersion;
-use super::shape::{Content, Group, GroupKind, Idle, Message, Occurs, Particle, Shape};
+use super::shape::{Content, Filling, Group, GroupKind, Message, Occurs, Particle, Shape};
 use super::symbols::Kind;
 use crate::xml::{Element, Name};
 
@@ -172,10 +172,10 @@ impl<'a> Compiler<'a, '_> {
             let local = part.required("name", self.findings)?;
             self.element(part, Name::new("", local), Occurs::ONCE).map(Particle::Element)
         }))?;
-        let (kind, occurs, idle, place) = (GroupKind::Sequence, Occurs::ONCE, Idle::Incomplete, message.place());
-        let content = Content::Complex(Group { kind, occurs, members, steps: Vec::new(), idle, place: place.clone() });
-        let (attributes, steps, nillable) = (Vec::new(), Vec::new(), false);
-        Ok(Shape { name, tag: String::new(), occurs, nillable, attributes, content, steps, idle, place })
+        let (kind, occurs, filling, place) = (GroupKind::Sequence, Occurs::ONCE, Filling::default(), message.place());
+        let group = Group { kind, occurs, members, filling: filling.clone(), place: place.clone() };
+        let (attributes, content, nillable, default) = (Vec::new(), Content::Complex(group), false, None);
+        Ok(Shape { name, tag: String::new(), occurs, nillable, attributes, content, default, filling, place })
     }
 }
 

@@ -4,7 +4,6 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
-use serde_json::json;
 
 use crate::api::{ApiError, Code, Data};
 use crate::config::HttpStatusMode;
@@ -17,11 +16,26 @@ const RETRY_AFTER_S: &str = "5";
 /// What a reply is made of.
 pub(super) type Reply = Response<Full<Bytes>>;
 
+/// The envelope of every answer.
+#[derive(serde::Serialize)]
+struct Envelope<'a> {
+    status: Status<'a>,
+    data: Option<Data>,
+}
+
+#[derive(serde::Serialize)]
+struct Status<'a> {
+    code: &'static str,
+    message: &'a str,
+    description: &'a str,
+}
+
 /// An answer to a call that worked.
 pub(super) fn success(data: Data) -> Reply {
-    let envelope = json!({ "status": { "code": "OK", "message": "", "description": "" }, "data": data });
-    let bytes = serde_json::to_vec(&envelope).unwrap_or_default();
-    json_reply(StatusCode::OK, bytes)
+    json_reply(
+        StatusCode::OK,
+        &Envelope { status: Status { code: "OK", message: "", description: "" }, data: Some(data) },
+    )
 }
 
 /// An answer to a call that did not. `allow` goes with METHOD_NOT_ALLOWED.
@@ -30,11 +44,8 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
         HttpStatusMode::Rest => status_of(error.code),
         HttpStatusMode::Always200 => StatusCode::OK,
     };
-    let envelope = json!({
-        "status": { "code": error.code.as_str(), "message": error.message, "description": error.place },
-        "data": null,
-    });
-    let mut reply = json_reply(status, serde_json::to_vec(&envelope).unwrap_or_default());
+    let words = Status { code: error.code.as_str(), message: &error.message, description: &error.place };
+    let mut reply = json_reply(status, &Envelope { status: words, data: None });
     if let Some(allow) = allow {
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     }
@@ -44,7 +55,8 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
     reply
 }
 
-fn json_reply(status: StatusCode, bytes: Vec<u8>) -> Reply {
+fn json_reply(status: StatusCode, envelope: &Envelope<'_>) -> Reply {
+    let bytes = serde_json::to_vec(envelope).expect("texts and JSON that is written already can always be written");
     let mut reply = Response::new(Full::new(Bytes::from(bytes)));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();

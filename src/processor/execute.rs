@@ -73,7 +73,7 @@ async fn send(
         error: None,
         response: None,
     };
-    let moment = Moment { attempt: attempt.attempt, now: processor.clock.now(), jitter: jitter() };
+    let moment = Moment { attempt: attempt.attempt, now: processor.clock.now(), jitter: rand::random() };
     let outcome = match result {
         Ok(http) => {
             let reading = answer::read(&processor.contract, operation, &http);
@@ -109,10 +109,6 @@ fn call_of(operation: &Operation, body: Bytes) -> Call {
         SoapVersion::V12 => (format!("application/soap+xml; charset=utf-8; action=\"{action}\""), None),
     };
     Call { path: operation.path.clone(), content_type, soap_action, body }
-}
-
-fn jitter() -> f64 {
-    getrandom::u32().map_or(0.5, |n| f64::from(n) / f64::from(u32::MAX))
 }
 
 fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {

@@ -23,7 +23,7 @@ impl RecordId {
             };
             *last
         };
-        Self(format!("{:012X}{counter:04X}{:016X}", millis & 0xFFFF_FFFF_FFFF, random_u64()))
+        Self(format!("{:012X}{counter:04X}{:016X}", millis & 0xFFFF_FFFF_FFFF, rand::random::<u64>()))
     }
 
     /// Takes an id that came from outside or from the store.
@@ -46,11 +46,7 @@ impl fmt::Display for RecordId {
 
 /// 32 random upper-case hex digits: tokens, API keys, and ids whose order does not matter.
 pub fn random_hex() -> String {
-    format!("{:016X}{:016X}", random_u64(), random_u64())
-}
-
-fn random_u64() -> u64 {
-    getrandom::u64().expect("the operating system's random source works once the process has started")
+    format!("{:032X}", rand::random::<u128>())
 }
 
 #[cfg(test)]

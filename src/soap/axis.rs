@@ -1,8 +1,8 @@
 //! The text that Apache Axis 1.4's own client prints for an answer (`AxisFault.dumpToString()`), byte for byte.
 //!
 //! CRM.COM stores that text as a request's error_description, so what Axis does to a fault on the way is kept too: it
-//! records each entry of the detail, writes it out with its own choice of prefixes and reads it back ([`recording`],
-//! [`print`]), and where it refuses a message it prints its own exception in place of the fault ([`message`]). Left out
+//! records each entry of the detail, writes it out with its own choice of prefixes and reads it back (`recording`,
+//! `print`), and where it refuses a message it prints its own exception in place of the fault (`message`). Left out
 //! are the two details of Axis's own process, its stack trace and its host name: they say nothing about the answer.
 //!
 //! Where Axis prints nothing that the answer alone decides, this is what we do:
@@ -10,7 +10,8 @@
 //! - a Fault that is not the first entry of the Body, or in a SOAP 1.2 envelope that has attributes (Axis takes it for
 //!   the result of the call): printed as if Axis had seen it;
 //! - a control character in the body of an HTTP error (Axis fails while printing): the complaint takes the detail's
-//!   place, as Axis does it in the fault string.
+//!   place, as Axis does it in the fault string;
+//! - entries that grow beyond 64 MiB when written out: what Java says when its memory ends.
 //!
 //! Not followed: what Axis does with SOAP encoding and typed entries beyond simple values (arrays, maps, DOM and
 //! attachment types, values by reference to an earlier `id`, a 1.2 encodingStyle in the encoding's namespace), its
@@ -18,8 +19,8 @@
 //! a 1.2 fault without Code, names that only XML 1.0's fifth edition allows, and processing instructions outside the
 //! root element, which the tree does not hold.
 //!
-//! The measure is Debian's build of Axis 1.4 on Java 17 (`oracle/axis-dump`). It escapes namespace URIs, which the first
-//! release did not, and Java's own words in an exception (null pointers, casts) are those of that version.
+//! The measure is Debian's build of Axis 1.4 on Java 17 (`oracle/axis-dump`). It escapes namespace URIs, which the
+//! first release did not, and Java's own words in an exception (null pointers, casts) are those of that version.
 
 mod dump;
 mod entries;

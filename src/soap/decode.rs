@@ -105,7 +105,7 @@ impl<'p> Reader<'p> {
             return;
         }
         match &shape.content {
-            Content::Simple(simple, slot) => self.take(slot.as_ref(), simple, &element.text()),
+            Content::Simple(simple, slot) => self.take(slot.as_ref(), simple, &shape.text(element)),
             Content::Complex(group) => self.children(group, element),
         }
     }
@@ -120,16 +120,16 @@ impl<'p> Reader<'p> {
                 continue;
             };
             self.next_round(group, shape, &mut repeated);
-            if shape.steps.is_empty() {
+            if shape.filling.steps.is_empty() {
                 self.element(shape, child);
             } else {
-                let round = self.level(&shape.steps);
+                let round = self.level(&shape.filling.steps);
                 self.element(shape, child);
-                self.resize(&shape.steps, round + 1);
+                self.resize(&shape.filling.steps, round + 1);
             }
         }
         repeated.iter().for_each(|(group, _)| {
-            self.level(&group.steps);
+            self.level(&group.filling.steps);
         });
     }
 
@@ -137,14 +137,14 @@ impl<'p> Reader<'p> {
     /// does unless it stands behind the element before it, in the order of the schema.
     fn next_round(&mut self, group: &'p Group, shape: &'p Shape, repeated: &mut Vec<(&'p Group, usize)>) {
         let Some(position) = group.elements().position(|element| std::ptr::eq(element, shape)) else { return };
-        if !group.steps.is_empty() {
+        if !group.filling.steps.is_empty() {
             match repeated.iter_mut().find(|(known, _)| std::ptr::eq(*known, group)) {
                 None => repeated.push((group, position)),
                 Some((_, last)) => {
                     let goes_on = *last < position || (*last == position && shape.occurs.is_many());
                     *last = position;
                     if !goes_on || group.kind == GroupKind::Choice {
-                        self.level(&group.steps);
+                        self.level(&group.filling.steps);
                     }
                 }
             }

@@ -110,8 +110,9 @@ impl<'a> Encoder<'a> {
                 None => return Ok(()),
             },
             Content::Complex(group) => {
-                let is_nil =
-                    shape.nillable && group.idle == Idle::Incomplete && !self.is_group_given(group, Scope::In(round));
+                let is_nil = shape.nillable
+                    && group.filling.idle == Idle::Incomplete
+                    && !self.is_group_given(group, Scope::In(round));
                 if is_nil {
                     self.start_nil(&shape.tag, attributes)?;
                 } else {
@@ -147,13 +148,13 @@ impl<'a> Encoder<'a> {
         let Occurs { min, max } = particle.occurs();
         let least = usize::try_from(min).unwrap_or(usize::MAX);
         if !self.is_given(particle, Scope::In(round)) {
-            return Ok(match particle.idle() {
+            return Ok(match particle.filling().idle {
                 Idle::Standing => least.max(1),
-                Idle::Incomplete if !self.is_strict() => least.min(1),
+                Idle::Incomplete if !self.is_strict() => 0,
                 Idle::Complete | Idle::Incomplete => least,
             });
         }
-        let counts = particle.steps().iter().map(|step| (step, self.fields.count(step)));
+        let counts = particle.filling().steps.iter().map(|step| (step, self.fields.count(step)));
         let Some((longest, count)) = counts.clone().max_by_key(|(_, count)| *count) else { return Ok(least.max(1)) };
         if let Some((step, other)) = counts.clone().find(|(_, other)| *other > 1 && *other != count) {
             return Err(error(step, None, format!("has {other} values where {longest} has {count}")));
@@ -175,9 +176,9 @@ impl<'a> Encoder<'a> {
             let (first, second) = (self.given_field(first, round), self.given_field(second, round));
             return Err(error(second, self.index(second, round), format!("cannot be given together with {first}")));
         }
-        let idle = group.members.iter().filter(|member| member.idle() != Idle::Incomplete);
+        let idle = group.members.iter().filter(|member| member.filling().idle != Idle::Incomplete);
         let is_empty_allowed = group.members.iter().any(|member| member.occurs().min == 0);
-        match idle.max_by_key(|member| member.idle()) {
+        match idle.max_by_key(|member| member.filling().idle) {
             Some(branch) => Ok(Some(branch)),
             None if is_empty_allowed || !self.is_strict() => Ok(None),
             None => {
@@ -192,6 +193,7 @@ impl<'a> Encoder<'a> {
     fn is_given(&self, particle: &Particle, scope: Scope) -> bool {
         let scope = if particle.occurs().is_many() { Scope::All } else { scope };
         match particle {
+            _ if !particle.filling().is_bound => false,
             Particle::Group(group) => self.is_group_given(group, scope),
             Particle::Element(shape) => {
                 shape.attributes.iter().any(|attribute| self.has_value(attribute.slot.as_ref(), scope))
@@ -242,8 +244,10 @@ impl<'a> Encoder<'a> {
         if let Some(bad) = value.chars().find(|c| !is_xml_char(*c)) {
             return Err(fault(format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad))));
         }
-        simple.check(&value).map_err(fault)?;
-        Ok(Some(value))
+        match simple.accept(&value).map_err(fault)? {
+            Cow::Owned(accepted) => Ok(Some(Cow::Owned(accepted))),
+            Cow::Borrowed(_) => Ok(Some(value)),
+        }
     }
 
     /// All values of a parameter as one list.
@@ -468,7 +472,7 @@ mod tests {
         ]);
         let operation = contract.operation(RequestType::DisplayFingerprint).unwrap();
         let text = String::from_utf8(request(operation, &all).unwrap()).unwrap();
-        let as_given = "<ns1:At>2026-01-01T00:00:00</ns1:At><ns1:Position><ns1:X> 1 </ns1:X></ns1:Position><ns1:Height>2\
+        let as_given = "<ns1:At>2026-01-01T00:00:00</ns1:At><ns1:Position><ns1:X>1</ns1:X></ns1:Position><ns1:Height>2\
                         </ns1:Height><ns1:Slot>a  b</ns1:Slot><ns1:End>end</ns1:End>";
         assert!(text.contains(as_given), "{text}");
         let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::DisplayFingerprint, given);

@@ -4,7 +4,7 @@
 //! (unique particle attribution), so one pass over the children decides.
 
 use crate::contract::{Content, Group, GroupKind, Message, Particle, Shape};
-use crate::xml::{Element, Name, Node, XML_NS, XSI_NS, is_xml_space};
+use crate::xml::{Element, Name, Node, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
 
 /// One way in which a message is not as the schema wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,13 +68,21 @@ impl<'m> Checker<'m> {
     fn element(&mut self, shape: &Shape, element: &'m Element, number: Option<usize>) {
         self.path.push((&element.name.local, number));
         self.attributes(shape, element);
-        let is_nil = element.attribute(XSI_NS, "nil").is_some_and(|nil| matches!(nil.trim(), "true" | "1"));
+        let nil = element.attribute(XSI_NS, "nil").map(trim_xml_space);
+        if nil.is_some() && !shape.nillable {
+            self.report("may not be nil".to_owned());
+        }
+        let is_nil = matches!(nil, Some("true" | "1"));
         match &shape.content {
-            _ if is_nil => self.nil(shape, element),
+            _ if is_nil => {
+                if element.elements().next().is_some() || !element.text().is_empty() {
+                    self.report("is nil, and must be empty".to_owned());
+                }
+            }
             Content::Simple(simple, _) => {
                 if element.elements().next().is_some() {
                     self.report("holds a value, not elements".to_owned());
-                } else if let Err(must) = simple.check(&element.text()) {
+                } else if let Err(must) = simple.check(&shape.text(element)) {
                     self.report(must);
                 }
             }
@@ -90,15 +98,6 @@ impl<'m> Checker<'m> {
             }
         }
         self.path.pop();
-    }
-
-    fn nil(&mut self, shape: &Shape, element: &Element) {
-        if !shape.nillable {
-            self.report("may not be nil".to_owned());
-        }
-        if element.elements().next().is_some() || !element.text().is_empty() {
-            self.report("is nil, and must be empty".to_owned());
-        }
     }
 
     fn attributes(&mut self, shape: &Shape, element: &Element) {
@@ -265,7 +264,7 @@ mod tests {
         let nothing: [&str; 0] = [];
         assert_eq!(display(&format!("<For>1</For>{tail}")), nothing);
         assert_eq!(display(&format!("<For>1</For><Position><Y>1</Y><X>2</X></Position>{tail}")), nothing);
-        assert_eq!(display("<For>1</For><Height xsi:nil='true'/><Slot/><End>end</End>"), nothing);
+        assert_eq!(display("<For>1</For><Height xsi:nil='true'/><Slot/><End/>"), nothing);
         for (inner, expected) in [
             (tail.to_owned(), "/Display '{urn:types}Height' is not expected here, but one of At, For"),
             (

@@ -174,6 +174,10 @@ async fn show_and_list_take_identifiers_as_the_documents_write_them() {
     let path = format!("{WEB}/show?provisioning_request_identifier=number={number}&fields_set=number,%20id,type");
     let some = client.get(&path).await.data();
     assert_eq!(keys(&some), ["id", "number", "type"]);
+    for key in KEYS {
+        let path = format!("{WEB}/show?provisioning_request_identifier=number={number}&fields_set={key}");
+        assert_eq!(keys(&client.get(&path).await.data()), [key]);
+    }
     let list = client.get(&format!("{WEB}/list/?type=CREATE_PAIRING&fields_set=number")).await.data();
     assert_eq!(list, json!([{"number": number}]));
     let other = format!("conax_sms_sas/provisioning_requests/show?provisioning_request_identifier=number={number}");

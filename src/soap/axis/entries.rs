@@ -2,9 +2,8 @@
 //! it reads them, and what it keeps of them for printing.
 
 use super::message::Message;
-use super::print;
-use super::recording::Recording;
 use super::values::{self, Kind, has_text};
+use super::{print, recording};
 use crate::xml::{Element, Name, Node};
 
 /// One entry as printed.
@@ -68,12 +67,10 @@ fn refuse_text(message: &mut Message<'_>, nodes: &[Node]) -> bool {
 }
 
 fn print_entry(message: &mut Message<'_>, entry: &Element) -> Option<Entry> {
-    let recording = Recording::of(entry, message.preferred());
-    let fatal = match (recording.fatal, print::read_back(&recording.text)) {
-        (Some(fatal), _) => fatal,
-        (None, Ok(entry)) => return Some(Entry { inner: print::inner(&entry), name: entry.name }),
-        (None, Err(error)) => format!("Line={}: {}", error.line, error.what),
-    };
-    message.refuse_by(&format!("org.xml.sax.SAXException: Fatal Error: URI=null {fatal}"));
-    None
+    let printed = recording::record(entry, message.preferred(), message.room).and_then(|recorded| {
+        message.room = message.room.saturating_sub(recorded.len());
+        let entry = print::read_back(&recorded)?;
+        Ok(Entry { inner: print::inner(&entry), name: entry.name })
+    });
+    printed.map_err(|exception| message.refuse_by(&exception)).ok()
 }

@@ -17,11 +17,13 @@ pub(super) struct Message<'e> {
     /// The first schema that was declared.
     schema: Option<&'static str>,
     refusal: Option<Refusal>,
+    /// How much may still be recorded of the entries, in bytes.
+    pub(super) room: usize,
 }
 
 impl<'e> Message<'e> {
     pub(super) fn new(envelope_ns: &'static str, envelope: &'e Element) -> Self {
-        let mut message = Self { envelope_ns, open: Vec::new(), schema: None, refusal: None };
+        let mut message = Self { envelope_ns, open: Vec::new(), schema: None, refusal: None, room: 64 << 20 };
         message.enter(envelope);
         message
     }

@@ -45,14 +45,22 @@ impl Preferred {
     }
 }
 
-/// A prefix and what it stands for.
-type Mapping = (Arc<str>, Arc<str>);
+/// A declaration that was written.
+pub(super) struct Mapping {
+    pub(super) prefix: Arc<str>,
+    pub(super) uri: Arc<str>,
+    /// True while the prefix stands for something else, further in.
+    is_hidden: bool,
+}
 
-/// The declarations written so far, a frame for each open element, innermost last.
+/// The declarations of the open elements.
 pub(super) struct Prefixes {
-    frames: Vec<Vec<Mapping>>,
-    /// What each prefix stands for, innermost last.
-    bound: HashMap<Arc<str>, Vec<Arc<str>>>,
+    /// Innermost last.
+    mappings: Vec<Mapping>,
+    /// Where the declarations of each open element start.
+    frames: Vec<usize>,
+    /// Where the mappings of each prefix are, innermost last.
+    bound: HashMap<Arc<str>, Vec<usize>>,
     /// True when the element about to be written has no frame yet.
     fresh: bool,
     numbered: u32,
@@ -61,34 +69,24 @@ pub(super) struct Prefixes {
 
 impl Prefixes {
     pub(super) fn new(preferred: Preferred) -> Self {
-        Self { frames: Vec::new(), bound: HashMap::new(), fresh: true, numbered: 0, preferred }
+        let (mappings, frames, bound) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { mappings, frames, bound, fresh: true, numbered: 0, preferred }
     }
 
     /// Notes a declaration for the element about to be written, unless it would be chosen without it.
     pub(super) fn declare(&mut self, prefix: &Arc<str>, uri: &Arc<str>) {
-        if std::mem::take(&mut self.fresh) {
-            self.frames.push(Vec::new());
+        self.open_frame();
+        if self.find(uri, false).as_ref() != Some(prefix) {
+            self.bind(prefix.clone(), uri.clone());
         }
-        if self.find(uri, false).as_ref() == Some(prefix) {
-            return;
-        }
-        let Some(frame) = self.frames.last_mut() else { return };
-        let bound = self.bound.entry(prefix.clone()).or_default();
-        if let Some(mapping) = frame.iter_mut().find(|(declared, _)| declared == prefix) {
-            // What was chosen by the old meaning gets the new one.
-            mapping.1 = uri.clone();
-            bound.pop();
-        } else {
-            frame.push((prefix.clone(), uri.clone()));
-        }
-        bound.push(uri.clone());
     }
 
     /// The prefix for an element in `uri`, empty for the default namespace.
     pub(super) fn of_element(&mut self, uri: &Arc<str>) -> Arc<str> {
         if uri.is_empty() {
             if self.uri_of("").is_some_and(|default| !default.is_empty()) {
-                self.declare(&Arc::from(""), uri);
+                self.open_frame();
+                self.bind(uri.clone(), uri.clone());
             }
             return uri.clone();
         }
@@ -102,23 +100,33 @@ impl Prefixes {
 
     /// Opens the element: the declarations that its start tag needs.
     pub(super) fn open(&mut self) -> &[Mapping] {
-        if !std::mem::replace(&mut self.fresh, true) {
-            return self.frames.last().map_or(&[], Vec::as_slice);
-        }
-        self.frames.push(Vec::new());
-        &[]
+        self.open_frame();
+        self.fresh = true;
+        self.mappings.get(self.frame()..).unwrap_or_default()
     }
 
     /// Closes the element.
     pub(super) fn close(&mut self) {
-        for (prefix, _) in self.frames.pop().unwrap_or_default() {
-            self.bound.entry(prefix).or_default().pop();
+        for Mapping { prefix, .. } in self.mappings.split_off(self.frame()) {
+            self.bound.entry(prefix.clone()).or_default().pop();
+            if let Some(uncovered) = self.mapping_of(&prefix) {
+                uncovered.is_hidden = false;
+            }
         }
+        self.frames.pop();
     }
 
     /// What `prefix` stands for.
     pub(super) fn uri_of(&self, prefix: &str) -> Option<&Arc<str>> {
-        self.bound.get(prefix)?.last()
+        let at = self.bound.get(prefix)?.last()?;
+        self.mappings.get(*at).map(|mapping| &mapping.uri)
+    }
+
+    /// The prefix in force for `uri`, the default one only if asked for.
+    fn find(&self, uri: &Arc<str>, with_default: bool) -> Option<Arc<str>> {
+        let mut inner_first = self.mappings.iter().rev();
+        let found = inner_first.find(|m| !m.is_hidden && m.uri == *uri && (with_default || !m.prefix.is_empty()))?;
+        (!uri.is_empty()).then(|| found.prefix.clone())
     }
 
     fn invent(&mut self, uri: &Arc<str>, written: Option<&Arc<str>>) -> Arc<str> {
@@ -133,16 +141,40 @@ impl Prefixes {
                 }
             },
         };
-        self.declare(&prefix, uri);
+        self.open_frame();
+        self.bind(prefix.clone(), uri.clone());
         prefix
     }
 
-    /// The prefix in force for `uri`, the default one only if asked for.
-    fn find(&self, uri: &Arc<str>, with_default: bool) -> Option<Arc<str>> {
-        let mut inner_first = self.frames.iter().rev().flat_map(|frame| frame.iter().rev());
-        let (prefix, _) = inner_first.find(|(prefix, bound)| {
-            bound == uri && (with_default || !prefix.is_empty()) && self.uri_of(prefix) == Some(uri)
-        })?;
-        (!uri.is_empty()).then(|| prefix.clone())
+    /// Declares in the current frame; what was chosen by another meaning of the prefix there gets the new one.
+    fn bind(&mut self, prefix: Arc<str>, uri: Arc<str>) {
+        let (start, end) = (self.frame(), self.mappings.len());
+        if let Some(covered) = self.mapping_of(&prefix) {
+            covered.is_hidden = true;
+        }
+        let bound = self.bound.entry(prefix.clone()).or_default();
+        match bound.last().filter(|at| **at >= start).and_then(|at| self.mappings.get_mut(*at)) {
+            Some(mapping) => (mapping.uri, mapping.is_hidden) = (uri, false),
+            None => {
+                bound.push(end);
+                self.mappings.push(Mapping { prefix, uri, is_hidden: false });
+            }
+        }
+    }
+
+    fn mapping_of(&mut self, prefix: &str) -> Option<&mut Mapping> {
+        let at = self.bound.get(prefix)?.last()?;
+        self.mappings.get_mut(*at)
+    }
+
+    fn open_frame(&mut self) {
+        if std::mem::take(&mut self.fresh) {
+            self.frames.push(self.mappings.len());
+        }
+    }
+
+    /// Where the declarations of the innermost element start.
+    fn frame(&self) -> usize {
+        self.frames.last().copied().unwrap_or_default()
     }
 }

@@ -4,15 +4,16 @@
 //! attributes, declarations among them, by their names as written, because the DOM keeps them so.
 
 use super::dump::encode;
-use super::recording::qualified;
-use crate::xml::{Element, Limits, Node, XmlError, parse};
+use super::recording::{fatal, qualified};
+use crate::xml::{Element, Limits, Node, parse};
 
 /// Reads back what was recorded of an entry.
 ///
 /// # Errors
-/// The text is no document: prefixes that Axis chose got in each other's way.
-pub(super) fn read_back(recorded: &str) -> Result<Element, XmlError> {
-    parse(recorded, Limits { depth: usize::MAX, attributes: usize::MAX })
+/// The text is no document, as an exception; what Axis would find has been found while recording.
+pub(super) fn read_back(recorded: &str) -> Result<Element, String> {
+    let limits = Limits { depth: usize::MAX, attributes: usize::MAX };
+    parse(recorded, limits).map_err(|error| fatal(error.line, &error.what))
 }
 
 /// What stands inside the element, `null` when it is empty.

@@ -12,20 +12,26 @@ use super::prefixes::{Preferred, Prefixes};
 use crate::xml::{Attribute, Element, Node};
 
 /// One entry written out.
-pub(super) struct Recording {
-    /// The text, a document of its own.
-    pub(super) text: String,
-    /// The first thing in it that the reader will refuse, as it says it, with its line.
-    pub(super) fatal: Option<String>,
+struct Recording {
+    text: String,
+    /// The exception that Axis meets in it first.
+    exception: Option<String>,
+    /// How long the text may get.
+    limit: usize,
+}
+
+/// Writes out one entry, as a document of its own.
+///
+/// # Errors
+/// The exception that Axis meets when it reads the document back, or when that gets longer than `limit`: short names
+/// of long namespaces make it many times as long as the message.
+pub(super) fn record(entry: &Element, preferred: Preferred, limit: usize) -> Result<String, String> {
+    let mut recording = Recording { text: String::new(), exception: None, limit };
+    recording.element(entry, &mut Prefixes::new(preferred));
+    recording.exception.map_or(Ok(recording.text), Err)
 }
 
 impl Recording {
-    pub(super) fn of(entry: &Element, preferred: Preferred) -> Self {
-        let mut recording = Self { text: String::new(), fatal: None };
-        recording.element(entry, &mut Prefixes::new(preferred));
-        recording
-    }
-
     fn element(&mut self, element: &Element, prefixes: &mut Prefixes) {
         for (prefix, uri) in &element.declarations {
             prefixes.declare(prefix, uri);
@@ -39,11 +45,11 @@ impl Recording {
             self.attribute(&qualified(&prefix, &name.local), value);
             written.push((prefix, &name.local));
         }
-        for (prefix, uri) in prefixes.open() {
-            match &**prefix {
-                "" => self.attribute("xmlns", uri),
+        for mapping in prefixes.open() {
+            match &*mapping.prefix {
+                "" => self.attribute("xmlns", &mapping.uri),
                 "xml" => {}
-                prefix => self.attribute(&qualified("xmlns", prefix), uri),
+                prefix => self.attribute(&qualified("xmlns", prefix), &mapping.uri),
             }
         }
         self.text.push_str(if element.children.is_empty() { "/>" } else { ">" });
@@ -69,15 +75,24 @@ impl Recording {
     }
 
     fn refuse(&mut self, what: &str) {
-        if self.fatal.is_none() {
+        if self.exception.is_none() {
             // CR LF is one line end.
             let line = 1 + self.text.matches(['\r', '\n']).count() - self.text.matches("\r\n").count();
-            self.fatal = Some(format!("Line={line}: {what}"));
+            self.exception = Some(fatal(line, what));
         }
+    }
+
+    fn is_full(&mut self) -> bool {
+        let is_full = self.text.len() > self.limit;
+        if is_full && self.exception.is_none() {
+            self.exception = Some("java.lang.OutOfMemoryError: Java heap space".to_owned());
+        }
+        is_full
     }
 
     fn node(&mut self, node: &Node, prefixes: &mut Prefixes) {
         match node {
+            _ if self.is_full() => {}
             Node::Element(element) => self.element(element, prefixes),
             Node::Text(text) => self.encoded(text, true),
             Node::CData(text) => self.text.extend(["<![CDATA[", text.as_str(), "]]>"]),
@@ -92,6 +107,9 @@ impl Recording {
     }
 
     fn attribute(&mut self, name: &str, value: &str) {
+        if self.is_full() {
+            return;
+        }
         self.text.extend([" ", name, "=\""]);
         self.encoded(value, true);
         self.text.push('"');
@@ -109,7 +127,7 @@ impl Recording {
                 _ => {
                     let mut units = [0; 2];
                     let units = &*c.encode_utf16(&mut units);
-                    if let ([high, _], true, None) = (units, is_read, &self.fatal) {
+                    if let ([high, _], true, None) = (units, is_read, &self.exception) {
                         self.refuse(&format!("Character reference \"&#x{high:X}\" is an invalid XML character."));
                     }
                     for unit in units {
@@ -119,6 +137,11 @@ impl Recording {
             }
         }
     }
+}
+
+/// How Axis prints what its XML reader refuses.
+pub(super) fn fatal(line: impl std::fmt::Display, what: &str) -> String {
+    format!("org.xml.sax.SAXException: Fatal Error: URI=null Line={line}: {what}")
 }
 
 /// A name as written: with its prefix, if it has one.

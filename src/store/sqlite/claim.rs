@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
 use super::{request_read, request_write};
-use crate::request::{Failure, Priority, ProvisioningRequest, failure, process};
+use crate::request::{Failure, Family, Priority, ProvisioningRequest, failure, process};
 use crate::store::StoreError;
 
 /// The waiting requests of one priority that nothing holds up: no earlier due request of a card of theirs is open, and
@@ -13,9 +13,9 @@ const READY: &str = "-- ready
     SELECT number FROM request r
     WHERE priority = ?1 AND ready_at <= ?2 AND state = 'PENDING' AND lease IS NULL AND uncertain = 0
         AND NOT EXISTS (
-            SELECT 1 FROM lane mine JOIN lane other ON other.card = mine.card AND other.number <> mine.number
-            WHERE mine.number = r.number AND (
-                (other.number < mine.number AND other.due <= ?2)
+            SELECT 1 FROM json_each(r.cards) mine JOIN lane other ON other.card = mine.value AND other.number <> r.number
+            WHERE (
+                (other.number < r.number AND other.due <= ?2)
                 OR EXISTS (SELECT 1 FROM request o WHERE o.number = other.number AND o.lease IS NOT NULL)))
     ORDER BY ready_at, number LIMIT ?3";
 
@@ -54,16 +54,19 @@ pub(super) fn recover(db: &Connection, now: DateTime<Utc>) -> Result<usize, Stor
     };
     let mut statement = db.prepare_cached(
         "-- recover
-         UPDATE request SET lease = NULL, uncertain = 1, failure = ?1, updated_at = ?2 WHERE lease IS NOT NULL
-         RETURNING number",
+         UPDATE request SET lease = NULL, uncertain = 1, failure = ?1, updated_at = ?2
+         WHERE family IN (?3, ?4) AND state = 'PENDING' AND lease IS NOT NULL
+         RETURNING number, cards",
     )?;
     let json = request_write::failure_to_json(&unknown)?;
-    let rows = statement.query_map(params![json, now.timestamp_millis()], |row| row.get(0))?;
-    let numbers: Vec<i64> = rows.collect::<Result<_, _>>()?;
-    for number in &numbers {
-        request_write::leave_lanes(db, *number)?;
+    let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
+    let values = params![json, now.timestamp_millis(), web, sms];
+    let rows = statement.query_map(values, |row| Ok((row.get(0)?, request_read::json(row, 1)?.unwrap_or_default())))?;
+    let lost: Vec<(i64, Vec<String>)> = rows.collect::<Result<_, _>>()?;
+    for (number, cards) in &lost {
+        request_write::leave_lanes(db, *number, cards)?;
     }
-    Ok(numbers.len())
+    Ok(lost.len())
 }
 
 pub(super) fn next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {

@@ -25,6 +25,16 @@ impl Readers {
         Ok(Self { free: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(count)), timeout })
     }
 
+    /// Runs a short `read` on a free connection, on the calling thread.
+    pub(super) async fn read_here<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
+        let _permit = self.permits.acquire().await.map_err(closed)?;
+        with_connection(&self.free, self.timeout, read)
+    }
+
     /// Runs `read` on a free connection, on a thread that may block.
     pub(super) async fn read<T: Send + 'static>(
         &self,
@@ -35,15 +45,23 @@ impl Readers {
         let (free, timeout) = (Arc::clone(&self.free), self.timeout);
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut db =
-                connection.expect("there are as many permits as connections, and each one returns before its permit");
-            let deadline = Instant::now() + timeout;
-            let limit = db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline));
-            let result = limit.map_err(StoreError::from).and_then(|()| read(&db));
-            free.lock().unwrap_or_else(PoisonError::into_inner).push(db);
-            result
+            with_connection(&free, timeout, read)
         });
         task.await.map_err(|e| StoreError::Other(format!("a read ended early: {e}")))?
     }
+}
+
+/// The caller holds a permit.
+fn with_connection<T>(
+    free: &Mutex<Vec<Connection>>,
+    timeout: Duration,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut db = connection.expect("there are as many permits as connections, and each one returns before its permit");
+    let deadline = Instant::now() + timeout;
+    let limit = db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline));
+    let result = limit.map_err(StoreError::from).and_then(|()| read(&db));
+    free.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+    result
 }

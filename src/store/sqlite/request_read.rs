@@ -20,7 +20,7 @@ fn select(tail: &str) -> String {
         "SELECT r.number, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, r.items,
              r.subscription, r.body, r.refusal, r.sequence_number, r.created_at, r.state, r.ready_at, r.uncertain,
              r.attempts, r.sent, r.executed_at, r.updated_at, r.reference_number, r.failure, r.process_name,
-             r.process_id, a.response, {USER_COLUMNS}
+             r.process_id, a.response, r.cards, {USER_COLUMNS}
          FROM request r JOIN user u ON u.id = r.created_by
              LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
     )
@@ -42,12 +42,12 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
             .map(|(id, name, value)| Item { id, name, value })
             .collect(),
         subscription: row.get(8)?,
-        cards: Vec::new(),
+        cards: json(row, 25)?.unwrap_or_default(),
         boxes: Vec::new(),
         body: row.get(9)?,
         refusal: failure(row, 10)?,
         created_at: time(row, 12)?,
-        created_by: Arc::new(row_to_user(row, 25)?),
+        created_by: Arc::new(row_to_user(row, 26)?),
     };
     let is_run = row.get_ref(22)?.as_str()? == process::RUN;
     Ok(ProvisioningRequest {
@@ -78,7 +78,7 @@ fn word<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> R
     parse(text).ok_or_else(|| wrong(column, format!("unexpected value '{text}'")))
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
     let text = row.get_ref(column)?.as_str_or_null()?;
     text.map(serde_json::from_str).transpose().map_err(|e| wrong(column, e))
 }

@@ -2,24 +2,42 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::request::{Failure, Item, NewRequest, ProvisioningRequest, State, process};
+use crate::request::{Failure, NewRequest, ProvisioningRequest, State, process};
 use crate::store::{Acceptance, Accepted, Settlement, StoreError};
 
 /// Value of `request.lease` while the API call itself sends a request.
 const IMMEDIATE: &str = "immediate";
 
-pub(super) fn accept(db: &Connection, acceptance: Acceptance) -> Result<Accepted, StoreError> {
-    let new = acceptance.request;
+/// A request with everything prepared that needs no database, so that the one writer thread need not do it.
+pub(super) struct Row {
+    acceptance: Acceptance,
+    items: String,
+    cards: String,
+    refusal: Option<String>,
+}
+
+impl Row {
+    pub(super) fn new(acceptance: Acceptance) -> Result<Self, StoreError> {
+        let request = &acceptance.request;
+        let items: Vec<_> = request.items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
+        let (items, cards) = (to_json(&items)?, to_json(&request.cards)?);
+        let refusal = request.refusal.as_ref().map(failure_to_json).transpose()?;
+        Ok(Self { acceptance, items, cards, refusal })
+    }
+}
+
+pub(super) fn accept(db: &Connection, row: Row) -> Result<Accepted, StoreError> {
+    let new = &row.acceptance.request;
     let sequence_number = next_sequence_number(db, &new.cards)?;
-    let leased = acceptance.lease && !is_held_up(db, &new)?;
-    insert_request(db, &new, sequence_number, leased)?;
+    let leased = row.acceptance.lease && !is_held_up(db, new)?;
+    insert_request(db, &row, sequence_number, leased)?;
     let number = db.last_insert_rowid();
-    insert_devices(db, &new, number, sequence_number)?;
+    insert_devices(db, new, number, sequence_number)?;
     let updated_at = new.created_at;
     let request = ProvisioningRequest {
         number,
         sequence_number,
-        asked: new,
+        asked: row.acceptance.request,
         state: State::Pending,
         executed_at: None,
         updated_at,
@@ -61,13 +79,14 @@ fn is_held_up(db: &Connection, new: &NewRequest) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-fn insert_request(db: &Connection, new: &NewRequest, sequence_number: i64, leased: bool) -> Result<(), StoreError> {
+fn insert_request(db: &Connection, row: &Row, sequence_number: i64, leased: bool) -> Result<(), StoreError> {
+    let new = &row.acceptance.request;
     let (scheduled_at, created_at) = (new.scheduled_at.timestamp_millis(), new.created_at.timestamp_millis());
     db.prepare_cached(
         "-- insert_request
-         INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, subscription, body,
-             refusal, sequence_number, created_by, created_at, state, ready_at, lease, updated_at, process_name)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?6, ?15, ?13, ?16)",
+         INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
+             body, refusal, sequence_number, created_by, created_at, state, ready_at, lease, updated_at, process_name)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -76,10 +95,11 @@ fn insert_request(db: &Connection, new: &NewRequest, sequence_number: i64, lease
         new.priority.as_str(),
         new.process_immediately,
         scheduled_at,
-        items_to_json(&new.items)?,
+        row.items,
+        row.cards,
         new.subscription,
         new.body,
-        new.refusal.as_ref().map(failure_to_json).transpose()?,
+        row.refusal,
         sequence_number,
         new.created_by.id,
         created_at,
@@ -136,7 +156,7 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<(), Sto
         return Err(StoreError::Other(format!("request {} has ended already", request.number)));
     }
     if request.state != State::Pending || request.uncertain {
-        leave_lanes(db, request.number)?;
+        leave_lanes(db, request.number, &request.asked.cards)?;
     }
     if let Some(attempt) = &settlement.attempt {
         db.prepare_cached(
@@ -159,18 +179,19 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<(), Sto
 }
 
 /// A request that has ended, or whose outcome only an operator can tell, holds up no other.
-pub(super) fn leave_lanes(db: &Connection, number: i64) -> Result<(), StoreError> {
-    db.prepare_cached("-- leave_lanes\nDELETE FROM lane WHERE number = ?1")?.execute([number])?;
+pub(super) fn leave_lanes(db: &Connection, number: i64, cards: &[String]) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached("-- leave_lanes\nDELETE FROM lane WHERE card = ?1 AND number = ?2")?;
+    for card in cards {
+        statement.execute(params![card, number])?;
+    }
     Ok(())
 }
 
-fn items_to_json(items: &[Item]) -> Result<String, StoreError> {
-    let rows: Vec<_> = items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
-    serde_json::to_string(&rows).map_err(|e| StoreError::Other(e.to_string()))
+fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Other(e.to_string()))
 }
 
 pub(super) fn failure_to_json(failure: &Failure) -> Result<String, StoreError> {
     let Failure { code, description, provider_code, provider_description } = failure;
-    serde_json::to_string(&(code, description, provider_code, provider_description))
-        .map_err(|e| StoreError::Other(e.to_string()))
+    to_json(&(code, description, provider_code, provider_description))
 }

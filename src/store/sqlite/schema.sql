@@ -49,6 +49,7 @@ CREATE TABLE request (
     process_immediately INTEGER,
     scheduled_at INTEGER NOT NULL,
     items TEXT NOT NULL, -- JSON: [[id, name, value], …]
+    cards TEXT NOT NULL, -- JSON: the smartcards it touches
     subscription TEXT,
     body TEXT, -- the SOAP request, rendered once and sent as it stands
     refusal TEXT, -- JSON: why it is rejected without being sent
@@ -70,7 +71,6 @@ CREATE TABLE request (
 ) STRICT;
 CREATE INDEX request_waiting ON request (priority, ready_at, number)
     WHERE state = 'PENDING' AND lease IS NULL AND uncertain = 0;
-CREATE INDEX request_leased ON request (number) WHERE lease IS NOT NULL;
 CREATE INDEX request_filter ON request (family, state, type, number);
 CREATE INDEX request_reference ON request (reference_number, number) WHERE reference_number IS NOT NULL;
 
@@ -90,7 +90,6 @@ CREATE TABLE lane (
     due INTEGER NOT NULL,
     PRIMARY KEY (card, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX lane_number ON lane (number);
 
 -- One row an attempt at sending.
 CREATE TABLE attempt (
