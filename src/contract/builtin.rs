@@ -150,6 +150,11 @@ mod tests {
         let price = restrict(&built_in("decimal").unwrap(), &[("totalDigits", "4"), ("fractionDigits", "2")]);
         assert!(price.check("0012.500").is_ok());
         assert_eq!(price.check("1.125"), Err("must be of at most 2 digits after the point".to_owned()));
+        let name = restrict(&built_in("token").unwrap(), &[("minLength", "3"), ("maxLength", "4")]);
+        assert_eq!(name.accept("a  b").unwrap(), "a  b");
+        assert_eq!(name.accept(" a  b ").unwrap(), "a b");
+        assert!(name.accept(" ab ").is_err());
+        assert_eq!(built_in("int").unwrap().accept("\t7 ").unwrap(), "7");
         let list = Arc::new(SimpleType::list(id));
         let two = restrict(&list, &[("maxLength", "2")]);
         assert_eq!(two.check("a b c"), Err("must be at most 2 items".to_owned()));

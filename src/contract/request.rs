@@ -111,9 +111,10 @@ impl RequestLoader<'_, '_> {
         message: &mut Message,
     ) -> Result<Vec<BoundField>, Reported> {
         let fields = self.bind_named(&request.fields, request_type, request_type.parameters(), message);
-        let constants = all(request.constants.iter().map(|(path, value)| {
-            self.bind(path, "a constant", path, Slot::Constant(value.get_ref().clone()), message)
-        }));
+        let constants = all(request
+            .constants
+            .iter()
+            .map(|(path, value)| self.bind(path, "a constant", Slot::Constant(value.get_ref().clone()), message)));
         let mandatory = request_type.parameters().iter().filter(|parameter| parameter.mandatory);
         let bound = all(mandatory.map(|parameter| {
             let is_bound = request.fields.keys().any(|field| field.get_ref() == parameter.name);
@@ -139,7 +140,7 @@ impl RequestLoader<'_, '_> {
     ) -> Result<Vec<BoundField>, Reported> {
         let answer = &self.file.bindings.answer;
         let what = format!("the status of {request_type}");
-        let status = self.bind(&answer.status, &what, &answer.status, Slot::Status, message);
+        let status = self.bind(&answer.status, &what, Slot::Status, message);
         let mut fields = Vec::new();
         for (path, slot) in [(&answer.reference, Slot::Reference), (&answer.message, Slot::Message)] {
             if let Some(path) = path {
@@ -171,21 +172,14 @@ impl RequestLoader<'_, '_> {
                 let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 return Err(self.report(field, format!("{request_type} has no '{name}' here, but {known}")));
             }
-            self.bind(path, name, path, Slot::Field(name.clone()), message)
+            self.bind(path, name, Slot::Field(name.clone()), message)
         }))
     }
 
-    fn bind(
-        &self,
-        at: &Text,
-        what: &str,
-        path: &Text,
-        slot: Slot,
-        message: &mut Message,
-    ) -> Result<BoundField, Reported> {
+    fn bind(&self, path: &Text, what: &str, slot: Slot, message: &mut Message) -> Result<BoundField, Reported> {
         match bind(message, path.get_ref(), &slot) {
             Ok(bound) => Ok(bound_field(bound, path, slot)),
-            Err(why) => Err(self.report(at, format!("{what}: {why}"))),
+            Err(why) => Err(self.report(path, format!("{what}: {why}"))),
         }
     }
 }

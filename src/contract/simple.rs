@@ -80,17 +80,18 @@ impl SimpleType {
         self.check_normalised(&self.normalise(text))
     }
 
-    /// The value as it should be written: as it is, unless it is accepted only after its white space is normalised. Not
-    /// every reader does that.
+    /// The value as it should be written: as it is, unless it is only right once its white space is normalised, which
+    /// not every reader does.
     ///
     /// # Errors
     /// As [`SimpleType::check`].
     pub fn accept<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, String> {
-        if self.check_normalised(text).is_ok() {
-            return Ok(Cow::Borrowed(text));
-        }
         let normalised = self.normalise(text);
-        self.check_normalised(&normalised).map(|()| normalised)
+        self.check_normalised(&normalised)?;
+        match normalised {
+            Cow::Owned(_) if self.check_normalised(text).is_ok() => Ok(Cow::Borrowed(text)),
+            accepted => Ok(accepted),
+        }
     }
 
     fn check_normalised(&self, text: &str) -> Result<(), String> {

@@ -64,6 +64,8 @@ pub fn request(operation: &Operation, body_child: &Element) -> Result<Fields, De
 
 /// How many warnings of one message are kept.
 const MOST_WARNINGS: usize = 20;
+/// How many characters of each: the names in it come from outside.
+const LONGEST_WARNING: usize = 500;
 
 /// Values by parameter; `None` where a round had none.
 type Values<'p> = BTreeMap<&'p str, Vec<Option<String>>>;
@@ -200,6 +202,7 @@ impl<'p> Reader<'p> {
 
     fn warn(&mut self, warning: String) {
         let warnings = &mut self.answer.warnings;
+        let warning: String = warning.chars().take(LONGEST_WARNING).collect();
         if warnings.len() < MOST_WARNINGS && !warnings.contains(&warning) {
             warnings.push(warning);
         }

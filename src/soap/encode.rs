@@ -455,8 +455,10 @@ mod tests {
         let contract = contract("types");
         let display = |given: &[(&str, &[&str])]| body(&contract, RequestType::DisplayFingerprint, given);
         let cards: (&str, &[&str]) = ("smartcard_ca_id", &["01450253313", "smrt1"]);
-        let open = "<ns1:Display xmlns:ns1=\"urn:types\" version=\"1.0\" mode=\"live\"><ns1:Origin><ns1:System>CRM</ns1:System>\
-                    </ns1:Origin><ns1:Cards>01450253313 smrt1</ns1:Cards>";
+        let open = concat!(
+            r#"<ns1:Display xmlns:ns1="urn:types" version="1.0" mode="live"><ns1:Origin><ns1:System>CRM</ns1:System>"#,
+            "</ns1:Origin><ns1:Cards>01450253313 smrt1</ns1:Cards>",
+        );
         let nil = "<ns1:Height xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:nil=\"true\"></ns1:Height>";
         let end = "<ns1:End>end</ns1:End></ns1:Display>";
         assert_eq!(

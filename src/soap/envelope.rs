@@ -56,7 +56,8 @@ mod tests {
         for version in [SoapVersion::V11, SoapVersion::V12] {
             let namespace = version.namespace();
             let text = format!(
-                "<s:Envelope xmlns:s='{namespace}'><s:Header><h/></s:Header><s:Body> <m xmlns='urn:m'/></s:Body></s:Envelope>"
+                "<s:Envelope xmlns:s='{namespace}'><s:Header><h/></s:Header>\
+                 <s:Body> <m xmlns='urn:m'/></s:Body></s:Envelope>"
             );
             let root = parse(&text, Limits::default()).unwrap();
             let opened = open(&root).unwrap();
