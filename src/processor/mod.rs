@@ -92,7 +92,7 @@ impl Processor {
 
     async fn accept(self: Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
         let is_immediate = request.process_immediately == Some(true) && self.is_effective;
-        let accepted = self.store.accept(vec![Acceptance { request, lease: is_immediate }]).await?;
+        let accepted = self.store.accept(vec![Acceptance { request: Arc::new(request), lease: is_immediate }]).await?;
         let Some(accepted) = accepted.into_iter().next() else {
             return Err(StoreError::Other("the store accepted nothing".to_owned()));
         };

@@ -161,7 +161,7 @@ pub struct ProvisioningRequest {
     /// Per smartcard, the order of sending.
     pub sequence_number: i64,
     /// What was asked.
-    pub asked: NewRequest,
+    pub asked: Arc<NewRequest>,
     /// Where it stands.
     pub state: State,
     /// When it was last sent, or ended without being sent.

@@ -78,7 +78,7 @@ pub struct Accepted {
 #[derive(Clone, Debug)]
 pub struct Acceptance {
     /// The request.
-    pub request: NewRequest,
+    pub request: Arc<NewRequest>,
     /// Lease it to the caller, if no earlier due request of its cards is open.
     pub lease: bool,
 }

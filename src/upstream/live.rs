@@ -3,7 +3,9 @@
 //! Redirects are not followed (a POST would become a GET, and credentials would go elsewhere), proxies of the
 //! environment are not used, and there is no HTTP/2: one request, one connection, one answer.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,13 +13,15 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::failure::{in_words, obstacle};
 use super::marked_body::MarkedBody;
-use super::{Call, CallFailure, HttpAnswer, Transport};
+use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
 use crate::config::{Secret, Upstream};
 
 /// HTTP to one base URL.
 pub struct LiveTransport {
     client: reqwest::Client,
     base_url: String,
+    /// The services called so far: reading an URL costs more than finding it.
+    urls: RwLock<HashMap<String, reqwest::Url>>,
     credentials: Option<(String, Secret)>,
     answer_timeout: Duration,
     max_response_bytes: usize,
@@ -74,10 +78,23 @@ impl LiveTransport {
         Ok(Self {
             client,
             base_url: base_url.trim_end_matches('/').to_owned(),
+            urls: RwLock::default(),
             credentials,
             answer_timeout: config.answer_timeout_s,
             max_response_bytes: config.max_response_bytes,
         })
+    }
+
+    fn url_of(&self, path: &str) -> Result<reqwest::Url, CallFailure> {
+        if let Some(url) = self.urls.read().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(url.clone());
+        }
+        let url = reqwest::Url::parse(&format!("{}{path}", self.base_url)).map_err(|e| CallFailure::NotSent {
+            obstacle: Obstacle::Connect,
+            what: format!("{}{path} is not an URL: {e}", self.base_url),
+        })?;
+        self.urls.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), url.clone());
+        Ok(url)
     }
 
     async fn receive(&self, mut response: reqwest::Response) -> Result<HttpAnswer, CallFailure> {
@@ -123,7 +140,7 @@ impl Transport for LiveTransport {
         let (body, mark) = MarkedBody::new(call.body);
         let mut request = self
             .client
-            .post(format!("{}{}", self.base_url, call.path))
+            .post(self.url_of(&call.path)?)
             .headers(headers)
             .timeout(self.answer_timeout)
             .body(reqwest::Body::wrap(body));

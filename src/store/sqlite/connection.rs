@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::StoreError;
@@ -43,7 +44,13 @@ fn open(file: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
          PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
     )?;
     migrate(&mut db)?;
+    prepare_once(&db)?;
     Ok(db)
+}
+
+/// Statements are planned once, not anew for each value bound to them.
+fn prepare_once(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 fn migrate(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
@@ -73,6 +80,7 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     let db = Connection::open_with_flags(file, flags)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&db)?;
     db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;")?;
     Ok(db)
 }

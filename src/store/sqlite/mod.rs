@@ -70,8 +70,11 @@ impl From<rusqlite::Error> for StoreError {
 #[async_trait]
 impl Store for SqliteStore {
     async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError> {
+        let asked: Vec<_> = batch.iter().map(|a| Arc::clone(&a.request)).collect();
         let rows = batch.into_iter().map(request_write::Row::new).collect::<Result<Vec<_>, _>>()?;
-        self.writer.write(move |db| rows.into_iter().map(|row| request_write::accept(db, row)).collect()).await
+        let placed: Vec<_> =
+            self.writer.write(move |db| rows.iter().map(|row| request_write::accept(db, row)).collect()).await?;
+        Ok(placed.into_iter().zip(asked).map(|(placed, asked)| placed.accepted(asked)).collect())
     }
 
     async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError> {

@@ -32,7 +32,7 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
         let _permit = self.permits.acquire().await.map_err(closed)?;
-        with_connection(&self.free, self.timeout, read)
+        with_connection(&self.free, |db| read(db))
     }
 
     /// Runs `read` on a free connection, on a thread that may block.
@@ -45,7 +45,13 @@ impl Readers {
         let (free, timeout) = (Arc::clone(&self.free), self.timeout);
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            with_connection(&free, timeout, read)
+            with_connection(&free, |db| {
+                let deadline = Instant::now() + timeout;
+                db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))?;
+                let result = read(db);
+                db.progress_handler(0, None::<fn() -> bool>)?;
+                result
+            })
         });
         task.await.map_err(|e| StoreError::Other(format!("a read ended early: {e}")))?
     }
@@ -54,14 +60,11 @@ impl Readers {
 /// The caller holds a permit.
 fn with_connection<T>(
     free: &Mutex<Vec<Connection>>,
-    timeout: Duration,
-    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    read: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut db = connection.expect("there are as many permits as connections, and each one returns before its permit");
-    let deadline = Instant::now() + timeout;
-    let limit = db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline));
-    let result = limit.map_err(StoreError::from).and_then(|()| read(&db));
+    let result = read(&mut db);
     free.lock().unwrap_or_else(PoisonError::into_inner).push(db);
     result
 }

@@ -53,7 +53,7 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
     Ok(ProvisioningRequest {
         number: row.get(0)?,
         sequence_number: row.get(11)?,
-        asked,
+        asked: Arc::new(asked),
         state: word(row, 13, State::parse)?,
         next_attempt_at: (ready_at > scheduled_at).then_some(ready_at),
         uncertain: row.get(15)?,

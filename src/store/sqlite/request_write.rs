@@ -1,5 +1,7 @@
 //! Writing requests: accept (the first of the two commits that an immediate request costs) and settle (the second).
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::request::{Failure, NewRequest, ProvisioningRequest, State, process};
@@ -26,32 +28,45 @@ impl Row {
     }
 }
 
-pub(super) fn accept(db: &Connection, row: Row) -> Result<Accepted, StoreError> {
+/// Where a request came to stand.
+pub(super) struct Placed {
+    number: i64,
+    sequence_number: i64,
+    leased: bool,
+}
+
+impl Placed {
+    /// The record of a request that was just accepted.
+    pub(super) fn accepted(self, asked: Arc<NewRequest>) -> Accepted {
+        let request = ProvisioningRequest {
+            number: self.number,
+            sequence_number: self.sequence_number,
+            state: State::Pending,
+            executed_at: None,
+            updated_at: asked.created_at,
+            asked,
+            attempts: 0,
+            next_attempt_at: None,
+            uncertain: false,
+            sent: false,
+            response: None,
+            reference_number: None,
+            failure: None,
+            process_name: process::MANUAL,
+            process_id: None,
+        };
+        Accepted { request, leased: self.leased }
+    }
+}
+
+pub(super) fn accept(db: &Connection, row: &Row) -> Result<Placed, StoreError> {
     let new = &row.acceptance.request;
     let sequence_number = next_sequence_number(db, &new.cards)?;
     let leased = row.acceptance.lease && !is_held_up(db, new)?;
-    insert_request(db, &row, sequence_number, leased)?;
+    insert_request(db, row, sequence_number, leased)?;
     let number = db.last_insert_rowid();
     insert_devices(db, new, number, sequence_number)?;
-    let updated_at = new.created_at;
-    let request = ProvisioningRequest {
-        number,
-        sequence_number,
-        asked: row.acceptance.request,
-        state: State::Pending,
-        executed_at: None,
-        updated_at,
-        attempts: 0,
-        next_attempt_at: None,
-        uncertain: false,
-        sent: false,
-        response: None,
-        reference_number: None,
-        failure: None,
-        process_name: process::MANUAL,
-        process_id: None,
-    };
-    Ok(Accepted { request, leased })
+    Ok(Placed { number, sequence_number, leased })
 }
 
 /// One more than the greatest of any of the cards, so that it ascends for each of them.
