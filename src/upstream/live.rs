@@ -9,12 +9,18 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::failure::{in_words, obstacle};
 use super::marked_body::MarkedBody;
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
 use crate::config::{Secret, Upstream};
+
+/// Header that names the operation in SOAP 1.1.
+const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
 /// HTTP to one base URL.
 pub struct LiveTransport {
@@ -22,7 +28,8 @@ pub struct LiveTransport {
     base_url: String,
     /// The services called so far: reading an URL costs more than finding it.
     urls: RwLock<HashMap<String, reqwest::Url>>,
-    credentials: Option<(String, Secret)>,
+    /// Sent with every request: what is accepted, and HTTP Basic where configured.
+    headers: HeaderMap,
     answer_timeout: Duration,
     max_response_bytes: usize,
 }
@@ -74,12 +81,16 @@ impl LiveTransport {
             client = client.identity(identity);
         }
         let client = client.build().map_err(|e| fault("upstream", in_words(e)))?;
-        let credentials = config.username.clone().zip(config.password.clone());
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
+        if let (Some(username), Some(password)) = (&config.username, &config.password) {
+            headers.insert(AUTHORIZATION, basic(username, password)?);
+        }
         Ok(Self {
             client,
             base_url: base_url.trim_end_matches('/').to_owned(),
             urls: RwLock::default(),
-            credentials,
+            headers,
             answer_timeout: config.answer_timeout_s,
             max_response_bytes: config.max_response_bytes,
         })
@@ -130,24 +141,18 @@ impl LiveTransport {
 #[async_trait]
 impl Transport for LiveTransport {
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
-        for (name, value) in [("content-type", Some(&call.content_type)), ("soapaction", call.soap_action.as_ref())] {
+        let (body, mark) = MarkedBody::new(call.body);
+        let mut request = reqwest::Request::new(Method::POST, self.url_of(&call.path)?);
+        *request.timeout_mut() = Some(self.answer_timeout);
+        *request.body_mut() = Some(reqwest::Body::wrap(body));
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        for (name, value) in [(CONTENT_TYPE, Some(&call.content_type)), (SOAP_ACTION, call.soap_action.as_ref())] {
             if let Some(value) = value.and_then(|v| HeaderValue::from_str(v).ok()) {
                 headers.insert(name, value);
             }
         }
-        let (body, mark) = MarkedBody::new(call.body);
-        let mut request = self
-            .client
-            .post(self.url_of(&call.path)?)
-            .headers(headers)
-            .timeout(self.answer_timeout)
-            .body(reqwest::Body::wrap(body));
-        if let Some((username, password)) = &self.credentials {
-            request = request.basic_auth(username, Some(password.expose()));
-        }
-        match request.send().await {
+        match self.client.execute(request).await {
             Ok(response) => self.receive(response).await,
             Err(error) => Err(match obstacle(&error, mark.is_taken()) {
                 Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
@@ -157,6 +162,15 @@ impl Transport for LiveTransport {
             }),
         }
     }
+}
+
+/// HTTP Basic (RFC 7617), never shown in a log.
+fn basic(username: &str, password: &Secret) -> Result<HeaderValue, TransportFault> {
+    let encoded = STANDARD.encode(format!("{username}:{}", password.expose()));
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
+        .map_err(|_| fault("upstream.username", "cannot be sent as HTTP Basic".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn fault(setting: &'static str, what: String) -> TransportFault {

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing")]
 
 mod authentication;
+mod axis;
 mod bad_input;
 mod command_line;
 mod documents;

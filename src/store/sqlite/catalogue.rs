@@ -56,6 +56,11 @@ pub(super) fn entries(db: &Connection, kind: EntryKind, key: Key, values: &[Stri
     Ok(found)
 }
 
+pub(super) fn is_empty(db: &Connection, kind: EntryKind) -> Result<bool, StoreError> {
+    let mut statement = db.prepare_cached("-- is_empty\nSELECT 1 FROM catalogue WHERE kind = ?1 LIMIT 1")?;
+    Ok(!statement.exists([kind.as_str()])?)
+}
+
 pub(super) fn all(db: &Connection, kind: EntryKind) -> Result<Vec<Entry>, StoreError> {
     let sql = format!("-- all\nSELECT {COLUMNS} FROM catalogue WHERE kind = ?1 ORDER BY name");
     let mut statement = db.prepare_cached(&sql)?;

@@ -12,9 +12,10 @@ mod request_read;
 mod request_write;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -28,6 +29,9 @@ use writer::Writer;
 
 /// Look-ups by key that are quicker done at once, on the async thread, than handed to another: a few microseconds each.
 const QUICK_VALUES: usize = 8;
+
+/// How long a part of the catalogue is believed to be empty without looking again.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -46,6 +50,8 @@ pub struct Options {
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
+    empty_until: Mutex<HashMap<EntryKind, Instant>>,
 }
 
 impl SqliteStore {
@@ -57,7 +63,22 @@ impl SqliteStore {
         let file = connection::prepare(&options.data_dir)?;
         let writer = Writer::start(connection::open_writer(&file)?, options.queue)?;
         let readers = Readers::open(&file, options.readers, options.read_timeout)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, empty_until: Mutex::default() })
+    }
+}
+
+impl SqliteStore {
+    /// Many gateways have no catalogue of cards or boxes: then no request need look for its own there.
+    fn is_known_empty(&self, kind: EntryKind) -> bool {
+        let empty_until = self.empty_until.lock().unwrap_or_else(PoisonError::into_inner);
+        empty_until.get(&kind).is_some_and(|until| Instant::now() < *until)
+    }
+
+    async fn read_entries(&self, kind: EntryKind, key: Key, values: Vec<String>) -> Result<Vec<Entry>, StoreError> {
+        if values.len() <= QUICK_VALUES {
+            return self.readers.read_here(|db| catalogue::entries(db, kind, key, &values)).await;
+        }
+        self.readers.read(move |db| catalogue::entries(db, kind, key, &values)).await
     }
 }
 
@@ -155,14 +176,20 @@ impl Store for SqliteStore {
     }
 
     async fn import(&self, kind: EntryKind, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.empty_until.lock().unwrap_or_else(PoisonError::into_inner).remove(&kind);
         self.writer.write(move |db| catalogue::import(db, kind, &entries)).await
     }
 
     async fn entries(&self, kind: EntryKind, key: Key, values: Vec<String>) -> Result<Vec<Entry>, StoreError> {
-        if values.len() <= QUICK_VALUES {
-            return self.readers.read_here(|db| catalogue::entries(db, kind, key, &values)).await;
+        if self.is_known_empty(kind) {
+            return Ok(Vec::new());
         }
-        self.readers.read(move |db| catalogue::entries(db, kind, key, &values)).await
+        let entries = self.read_entries(kind, key, values).await?;
+        if entries.is_empty() && self.readers.read_here(|db| catalogue::is_empty(db, kind)).await? {
+            let empty = Instant::now() + BELIEVED;
+            self.empty_until.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, empty);
+        }
+        Ok(entries)
     }
 
     async fn catalogue(&self, kind: EntryKind) -> Result<Vec<Entry>, StoreError> {
