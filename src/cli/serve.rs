@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag))).collect();
     let config = configuration(args.config, flags)?;
-    telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
+    let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tls::install_provider();
     let contract = app::load_contract(&config)?;
     let has_tls = app::server_tls(&config)?.is_some();

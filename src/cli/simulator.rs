@@ -37,7 +37,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let mut flags = vec![("simulator.listen", args.listen, "--listen")];
     flags.extend(args.mood.map(|mood| ("simulator.mood", mood, "--mood")));
     let config = configuration(args.config, flags)?;
-    telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
+    let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     let contract = app::load_contract(&config)?;
     let listener = TcpListener::bind(config.simulator.listen)
         .await
