@@ -101,12 +101,12 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let private = Some(error.to_string());
+        let private = error.to_string();
         match error {
             StoreError::Busy | StoreError::Unavailable(_) => {
-                Self { private, ..Self::new(Code::Unavailable, "The gateway cannot take requests now.") }
+                Self { private: Some(private), ..Self::new(Code::Unavailable, "The gateway cannot take requests now.") }
             }
-            StoreError::Taken(_) | StoreError::Other(_) => Self::internal(private.unwrap_or_default()),
+            StoreError::Taken(_) | StoreError::Other(_) => Self::internal(private),
         }
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::error::{ApiError, Code};
 use crate::account::{Role, User, hash_secret};
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{Store, TokenOwner};
 
 /// How long a token is believed without asking the store.
 const BELIEVED: TimeDelta = TimeDelta::seconds(2);
@@ -71,7 +71,7 @@ impl Sessions {
             return Ok(Session { user });
         }
         match self.store.token(hash).await? {
-            Some((user, expires_at)) if expires_at > now => {
+            Some(TokenOwner { user, expires_at }) if expires_at > now => {
                 let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
                 if cache.len() >= CACHED {
                     cache.clear();

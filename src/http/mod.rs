@@ -1,6 +1,6 @@
 //! The server: the only user of hyper's server side, and the only place with HTTP status codes.
 //!
-//! accept → [`route`] (one match) → authenticate → read the body within limits → `api` → reply.
+//! accept → `route` (one match) → authenticate → read the body within limits → `api` → reply.
 
 mod auth;
 mod body;
@@ -9,4 +9,5 @@ mod reply;
 mod route;
 
 pub use connection::serve;
+pub use reply::status_of;
 pub use route::ROUTES;

@@ -66,7 +66,7 @@ fn json_reply(status: StatusCode, envelope: &Envelope<'_>) -> Reply {
 }
 
 /// The HTTP status of an error code.
-pub(super) fn status_of(code: Code) -> StatusCode {
+pub fn status_of(code: Code) -> StatusCode {
     match code {
         Code::MissingParameter
         | Code::InvalidParameter

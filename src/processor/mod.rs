@@ -1,4 +1,4 @@
-//! Working requests through: the API's immediate ones and the processing run's share one [`execute`](execute::execute).
+//! Working requests through: the API's immediate ones and the processing run's share one `execute`.
 //!
 //! Rule: work that must finish belongs to the processor, never to a client's connection. Every task it spawns is in its
 //! tracker, and [`Processor::drain`] awaits them.

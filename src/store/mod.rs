@@ -92,6 +92,15 @@ pub struct Settlement {
     pub attempt: Option<Attempt>,
 }
 
+/// Whose token it is, and until when.
+#[derive(Clone, Debug)]
+pub struct TokenOwner {
+    /// The user.
+    pub user: Arc<User>,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// Where records, users, tokens and the catalogue are kept.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -124,7 +133,7 @@ pub trait Store: Send + Sync {
     /// Adds a token, by its hash.
     async fn add_token(&self, hash: [u8; 32], user_id: &str, expires_at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Whose token it is, and when it expires.
-    async fn token(&self, hash: [u8; 32]) -> Result<Option<(Arc<User>, DateTime<Utc>)>, StoreError>;
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError>;
     /// Ends a token. False if there is none.
     async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError>;
     /// Adds an API key, by its hash, for a user. False if there is no such user.

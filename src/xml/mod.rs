@@ -2,7 +2,7 @@
 //! reader would refuse. Every document from outside (WSDL, XSD, SOAP) passes through here.
 //!
 //! Rule: quick-xml's reader is lenient (a truncated document is a clean end of file to it), so all that
-//! well-formedness asks for is checked in [`read`], and names are always a namespace and a local name.
+//! well-formedness asks for is checked in `read`, and names are always a namespace and a local name.
 
 mod chars;
 mod read;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::account::{ApiKey, Role, User};
-use crate::store::StoreError;
+use crate::store::{StoreError, TokenOwner};
 
 /// The columns that [`row_to_user`] reads, in its order, for a table alias `u`.
 pub(super) const USER_COLUMNS: &str = "u.id, u.username, u.person_name, u.email, u.role, u.unit";
@@ -87,14 +87,15 @@ pub(super) fn add_token(
     Ok(())
 }
 
-pub(super) fn token(db: &Connection, hash: &[u8; 32]) -> Result<Option<(Arc<User>, DateTime<Utc>)>, StoreError> {
+pub(super) fn token(db: &Connection, hash: &[u8; 32]) -> Result<Option<TokenOwner>, StoreError> {
     let sql = format!(
         "-- token\nSELECT {USER_COLUMNS}, t.expires_at FROM token t JOIN user u ON u.id = t.user_id
          WHERE t.hash = ?1 AND u.removed_at IS NULL"
     );
-    let found = db
-        .prepare_cached(&sql)?
-        .query_row([hash], |row| Ok((Arc::new(row_to_user(row, 0)?), super::request_read::time(row, 6)?)));
+    let found = db.prepare_cached(&sql)?.query_row([hash], |row| {
+        let user = Arc::new(row_to_user(row, 0)?);
+        Ok(TokenOwner { user, expires_at: super::request_read::time(row, 6)? })
+    });
     Ok(found.optional()?)
 }
 

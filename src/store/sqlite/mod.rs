@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store, StoreError};
+use super::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store, StoreError, TokenOwner};
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::request::{Attempt, Family, ProvisioningRequest};
@@ -150,7 +150,7 @@ impl Store for SqliteStore {
         self.writer.write(move |db| accounts::add_token(db, &hash, &user_id, expires_at)).await
     }
 
-    async fn token(&self, hash: [u8; 32]) -> Result<Option<(Arc<User>, DateTime<Utc>)>, StoreError> {
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError> {
         self.readers.read(move |db| accounts::token(db, &hash)).await
     }
 
