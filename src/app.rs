@@ -132,12 +132,15 @@ impl App {
             tracing::error!(requests = lost, "the last run died with requests under way: their outcome is unknown");
         }
         let run = tokio::spawn(Arc::clone(&self.processor).run(shutdown.clone()));
-        let in_time = http::serve(Arc::clone(&self), listener, tls, shutdown).await;
-        let drained = self.processor.drain(self.config.server.shutdown_grace_s).await;
-        if let Err(error) = run.await {
-            tracing::error!(%error, "the processing run ended early");
-        }
-        Ok(in_time && drained)
+        let connections = http::serve(Arc::clone(&self), listener, tls, shutdown).await;
+        let finish = async {
+            if let Err(error) = run.await {
+                tracing::error!(%error, "the processing run ended early");
+            }
+            connections.finish().await;
+            self.processor.drain().await;
+        };
+        Ok(tokio::time::timeout(self.config.server.shutdown_grace_s, finish).await.is_ok())
     }
 }
 

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::route;
@@ -20,11 +21,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of request line and headers, at most.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// Serves until shutdown, then finishes the requests under way within the grace; false when some were cut off.
-pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>, mut shutdown: Shutdown) -> bool {
+/// Serves until shutdown; returns the connections that are then still open, to be finished or cut off.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    mut shutdown: Shutdown,
+) -> Connections {
     let connections = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(app.config.server.max_connections));
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     loop {
         let stream = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => match (place, accept(&listener, &mut shutdown).await) {
@@ -52,9 +58,21 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor
         });
         while tasks.try_join_next().is_some() {}
     }
-    drop(listener);
-    let grace = app.config.server.shutdown_grace_s;
-    tokio::time::timeout(grace, connections.shutdown()).await.is_ok()
+    Connections { open: connections, tasks }
+}
+
+/// The connections still open at shutdown; dropping it cuts them off.
+pub struct Connections {
+    open: GracefulShutdown,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    /// Lets each one finish the request that it is at.
+    pub async fn finish(self) {
+        self.open.shutdown().await;
+        drop(self.tasks);
+    }
 }
 
 async fn accept(listener: &TcpListener, shutdown: &mut Shutdown) -> Option<TcpStream> {

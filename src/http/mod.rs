@@ -8,6 +8,6 @@ mod connection;
 mod reply;
 mod route;
 
-pub use connection::serve;
+pub use connection::{Connections, serve};
 pub use reply::status_of;
 pub use route::ROUTES;

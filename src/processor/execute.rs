@@ -1,7 +1,5 @@
 //! One attempt at one leased request, top to bottom: send the committed bytes, read the answer, decide, commit.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 
 use super::Processor;
@@ -34,9 +32,6 @@ pub(super) async fn execute(
         tracing::error!(number = request.number, %error, "the outcome of a request could not be stored");
     }
     processor.waiting.tell(&request);
-    if request.next_attempt_at.is_some() || processor.is_anything_held.load(Ordering::Acquire) {
-        processor.wake.notify_one();
-    }
     stored.map(|()| request)
 }
 

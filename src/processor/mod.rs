@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -92,16 +92,16 @@ impl Processor {
 
     async fn accept(self: Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
         let is_immediate = request.process_immediately == Some(true) && self.is_effective;
-        let accepted = self.store.accept(vec![Acceptance { request: Arc::new(request), lease: is_immediate }]).await?;
+        // When as many requests are under way as may be, this one waits its turn like any other.
+        let permit = is_immediate.then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten();
+        let acceptance = Acceptance { request: Arc::new(request), lease: permit.is_some() };
+        let accepted = self.store.accept(vec![acceptance]).await?;
         let Some(accepted) = accepted.into_iter().next() else {
             return Err(StoreError::Other("the store accepted nothing".to_owned()));
         };
         let request = accepted.request;
-        if accepted.leased {
-            let permit = self.permits.acquire().await.map_err(|e| StoreError::Unavailable(e.to_string()))?;
-            let settled = execute::execute(&self, request).await;
-            drop(permit);
-            return settled;
+        if let (true, Some(permit)) = (accepted.leased, permit) {
+            return self.attempt(request, permit).await;
         }
         let outcome = is_immediate.then(|| self.waiting.watch(request.number));
         self.wake_run();
@@ -109,6 +109,21 @@ impl Processor {
             Some(outcome) => self.wait_for(request, outcome).await,
             None => Ok(request),
         }
+    }
+
+    /// Makes one attempt at a leased request, frees its place, and wakes the run if that may want it.
+    async fn attempt(
+        &self,
+        request: ProvisioningRequest,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<ProvisioningRequest, StoreError> {
+        let settled = execute::execute(self, request).await;
+        drop(permit);
+        let is_retry = settled.as_ref().is_ok_and(|request| request.next_attempt_at.is_some());
+        if is_retry || self.is_anything_held.load(Ordering::Acquire) {
+            self.wake.notify_one();
+        }
+        settled
     }
 
     /// Waits for a request that the run sends; when the time is over, its record is returned as it stands.
@@ -134,9 +149,9 @@ impl Processor {
         self.wake.notify_one();
     }
 
-    /// Waits until nothing is under way any more, at most `grace`; false if something still is.
-    pub async fn drain(&self, grace: Duration) -> bool {
+    /// Waits until nothing is under way any more.
+    pub async fn drain(&self) {
         self.tasks.close();
-        tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+        self.tasks.wait().await;
     }
 }

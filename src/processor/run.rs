@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Processor, execute};
+use super::Processor;
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
 
@@ -63,12 +63,10 @@ impl Processor {
     fn spawn(self: &Arc<Self>, claimed: Vec<crate::request::ProvisioningRequest>, mut permits: OwnedSemaphorePermit) {
         for request in claimed {
             let processor = Arc::clone(self);
-            let permit = permits.split(1);
+            let Some(permit) = permits.split(1) else { break };
             self.tasks.spawn(async move {
                 // A failure is logged there; nobody waits for it here.
-                drop(execute::execute(&processor, request).await);
-                drop(permit);
-                processor.wake.notify_one();
+                drop(processor.attempt(request, permit).await);
             });
         }
     }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use rusqlite::ErrorCode;
 
 use super::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store, StoreError, TokenOwner};
 use crate::account::{ApiKey, User};
@@ -84,7 +85,13 @@ impl SqliteStore {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Other(error.to_string())
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Unavailable(error.to_string())
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::OperationInterrupted) => Self::Busy,
+            _ => Self::Other(error.to_string()),
+        }
     }
 }
 

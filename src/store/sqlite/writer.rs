@@ -9,7 +9,7 @@
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
@@ -17,11 +17,22 @@ use crate::store::StoreError;
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
 
+/// What became of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Committed {
+    /// It is on disk.
+    Yes,
+    /// It was not begun: another process holds the database.
+    No,
+    /// The commit failed: what is on disk is not known.
+    Unknown,
+}
+
 /// A write on its way: run inside the transaction, again if its group has to be, then answered.
 trait Job: Send {
     /// Runs it; did it work?
     fn run(&mut self, db: &Connection) -> bool;
-    fn answer(self: Box<Self>, committed: Result<(), String>);
+    fn answer(self: Box<Self>, committed: Committed);
 }
 
 /// Handle of the writer thread; dropping it lets the thread finish what waits, and joins it.
@@ -82,11 +93,11 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pen
         worked
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), String>) {
+    fn answer(self: Box<Self>, committed: Committed) {
         let result = match (committed, self.result) {
-            (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::Other("the write was not run".to_owned())),
-            (Err(error), _) => Err(StoreError::Unavailable(error)),
+            (Committed::Yes, Some(result)) => result,
+            (Committed::Yes | Committed::No, _) => Err(StoreError::Busy),
+            (Committed::Unknown, _) => Err(StoreError::Unavailable("a commit failed".to_owned())),
         };
         // Nobody waits when the client has gone; the change stands all the same.
         drop(self.reply.send(result));
@@ -104,34 +115,63 @@ fn work(mut db: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
                 Err(_) => break,
             }
         }
-        let committed = commit(&mut db, &mut group).map_err(|e| format!("a commit failed: {e}"));
-        let failed = committed.is_err();
-        if let Err(error) = &committed {
-            tracing::error!(writes = group.len(), error, "writing to the store failed; no further request is accepted");
-        }
+        let committed = commit(&mut db, &mut group);
         for job in group {
-            job.answer(committed.clone());
+            job.answer(committed);
         }
-        if failed {
+        if committed == Committed::Unknown {
             return;
         }
     }
 }
 
-fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if group.iter_mut().all(|job| job.run(&transaction)) {
-        return transaction.commit();
+fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Committed {
+    let together = commit_together(db, group);
+    together.unwrap_or_else(|| match begin(db).and_then(|transaction| run_apart(transaction, group)) {
+        Ok(transaction) => end(transaction),
+        Err(error) => not_begun(&error),
+    })
+}
+
+/// `None`, and nothing is done, when one of the group fails.
+fn commit_together(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Option<Committed> {
+    match begin(db) {
+        Ok(transaction) if group.iter_mut().all(|job| job.run(&transaction)) => Some(end(transaction)),
+        Ok(_rolled_back_when_dropped) => None,
+        Err(error) => Some(not_begun(&error)),
     }
-    transaction.rollback()?;
-    let mut transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+}
+
+fn begin(db: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
+    db.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn run_apart<'c>(
+    mut transaction: Transaction<'c>,
+    group: &mut [Box<dyn Job>],
+) -> Result<Transaction<'c>, rusqlite::Error> {
     for job in group {
         let savepoint = transaction.savepoint()?;
         if job.run(&savepoint) {
             savepoint.commit()?;
         }
     }
-    transaction.commit()
+    Ok(transaction)
+}
+
+fn end(transaction: Transaction<'_>) -> Committed {
+    match transaction.commit() {
+        Ok(()) => Committed::Yes,
+        Err(error) => {
+            tracing::error!(%error, "a commit failed; no further request is accepted");
+            Committed::Unknown
+        }
+    }
+}
+
+fn not_begun(error: &rusqlite::Error) -> Committed {
+    tracing::error!(%error, "the store cannot be written now");
+    Committed::No
 }
 
 #[cfg(test)]
