@@ -3,7 +3,7 @@
 //! A thread of its own writes the lines: requests neither wait for the terminal nor for each other. When whoever reads
 //! them stops reading, lines are dropped and the gateway goes on.
 
-use std::io::IsTerminal as _;
+use std::io::{BufWriter, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
@@ -31,7 +31,7 @@ pub use tracing_appender::non_blocking::WorkerGuard;
 pub fn start(config: &Log) -> Result<WorkerGuard, TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::builder().parse(&config.filter)?;
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    let (writer, guard) = tracing_appender::non_blocking(BufWriter::new(std::io::stderr()));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

@@ -1,9 +1,9 @@
 //! Reads a request's body within its limits: media type, size, time.
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::HeaderMap;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
-use hyper::{HeaderMap, Request};
 
 use crate::api::{ApiError, Code, Params, parse_object};
 use crate::config::Server;
@@ -12,8 +12,12 @@ use crate::config::Server;
 ///
 /// # Errors
 /// UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_JSON.
-pub(super) async fn read(config: &Server, request: Request<Incoming>, may_be_empty: bool) -> Result<Params, ApiError> {
-    let (head, body) = request.into_parts();
+pub(super) async fn read(
+    config: &Server,
+    headers: &HeaderMap,
+    body: Incoming,
+    may_be_empty: bool,
+) -> Result<Params, ApiError> {
     let too_large = || {
         let message = format!("The body is larger than {} bytes.", config.max_body_bytes);
         ApiError::new(Code::PayloadTooLarge, message)
@@ -31,7 +35,7 @@ pub(super) async fn read(config: &Server, request: Request<Incoming>, may_be_emp
     if bytes.is_empty() && may_be_empty {
         return Ok(Params::new(serde_json::Map::new()));
     }
-    check_media_type(&head.headers)?;
+    check_media_type(headers)?;
     parse_object(&bytes).map(Params::new)
 }
 

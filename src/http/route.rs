@@ -122,37 +122,37 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
 }
 
 async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
-    let headers = request.headers().clone();
-    let key = auth::api_key(&headers);
-    let mut params = match *request.method() {
-        Method::GET => Params::new(query_object(request.uri().query().unwrap_or_default())?),
-        _ => body::read(&app.config.server, request, route == Route::KeyToken).await?,
+    let (head, body) = request.into_parts();
+    let headers = &head.headers;
+    let mut params = match head.method {
+        Method::GET => Params::new(query_object(head.uri.query().unwrap_or_default())?),
+        _ => body::read(&app.config.server, headers, body, route == Route::KeyToken).await?,
     };
     match route {
         Route::Token => authentication::token(app, params).await,
-        Route::KeyToken => authentication::web_api_key(app, key, params).await,
+        Route::KeyToken => authentication::web_api_key(app, auth::api_key(headers), params).await,
         Route::ReleaseToken => {
-            let token = auth::token(&headers, &mut params)?;
+            let token = auth::token(headers, &mut params)?;
             authentication::release(app, &token, params).await
         }
         Route::Show(family) => {
-            let session = sign_in(app, &headers, &mut params, Role::Read).await?;
+            let session = sign_in(app, headers, &mut params, Role::Read).await?;
             show::call(app, &session, family, params).await
         }
         Route::List(family) => {
-            let session = sign_in(app, &headers, &mut params, Role::Read).await?;
+            let session = sign_in(app, headers, &mut params, Role::Read).await?;
             list::call(app, &session, family, params).await
         }
         Route::CreatePairing(family) => {
-            let session = sign_in(app, &headers, &mut params, Role::Provision).await?;
+            let session = sign_in(app, headers, &mut params, Role::Provision).await?;
             create_pairing::call(app, &session, family, params).await
         }
         Route::AddSubscriptions => {
-            let session = sign_in(app, &headers, &mut params, Role::Provision).await?;
+            let session = sign_in(app, headers, &mut params, Role::Provision).await?;
             add_subscriptions::call(app, &session, params).await
         }
         Route::CancelSubscriptions => {
-            let session = sign_in(app, &headers, &mut params, Role::Provision).await?;
+            let session = sign_in(app, headers, &mut params, Role::Provision).await?;
             cancel_subscriptions::call(app, &session, params).await
         }
     }

@@ -3,7 +3,8 @@
 //! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. All else is doubt.
 
 use super::axis::{self, AxisFault};
-use super::{charset, decode, envelope, multipart};
+use super::envelope::{self, Opened};
+use super::{charset, decode, multipart};
 use crate::contract::{Contract, Operation, Verdict};
 use crate::request::{Fields, failure};
 use crate::upstream::HttpAnswer;
@@ -79,7 +80,7 @@ pub fn read(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> 
     let (text, is_faithful) = text_of(answer);
     let meaning = match xml::parse(&text, Limits::default()) {
         Ok(root) if is_faithful => match envelope::open(&root) {
-            Ok(_) => soap_meaning(contract, operation, answer, &root, &text),
+            Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), &text),
             Err(error) => http_meaning(answer, &text, &error.to_string()),
         },
         Ok(_) => http_meaning(answer, &text, "bytes that are not in the answer's charset"),
@@ -109,10 +110,11 @@ fn soap_meaning(
     contract: &Contract,
     operation: &Operation,
     answer: &HttpAnswer,
-    root: &xml::Element,
+    (root, opened): (&xml::Element, Opened<'_>),
     text: &str,
 ) -> Meaning {
-    if let Some(fault) = axis::soap_fault(root) {
+    let has_fault = opened.body.elements().any(|entry| &*entry.name.local == "Fault");
+    if let Some(fault) = has_fault.then(|| axis::soap_fault(root)).flatten() {
         let local = fault.code.rsplit('}').next().unwrap_or_default();
         let verdict = contract.verdict_of_fault(local);
         // Axis reads a fault only behind the statuses that it takes for SOAP.
@@ -127,11 +129,7 @@ fn soap_meaning(
             Verdict::Rejected => Meaning::Refused { reference: None, refusal },
         };
     }
-    let child = match envelope::open(root) {
-        Ok(opened) => opened.child,
-        Err(error) => return Meaning::Doubt(error.to_string()),
-    };
-    let Some(child) = child else { return Meaning::Doubt("the SOAP body is empty".to_owned()) };
+    let Some(child) = opened.child else { return Meaning::Doubt("the SOAP body is empty".to_owned()) };
     let decoded = match decode::answer(operation, child) {
         Ok(decoded) => decoded,
         Err(error) => return Meaning::Doubt(error.to_string()),
