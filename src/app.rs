@@ -41,7 +41,7 @@ pub struct App {
     /// Dates of the JSON face.
     pub dates: Dates,
     /// Bounds the password checks under way.
-    pub password_checks: Semaphore,
+    pub password_checks: Arc<Semaphore>,
     /// A hash that no password has, checked for unknown names.
     pub unknown_user_hash: String,
 }
@@ -111,7 +111,7 @@ impl App {
         Ok(Self {
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             dates: Dates(config.server.time_zone),
-            password_checks: Semaphore::new(PASSWORD_CHECKS),
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
             unknown_user_hash: hash_password(&random_hex()),
             processor: Arc::new(processor),
             config,

@@ -1,5 +1,8 @@
 //! `POST authentication/…`: a token for a password, a token for an API key, and the end of a token.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::error::{ApiError, Code};
@@ -7,6 +10,10 @@ use super::{Data, Params, data};
 use crate::account::{User, hash_secret, password_matches};
 use crate::app::App;
 use crate::request::random_hex;
+use crate::store::TokenOwner;
+
+/// How long a password waits to be checked.
+const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 
 /// `authentication/token`: user name, password and organisation (any; the gateway serves one) give a token.
 ///
@@ -24,12 +31,18 @@ pub async fn token(app: &App, mut params: Params) -> Result<Data, ApiError> {
         Some((user, hash)) => (Some(user), hash),
         None => (None, app.unknown_user_hash.clone()),
     };
-    let permit = app.password_checks.acquire().await.map_err(|e| ApiError::internal(e.to_string()))?;
-    let matches = tokio::task::spawn_blocking(move || password_matches(&password, &hash));
+    let permit = tokio::time::timeout(PASSWORD_WAIT, Arc::clone(&app.password_checks).acquire_owned()).await;
+    let Ok(Ok(permit)) = permit else {
+        return Err(ApiError::new(Code::TooManyRequests, "Too many are signing in at once."));
+    };
+    // The check runs on when the client goes, and so keeps its place.
+    let matches = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        password_matches(&password, &hash)
+    });
     let matches = matches.await.map_err(|e| ApiError::internal(e.to_string()))?;
-    drop(permit);
     match user.filter(|_| matches) {
-        Some(user) => issue(app, &user, unit).await,
+        Some(user) => issue(app, user, unit).await,
         None => Err(ApiError::new(Code::InvalidCredentials, "User name or password is wrong.")),
     }
 }
@@ -46,7 +59,7 @@ pub async fn web_api_key(app: &App, key: Option<String>, mut params: Params) -> 
         ApiError::new(Code::InvalidCredentials, message)
     })?;
     match app.store.key_user(hash_secret(&key)).await? {
-        Some(user) => issue(app, &user, unit).await,
+        Some(user) => issue(app, user, unit).await,
         None => Err(ApiError::new(Code::InvalidCredentials, "The API key is unknown.")),
     }
 }
@@ -64,12 +77,14 @@ pub async fn release(app: &App, token: &str, params: Params) -> Result<Data, Api
     data(&json!({}))
 }
 
-async fn issue(app: &App, user: &User, unit: Option<String>) -> Result<Data, ApiError> {
+async fn issue(app: &App, user: User, unit: Option<String>) -> Result<Data, ApiError> {
     if unit.is_some_and(|unit| unit != user.unit.id) {
         return Err(ApiError::invalid("$.unit", "The user does not belong to this unit."));
     }
     let token = random_hex();
-    let expires_at = app.clock.now() + app.config.auth.token_ttl_s;
-    app.store.add_token(hash_secret(&token), &user.id, expires_at).await?;
+    let now = app.clock.now();
+    let expires_at = now + app.config.auth.token_ttl_s;
+    let owner = TokenOwner { user: Arc::new(user), expires_at };
+    app.store.add_token(hash_secret(&token), &owner, now).await?;
     data(&json!({ "token": token }))
 }

@@ -50,6 +50,8 @@ codes! {
     PayloadTooLarge = "PAYLOAD_TOO_LARGE",
     /// The body is not declared as application/json.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
+    /// Too many are signing in at once; try again after `Retry-After`.
+    TooManyRequests = "TOO_MANY_REQUESTS",
     /// Something inside failed; the log has it under the X-Request-Id.
     InternalError = "INTERNAL_ERROR",
     /// The gateway cannot take requests now; try again after `Retry-After`.

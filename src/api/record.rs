@@ -112,6 +112,7 @@ impl<'r> Record<'r> {
         let asked = &request.asked;
         let failure = request.failure.as_ref();
         let date = |moment: Option<DateTime<Utc>>| moment.map(|m| dates.print(m));
+        let is_waiting = request.state == State::Pending && !request.uncertain;
         Self {
             id: asked.id.as_str(),
             number: request.number.to_string(),
@@ -142,7 +143,7 @@ impl<'r> Record<'r> {
                     State::Pending => "waiting",
                 },
                 attempts: request.attempts,
-                next_attempt_date: date(request.next_attempt_at.filter(|_| request.state == State::Pending)),
+                next_attempt_date: date(request.next_attempt_at.filter(|_| is_waiting)),
                 uncertain: request.uncertain,
                 result: None,
             },

@@ -1,7 +1,7 @@
 //! Accepts connections, speaks TLS where configured, and lets those under way finish at shutdown.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -28,7 +28,7 @@ pub async fn serve(
     tls: Option<TlsAcceptor>,
     mut shutdown: Shutdown,
 ) -> Connections {
-    let connections = GracefulShutdown::new();
+    let connections = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
     let places = Arc::new(Semaphore::new(app.config.server.max_connections));
     let mut tasks = JoinSet::new();
     loop {
@@ -40,25 +40,26 @@ pub async fn serve(
             () = shutdown.wait() => break,
         };
         let (place, stream) = stream;
-        let (app, tls, watcher) = (Arc::clone(&app), tls.clone(), connections.watcher());
+        let (app, tls, connections) = (Arc::clone(&app), tls.clone(), Arc::clone(&connections));
+        let mut shutdown = shutdown.clone();
         tasks.spawn(async move {
             let _place = place;
             drop(stream.set_nodelay(true));
-            match tls {
-                None => talk(app, stream, watcher).await,
-                Some(tls) => {
-                    let handshake = tokio::time::timeout(app.config.server.header_timeout_s, tls.accept(stream));
-                    match handshake.await {
-                        Ok(Ok(stream)) => talk(app, stream, watcher).await,
-                        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                        Err(_) => tracing::debug!("TLS handshake took too long"),
-                    }
-                }
+            let Some(tls) = tls else { return talk(app, stream, &connections).await };
+            let handshake = tokio::time::timeout(app.config.server.header_timeout_s, tls.accept(stream));
+            tokio::select! {
+                shaken = handshake => match shaken {
+                    Ok(Ok(stream)) => talk(app, stream, &connections).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!("TLS handshake took too long"),
+                },
+                () = shutdown.wait() => {}
             }
         });
         while tasks.try_join_next().is_some() {}
     }
-    Connections { open: connections, tasks }
+    let open = connections.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+    Connections { open, tasks }
 }
 
 /// The connections still open at shutdown; dropping it cuts them off.
@@ -90,7 +91,7 @@ async fn accept(listener: &TcpListener, shutdown: &mut Shutdown) -> Option<TcpSt
     }
 }
 
-async fn talk<S>(app: Arc<App>, stream: S, watcher: hyper_util::server::graceful::Watcher)
+async fn talk<S>(app: Arc<App>, stream: S, connections: &Mutex<Option<GracefulShutdown>>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -104,6 +105,9 @@ where
         .header_read_timeout(header_timeout)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
+    // Taken only now: a client that never speaks must not hold up a shutdown.
+    let watcher = connections.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher);
+    let Some(watcher) = watcher else { return };
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
     }

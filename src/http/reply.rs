@@ -10,7 +10,7 @@ use crate::config::HttpStatusMode;
 
 /// Header with the id of a request, in every answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Seconds after which a client may try again when the gateway is unavailable.
+/// Seconds after which a client may try again when the gateway cannot take its request.
 const RETRY_AFTER_S: &str = "5";
 
 /// What a reply is made of.
@@ -49,7 +49,7 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
     if let Some(allow) = allow {
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     }
-    if error.code == Code::Unavailable {
+    if matches!(error.code, Code::Unavailable | Code::TooManyRequests) {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
     reply
@@ -80,6 +80,7 @@ pub fn status_of(code: Code) -> StatusCode {
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

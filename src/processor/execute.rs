@@ -28,10 +28,10 @@ pub(super) async fn execute(
     request.settle(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
     let stored = processor.store.settle(vec![Settlement { request: request.clone(), attempt }]).await;
-    if let Err(error) = &stored {
-        tracing::error!(number = request.number, %error, "the outcome of a request could not be stored");
+    match &stored {
+        Ok(()) => processor.waiting.tell(&request),
+        Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),
     }
-    processor.waiting.tell(&request);
     stored.map(|()| request)
 }
 

@@ -133,9 +133,9 @@ impl Processor {
         mut outcome: waiting::Watch<'_>,
     ) -> Result<ProvisioningRequest, StoreError> {
         let number = RecordKey::Number(request.number);
-        // It may have ended before it was watched.
+        // It may have been tried before it was watched.
         let seen = self.store.find(None, number.clone()).await?.unwrap_or(request);
-        if seen.state != State::Pending {
+        if seen.state != State::Pending || seen.attempts > 0 {
             return Ok(seen);
         }
         match tokio::time::timeout(self.immediate_wait, outcome.ended()).await {

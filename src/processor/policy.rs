@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::request::{Failure, Outcome, failure};
-use crate::soap::answer::{Meaning, Refusal};
+use crate::soap::answer::Meaning;
 use crate::upstream::{CallFailure, Obstacle};
 
 /// How often and when a request that was not delivered is tried again.
@@ -20,7 +20,7 @@ pub(super) struct RetryRule {
 }
 
 impl RetryRule {
-    /// Full jitter: between half of the doubled delay and the whole of it. `jitter` is from 0 to 1.
+    /// Equal jitter: between half of the doubled delay and the whole of it. `jitter` is from 0 to 1.
     fn delay(&self, attempt: u32, jitter: f64) -> Duration {
         let doubled = self.initial.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(30)));
         doubled.min(self.max).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
@@ -51,8 +51,8 @@ pub(super) struct Moment {
 pub(super) fn of_answer(meaning: Meaning, rule: &RetryRule, moment: Moment) -> Outcome {
     match meaning {
         Meaning::Done { reference, .. } => Outcome::Completed { reference },
-        Meaning::Refused { reference, refusal } => Outcome::Rejected { reference, failure: refused(refusal) },
-        Meaning::Busy(refusal) => rule.not_delivered(moment.attempt, refused(refusal), moment.now, moment.jitter),
+        Meaning::Refused { reference, failure } => Outcome::Rejected { reference, failure },
+        Meaning::Busy(failure) => rule.not_delivered(moment.attempt, failure, moment.now, moment.jitter),
         Meaning::Doubt(what) => Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what) },
     }
 }
@@ -69,11 +69,6 @@ pub(super) fn of_failure(call: &CallFailure, rule: &RetryRule, moment: Moment) -
         }
         CallFailure::Doubt { what, .. } => Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what.clone()) },
     }
-}
-
-fn refused(refusal: Refusal) -> Failure {
-    let Refusal { code, description, provider_code, provider_description } = refusal;
-    Failure { code, description, provider_code, provider_description }
 }
 
 fn ours(code: &str, what: String) -> Failure {

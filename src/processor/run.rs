@@ -14,7 +14,7 @@ impl Processor {
     /// Runs until shutdown; then nothing new is started.
     pub async fn run(self: Arc<Self>, mut shutdown: Shutdown) {
         while !shutdown.is_set() {
-            let pause = match self.start_ready().await {
+            let pause = match self.start_ready(&shutdown).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::error!(%error, "the processing run cannot read the store");
@@ -27,14 +27,15 @@ impl Processor {
                 () = shutdown.wait() => {}
             }
         }
+        self.waiting.close();
     }
 
     /// Starts all that is ready, and returns how long nothing else will be.
-    async fn start_ready(self: &Arc<Self>) -> Result<Duration, StoreError> {
+    async fn start_ready(self: &Arc<Self>, shutdown: &Shutdown) -> Result<Duration, StoreError> {
         if !self.is_effective {
             return Ok(self.poll);
         }
-        loop {
+        while !shutdown.is_set() {
             // What arrives from here on wakes the run anew.
             self.is_anything_held.store(false, Ordering::Release);
             let now = self.clock.now();
@@ -51,6 +52,7 @@ impl Processor {
             }
             self.spawn(claimed, permits);
         }
+        Ok(self.poll)
     }
 
     /// As many permits as are free now; `None` when all requests that may be under way are.

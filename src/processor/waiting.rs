@@ -9,19 +9,37 @@ use crate::request::ProvisioningRequest;
 
 /// The calls waiting, by the number of their request.
 #[derive(Default)]
-pub(super) struct Waiting(Mutex<HashMap<i64, oneshot::Sender<ProvisioningRequest>>>);
+pub(super) struct Waiting(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    calls: HashMap<i64, oneshot::Sender<ProvisioningRequest>>,
+    /// Nothing is sent any more: waiting is in vain.
+    is_closed: bool,
+}
 
 impl Waiting {
     /// Starts to watch a request.
     pub(super) fn watch(&self, number: i64) -> Watch<'_> {
         let (sender, ended) = oneshot::channel();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.is_closed {
+            state.calls.insert(number, sender);
+        }
+        drop(state);
         Watch { waiting: self, number, ended }
+    }
+
+    /// Ends all waiting, now and from now on.
+    pub(super) fn close(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_closed = true;
+        state.calls.clear();
     }
 
     /// Tells whoever watches the request how an attempt left it.
     pub(super) fn tell(&self, request: &ProvisioningRequest) {
-        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.number);
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&request.number);
         if let Some(sender) = sender {
             drop(sender.send(request.clone()));
         }
@@ -44,6 +62,6 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&self.number);
     }
 }

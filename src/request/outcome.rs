@@ -63,7 +63,9 @@ impl ProvisioningRequest {
             self.attempts = attempt.attempt;
             self.sent = attempt.sent;
             self.response.clone_from(&attempt.response);
-            self.executed_at = Some(attempt.started_at);
+            if attempt.sent {
+                self.executed_at = Some(attempt.started_at);
+            }
         }
         match outcome {
             Outcome::Completed { reference } => {

@@ -3,10 +3,11 @@
 //! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. All else is doubt.
 
 use super::axis::{self, AxisFault};
+use super::charset::{self, Decoded};
 use super::envelope::{self, Opened};
-use super::{charset, decode, multipart};
+use super::{decode, multipart};
 use crate::contract::{Contract, Operation, Verdict};
-use crate::request::{Fields, failure};
+use crate::request::{Failure, Fields, failure};
 use crate::upstream::HttpAnswer;
 use crate::xml::{self, Limits};
 
@@ -33,60 +34,50 @@ pub enum Meaning {
     Refused {
         /// Transaction id, where there is one.
         reference: Option<String>,
-        /// Why, in our words for it.
-        refusal: Refusal,
+        /// Why.
+        failure: Failure,
     },
     /// Not taken in now; later perhaps.
-    Busy(Refusal),
+    Busy(Failure),
     /// Nothing that can be relied on.
     Doubt(String),
 }
 
-/// A refusal, as the record shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// error_code.
-    pub code: String,
-    /// error_description.
-    pub description: Option<String>,
-    /// provider_error_code.
-    pub provider_code: Option<String>,
-    /// provider_error_description.
-    pub provider_description: Option<String>,
+fn of_status(code: String, message: Option<String>) -> Failure {
+    Failure {
+        code: code.clone(),
+        description: message.clone(),
+        provider_code: Some(code),
+        provider_description: message,
+    }
 }
 
-impl Refusal {
-    fn from_status(code: String, message: Option<String>) -> Self {
-        Self {
-            code: code.clone(),
-            description: message.clone(),
-            provider_code: Some(code),
-            provider_description: message,
-        }
+fn of_fault(fault: AxisFault) -> Failure {
+    Failure {
+        code: failure::AXIS_FAULT.to_owned(),
+        description: Some(fault.text),
+        provider_code: Some(fault.code),
+        provider_description: Some(fault.string),
     }
+}
 
-    fn from_axis(fault: AxisFault) -> Self {
-        Self {
-            code: failure::AXIS_FAULT.to_owned(),
-            description: Some(fault.text),
-            provider_code: Some(fault.code),
-            provider_description: Some(fault.string),
-        }
-    }
+fn busy(failure: Failure) -> Meaning {
+    Meaning::Busy(Failure { code: failure::UPSTREAM_BUSY.to_owned(), ..failure })
 }
 
 /// Reads an answer to a call of `operation`.
 pub fn read(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> Reading {
-    let (text, is_faithful) = text_of(answer);
-    let meaning = match xml::parse(&text, Limits::default()) {
-        Ok(root) if is_faithful => match envelope::open(&root) {
-            Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), &text),
-            Err(error) => http_meaning(answer, &text, &error.to_string()),
+    let (whole, message) = texts_of(answer);
+    let Decoded { text, is_faithful } = message.as_ref().unwrap_or(&whole);
+    let meaning = match xml::parse(text, Limits::default()) {
+        Ok(root) if *is_faithful => match envelope::open(&root) {
+            Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), text),
+            Err(error) => http_meaning(answer, text, &error.to_string()),
         },
-        Ok(_) => http_meaning(answer, &text, "bytes that are not in the answer's charset"),
-        Err(error) => http_meaning(answer, &text, &error.to_string()),
+        Ok(_) => http_meaning(answer, text, "bytes that are not in the answer's charset"),
+        Err(error) => http_meaning(answer, text, &error.to_string()),
     };
-    Reading { text, meaning }
+    Reading { text: whole.text, meaning }
 }
 
 /// The text of a body that is not, or not yet, read as SOAP.
@@ -94,16 +85,14 @@ pub fn text_of_partial(body: &[u8], content_type: Option<&str>) -> String {
     charset::decode(body, content_type).text
 }
 
-fn text_of(answer: &HttpAnswer) -> (String, bool) {
+/// The text of the body, and that of the message in it, which differ where the answer has several parts.
+fn texts_of(answer: &HttpAnswer) -> (Decoded, Option<Decoded>) {
     let content_type = answer.content_type.as_deref();
     let root = content_type
         .filter(|value| multipart::is_multipart(value))
         .and_then(|value| multipart::root_part(value, &answer.body));
-    let decoded = match &root {
-        Some(part) => charset::decode(part.body, part.content_type.as_deref()),
-        None => charset::decode(&answer.body, content_type),
-    };
-    (decoded.text, decoded.is_faithful)
+    let message = root.map(|part| charset::decode(part.body, part.content_type.as_deref()));
+    (charset::decode(&answer.body, content_type), message)
 }
 
 fn soap_meaning(
@@ -122,11 +111,11 @@ fn soap_meaning(
             true => axis::http_error(answer.status, &answer.reason, text),
             false => fault,
         };
-        let refusal = Refusal::from_axis(shown);
+        let failure = of_fault(shown);
         return match verdict {
-            Verdict::Retry => Meaning::Busy(refusal),
+            Verdict::Retry => busy(failure),
             Verdict::Completed => Meaning::Done { reference: None, results: Fields::new() },
-            Verdict::Rejected => Meaning::Refused { reference: None, refusal },
+            Verdict::Rejected => Meaning::Refused { reference: None, failure },
         };
     }
     let Some(child) = opened.child else { return Meaning::Doubt("the SOAP body is empty".to_owned()) };
@@ -139,20 +128,19 @@ fn soap_meaning(
     }
     match contract.verdict_of_status(&decoded.status) {
         Verdict::Completed => Meaning::Done { reference: decoded.reference, results: decoded.results },
-        Verdict::Rejected => Meaning::Refused {
-            reference: decoded.reference,
-            refusal: Refusal::from_status(decoded.status, decoded.message),
-        },
-        Verdict::Retry => Meaning::Busy(Refusal::from_status(decoded.status, decoded.message)),
+        Verdict::Rejected => {
+            Meaning::Refused { reference: decoded.reference, failure: of_status(decoded.status, decoded.message) }
+        }
+        Verdict::Retry => busy(of_status(decoded.status, decoded.message)),
     }
 }
 
 /// An answer without a SOAP message: only its status counts. (contract: delivery; how far did the bytes get)
 fn http_meaning(answer: &HttpAnswer, text: &str, why: &str) -> Meaning {
-    let refusal = || Refusal::from_axis(axis::http_error(answer.status, &answer.reason, text));
+    let failure = || of_fault(axis::http_error(answer.status, &answer.reason, text));
     match answer.status {
-        429 | 503 => Meaning::Busy(Refusal { code: failure::UPSTREAM_BUSY.to_owned(), ..refusal() }),
-        300..=499 => Meaning::Refused { reference: None, refusal: refusal() },
+        429 | 503 => busy(failure()),
+        300..=499 => Meaning::Refused { reference: None, failure: failure() },
         status => Meaning::Doubt(format!("HTTP {status} without a SOAP message: {why}")),
     }
 }

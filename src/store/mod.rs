@@ -130,8 +130,8 @@ pub trait Store: Send + Sync {
     async fn user(&self, username: &str) -> Result<Option<(User, String)>, StoreError>;
     /// Ends a user: no sign-in any more, tokens and keys gone; records still name it. False if there is none.
     async fn remove_user(&self, username: &str) -> Result<bool, StoreError>;
-    /// Adds a token, by its hash.
-    async fn add_token(&self, hash: [u8; 32], user_id: &str, expires_at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Adds a token, by its hash; those long expired at `now` go.
+    async fn add_token(&self, hash: [u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError>;
     /// Whose token it is, and when it expires.
     async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError>;
     /// Ends a token. False if there is none.
@@ -151,7 +151,4 @@ pub trait Store: Send + Sync {
     async fn entries(&self, kind: EntryKind, key: Key, values: Vec<String>) -> Result<Vec<Entry>, StoreError>;
     /// The entries of a kind, by name.
     async fn catalogue(&self, kind: EntryKind) -> Result<Vec<Entry>, StoreError>;
-
-    /// Can it be written? Commits nothing.
-    async fn check_writable(&self) -> Result<(), StoreError>;
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::account::{ApiKey, Role, User};
 use crate::store::{StoreError, TokenOwner};
+
+/// How long an expired token is kept.
+const EXPIRED_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// The columns that [`row_to_user`] reads, in its order, for a table alias `u`.
 pub(super) const USER_COLUMNS: &str = "u.id, u.username, u.person_name, u.email, u.role, u.unit";
@@ -62,8 +65,8 @@ pub(super) fn remove_user(db: &Connection, username: &str) -> Result<bool, Store
     let id: Option<String> = db
         .query_row(
             "-- remove_user
-             UPDATE user SET removed_at = ?2 WHERE username = ?1 AND removed_at IS NULL RETURNING id",
-            params![username, Utc::now().timestamp_millis()],
+             UPDATE user SET removed_at = unixepoch() * 1000 WHERE username = ?1 AND removed_at IS NULL RETURNING id",
+            [username],
             |row| row.get(0),
         )
         .optional()?;
@@ -76,14 +79,13 @@ pub(super) fn remove_user(db: &Connection, username: &str) -> Result<bool, Store
 pub(super) fn add_token(
     db: &Connection,
     hash: &[u8; 32],
-    user_id: &str,
-    expires_at: DateTime<Utc>,
+    owner: &TokenOwner,
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    // A day's grace keeps expiry a matter of the reader's clock, not of this clean-up.
     db.prepare_cached("-- add_token: clean up\nDELETE FROM token WHERE expires_at < ?1")?
-        .execute([Utc::now().timestamp_millis() - 86_400_000])?;
+        .execute([(now - EXPIRED_KEPT).timestamp_millis()])?;
     db.prepare_cached("-- add_token\nINSERT INTO token (hash, user_id, expires_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![hash, user_id, expires_at.timestamp_millis()])?;
+        .execute(params![hash, owner.user.id, owner.expires_at.timestamp_millis()])?;
     Ok(())
 }
 

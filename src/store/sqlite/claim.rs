@@ -27,25 +27,23 @@ pub(super) fn claim(
 ) -> Result<Vec<ProvisioningRequest>, StoreError> {
     let mut numbers: Vec<i64> = Vec::new();
     let mut ready = db.prepare_cached(READY)?;
-    let mut lease = db.prepare_cached("-- claim\nUPDATE request SET lease = ?2 WHERE number = ?1")?;
+    let mut lease = db.prepare_cached(
+        "-- claim\nUPDATE request SET lease = ?2, process_name = ?3, process_id = ?2 WHERE number = ?1",
+    )?;
     for priority in Priority::ALL {
         let room = i64::try_from(limit - numbers.len()).unwrap_or(i64::MAX);
         let rows = ready.query_map(params![priority.as_str(), now.timestamp_millis(), room], |row| row.get(0))?;
         let found: Vec<i64> = rows.collect::<Result<_, _>>()?;
         for number in &found {
-            lease.execute(params![number, run])?;
+            lease.execute(params![number, run, process::RUN])?;
         }
         numbers.extend(found);
     }
-    let mut claimed = request_read::by_numbers(db, &numbers)?;
-    for request in &mut claimed {
-        request.process_name = process::RUN;
-        request.process_id = Some(run.to_owned());
-    }
-    Ok(claimed)
+    request_read::by_numbers(db, &numbers)
 }
 
-/// The store has one process: whatever is leased when it starts was under way when the last one died.
+/// The store has one process: whatever is leased when it starts was under way when the last one died. Its bytes may have
+/// gone out, so the record shows them, and an attempt that nothing is known of.
 pub(super) fn recover(db: &Connection, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let unknown = Failure {
         code: failure::OUTCOME_UNKNOWN.to_owned(),
@@ -54,17 +52,25 @@ pub(super) fn recover(db: &Connection, now: DateTime<Utc>) -> Result<usize, Stor
     };
     let mut statement = db.prepare_cached(
         "-- recover
-         UPDATE request SET lease = NULL, uncertain = 1, failure = ?1, updated_at = ?2
+         UPDATE request SET lease = NULL, uncertain = 1, failure = ?1, updated_at = ?2, sent = body IS NOT NULL,
+             attempts = attempts + 1
          WHERE family IN (?3, ?4) AND state = 'PENDING' AND lease IS NOT NULL
-         RETURNING number, cards",
+         RETURNING number, cards, attempts",
     )?;
     let json = request_write::failure_to_json(&unknown)?;
     let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
     let values = params![json, now.timestamp_millis(), web, sms];
-    let rows = statement.query_map(values, |row| Ok((row.get(0)?, request_read::json(row, 1)?.unwrap_or_default())))?;
-    let lost: Vec<(i64, Vec<String>)> = rows.collect::<Result<_, _>>()?;
-    for (number, cards) in &lost {
+    let rows = statement
+        .query_map(values, |row| Ok((row.get(0)?, request_read::json(row, 1)?.unwrap_or_default(), row.get(2)?)))?;
+    let lost: Vec<(i64, Vec<String>, u32)> = rows.collect::<Result<_, _>>()?;
+    for (number, cards, attempt) in &lost {
         request_write::leave_lanes(db, *number, cards)?;
+        db.prepare_cached(
+            "-- recover: attempt
+             INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, error)
+             SELECT number, ?2, updated_at, 0, sent, ?3 FROM request WHERE number = ?1",
+        )?
+        .execute(params![number, attempt, unknown.description])?;
     }
     Ok(lost.len())
 }

@@ -111,7 +111,8 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<(), StoreError> {
-        self.writer.write(move |db| batch.iter().try_for_each(|s| request_write::settle(db, s))).await
+        let batch = Arc::new(batch);
+        self.writer.write_surely(move |db| batch.iter().try_for_each(|s| request_write::settle(db, s))).await
     }
 
     async fn recover(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
@@ -152,9 +153,9 @@ impl Store for SqliteStore {
         self.writer.write(move |db| accounts::remove_user(db, &username)).await
     }
 
-    async fn add_token(&self, hash: [u8; 32], user_id: &str, expires_at: DateTime<Utc>) -> Result<(), StoreError> {
-        let user_id = user_id.to_owned();
-        self.writer.write(move |db| accounts::add_token(db, &hash, &user_id, expires_at)).await
+    async fn add_token(&self, hash: [u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let owner = owner.clone();
+        self.writer.write(move |db| accounts::add_token(db, &hash, &owner, now)).await
     }
 
     async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError> {
@@ -201,9 +202,5 @@ impl Store for SqliteStore {
 
     async fn catalogue(&self, kind: EntryKind) -> Result<Vec<Entry>, StoreError> {
         self.readers.read(move |db| catalogue::all(db, kind)).await
-    }
-
-    async fn check_writable(&self) -> Result<(), StoreError> {
-        self.writer.write(|_| Ok(())).await
     }
 }

@@ -83,9 +83,14 @@ fn next_sequence_number(db: &Connection, cards: &[String]) -> Result<i64, StoreE
     Ok(last + 1)
 }
 
-/// Is an earlier due request of one of its cards open?
+/// Is another due request of one of its cards open, or under way?
 fn is_held_up(db: &Connection, new: &NewRequest) -> Result<bool, StoreError> {
-    let mut statement = db.prepare_cached("-- is_held_up\nSELECT 1 FROM lane WHERE card = ?1 AND due <= ?2 LIMIT 1")?;
+    let mut statement = db.prepare_cached(
+        "-- is_held_up
+         SELECT 1 FROM lane WHERE card = ?1
+             AND (due <= ?2 OR EXISTS (SELECT 1 FROM request o WHERE o.number = lane.number AND o.lease IS NOT NULL))
+         LIMIT 1",
+    )?;
     for card in &new.cards {
         if statement.exists(params![card, new.created_at.timestamp_millis()])? {
             return Ok(true);

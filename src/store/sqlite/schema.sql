@@ -19,6 +19,8 @@ CREATE TABLE token (
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX token_expires_at ON token (expires_at);
+
 CREATE TABLE api_key (
     id TEXT PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,

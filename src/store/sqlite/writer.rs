@@ -8,6 +8,7 @@
 
 use std::sync::Mutex;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,8 @@ use crate::store::StoreError;
 
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
+/// Between two tries at a write that must not be refused.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// What became of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,20 +55,36 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Runs `write` inside a transaction, and returns what it returned once that is committed.
+    /// Runs `write` inside a transaction, and returns what it returned once that is committed. When too many wait it is
+    /// refused at once.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let stopped = || StoreError::Unavailable("the writer has stopped".to_owned());
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Pending { write, result: None, reply });
+        let (job, answer) = Pending::new(write);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.try_send(job).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The same for what must not be refused: it waits for room, and is tried again while another process holds the
+    /// database.
+    pub(super) async fn write_surely<T: Send + 'static>(
+        &self,
+        write: impl FnMut(&Connection) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Result<T, StoreError> {
+        loop {
+            let (job, answer) = Pending::new(write.clone());
+            let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+            jobs.send(job).await.map_err(|_| stopped())?;
+            match answer.await.unwrap_or_else(|_| Err(stopped())) {
+                Err(StoreError::Busy) => tokio::time::sleep(BUSY_PAUSE).await,
+                result => return result,
+            }
+        }
     }
 }
 
@@ -79,10 +98,21 @@ impl Drop for Writer {
     }
 }
 
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".to_owned())
+}
+
 struct Pending<T, F> {
     write: F,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send + 'static, F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static> Pending<T, F> {
+    fn new(write: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Self { write, result: None, reply }), answer)
+    }
 }
 
 impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pending<T, F> {
