@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::{Role, Unit, User, hash_password};
@@ -158,7 +159,7 @@ pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
     }
 }
 
-/// Where Conax is: the configured URL, or a simulator that is started here and serves until `shutdown`.
+/// Where Conax is: the configured URL, or a simulator that is started here and serves until `shutdown`; its task.
 ///
 /// # Errors
 /// The simulator's address is not free.
@@ -167,16 +168,16 @@ pub async fn start_upstream(
     contract: &Arc<Contract>,
     clock: &Arc<dyn Clock>,
     shutdown: Shutdown,
-) -> Result<String, StartError> {
+) -> Result<(String, Option<JoinHandle<()>>), StartError> {
     if let UpstreamTarget::Url(url) = &config.upstream.url {
-        return Ok(url.clone());
+        return Ok((url.clone(), None));
     }
     let failed = |e: std::io::Error| StartError(vec![format!("simulator.listen {}: {e}", config.simulator.listen)]);
     let listener = TcpListener::bind(config.simulator.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let simulator = Simulator::new(config.simulator.clone(), Arc::clone(contract), Arc::clone(clock));
-    tokio::spawn(simulator.serve(listener, shutdown));
-    Ok(format!("http://{address}{}", contract.base_path()))
+    let serving = tokio::spawn(simulator.serve(listener, shutdown));
+    Ok((format!("http://{address}{}", contract.base_path()), Some(serving)))
 }
 
 /// Makes the first user where there is none.

@@ -7,15 +7,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Why TLS cannot be served.
-#[derive(Debug, thiserror::Error)]
-#[error("{setting}: {what}")]
-pub struct TlsFault {
-    /// The setting at fault.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub what: String,
-}
+use crate::config::FileFault;
 
 /// Makes *ring* the crypto provider of the whole process; called again it does nothing.
 pub fn install_provider() {
@@ -26,8 +18,8 @@ pub fn install_provider() {
 ///
 /// # Errors
 /// A file that cannot be read, or that holds no usable certificate or key, or two that do not belong together.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsFault> {
-    let fault = |setting, file: &Path, e: &dyn std::fmt::Display| TlsFault {
+pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, FileFault> {
+    let fault = |setting, file: &Path, e: &dyn std::fmt::Display| FileFault {
         setting,
         what: format!("{}: {e}", file.display()),
     };

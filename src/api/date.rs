@@ -8,6 +8,9 @@ use super::error::ApiError;
 /// The form of a date without an offset.
 const FORM: &str = "%Y-%m-%dT%H:%M:%S";
 
+/// The same, digit for digit.
+const SHAPE: &str = "0000-00-00T00:00:00";
+
 /// Reads and prints dates in one time zone.
 #[derive(Clone, Copy, Debug)]
 pub struct Dates(pub Tz);
@@ -25,6 +28,15 @@ impl Dates {
     /// # Errors
     /// Not of the form, not a date, or an hour that the time zone skips.
     pub fn parse(&self, place: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
+        // chrono also takes 2014-1-3T9:0:0 and the second 60.
+        let has_form = text.is_ascii()
+            && text.len() >= 19
+            && text
+                .bytes()
+                .take(19)
+                .zip(SHAPE.bytes())
+                .all(|(b, s)| if s == b'0' { b.is_ascii_digit() } else { b == s });
+        let is_leap = text.get(17..19) == Some("60");
         let in_years = |moment: &DateTime<Utc>| (1970..=9999).contains(&chrono::Datelike::year(moment));
         let moment = match NaiveDateTime::parse_from_str(text, FORM) {
             Ok(local) => match self.0.from_local_datetime(&local) {
@@ -36,9 +48,11 @@ impl Dates {
             }
             Err(_) => None,
         };
-        moment.filter(in_years).ok_or_else(|| {
-            let message =
-                format!("The date must be yyyy-MM-ddTHH:mm:ss (in {}), optionally with an offset or Z.", self.0);
+        moment.filter(|m| has_form && !is_leap && in_years(m)).ok_or_else(|| {
+            let message = format!(
+                "The date must exist and be yyyy-MM-ddTHH:mm:ss (in {}), optionally with an offset or Z.",
+                self.0
+            );
             ApiError::invalid(place, message)
         })
     }
@@ -61,6 +75,9 @@ mod tests {
             "2014-13-30T09:00:00",
             "2014-03-30T03:30:00",
             "now",
+            "2014-1-3T9:0:0",
+            "2014-10-30T09:00:60",
+            "+2014-10-30T09:00:00",
             "2014-10-30 09:00:00Z",
             "99999-01-01T00:00:00",
         ] {

@@ -28,6 +28,7 @@ pub fn query_object(query: &str) -> Result<Map<String, Value>, ApiError> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name)?, decode(value)?);
         if map.contains_key(&name) {
+            let name: String = name.chars().take(64).collect();
             return Err(ApiError::invalid(format!("$.{name}"), format!("{name} is given twice.")));
         }
         map.insert(name, Value::String(value));

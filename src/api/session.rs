@@ -91,3 +91,41 @@ impl Sessions {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(hash);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Unit;
+    use crate::clock::ManualClock;
+    use crate::store::{Options, SqliteStore};
+
+    #[tokio::test]
+    async fn a_token_ends_at_its_time_and_soon_after_it_is_gone_from_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            data_dir: folder.path().to_owned(),
+            queue: 8,
+            readers: 1,
+            read_timeout: std::time::Duration::from_secs(1),
+        };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
+        let clock = Arc::new(ManualClock::new(Utc::now()));
+        let (id, username) = ("1".to_owned(), "u".to_owned());
+        let user = User { id, username, person_name: None, email: None, role: Role::Read, unit: Unit::default() };
+        store.add_user(user.clone(), String::new()).await.unwrap();
+        let owner = TokenOwner { user: Arc::new(user), expires_at: clock.now() + TimeDelta::hours(2) };
+        for token in ["a", "b"] {
+            store.add_token(hash_secret(token), &owner, clock.now()).await.unwrap();
+        }
+        let sessions = Sessions::new(Arc::clone(&store), Arc::<ManualClock>::clone(&clock));
+        assert!(sessions.find("a").await.is_ok() && sessions.find("b").await.is_ok());
+        assert_eq!(sessions.find("c").await.unwrap_err().code, Code::InvalidToken);
+        store.remove_token(hash_secret("b")).await.unwrap();
+        clock.advance(BELIEVED);
+        assert_eq!(sessions.find("b").await.unwrap_err().code, Code::InvalidToken);
+        clock.advance(TimeDelta::hours(2) - BELIEVED - TimeDelta::milliseconds(1));
+        assert!(sessions.find("a").await.is_ok());
+        clock.advance(TimeDelta::milliseconds(1));
+        assert_eq!(sessions.find("a").await.unwrap_err().code, Code::InvalidToken);
+    }
+}

@@ -11,8 +11,9 @@ use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, UpstreamTarget};
 use crate::request::random_hex;
+use crate::shutdown::{self, Signals};
 use crate::store::Store;
-use crate::{shutdown, telemetry, tls};
+use crate::{telemetry, tls};
 
 /// The user that is made when none is named.
 const FIRST_USER: &str = "admin";
@@ -58,17 +59,16 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         .map_err(|e| Failed(format!("server.listen {}: {e}", config.server.listen)))?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
-    let base_url = app::start_upstream(&config, &contract, &clock, simulator_shutdown).await?;
+    let (base_url, simulator) = app::start_upstream(&config, &contract, &clock, simulator_shutdown).await?;
     if config.upstream.url == UpstreamTarget::Simulator {
         app::load_sample_catalogue(store.as_ref()).await?;
     }
     make_first_user(store.as_ref(), &url).await?;
 
     let (trigger, shutdown) = shutdown::channel();
+    let mut signals = Signals::listen()?;
     let signal = tokio::spawn(async move {
-        if let Err(error) = shutdown::signal().await {
-            tracing::error!(%error, "cannot listen for signals");
-        }
+        signals.wait().await;
         tracing::info!("stopping: finishing what is under way");
         trigger.set();
     });
@@ -78,6 +78,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let in_time = app.serve(listener, shutdown).await?;
     signal.abort();
     simulator_trigger.set();
+    if let Some(simulator) = simulator {
+        simulator.await.map_err(|e| Failed(e.to_string()))?;
+    }
     if !in_time {
         tracing::warn!("requests were still under way when the grace period ended");
     }
@@ -99,10 +102,13 @@ fn lock(config: &Config) -> Result<File, Failed> {
 
 /// Makes the first user where there is none, and shows how to sign in as it.
 async fn make_first_user(store: &dyn Store, url: &str) -> Result<(), Failed> {
-    let given = std::env::var(BOOTSTRAP.0).ok().zip(std::env::var(BOOTSTRAP.1).ok());
-    if let Some((username, password)) = given {
-        app::make_first_user(store, &username, &password).await?;
-        return Ok(());
+    match (std::env::var(BOOTSTRAP.0), std::env::var(BOOTSTRAP.1)) {
+        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => {
+            app::make_first_user(store, &username, &password).await?;
+            return Ok(());
+        }
+        (Err(_), Err(_)) => {}
+        _ => return Err(Failed(format!("{} and {} go together, and must not be empty", BOOTSTRAP.0, BOOTSTRAP.1))),
     }
     let password = random_hex().to_lowercase();
     if app::make_first_user(store, FIRST_USER, &password).await? {

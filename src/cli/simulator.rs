@@ -8,8 +8,9 @@ use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::clock::SystemClock;
 use crate::config::SimulatorMood;
+use crate::shutdown::{self, Signals};
 use crate::simulator::{RESERVED, Simulator};
-use crate::{app, shutdown, telemetry};
+use crate::{app, telemetry};
 
 /// Where it listens when nothing says otherwise.
 const LISTEN: &str = "127.0.0.1:8081";
@@ -47,10 +48,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::info!("{base_url}{}?wsdl", service.path);
     }
     output::line(&format!("listening on {base_url}"));
+    let mut signals = Signals::listen()?;
     let (trigger, shutdown) = shutdown::channel();
     let serving =
         tokio::spawn(Simulator::new(config.simulator, contract, Arc::new(SystemClock)).serve(listener, shutdown));
-    shutdown::signal().await?;
+    signals.wait().await;
     trigger.set();
     serving.await.map_err(|e| Failed(e.to_string()))
 }

@@ -11,7 +11,9 @@ pub use read::{ConfigFault, Inputs, load};
 pub use sections::{
     Auth, CatalogueSection, Config, ContractSection, Log, Processor, Server, SimulatorSection, StoreSection, Upstream,
 };
-pub use setting::{CardRange, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamTarget};
+pub use setting::{
+    CardRange, FileFault, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamTarget,
+};
 
 /// Every setting, in the order of the sections.
 pub fn settings() -> Vec<SettingInfo> {

@@ -12,8 +12,6 @@ use super::{Config, Setting, settings};
 
 /// Prefix of the environment variables that are settings.
 const PREFIX: &str = "CONAX_GATEWAY_";
-/// Variables with the prefix that are not settings (they make the first user).
-const NOT_SETTINGS: [&str; 2] = ["CONAX_GATEWAY_BOOTSTRAP_USER", "CONAX_GATEWAY_BOOTSTRAP_PASSWORD"];
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +136,7 @@ impl Layers {
     fn read_environment(&mut self, environment: &[(String, String)]) {
         let known = settings();
         for (variable, text) in environment {
-            if !variable.starts_with(PREFIX) || NOT_SETTINGS.contains(&variable.as_str()) {
+            if !variable.starts_with(PREFIX) {
                 continue;
             }
             match known.iter().find(|s| s.environment() == *variable) {
@@ -146,7 +144,14 @@ impl Layers {
                     let given = Given { value: Raw::Text(text.clone()), place: variable.clone() };
                     self.values.insert(format!("{}.{}", s.section, s.key), given);
                 }
-                None => self.fault(variable.clone(), "unknown setting in the environment"),
+                None if known
+                    .iter()
+                    .any(|s| variable.starts_with(&format!("{PREFIX}{}_", s.section.to_uppercase()))) =>
+                {
+                    self.fault(variable.clone(), "unknown setting in the environment");
+                }
+                // Others put variables of that prefix there too: Kubernetes, for a service of that name.
+                None => {}
             }
         }
     }

@@ -27,6 +27,9 @@ impl SettingInfo {
     }
 }
 
+/// The greatest count or size that a setting can have.
+const MOST: usize = 1_000_000_000;
+
 /// A value that a setting can have.
 pub trait Setting: Sized {
     /// Reads a TOML value.
@@ -60,12 +63,12 @@ impl Setting for u64 {
 
 impl Setting for usize {
     fn from_toml(value: &Value) -> Result<Self, String> {
-        let number = value.as_integer().and_then(|n| Self::try_from(n).ok()).filter(|n| *n > 0);
-        number.ok_or_else(|| "a whole number of 1 or more".to_owned())
+        let number = value.as_integer().and_then(|n| Self::try_from(n).ok()).filter(|n| (1..=MOST).contains(n));
+        number.ok_or_else(|| format!("a whole number from 1 to {MOST}"))
     }
 }
 
-/// Keys that end in `_ms` are milliseconds, all others seconds; the section knows which it asks for.
+/// Seconds, whole or not.
 impl Setting for Duration {
     fn from_toml(value: &Value) -> Result<Self, String> {
         let seconds = value.as_float().or_else(|| value.as_integer().map(|n| n as f64));
@@ -103,6 +106,16 @@ impl<T: Setting> Setting for Vec<T> {
     fn from_toml(value: &Value) -> Result<Self, String> {
         value.as_array().ok_or_else(|| "an array".to_owned())?.iter().map(T::from_toml).collect()
     }
+}
+
+/// A file that a setting names cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {what}")]
+pub struct FileFault {
+    /// The setting at fault.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub what: String,
 }
 
 /// A value that is never printed.

@@ -1,12 +1,18 @@
 //! Reads a request's body within its limits: media type, size, time.
 
+use std::time::Duration;
+
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::HeaderMap;
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 
 use crate::api::{ApiError, Code, Params, parse_object};
 use crate::config::Server;
+
+/// Bytes of a body too large that are read all the same, and how long.
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// Reads a JSON object as parameters. An empty body stands for an empty object where `may_be_empty`.
 ///
@@ -22,13 +28,14 @@ pub(super) async fn read(
         let message = format!("The body is larger than {} bytes.", config.max_body_bytes);
         ApiError::new(Code::PayloadTooLarge, message)
     };
-    if body.size_hint().lower() > config.max_body_bytes as u64 {
-        return Err(too_large());
-    }
-    let limited = Limited::new(body, config.max_body_bytes);
+    let mut body = body;
+    let limited = Limited::new(&mut body, config.max_body_bytes);
     let bytes: Bytes = match tokio::time::timeout(config.body_timeout_s, limited.collect()).await {
         Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            drop(tokio::time::timeout(DISCARD_TIME, discard(body)).await);
+            return Err(too_large());
+        }
         Ok(Err(error)) => return Err(ApiError::new(Code::BadRequest, format!("The body could not be read: {error}."))),
         Err(_) => return Err(ApiError::new(Code::RequestTimeout, "The body did not arrive in time.")),
     };
@@ -37,6 +44,17 @@ pub(super) async fn read(
     }
     check_media_type(headers)?;
     parse_object(&bytes).map(Params::new)
+}
+
+/// Reads on for a while: closing with bytes unread would reset the connection, and the client might never see the answer.
+async fn discard(mut body: Incoming) {
+    let mut left = DISCARD_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
+    }
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {

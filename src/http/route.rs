@@ -1,7 +1,7 @@
 //! The router: one table of methods, one match that calls them.
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Version};
 use tracing::Instrument as _;
 
@@ -15,6 +15,8 @@ use crate::api::{
 use crate::app::App;
 use crate::request::{Family, random_hex};
 
+/// Characters of a path that are shown, in an answer or a log.
+const SHOWN: usize = 200;
 /// Where the CRM.COM methods begin.
 const PREFIX: &str = "/crmapi/rest/v2/";
 
@@ -70,8 +72,8 @@ async fn answer(app: &App, request: Request<Incoming>) -> Reply {
     let began = tokio::time::Instant::now();
     let method = request.method().clone();
     // The path only: the query of a GET carries the token.
-    let path = request.uri().path().to_owned();
-    let found = find(&method, &path);
+    let path: String = request.uri().path().chars().take(SHOWN).collect();
+    let found = find(&method, request.uri().path());
     let result = match (check_framing(&request), &found) {
         (Err(error), _) => Err(error),
         (Ok(()), Err((error, _))) => Err(error.clone()),
@@ -87,7 +89,7 @@ async fn answer(app: &App, request: Request<Incoming>) -> Reply {
             let code = error.code.as_str();
             match &error.private {
                 Some(private) => tracing::error!(%method, path, duration_ms, code, private, "request failed"),
-                None => tracing::info!(%method, path, duration_ms, code, place = error.place, "request"),
+                None => tracing::info!(%method, path, duration_ms, code, "request"),
             }
             let allow = found.err().and_then(|(_, allow)| allow);
             reply::error(&error, app.config.server.http_status, allow)
@@ -97,7 +99,7 @@ async fn answer(app: &App, request: Request<Incoming>) -> Reply {
 
 fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
     let name = path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let shown: String = path.chars().take(200).collect();
+    let shown: String = path.chars().take(SHOWN).collect();
     match ROUTES.iter().find(|(_, path, _)| Some(*path) == name) {
         Some((verb, _, route)) if method.as_str() == *verb => Ok(*route),
         Some((verb, _, _)) => {
@@ -108,15 +110,12 @@ fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static
     }
 }
 
-/// hyper accepts what two servers in a row may read differently (RFC 9112 sections 3.2 and 6.1): refused here.
+/// hyper accepts requests without a Host, or with two (RFC 9112 section 3.2): refused here.
 fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Err(ApiError::new(Code::BadRequest, "The request must have exactly one Host header."));
-    }
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        return Err(ApiError::new(Code::BadRequest, "Content-Length and Transfer-Encoding exclude each other."));
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl Conax {
         if let Some(unknown) = names.iter().find(|card| !is_known(card)) {
             return Err(Refusal { status: Status::ClientNotFound, message: format!("CA client {unknown} not found") });
         }
-        if self.cards.len() + names.len() > MOST_CARDS {
+        if self.cards.len() + names.iter().filter(|card| !self.cards.contains_key(**card)).count() > MOST_CARDS {
             return Err(Refusal { status: Status::SystemError, message: "The simulator's memory is full".to_owned() });
         }
         if kind == RequestType::GetPairingStatusForPairingModule {

@@ -1,9 +1,8 @@
 //! Faults as the two servers word them that a gateway meets: Apache CXF (Conax, by the public evidence) and Apache Axis.
 
-use crate::xml::XmlWriter;
+use crate::contract::SoapVersion;
+use crate::xml::{InvalidChar, XmlWriter};
 
-/// Namespace of SOAP 1.1 envelopes.
-const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 /// Namespace of the details that Axis adds to a fault.
 const AXIS: &str = "http://xml.apache.org/axis/";
 /// Host name shown in an Axis fault.
@@ -24,10 +23,10 @@ fn write(prefix: &str, code: &str, text: &str, host: Option<&str>) -> Vec<u8> {
     try_write(prefix, code, text, host).unwrap_or_else(|_| cxf("Fault"))
 }
 
-fn try_write(prefix: &str, code: &str, text: &str, host: Option<&str>) -> Result<Vec<u8>, crate::xml::InvalidChar> {
+fn try_write(prefix: &str, code: &str, text: &str, host: Option<&str>) -> Result<Vec<u8>, InvalidChar> {
     let mut writer = XmlWriter::new();
     let tag = |local: &str| format!("{prefix}:{local}");
-    writer.start(&tag("Envelope"), &[(&format!("xmlns:{prefix}"), ENVELOPE)])?;
+    writer.start(&tag("Envelope"), &[(&format!("xmlns:{prefix}"), SoapVersion::V11.namespace())])?;
     writer.start(&tag("Body"), &[])?;
     writer.start(&tag("Fault"), &[])?;
     for (name, value) in [("faultcode", code), ("faultstring", text)] {

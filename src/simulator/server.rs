@@ -89,21 +89,18 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     let body = body.map_err(|e| io::Error::other(e.to_string()))?.to_bytes();
     let text = answer::text_of_partial(&body, content_type.as_deref());
     let Ok(root) = xml::parse(&text, Limits::default()) else {
-        return Ok(fault_reply(SoapVersion::V11, fault::cxf("Couldn't parse stream.")));
+        return Ok(fault_reply(fault::cxf("Couldn't parse stream.")));
     };
     let child = match envelope::open(&root) {
         Ok(envelope::Opened { child: Some(child), .. }) => child,
         _ => {
-            return Ok(fault_reply(
-                SoapVersion::V11,
-                fault::cxf("No binding operation info while invoking a service."),
-            ));
+            return Ok(fault_reply(fault::cxf("No binding operation info while invoking a service.")));
         }
     };
     let service = path.strip_prefix(simulator.contract.base_path()).unwrap_or_default();
     let Some(operation) = simulator.contract.find(service, &child.name) else {
         let text = format!("Message part {} was not recognized.  (Does it exist in service WSDL?)", child.name);
-        return Ok(fault_reply(SoapVersion::V11, fault::cxf(&text)));
+        return Ok(fault_reply(fault::cxf(&text)));
     };
     perform(simulator, operation, child).await
 }
@@ -112,12 +109,11 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
     let fields = decode::request(operation, child).unwrap_or_default();
     let cards = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id"));
     let effect = reserved::effect(cards).unwrap_or(Effect::Mood(simulator.config.mood));
-    let soap = operation.soap;
     match effect {
         Effect::Mood(SimulatorMood::Normal) => {}
-        Effect::Mood(SimulatorMood::CxfFault) => return Ok(fault_reply(soap, fault::cxf("Fault in the simulator."))),
+        Effect::Mood(SimulatorMood::CxfFault) => return Ok(fault_reply(fault::cxf("Fault in the simulator."))),
         Effect::Mood(SimulatorMood::AxisFault) => {
-            return Ok(fault_reply(soap, fault::axis("java.lang.IllegalStateException: fault in the simulator")));
+            return Ok(fault_reply(fault::axis("java.lang.IllegalStateException: fault in the simulator")));
         }
         Effect::Mood(SimulatorMood::Slow) => tokio::time::sleep(simulator.config.slow_s).await,
         Effect::Mood(SimulatorMood::Cut) => return Err(io::Error::other("cut as configured")),
@@ -155,7 +151,7 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
         Ok(body) => xml_reply(StatusCode::OK, operation.soap, body),
         Err(error) => {
             tracing::error!(operation = operation.name, field = error.field, what = error.what, "no answer");
-            fault_reply(operation.soap, fault::cxf("The simulator cannot answer by this contract."))
+            fault_reply(fault::cxf("The simulator cannot answer by this contract."))
         }
     }
 }
@@ -167,8 +163,9 @@ fn transaction_id() -> String {
     format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
-fn fault_reply(soap: SoapVersion, body: Vec<u8>) -> Reply {
-    xml_reply(StatusCode::INTERNAL_SERVER_ERROR, soap, body)
+/// Faults are SOAP 1.1, whatever the request was.
+fn fault_reply(body: Vec<u8>) -> Reply {
+    xml_reply(StatusCode::INTERNAL_SERVER_ERROR, SoapVersion::V11, body)
 }
 
 fn xml_reply(status: StatusCode, soap: SoapVersion, body: Vec<u8>) -> Reply {

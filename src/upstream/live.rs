@@ -17,7 +17,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use super::failure::{in_words, obstacle};
 use super::marked_body::MarkedBody;
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
-use crate::config::{Secret, Upstream};
+use crate::config::{FileFault, Secret, Upstream};
 
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -34,22 +34,12 @@ pub struct LiveTransport {
     max_response_bytes: usize,
 }
 
-/// Why the transport could not be made: a file, or what is in it.
-#[derive(Debug, thiserror::Error)]
-#[error("{setting}: {what}")]
-pub struct TransportFault {
-    /// The setting at fault.
-    pub setting: &'static str,
-    /// What is wrong.
-    pub what: String,
-}
-
 impl LiveTransport {
     /// A transport to `base_url`, with everything else from the configuration.
     ///
     /// # Errors
     /// A certificate or key that cannot be read or used.
-    pub fn new(base_url: &str, config: &Upstream) -> Result<Self, TransportFault> {
+    pub fn new(base_url: &str, config: &Upstream) -> Result<Self, FileFault> {
         let mut client = reqwest::Client::builder()
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
@@ -148,9 +138,12 @@ impl Transport for LiveTransport {
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
         for (name, value) in [(CONTENT_TYPE, Some(&call.content_type)), (SOAP_ACTION, call.soap_action.as_ref())] {
-            if let Some(value) = value.and_then(|v| HeaderValue::from_str(v).ok()) {
-                headers.insert(name, value);
-            }
+            let Some(value) = value else { continue };
+            let value = HeaderValue::from_str(value).map_err(|_| CallFailure::NotSent {
+                obstacle: Obstacle::Connect,
+                what: format!("{value:?} cannot be sent as {name}"),
+            })?;
+            headers.insert(name, value);
         }
         match self.client.execute(request).await {
             Ok(response) => self.receive(response).await,
@@ -165,7 +158,7 @@ impl Transport for LiveTransport {
 }
 
 /// HTTP Basic (RFC 7617), never shown in a log.
-fn basic(username: &str, password: &Secret) -> Result<HeaderValue, TransportFault> {
+fn basic(username: &str, password: &Secret) -> Result<HeaderValue, FileFault> {
     let encoded = STANDARD.encode(format!("{username}:{}", password.expose()));
     let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
         .map_err(|_| fault("upstream.username", "cannot be sent as HTTP Basic".to_owned()))?;
@@ -173,10 +166,10 @@ fn basic(username: &str, password: &Secret) -> Result<HeaderValue, TransportFaul
     Ok(value)
 }
 
-fn fault(setting: &'static str, what: String) -> TransportFault {
-    TransportFault { setting, what }
+fn fault(setting: &'static str, what: String) -> FileFault {
+    FileFault { setting, what }
 }
 
-fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, TransportFault> {
+fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, FileFault> {
     std::fs::read(file).map_err(|e| fault(setting, format!("cannot read {}: {e}", file.display())))
 }

@@ -10,7 +10,7 @@ mod marked_body;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use live::{LiveTransport, TransportFault};
+pub use live::LiveTransport;
 
 /// One SOAP request on its way.
 #[derive(Clone, Debug)]

@@ -18,11 +18,15 @@ pub struct Limits {
     pub depth: usize,
     /// Attributes and namespace declarations of one element.
     pub attributes: usize,
+    /// Namespace declarations in force at one place.
+    pub declarations: usize,
+    /// Elements in all.
+    pub elements: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 64, attributes: 256 }
+        Self { depth: 64, attributes: 256, declarations: 1024, elements: 250_000 }
     }
 }
 
@@ -48,7 +52,8 @@ pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
     }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
-    let mut builder = Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Vec::new(), root: None };
+    let mut builder =
+        Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Vec::new(), root: None, elements: 0 };
     loop {
         let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         builder.advance_to(start);
@@ -77,6 +82,7 @@ struct Builder<'t> {
     /// Declarations in force, innermost last: (depth, prefix, URI).
     scope: Vec<(usize, Arc<str>, Arc<str>)>,
     root: Option<Element>,
+    elements: usize,
 }
 
 impl Builder<'_> {
@@ -187,6 +193,10 @@ impl Builder<'_> {
             return Err(self.error("a second root element"));
         }
         let depth = self.open.len() + 1;
+        self.elements += 1;
+        if self.elements > self.limits.elements {
+            return Err(self.error(format!("more than {} elements", self.limits.elements)));
+        }
         if depth > self.limits.depth {
             return Err(self.error(format!("elements nested deeper than {}", self.limits.depth)));
         }
@@ -213,6 +223,9 @@ impl Builder<'_> {
         for (prefix, uri) in &declarations {
             if self.scope.iter().any(|(d, p, _)| *d == depth && p == prefix) {
                 return Err(self.error(format!("prefix '{prefix}' declared twice")));
+            }
+            if self.scope.len() == self.limits.declarations {
+                return Err(self.error(format!("more than {} declarations in force", self.limits.declarations)));
             }
             self.scope.push((depth, prefix.clone(), uri.clone()));
         }
@@ -260,7 +273,9 @@ impl Builder<'_> {
     fn close_element(&mut self) -> Result<(), XmlError> {
         let Some(element) = self.open.pop() else { return Err(self.error("an end tag without its start tag")) };
         let depth = self.open.len() + 1;
-        self.scope.retain(|(d, _, _)| *d < depth);
+        while self.scope.last().is_some_and(|(d, _, _)| *d >= depth) {
+            self.scope.pop();
+        }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(Node::Element(element)),
             None => self.root = Some(element),
@@ -299,6 +314,7 @@ mod tests {
     #[test]
     fn refuses_what_is_not_well_formed() {
         let deep = "<a>".repeat(65) + &"</a>".repeat(65);
+        let wide = format!("<a>{}</a>", "<b/>".repeat(250_000));
         let many = format!("<a {}/>", (0..300).map(|i| format!("b{i}='' ")).collect::<String>());
         for (bad, why) in [
             ("", "no root"),
@@ -325,6 +341,7 @@ mod tests {
             ("<a></b>", ""),
             (&deep, "deeper"),
             (&many, "attributes"),
+            (&wide, "elements"),
         ] {
             let error = read(bad).expect_err(bad);
             assert!(error.what.contains(why), "{bad}: {error}");

@@ -46,12 +46,6 @@ async fn a_token_may_come_as_bearer_but_not_differ() {
 }
 
 #[tokio::test]
-async fn a_token_expires() {
-    let (_gateway, client) = Gateway::start_signed_in(&[("auth.token_ttl_s", "0.001")]).await;
-    client.get(&format!("{WEB}/list?type=CREATE_PAIRING")).await.assert_error(401, "INVALID_TOKEN", "");
-}
-
-#[tokio::test]
 async fn roles_and_keys() {
     let gateway = Gateway::start(&[]).await;
     let data = gateway.data_dir();

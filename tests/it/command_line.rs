@@ -43,7 +43,6 @@ async fn catalogue_and_requests() {
     let (gateway, client) = Gateway::start_signed_in(&[]).await;
     let data = gateway.data_dir();
     let file = gateway.folder.path().join("services.csv");
-    std::fs::write(&file, "id,code,ca_id\nS1,Gold \"HD\",77\n").unwrap_or_default();
     let file = file.to_str().unwrap();
     std::fs::write(file, "id,code,ca_id\nS1,\"Gold \"\"HD\"\"\",77\n").unwrap();
     assert_eq!(stdout(&["catalogue", "import", "services", file, "--data-dir", &data]), "1 services imported\n");

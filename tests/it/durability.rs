@@ -38,7 +38,8 @@ async fn what_was_under_way_when_it_died_is_unknown_and_not_sent_again() {
     let client = Client { url: gateway.url.clone(), ..client };
     let record = client.show(&json!("1")).await;
     assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("PENDING"), &json!("OUTCOME_UNKNOWN")));
-    assert_eq!(record["delivery"]["uncertain"], true);
+    assert_eq!((&record["delivery"]["uncertain"], &record["delivery"]["attempts"]), (&json!(true), &json!(1)));
+    assert_eq!(record["request"], conax.received()[0].body, "the bytes that may have arrived are shown");
     let later = client.pair_now("b").await;
     assert_eq!(later["life_cycle_state"], "COMPLETED");
     assert_eq!(conax.received().len(), 2, "the uncertain request was not sent again");

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Conax, Gateway, Reaction, Received, eventually, ok_answer};
+use crate::support::{Client, Conax, Gateway, Reaction, Received, WEB, eventually, ok_answer};
 
 async fn ended(client: &Client, number: &Value) -> Value {
     eventually(async || Some(client.show(number).await).filter(|r| r["life_cycle_state"] != "PENDING")).await
@@ -97,21 +97,27 @@ async fn an_immediate_request_waits_for_earlier_ones_of_its_card() {
     let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
     let (_gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
     client.pair("a", json!({})).await.data();
+    let list = format!("{WEB}/list?smartcard_ca_id=a");
     eventually(async || (conax.received().len() == 1).then_some(())).await;
     let immediate = tokio::spawn({
         let client = client.clone();
         async move { client.pair_now("a").await }
     });
+    eventually(async || Some(client.get(&list).await.data()).filter(|l| l.as_array().unwrap().len() == 2)).await;
+    assert_eq!(conax.received().len(), 1, "the second one is accepted, and waits");
     conax.release();
+    eventually(async || (conax.received().len() == 2).then_some(())).await;
+    assert!(!immediate.is_finished());
     conax.release();
     assert_eq!(immediate.await.unwrap()["life_cycle_state"], "COMPLETED");
 }
 
 #[tokio::test]
 async fn what_was_not_delivered_is_tried_again_then_rejected() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound and never listening: nobody else can take the port, and connections are refused.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = format!("http://{}", socket.local_addr().unwrap());
     let settings =
         [("upstream.url", closed.as_str()), ("processor.max_attempts", "3"), ("processor.backoff_initial_s", "0.05")];
     let (gateway, client) = Gateway::start_signed_in(&settings).await;

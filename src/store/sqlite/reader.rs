@@ -1,4 +1,5 @@
-//! The read-only connections: few, and each read with a time limit, because a read that is held lets the WAL grow.
+//! The read-only connections: few, and with a time limit for each read that is not a look-up by key, because a read that
+//! is held lets the WAL grow.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

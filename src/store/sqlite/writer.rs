@@ -61,7 +61,7 @@ impl Writer {
         &self,
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (job, answer) = Pending::new(write);
+        let (job, answer) = Pending::boxed(write);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.try_send(job).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
@@ -77,7 +77,7 @@ impl Writer {
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
         loop {
-            let (job, answer) = Pending::new(write.clone());
+            let (job, answer) = Pending::boxed(write.clone());
             let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
             jobs.send(job).await.map_err(|_| stopped())?;
             match answer.await.unwrap_or_else(|_| Err(stopped())) {
@@ -109,7 +109,7 @@ struct Pending<T, F> {
 }
 
 impl<T: Send + 'static, F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static> Pending<T, F> {
-    fn new(write: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
+    fn boxed(write: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self { write, result: None, reply }), answer)
     }
