@@ -7,6 +7,9 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::Pas
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+/// Characters of a name or password, at most.
+const LONGEST: usize = 256;
+
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Role {
@@ -77,6 +80,11 @@ pub struct ApiKey {
     pub name: String,
     /// The user it signs in as.
     pub username: String,
+}
+
+/// Is it a name or password that can be given to the API: not empty, not too long, without control characters?
+pub fn is_usable(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control)
 }
 
 /// The Argon2id hash of a password, as a PHC string.

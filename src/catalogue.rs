@@ -1,7 +1,11 @@
 //! The catalogue: services, smartcards, set-top boxes and subscriptions, so that a client can name them as CRM.COM does
 //! (id, code, serial number, alternative code) and the gateway knows their CA IDs.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
+
+use crate::xml::is_xml_char;
 
 /// What kind of thing an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
@@ -111,6 +115,7 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
         return Err(ImportError::Value { line: 1, what });
     }
     let mut entries = Vec::new();
+    let mut ids = HashSet::new();
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
@@ -118,6 +123,12 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
         let wrong = |what: &str| ImportError::Value { line, what: what.to_owned() };
         if row.id.is_empty() || row.name.is_empty() {
             return Err(wrong(&format!("id and {} must not be empty", kind.name_field())));
+        }
+        if let Some(value) = record.iter().find(|value| !value.chars().all(is_xml_char)) {
+            return Err(wrong(&format!("{value:?} has a character that XML 1.0 cannot carry")));
+        }
+        if !ids.insert(row.id.clone()) {
+            return Err(wrong(&format!("the id {} is given twice", row.id)));
         }
         let filled = |value: Option<String>| value.filter(|v| !v.is_empty());
         let mut ca_id = filled(row.ca_id);
@@ -161,6 +172,8 @@ mod tests {
             ("id,code,colour\n1,Silver,red\n", "colour"),
             ("id,code\n1\n", "line: 2"),
             ("id,code\n,Silver\n", "line 2: id and code"),
+            ("id,code\n1,Silver\n1,Gold\n", "line 3: the id 1 is given twice"),
+            ("id,code\n1,Sil\u{1}ver\n", "line 2: \"Sil"),
         ] {
             let error = read_csv(EntryKind::Services, text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");

@@ -123,8 +123,7 @@ fn render(
     };
     let bytes = encode::request(operation, fields).map_err(|error| {
         let place = place_of(&error.field, error.index);
-        let name = place.rsplit('.').next().unwrap_or_default().to_owned();
-        ApiError::invalid(place, format!("{name} {}.", error.what))
+        ApiError::invalid(place, format!("{} {}.", error.field, error.what))
     })?;
     String::from_utf8(bytes).map_err(|e| ApiError::internal(format!("a rendered request is not UTF-8: {e}")))
 }

@@ -19,7 +19,8 @@ pub async fn call(app: &App, session: &Session, family: Family, mut params: Para
 
     let place_of = |field: &str, index: Option<usize>| {
         let set = if field == "stb_ca_id" { "stb_set" } else { "smartcard_set" };
-        index.map_or_else(|| format!("$.{set}"), |i| format!("$.{set}[{i}].{field}"))
+        // A value that stands alone has no index there.
+        format!("$.{set}[{}].{field}", index.unwrap_or(0))
     };
     let card_place = |index| place_of("smartcard_ca_id", Some(index));
     let box_place = |index| place_of("stb_ca_id", Some(index));

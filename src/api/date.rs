@@ -37,7 +37,7 @@ impl Dates {
                 .zip(SHAPE.bytes())
                 .all(|(b, s)| if s == b'0' { b.is_ascii_digit() } else { b == s });
         let is_leap = text.get(17..19) == Some("60");
-        let in_years = |moment: &DateTime<Utc>| (1970..=9999).contains(&chrono::Datelike::year(moment));
+        let in_years = |moment: &DateTime<Utc>| (1970..=9998).contains(&chrono::Datelike::year(moment));
         let moment = match NaiveDateTime::parse_from_str(text, FORM) {
             Ok(local) => match self.0.from_local_datetime(&local) {
                 LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => Some(moment.to_utc()),

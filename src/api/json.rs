@@ -83,6 +83,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
+                let key: String = key.chars().take(64).collect();
                 return Err(A::Error::custom(format!("key '{key}' is given twice")));
             }
             let Strict(value) = entries.next_value()?;

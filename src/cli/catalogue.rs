@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::settings::StoreFlags;
+use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::app::open_store;
 use crate::catalogue::{Entry, EntryKind, read_csv};
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             Ok(())
         }
         Action::List { kind, store } => {
-            let entries = open_store(&store.load()?.store)?.catalogue(kind).await?;
+            let entries = open_existing(&store.load()?)?.catalogue(kind).await?;
             let row = |e: Entry| {
                 let optional = [e.alternative_code, e.ca_id, e.distribution_id].map(Option::unwrap_or_default);
                 [e.id, e.name].into_iter().chain(optional).collect()

@@ -1,9 +1,8 @@
 //! `key add | list | remove`: API keys. A key is printed once, when it is made.
 
-use super::settings::StoreFlags;
+use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::account::{ApiKey, hash_secret};
-use crate::app::open_store;
 use crate::request::random_hex;
 
 /// Flags of `key`.
@@ -41,19 +40,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::Add { username, name, store } => {
             let secret = random_hex();
             let key = ApiKey { id: random_hex(), name, username: username.clone() };
-            if !open_store(&store.load()?.store)?.add_key(key, hash_secret(&secret)).await? {
+            if !open_existing(&store.load()?)?.add_key(key, hash_secret(&secret)).await? {
                 return Err(Failed(format!("there is no user {username}")));
             }
             output::line(&secret);
             Ok(())
         }
         Action::List(store) => {
-            let keys = open_store(&store.load()?.store)?.keys().await?;
+            let keys = open_existing(&store.load()?)?.keys().await?;
             let rows: Vec<_> = keys.into_iter().map(|k| vec![k.id, k.username, k.name]).collect();
             output::table(&["ID", "USERNAME", "NAME"], &rows);
             Ok(())
         }
-        Action::Remove { id, store } => match open_store(&store.load()?.store)?.remove_key(&id).await? {
+        Action::Remove { id, store } => match open_existing(&store.load()?)?.remove_key(&id).await? {
             true => Ok(()),
             false => Err(Failed(format!("there is no key {id}"))),
         },

@@ -1,12 +1,17 @@
-//! Printing: a reader that has gone away (`| head`) is no failure.
+//! Printing: a reader that has gone away (`| head`) is no failure, a full disk is.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 /// One line to standard output.
 pub(super) fn line(text: &str) {
     let mut out = std::io::stdout().lock();
-    drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        note(&format!("conax-gateway: standard output: {error}"));
+        std::process::exit(1);
+    }
 }
 
 /// One line to standard error: a note for the person at the terminal, not a log line.

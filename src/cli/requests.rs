@@ -1,9 +1,8 @@
 //! `requests list | show`: provisioning requests from the terminal.
 
-use super::settings::StoreFlags;
+use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::api::{Dates, Record};
-use crate::app::open_store;
 use crate::request::{Attempt, RequestType, State};
 use crate::store::{Filter, RecordKey};
 
@@ -66,7 +65,7 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
         limit: args.limit,
         ..Filter::default()
     };
-    let rows: Vec<_> = open_store(&config.store)?
+    let rows: Vec<_> = open_existing(&config)?
         .list(filter)
         .await?
         .iter()
@@ -88,7 +87,7 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
 async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
-    let store = open_store(&config.store)?;
+    let store = open_existing(&config)?;
     let found = store.find(None, RecordKey::Number(number)).await?;
     let request = found.ok_or_else(|| Failed(format!("there is no request {number}")))?;
     let json = serde_json::to_string_pretty(&Record::new(&request, dates)).map_err(|e| Failed(e.to_string()))?;

@@ -1,6 +1,7 @@
 //! `serve`: runs the gateway until SIGTERM.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -91,7 +92,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 fn lock(config: &Config) -> Result<File, Failed> {
     let dir = &config.store.data_dir;
     let failed = |e: &dyn std::fmt::Display| Failed(format!("store.data_dir {}: {e}", dir.display()));
-    std::fs::create_dir_all(dir).map_err(|e| failed(&e))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed(&e))?;
     let file = File::create(dir.join(LOCK)).map_err(|e| failed(&e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

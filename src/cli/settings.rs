@@ -1,10 +1,12 @@
 //! The flags that several commands share, and the configuration that they lead to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Failed;
-use crate::app::StartError;
+use crate::app::{StartError, open_store};
 use crate::config::{Config, Inputs, load};
+use crate::store::{SqliteStore, Store};
 
 /// Where the configuration is.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -30,6 +32,15 @@ impl StoreFlags {
         let flags = self.data_dir.map(|dir| ("store.data_dir", dir, "--data-dir"));
         configuration(self.config, flags.into_iter().collect())
     }
+}
+
+/// Opens a store that must be there: a mistyped folder is no empty one.
+pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
+    let dir = &config.store.data_dir;
+    if !SqliteStore::exists(dir) {
+        return Err(Failed(format!("store.data_dir {}: there is no database", dir.display())));
+    }
+    Ok(open_store(&config.store)?)
 }
 
 /// Reads the configuration; `flags` are (setting, text, flag).

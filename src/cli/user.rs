@@ -2,9 +2,9 @@
 
 use std::io::Read as _;
 
-use super::settings::StoreFlags;
+use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
-use crate::account::{Role, Unit, User, hash_password};
+use crate::account::{Role, Unit, User, hash_password, is_usable};
 use crate::app::open_store;
 use crate::request::random_hex;
 
@@ -69,14 +69,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::Add(args) => add(args).await,
         Action::List(store) => {
-            let users = open_store(&store.load()?.store)?.users().await?;
+            let users = open_existing(&store.load()?)?.users().await?;
             let row = |u: User| {
                 vec![u.username, u.role.as_str().to_owned(), u.unit.name, u.person_name.unwrap_or_default(), u.id]
             };
             output::table(&["USERNAME", "ROLE", "UNIT", "NAME", "ID"], &users.into_iter().map(row).collect::<Vec<_>>());
             Ok(())
         }
-        Action::Remove { username, store } => match open_store(&store.load()?.store)?.remove_user(&username).await? {
+        Action::Remove { username, store } => match open_existing(&store.load()?)?.remove_user(&username).await? {
             true => Ok(()),
             false => Err(Failed(format!("there is no user {username}"))),
         },
@@ -87,8 +87,10 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
     let mut password = String::new();
     std::io::stdin().read_to_string(&mut password)?;
     let password = password.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err(Failed("the password, read from standard input, is empty".to_owned()));
+    for (text, what) in [(args.username.as_str(), "user name"), (password, "password, read from standard input,")] {
+        if !is_usable(text) {
+            return Err(Failed(format!("the {what} must be of 1 to 256 characters, none of them a control character")));
+        }
     }
     let unit = Unit {
         id: args.unit_id.unwrap_or_else(random_hex),

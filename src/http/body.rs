@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::HeaderMap;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use crate::api::{ApiError, Code, Params, parse_object};
 use crate::config::Server;
@@ -60,6 +60,9 @@ async fn discard(mut body: Incoming) {
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let value = headers.get(CONTENT_TYPE).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
     let media_type = value.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if headers.get(CONTENT_ENCODING).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(ApiError::new(Code::UnsupportedMediaType, "The body must come without Content-Encoding."));
+    }
     if media_type.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! The router: one table of methods, one match that calls them.
 
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, Request, Version};
 use tracing::Instrument as _;
 
@@ -110,12 +110,16 @@ fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static
     }
 }
 
-/// hyper accepts requests without a Host, or with two (RFC 9112 section 3.2): refused here.
+/// hyper accepts requests without a Host, or with two (RFC 9112 section 3.2), and codings that it does not undo (section
+/// 6.1): refused here.
 fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Err(ApiError::new(Code::BadRequest, "The request must have exactly one Host header."));
+    }
+    if headers.get_all(TRANSFER_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(ApiError::new(Code::BadRequest, "The only Transfer-Encoding understood is chunked."));
     }
     Ok(())
 }
@@ -125,6 +129,9 @@ async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result
     let headers = &head.headers;
     let mut params = match head.method {
         Method::GET => Params::new(query_object(head.uri.query().unwrap_or_default())?),
+        _ if head.uri.query().is_some_and(|query| !query.is_empty()) => {
+            return Err(ApiError::invalid("$", "POST takes its parameters in the body, not in the query."));
+        }
         _ => body::read(&app.config.server, headers, body, route == Route::KeyToken).await?,
     };
     match route {

@@ -63,6 +63,23 @@ word_enum! {
     }
 }
 
+impl Family {
+    /// The types that its records can have.
+    pub fn types(self) -> Vec<RequestType> {
+        let of_sms_sas = |kind: &RequestType| {
+            use RequestType::{AddSubscriptions, CancelSubscriptions, CreatePairing, RenewSubscriptions};
+            matches!(kind, AddSubscriptions | CancelSubscriptions | RenewSubscriptions | CreatePairing)
+        };
+        RequestType::ALL
+            .into_iter()
+            .filter(|kind| match self {
+                Self::SmsSas => of_sms_sas(kind),
+                Self::WebServices => *kind != RequestType::RenewSubscriptions,
+            })
+            .collect()
+    }
+}
+
 /// Who sent a request to Conax: the value of process_name.
 pub mod process {
     /// The API call itself.

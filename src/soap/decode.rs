@@ -39,15 +39,21 @@ pub enum DecodeError {
     /// There is no status code, or an empty one.
     #[error("'{0}' has no status code")]
     NoStatus(String),
+    /// It states its status, reference number or message twice: which one holds is not known.
+    #[error("'{0}' states its outcome twice")]
+    TwoOutcomes(String),
 }
 
 /// Reads an answer from the child of its body.
 ///
 /// # Errors
-/// It is the answer of another operation, or has no status.
+/// It is the answer of another operation, or has no status, or two.
 pub fn answer(operation: &Operation, body_child: &Element) -> Result<Answer, DecodeError> {
     let mut reader = Reader { is_strict: false, ..Reader::default() };
     reader.root(&operation.output, body_child)?;
+    if reader.has_two_outcomes {
+        return Err(DecodeError::TwoOutcomes(body_child.name.to_string()));
+    }
     let answer = Answer { results: fields(reader.values), ..reader.answer };
     if answer.status.is_empty() { Err(DecodeError::NoStatus(body_child.name.to_string())) } else { Ok(answer) }
 }
@@ -84,6 +90,9 @@ struct Reader<'p> {
     is_strict: bool,
     values: Values<'p>,
     answer: Answer,
+    /// The slots of the outcome seen so far.
+    outcome: Vec<&'p Slot>,
+    has_two_outcomes: bool,
 }
 
 impl<'p> Reader<'p> {
@@ -161,6 +170,10 @@ impl<'p> Reader<'p> {
     fn take(&mut self, slot: Option<&'p Slot>, simple: &SimpleType, text: &str) {
         let text = simple.normalise(text);
         let code = trim_xml_space(&text);
+        if let Some(slot @ (Slot::Status | Slot::Reference | Slot::Message)) = slot {
+            self.has_two_outcomes |= self.outcome.contains(&slot);
+            self.outcome.push(slot);
+        }
         match slot {
             Some(Slot::Field(name)) => {
                 let values = self.values.entry(name).or_default();

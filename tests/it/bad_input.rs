@@ -27,6 +27,11 @@ async fn every_fault_names_its_place() {
             "$.stb_set[1].stb_ca_id",
         ),
         (
+            json!({"smartcard_set": card, "stb_set": [{"stb_ca_id": long}]}),
+            "INVALID_PARAMETER",
+            "$.stb_set[0].stb_ca_id",
+        ),
+        (
             json!({"smartcard_set": card, "stb_set": [{"stb_ca_id": "a\u{0}b"}]}),
             "INVALID_PARAMETER",
             "$.stb_set[0].stb_ca_id",

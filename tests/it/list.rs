@@ -60,6 +60,9 @@ async fn wrong_filters_are_refused() {
     ] {
         client.get(&format!("{WEB}/list?{query}")).await.assert_error(400, code, place);
     }
+    client.get(&format!("{WEB}/list?type=RENEW_SUBSCRIPTIONS")).await.assert_error(400, "INVALID_PARAMETER", "$.type");
+    let other = "conax_sms_sas/provisioning_requests/list?type=DISPLAY_FINGERPRINT";
+    client.get(other).await.assert_error(400, "INVALID_PARAMETER", "$.type");
     let other = "conax_sms_sas/provisioning_requests/list?reference_number=1";
     client.get(other).await.assert_error(400, "INVALID_PARAMETER", "$.reference_number");
     for (identifier, status, code, place) in [

@@ -93,6 +93,12 @@ async fn http_errors_refuse() {
 #[tokio::test]
 async fn what_may_have_arrived_is_unknown() {
     let whole = ok_answer("ref-3");
+    let twice = String::from_utf8(whole.clone()).unwrap();
+    let twice = twice
+        .split("\r\n\r\n")
+        .nth(1)
+        .unwrap()
+        .replace("<StatusCode>OK", "<StatusCode>SYSTEM_ERROR</StatusCode><StatusCode>OK");
     let cut = whole[..whole.len() - 20].to_vec();
     for answer in [
         cut,
@@ -104,6 +110,7 @@ async fn what_may_have_arrived_is_unknown() {
             "<soap:Envelope xmlns:soap='http://schemas.xmlsoap.org/soap/envelope/'><soap:Body/></soap:Envelope>",
         ),
         xml_answer("200 OK", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"),
+        xml_answer("200 OK", &twice),
         xml_answer("502 Bad Gateway", "<html>bad gateway</html>"),
         xml_answer("500 Internal Server Error", "oops"),
         xml_answer("204 No Content", ""),

@@ -1,5 +1,7 @@
 //! Opens the database file: pragmas, schema, and the checks that it is ours.
 
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,11 +21,19 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 64;
 
+/// Is there a database in the data folder?
+pub(super) fn exists(data_dir: &Path) -> bool {
+    data_dir.join(FILE).exists()
+}
+
 /// Makes the data folder and returns the path of the database in it.
 pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
-    std::fs::create_dir_all(data_dir)
-        .map_err(|e| StoreError::Unavailable(format!("cannot make the folder {}: {e}", data_dir.display())))?;
-    Ok(data_dir.join(FILE))
+    let failed = |e| StoreError::Unavailable(format!("cannot make {}: {e}", data_dir.display()));
+    let file = data_dir.join(FILE);
+    // It holds password hashes and viewers' data. SQLite gives the WAL the mode of the database.
+    DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
+    OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(failed)?;
+    Ok(file)
 }
 
 /// The writing connection, after all migrations.

@@ -13,7 +13,7 @@ mod request_write;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Is there a database in the data folder?
+    pub fn exists(data_dir: &Path) -> bool {
+        connection::exists(data_dir)
+    }
+
     /// Opens the database, and makes or migrates it.
     ///
     /// # Errors
