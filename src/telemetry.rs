@@ -5,8 +5,9 @@
 
 use std::io::{BufWriter, IsTerminal as _};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::config::{Log, LogFormat};
 
@@ -29,16 +30,12 @@ pub use tracing_appender::non_blocking::WorkerGuard;
 /// # Errors
 /// A filter that cannot be read, or logging that is set up already.
 pub fn start(config: &Log) -> Result<WorkerGuard, TelemetryError> {
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let filter = EnvFilter::builder().parse(&config.filter)?;
+    let filter: Targets = config.filter.parse()?;
     let (writer, guard) = tracing_appender::non_blocking(BufWriter::new(std::io::stderr()));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(std::io::stderr().is_terminal());
     match config.format {
-        LogFormat::Text => builder.finish().try_init()?,
-        LogFormat::Json => builder.json().finish().try_init()?,
+        LogFormat::Text => tracing_subscriber::registry().with(filter).with(lines).try_init()?,
+        LogFormat::Json => tracing_subscriber::registry().with(filter).with(lines.json()).try_init()?,
     }
     Ok(guard)
 }

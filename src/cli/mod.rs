@@ -12,6 +12,7 @@ mod settings;
 mod simulator;
 mod user;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -76,7 +77,10 @@ impl From<std::io::Error> for Failed {
 
 /// Runs the command line; exit code 0 done, 1 failed, 2 wrong usage (clap's).
 pub fn run(cli: Cli) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One core is left to the store's writer: with a worker on every core it would wait for its turn, and all for it.
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = cores.saturating_sub(1).max(1);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(&format!("cannot start: {error}")),
     };
