@@ -45,8 +45,6 @@ fn open(file: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     let mut db = Connection::open(file)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Rows of a group share pages of this size; it counts only while the file is empty.
-    db.pragma_update(None, "page_size", 8192)?;
     let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(format!("the file system does not allow WAL (journal mode is {mode})").into());

@@ -136,8 +136,6 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pen
 
 fn work(mut db: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = waiting.blocking_recv() {
-        // Whoever is about to send a write gets to it first: larger groups, fewer waits for the disk.
-        std::thread::yield_now();
         let mut group = vec![first];
         while group.len() < GROUP {
             match waiting.try_recv() {
