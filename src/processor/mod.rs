@@ -37,7 +37,6 @@ pub struct Processor {
     poll: Duration,
     /// One permit a request under way.
     permits: Arc<Semaphore>,
-    max_concurrency: usize,
     /// Id of this process's run, shown as process_id.
     run_id: String,
     wake: Notify,
@@ -71,7 +70,6 @@ impl Processor {
             immediate_wait: processor.immediate_wait_s,
             poll: processor.poll_s,
             permits: Arc::new(Semaphore::new(config.upstream.max_concurrency)),
-            max_concurrency: config.upstream.max_concurrency,
             run_id: random_hex(),
             wake: Notify::new(),
             is_anything_held: AtomicBool::new(true),

@@ -57,7 +57,7 @@ impl Processor {
 
     /// As many permits as are free now; `None` when all requests that may be under way are.
     fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
-        let free = self.permits.available_permits().min(self.max_concurrency);
+        let free = self.permits.available_permits();
         let free = u32::try_from(free).ok().filter(|n| *n > 0)?;
         Arc::clone(&self.permits).try_acquire_many_owned(free).ok()
     }

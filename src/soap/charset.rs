@@ -17,16 +17,15 @@ pub(super) fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
     let (encoding, is_known) = match Encoding::for_bom(body) {
         Some((encoding, _)) => (encoding, true),
         None => match content_type.and_then(charset_parameter).or_else(|| declared(body)) {
-            Some(label) => (Encoding::for_label(label.as_bytes()).unwrap_or(UTF_8), is_label_known(&label)),
+            Some(label) => {
+                let named = Encoding::for_label(label.as_bytes());
+                (named.unwrap_or(UTF_8), named.is_some())
+            }
             None => (without_mark(body), true),
         },
     };
     let (text, had_errors) = encoding.decode_with_bom_removal(body);
     Decoded { text: text.into_owned(), is_faithful: is_known && !had_errors }
-}
-
-fn is_label_known(label: &str) -> bool {
-    Encoding::for_label(label.as_bytes()).is_some()
 }
 
 /// The parameter `charset` of a media type.

@@ -1,6 +1,7 @@
 //! Log lines on their way to standard error: gathered in memory, written by one thread a few times a second.
 //!
-//! tracing-appender would do, but wakes its thread for every line: at full load that cost a twentieth of the processor.
+//! tracing-appender would do, but wakes its thread for every line: at full load strace counted some 14,000 yields and
+//! 7,000 writes a second.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -2,9 +2,8 @@
 //! commit: many requests share one wait for the disk, and none is told "done" before it is.
 //!
 //! A write that fails takes no other with it: its group is then rolled back and run again, each write in a savepoint of
-//! its own. (A savepoint copies every page it changes; paying that only after a failure makes the writer a quarter
-//! faster.) When a commit fails the whole group is told so, and the writer stops: what is on disk is then unknown, and
-//! the next start finds out.
+//! its own. (A savepoint copies every page it changes: that is paid only after a failure.) When a commit fails the whole
+//! group is told so, and the writer stops: what is on disk is then unknown, and the next start finds out.
 
 use std::sync::Mutex;
 use std::thread::JoinHandle;
