@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::{Role, Unit, User, hash_password};
-use crate::api::{Dates, Sessions};
+use crate::api::{Dates, Rates, Sessions};
 use crate::catalogue::{self, EntryKind};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigFault, StoreSection, UpstreamTarget};
+use crate::config::{Config, ConfigFault, FileFault, StoreSection, Upstream, UpstreamTarget};
 use crate::contract::{Contract, ContractSource};
 use crate::http;
 use crate::processor::Processor;
 use crate::request::random_hex;
+use crate::retention;
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
 use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::tls;
-use crate::upstream::LiveTransport;
+use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
 
 /// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds.
 const PASSWORD_CHECKS: usize = 2;
@@ -39,6 +41,8 @@ pub struct App {
     pub processor: Arc<Processor>,
     /// Who is calling.
     pub sessions: Sessions,
+    /// How much each user may ask.
+    pub rates: Rates,
     /// Dates of the JSON face.
     pub dates: Dates,
     /// Bounds the password checks under way.
@@ -95,22 +99,23 @@ pub fn open_store(config: &StoreSection) -> Result<Arc<dyn Store>, StoreError> {
 }
 
 impl App {
-    /// Builds the application around a store and a contract; `base_url` is where Conax is.
+    /// Builds the application around a store and a contract; `base_urls` is where Conax is.
     ///
     /// # Errors
     /// A certificate or key that cannot be used.
     pub fn new(
         config: Config,
-        base_url: &str,
+        base_urls: &[String],
         store: Arc<dyn Store>,
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let transport = LiveTransport::new(base_url, &config.upstream).map_err(|e| StartError(vec![e.to_string()]))?;
+        let transport = upstream(base_urls, &config.upstream).map_err(|e| StartError(vec![e.to_string()]))?;
         let processor =
             Processor::new(&config, Arc::clone(&store), Arc::new(transport), Arc::clone(&contract), Arc::clone(&clock));
         Ok(Self {
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
+            rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
             unknown_user_hash: hash_password(&random_hex()),
@@ -128,11 +133,13 @@ impl App {
     /// TLS cannot be set up, or the store cannot be read.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
         let tls = server_tls(&self.config)?;
-        let lost = self.store.recover(self.clock.now()).await?;
-        if lost > 0 {
-            tracing::error!(requests = lost, "the last run died with requests under way: their outcome is unknown");
-        }
+        self.processor.recover().await?;
         let run = tokio::spawn(Arc::clone(&self.processor).run(shutdown.clone()));
+        let keep = i64::try_from(self.config.store.retention_days).ok().and_then(TimeDelta::try_days);
+        let retention = keep.filter(|keep| !keep.is_zero()).map(|keep| {
+            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+            tokio::spawn(retention::run(store, clock, keep, shutdown.clone()))
+        });
         let connections = http::serve(Arc::clone(&self), listener, tls, shutdown).await;
         let finish = async {
             if let Err(error) = run.await {
@@ -140,9 +147,28 @@ impl App {
             }
             connections.finish().await;
             self.processor.drain().await;
+            if let Some(retention) = retention
+                && let Err(error) = retention.await
+            {
+                tracing::error!(%error, "the retention ended early");
+            }
         };
         Ok(tokio::time::timeout(self.config.server.shutdown_grace_s, finish).await.is_ok())
     }
+}
+
+/// The way to Conax, by whichever base URL can be reached.
+fn upstream(base_urls: &[String], config: &Upstream) -> Result<FailOver, FileFault> {
+    let rule = BreakerRule {
+        failures: config.breaker_failures,
+        max_pause: config.breaker_pause_s,
+        probe_time: config.answer_timeout_s * 2,
+    };
+    let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
+    for base_url in base_urls {
+        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config)?)));
+    }
+    Ok(FailOver::new(nodes, rule))
 }
 
 /// The server's TLS, where configured.
@@ -159,7 +185,7 @@ pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
     }
 }
 
-/// Where Conax is: the configured URL, or a simulator that is started here and serves until `shutdown`; its task.
+/// Where Conax is: the configured URLs, or a simulator that is started here and serves until `shutdown`; its task.
 ///
 /// # Errors
 /// The simulator's address is not free.
@@ -168,16 +194,16 @@ pub async fn start_upstream(
     contract: &Arc<Contract>,
     clock: &Arc<dyn Clock>,
     shutdown: Shutdown,
-) -> Result<(String, Option<JoinHandle<()>>), StartError> {
-    if let UpstreamTarget::Url(url) = &config.upstream.url {
-        return Ok((url.clone(), None));
+) -> Result<(Vec<String>, Option<JoinHandle<()>>), StartError> {
+    if let UpstreamTarget::Urls(urls) = &config.upstream.url {
+        return Ok((urls.clone(), None));
     }
     let failed = |e: std::io::Error| StartError(vec![format!("simulator.listen {}: {e}", config.simulator.listen)]);
     let listener = TcpListener::bind(config.simulator.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let simulator = Simulator::new(config.simulator.clone(), Arc::clone(contract), Arc::clone(clock));
     let serving = tokio::spawn(simulator.serve(listener, shutdown));
-    Ok((format!("http://{address}{}", contract.base_path()), Some(serving)))
+    Ok((vec![format!("http://{address}{}", contract.base_path())], Some(serving)))
 }
 
 /// Makes the first user where there is none.

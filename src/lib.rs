@@ -8,6 +8,7 @@
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
 //! - [`request`]: the provisioning request, its types, states and outcome.
 //! - [`store`]: where it is kept: one trait, SQLite behind it.
+//! - [`retention`]: deletes what ended long ago.
 //! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan, and fault text as Apache Axis words it.
@@ -26,6 +27,7 @@ pub mod contract;
 pub mod http;
 pub mod processor;
 pub mod request;
+pub mod retention;
 pub mod shutdown;
 pub mod simulator;
 pub mod soap;

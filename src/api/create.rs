@@ -1,129 +1,171 @@
-//! What all creating methods share: the common parameters, rendering the SOAP request, and handing it over.
+//! The creating methods, one for each request type: takes their parameters, renders the SOAP request, and hands it over.
 
-use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
+use super::draft::Draft;
 use super::error::{ApiError, Code};
-use super::identifier::{self, Identifier};
 use super::params::Params;
-use super::{Data, Record, Session, data, device};
+use super::{Data, Record, Session, data, device, message, pairing, subscriptions};
 use crate::app::App;
 use crate::catalogue::EntryKind;
-use crate::request::{Failure, Family, Fields, Item, NewRequest, Priority, RecordId, RequestType};
-use crate::soap::encode;
+use crate::contract::Contract;
+use crate::request::{Body, Failure, Family, Fields, NewRequest, RecordId, RequestType, Secret, failure};
+use crate::soap::encode::{self, EncodeError};
+use crate::store::{Acceptance, IdempotencyKey, Render};
 
-/// Parameters that every creating method takes.
-pub(super) struct Common {
-    subscription: Option<Identifier>,
-    process_immediately: Option<bool>,
-    scheduled_date: Option<DateTime<Utc>>,
-    priority: Priority,
-}
+/// How long an Idempotency-Key is remembered.
+const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);
+/// The parameter of a message that only the store knows.
+const SEQUENCE_NUMBER: &str = "sequence_number";
 
-impl Common {
-    /// Takes them.
-    pub(super) fn take(app: &App, params: &mut Params) -> Result<Self, ApiError> {
-        let subscription = identifier::optional(params, "subscription_identifier", &["id", "number"])?;
-        let process_immediately = params.flag("process_immediately")?;
-        let scheduled_date = date(app, params, "scheduled_date")?;
-        let priority = params.word("priority", Priority::ALL, Priority::as_str)?.unwrap_or(Priority::Regular);
-        Ok(Self { subscription, process_immediately, scheduled_date, priority })
-    }
-
-    /// Makes the subscription mandatory.
-    pub(super) fn require_subscription(&self, params: &Params) -> Result<(), ApiError> {
-        match self.subscription {
-            Some(_) => Ok(()),
-            None => Err(ApiError::missing(params.place_of("subscription_identifier"))),
-        }
-    }
-
-    /// A date of the method that stands for the scheduled date, unless that is given too.
-    pub(super) fn schedule(&mut self, place: String, date: DateTime<Utc>) -> Result<(), ApiError> {
-        if self.scheduled_date.is_some_and(|scheduled| scheduled != date) {
-            let message = "This date is the scheduled_date of the request, and that is given too.";
-            return Err(ApiError::at(Code::ConflictingParameters, place, message));
-        }
-        self.scheduled_date = Some(date);
-        Ok(())
-    }
-}
-
-/// Takes a date that may be absent.
-pub(super) fn date(app: &App, params: &mut Params, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
-    let text = params.text(name)?;
-    text.map(|text| app.dates.parse(&params.place_of(name), &text)).transpose()
-}
-
-/// What a method asks for, beyond the common parameters.
-pub(super) struct Ask {
-    pub(super) family: Family,
-    pub(super) kind: RequestType,
-    pub(super) items: Vec<Item>,
-    pub(super) cards: Vec<String>,
-    pub(super) boxes: Vec<String>,
-    /// Parameters of the SOAP message, or why it will not be sent.
-    pub(super) message: Result<Fields, Failure>,
-}
-
-/// Renders, commits and, if asked, sends; returns the record.
-pub(super) async fn create(
+/// The method that creates requests of a type.
+///
+/// # Errors
+/// A parameter, an Idempotency-Key that came with something else, or the store.
+pub async fn call(
     app: &App,
     session: &Session,
-    common: Common,
-    ask: Ask,
-    place_of: impl Fn(&str, Option<usize>) -> String,
+    (family, kind): (Family, RequestType),
+    key: Option<String>,
+    params: Params,
 ) -> Result<Data, ApiError> {
     let now = app.clock.now();
-    let is_immediate = common.process_immediately == Some(true);
-    if is_immediate && common.scheduled_date.is_some_and(|date| date > now) {
+    let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, kind), &params, now));
+    let mut draft = Draft::begin(app, family, kind, params)?;
+    take_parameters(&mut draft).await?;
+    draft.params.finish()?;
+    check_schedule(&draft, now)?;
+    if let Some(subscription) = &draft.subscription {
+        device::check_known(app, EntryKind::Subscriptions, subscription).await?;
+    }
+    let (body, render) = match &draft.refusal {
+        None => rendered(app, &draft)?,
+        Some(_) => (None, None),
+    };
+    let request = Arc::new(new_request(session, draft, body, now));
+    let submitted = app.processor.submit(Acceptance { request, render, lease: false, key }).await?;
+    match submitted {
+        Some(record) => data(&Record::new(&record, app.dates)),
+        None => {
+            let message = "This Idempotency-Key came before, with a different request.";
+            Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))
+        }
+    }
+}
+
+async fn take_parameters(draft: &mut Draft<'_>) -> Result<(), ApiError> {
+    match draft.kind {
+        RequestType::AddSubscriptions | RequestType::CancelSubscriptions | RequestType::RenewSubscriptions => {
+            subscriptions::take(draft).await
+        }
+        RequestType::GetActiveSubscriptions | RequestType::GetPairingStatusForCard => {
+            draft.card("smartcard_ca_id").await
+        }
+        RequestType::GetPairingStatusForPairingModule => draft.stb().await,
+        RequestType::CreatePairing => pairing::create(draft).await,
+        RequestType::AddToExistingPairing => pairing::add(draft).await,
+        RequestType::DisplayFingerprint => message::fingerprint(draft).await,
+        RequestType::UpdateCaPinToDefaultValue => draft.card_set().await,
+        RequestType::UpdateCaPinToGivenValue => {
+            draft.card_set().await?;
+            draft.secret("ca_pin")
+        }
+        RequestType::SendMailMessageToClient => message::mail(draft).await,
+        RequestType::SendBarkMessageToClient => message::bark(draft).await,
+        RequestType::SendRepeatingBarkMessageToClient => message::repeating_bark(draft).await,
+    }
+}
+
+fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError> {
+    if draft.process_immediately == Some(true) && draft.scheduled_date.is_some_and(|date| date > now) {
         let message = "A request that is processed immediately cannot have a scheduled_date in the future.";
         return Err(ApiError::at(Code::ConflictingParameters, "$.scheduled_date", message));
     }
-    if let Some(subscription) = &common.subscription {
-        device::check_known(app, EntryKind::Subscriptions, subscription).await?;
-    }
-    let (body, refusal) = match ask.message {
-        Ok(fields) => (Some(render(app, ask.kind, &fields, place_of)?), None),
-        Err(failure) => (None, Some(failure)),
-    };
-    let request = NewRequest {
-        id: RecordId::new(now),
-        family: ask.family,
-        kind: ask.kind,
-        priority: common.priority,
-        process_immediately: match ask.family {
-            Family::WebServices => Some(is_immediate),
-            // The documents' examples of conax_sms_sas show null where it is not given.
-            Family::SmsSas => common.process_immediately,
-        },
-        scheduled_at: common.scheduled_date.unwrap_or(now),
-        items: ask.items,
-        subscription: common.subscription.map(|s| json!({ s.field: s.value }).to_string()),
-        cards: ask.cards,
-        boxes: ask.boxes,
-        body,
-        refusal,
-        created_by: session.user.clone(),
-        created_at: now,
-    };
-    let settled = app.processor.submit(request).await?;
-    data(&Record::new(&settled, app.dates))
+    Ok(())
 }
 
-fn render(
-    app: &App,
-    kind: RequestType,
-    fields: &Fields,
-    place_of: impl Fn(&str, Option<usize>) -> String,
-) -> Result<String, ApiError> {
-    let Some(operation) = app.contract.operation(kind) else {
+fn new_request(session: &Session, draft: Draft<'_>, body: Option<Body>, now: DateTime<Utc>) -> NewRequest {
+    NewRequest {
+        id: RecordId::new(now),
+        family: draft.family,
+        kind: draft.kind,
+        priority: draft.priority,
+        process_immediately: match draft.family {
+            Family::WebServices => Some(draft.process_immediately == Some(true)),
+            // The documents' examples of conax_sms_sas show null where it is not given.
+            Family::SmsSas => draft.process_immediately,
+        },
+        scheduled_at: draft.scheduled_date.unwrap_or(now),
+        items: draft.items,
+        subscription: draft.subscription.map(|s| json!({ s.field: s.value }).to_string()),
+        cards: draft.cards,
+        boxes: draft.boxes,
+        body,
+        refusal: draft.refusal,
+        created_by: session.user.clone(),
+        created_at: now,
+    }
+}
+
+/// The SOAP request; or what renders it, where the sequence number goes into it.
+fn rendered(app: &App, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render>), ApiError> {
+    let (kind, mut fields) = (draft.kind, draft.fields.clone());
+    let is_numbered = kind.parameters().iter().any(|parameter| parameter.name == SEQUENCE_NUMBER);
+    if is_numbered {
+        // Any number shows whether all else is right.
+        fields.push(SEQUENCE_NUMBER, "1");
+    }
+    if app.contract.operation(kind).is_none() {
         let message = format!("The SOAP contract of this gateway has no operation for {kind}.");
         return Err(ApiError::new(Code::MethodNotFound, message));
-    };
-    let bytes = encode::request(operation, fields).map_err(|error| {
-        let place = place_of(&error.field, error.index);
-        ApiError::invalid(place, format!("{} {}.", error.field, error.what))
+    }
+    let body = render(&app.contract, kind, &fields).map_err(|error| {
+        let what = format!("{} {}.", error.field, error.what);
+        ApiError::invalid(draft.place_of(&error.field, error.index), what)
     })?;
-    String::from_utf8(bytes).map_err(|e| ApiError::internal(format!("a rendered request is not UTF-8: {e}")))
+    if !is_numbered {
+        return Ok((Some(body), None));
+    }
+    let (contract, fields) = (Arc::clone(&app.contract), draft.fields.clone());
+    let render: Render = Arc::new(move |sequence_number| {
+        let mut fields = fields.clone();
+        fields.push(SEQUENCE_NUMBER, sequence_number.to_string());
+        render(&contract, kind, &fields).map_err(|error| Failure {
+            code: failure::CONTRACT_MISMATCH.to_owned(),
+            description: Some(format!("{} {}.", error.field, error.what)),
+            ..Failure::default()
+        })
+    });
+    Ok((None, Some(render)))
+}
+
+fn render(contract: &Contract, kind: RequestType, fields: &Fields) -> Result<Body, EncodeError> {
+    let fault = |what: &str| EncodeError { field: kind.to_string(), index: None, what: what.to_owned() };
+    let operation = contract.operation(kind).ok_or_else(|| fault("has no operation"))?;
+    let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
+    Ok(match kind.secret().and_then(|name| fields.first(name)) {
+        Some(secret) => Body { shown: Secret::new(secret).mask_in(&text), wire: Some(text) },
+        None => Body { shown: text, wire: None },
+    })
+}
+
+/// The same user, key, method and parameters, whatever their order and whichever token: the same request. The content's
+/// hash has the key in it, so that a secret among the parameters cannot be found out from it.
+fn idempotency_key(
+    user: &str,
+    key: &str,
+    (family, kind): (Family, RequestType),
+    params: &Params,
+    now: DateTime<Utc>,
+) -> IdempotencyKey {
+    let content = json!([key, family.as_str(), kind.as_str(), params.sorted()]).to_string();
+    IdempotencyKey {
+        key: Sha256::digest(json!([user, key]).to_string()).into(),
+        content: Sha256::digest(content).into(),
+        expires_at: now + KEY_REMEMBERED,
+    }
 }

@@ -44,13 +44,15 @@ codes! {
     NotFound = "NOT_FOUND",
     /// The method exists for another HTTP verb; `Allow` names it.
     MethodNotAllowed = "METHOD_NOT_ALLOWED",
+    /// The same Idempotency-Key came before with something else.
+    Conflict = "CONFLICT",
     /// The body was not received in time.
     RequestTimeout = "REQUEST_TIMEOUT",
     /// The body is larger than `server.max_body_bytes`.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE",
     /// The body is not declared as application/json.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
-    /// Too many are signing in at once; try again after `Retry-After`.
+    /// Too many requests of one user, or too many signing in at once; try again after `Retry-After`.
     TooManyRequests = "TOO_MANY_REQUESTS",
     /// Something inside failed; the log has it under the X-Request-Id.
     InternalError = "INTERNAL_ERROR",
@@ -108,7 +110,7 @@ impl From<StoreError> for ApiError {
             StoreError::Busy | StoreError::Unavailable(_) => {
                 Self { private: Some(private), ..Self::new(Code::Unavailable, "The gateway cannot take requests now.") }
             }
-            StoreError::Taken(_) | StoreError::Other(_) => Self::internal(private),
+            StoreError::Taken(_) | StoreError::NotAllowed(_) | StoreError::Other(_) => Self::internal(private),
         }
     }
 }

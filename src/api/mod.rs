@@ -1,23 +1,25 @@
 //! The CRM.COM face: what a method takes and returns, free of HTTP.
 //!
-//! One file a method, each with `call(app, session, params) -> Result<Data, ApiError>`; beside them what they share:
-//! reading parameters with the place of every fault, identifiers, dates, fields_set, and the record as JSON.
+//! Each method is a `call(app, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all that
+//! create a request, whose parameters are read in `subscriptions`, `pairing` and `message`. Beside them what they share:
+//! a request in the making, parameters with the place of every fault, identifiers, dates, fields_set, the record as JSON.
 
-pub mod add_subscriptions;
 pub mod authentication;
-pub mod cancel_subscriptions;
-pub mod create_pairing;
+pub mod create;
 pub mod list;
 pub mod show;
 
-mod create;
 mod date;
 mod device;
+mod draft;
 mod error;
 mod fields_set;
 mod identifier;
 mod json;
+mod message;
+mod pairing;
 mod params;
+mod rate;
 mod record;
 mod session;
 mod subscriptions;
@@ -26,6 +28,7 @@ pub use date::Dates;
 pub use error::{ApiError, Code};
 pub use json::parse_object;
 pub use params::{Params, query_object};
+pub use rate::Rates;
 pub use record::Record;
 pub use session::{Session, Sessions};
 

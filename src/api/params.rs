@@ -123,6 +123,25 @@ impl Params {
         }
     }
 
+    /// Takes a whole number that may be absent.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn whole(&mut self, name: &'static str) -> Result<Option<i64>, ApiError> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match value.as_i64() {
+            Some(number) => Ok(Some(number)),
+            None => Err(wrong_type(self.place_of(name), name, "a whole number", &value)),
+        }
+    }
+
+    /// What was not taken yet, in an order that does not depend on the client's.
+    pub fn sorted(&self) -> Value {
+        let mut values = Value::Object(self.values.clone());
+        values.sort_all_objects();
+        values
+    }
+
     /// Takes one of a few words.
     ///
     /// # Errors
@@ -206,7 +225,7 @@ impl Params {
     ///
     /// # Errors
     /// The first unknown name, with the nearest known one.
-    pub fn finish(self) -> Result<(), ApiError> {
+    pub fn finish(&self) -> Result<(), ApiError> {
         let Some(name) = self.values.keys().find(|k| !self.known.contains(&k.as_str())) else { return Ok(()) };
         let nearest = self.known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let place = self.place_of(name);

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde_json::value::RawValue;
 
 use super::Dates;
 use crate::account::{Unit, User};
-use crate::request::{Item, ProvisioningRequest, State};
+use crate::request::{Doubt, Item, ProvisioningRequest, State};
 
 /// A record, ready to be written as JSON.
 #[derive(serde::Serialize)]
@@ -32,7 +33,7 @@ pub struct Record<'r> {
     process_id: Option<&'r str>,
     parameters_set: Items<'r>,
     log_information: LogInformation<'r>,
-    delivery: Delivery,
+    delivery: Delivery<'r>,
 }
 
 /// Every top-level key, in order.
@@ -97,13 +98,13 @@ struct Person<'r> {
 }
 
 #[derive(serde::Serialize)]
-struct Delivery {
-    /// `waiting` for its turn, `retrying`, `unknown`, or `ended`.
+struct Delivery<'r> {
+    /// `waiting` for its turn, `retrying`, `resolving` a doubt, `unknown`, or `ended`.
     state: &'static str,
     attempts: u32,
     next_attempt_date: Option<String>,
     uncertain: bool,
-    result: Option<()>,
+    result: Option<&'r RawValue>,
 }
 
 impl<'r> Record<'r> {
@@ -112,7 +113,7 @@ impl<'r> Record<'r> {
         let asked = &request.asked;
         let failure = request.failure.as_ref();
         let date = |moment: Option<DateTime<Utc>>| moment.map(|m| dates.print(m));
-        let is_waiting = request.state == State::Pending && !request.uncertain;
+        let is_waiting = request.state == State::Pending && request.doubt != Some(Doubt::Unresolved);
         Self {
             id: asked.id.as_str(),
             number: request.number.to_string(),
@@ -124,7 +125,7 @@ impl<'r> Record<'r> {
             scheduled_date: dates.print(asked.scheduled_at),
             executed_date: date(request.executed_at),
             sequence_number: request.sequence_number,
-            request: asked.body.as_deref().filter(|_| request.sent),
+            request: asked.body.as_ref().filter(|_| request.sent).map(|body| body.shown.as_str()),
             response: request.response.as_deref(),
             reference_number: request.reference_number.as_deref(),
             error_code: failure.map(|f| f.code.as_str()),
@@ -138,14 +139,18 @@ impl<'r> Record<'r> {
             delivery: Delivery {
                 state: match request.state {
                     State::Completed | State::Rejected => "ended",
-                    State::Pending if request.uncertain => "unknown",
-                    State::Pending if request.attempts > 0 => "retrying",
-                    State::Pending => "waiting",
+                    State::Pending => match request.doubt {
+                        Some(Doubt::Unresolved) => "unknown",
+                        Some(Doubt::Resolving { .. }) => "resolving",
+                        Some(Doubt::Ordered) => "retrying",
+                        None if request.attempts > 0 => "retrying",
+                        None => "waiting",
+                    },
                 },
                 attempts: request.attempts,
                 next_attempt_date: date(request.next_attempt_at.filter(|_| is_waiting)),
-                uncertain: request.uncertain,
-                result: None,
+                uncertain: request.doubt.is_some(),
+                result: request.result.as_deref(),
             },
         }
     }

@@ -48,7 +48,7 @@ enum Command {
     Key(key::Args),
     /// Catalogue: import, list.
     Catalogue(catalogue::Args),
-    /// Provisioning requests: list, show.
+    /// Provisioning requests: list, show, retry, cancel, settle.
     Requests(requests::Args),
 }
 

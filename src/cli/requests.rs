@@ -1,9 +1,11 @@
-//! `requests list | show`: provisioning requests from the terminal.
+//! `requests list | show | retry | cancel | settle`: provisioning requests from the terminal.
+
+use chrono::{DateTime, Utc};
 
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::api::{Dates, Record};
-use crate::request::{Attempt, RequestType, State};
+use crate::request::{Attempt, Decision, Event, Order, ProvisioningRequest, RequestType, State};
 use crate::store::{Filter, RecordKey};
 
 /// Flags of `requests`.
@@ -17,13 +19,43 @@ pub(super) struct Args {
 enum Action {
     /// Lists requests, oldest first.
     List(ListArgs),
-    /// Shows one request as the API does, and every attempt at it.
+    /// Shows one request as the API does, and its history: every attempt at it, and every decision.
     Show {
         /// Its number.
         number: i64,
         #[command(flatten)]
         store: StoreFlags,
     },
+    /// Sends a request again whose outcome is unknown, or one that could not be delivered, without waiting.
+    Retry(Decide),
+    /// Rejects a request that was not sent yet.
+    Cancel(Decide),
+    /// Ends a request whose outcome is unknown, after somebody looked in Conax.
+    Settle {
+        /// What Conax did: completed, or rejected for "it was not done".
+        #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"])]
+        found: String,
+        /// Conax's transaction id, if known.
+        #[arg(long)]
+        reference: Option<String>,
+        #[command(flatten)]
+        decide: Decide,
+    },
+}
+
+/// A decision about one request; a running gateway sees it within `processor.poll_s`.
+#[derive(Debug, clap::Args)]
+struct Decide {
+    /// Its number.
+    number: i64,
+    /// Why; it is kept in the request's history.
+    #[arg(long)]
+    reason: String,
+    /// Who decides; it is kept as well.
+    #[arg(long, env = "USER", hide_env_values = true)]
+    user: String,
+    #[command(flatten)]
+    store: StoreFlags,
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +83,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::List(args) => list(args).await,
         Action::Show { number, store } => show(number, store).await,
+        Action::Retry(args) => decide(args, Decision::Retry).await,
+        Action::Cancel(args) => decide(args, Decision::Cancel).await,
+        Action::Settle { found, reference, decide: args } => {
+            decide(args, Decision::Settle { completed: found == "completed", reference }).await
+        }
     }
 }
 
@@ -92,11 +129,57 @@ async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
     let request = found.ok_or_else(|| Failed(format!("there is no request {number}")))?;
     let json = serde_json::to_string_pretty(&Record::new(&request, dates)).map_err(|e| Failed(e.to_string()))?;
     output::line(&json);
+    let mut history: Vec<(DateTime<Utc>, String)> = Vec::new();
     for attempt in store.attempts(number).await? {
-        let Attempt { attempt, started_at, duration_ms, http_status, error, .. } = attempt;
-        let status = http_status.map_or("no HTTP status".to_owned(), |s| format!("HTTP {s}"));
-        let error = error.map(|e| format!(", {e}")).unwrap_or_default();
-        output::line(&format!("attempt {attempt}: {}, {duration_ms} ms, {status}{error}", dates.print(started_at)));
+        history.push((attempt.started_at, attempt_in_words(&attempt, &request, dates)));
     }
+    for event in store.events(number).await? {
+        history.push((event.at, event_in_words(&event, dates)));
+    }
+    history.sort_by_key(|(at, _)| *at);
+    history.iter().for_each(|(_, words)| output::line(words));
+    Ok(())
+}
+
+fn attempt_in_words(attempt: &Attempt, request: &ProvisioningRequest, dates: Dates) -> String {
+    let Attempt { attempt, started_at, duration_ms, sent, http_status, error, response } = attempt;
+    let status = http_status.map_or("no HTTP status".to_owned(), |s| format!("HTTP {s}"));
+    let error = error.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
+    let body = request.asked.body.as_ref().filter(|_| *sent).map(|body| &body.shown);
+    format!("attempt {attempt}: {}, {duration_ms} ms, {status}{error}", dates.print(*started_at))
+        + &texts(body, response.as_ref())
+}
+
+fn event_in_words(event: &Event, dates: Dates) -> String {
+    let mut words = format!("{}: {}", event.kind.as_str(), dates.print(event.at));
+    let parts = [
+        event.duration_ms.map(|ms| format!("{ms} ms")),
+        event.http_status.map(|status| format!("HTTP {status}")),
+        event.user.as_ref().map(|user| format!("by {user}")),
+    ];
+    for part in parts.into_iter().flatten() {
+        words.push_str(&format!(", {part}"));
+    }
+    let text = event.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    words + &text + &texts(event.request.as_ref(), event.response.as_ref())
+}
+
+fn texts(request: Option<&String>, response: Option<&String>) -> String {
+    let line = |name: &str, text: Option<&String>| text.map(|text| format!("\n  {name}: {text}")).unwrap_or_default();
+    line("request", request) + &line("response", response)
+}
+
+async fn decide(args: Decide, decision: Decision) -> Result<(), Failed> {
+    let Decide { number, reason, user, store } = args;
+    if reason.trim().is_empty() || user.trim().is_empty() {
+        return Err(Failed("--reason and --user must not be empty".to_owned()));
+    }
+    let config = store.load()?;
+    let order = Order { decision, user, reason, at: Utc::now() };
+    let request = open_existing(&config)?.decide(number, order).await?;
+    output::line(&match request.state {
+        State::Pending => format!("request {number} will be sent by the gateway that runs"),
+        state => format!("request {number} is {}", state.as_str()),
+    });
     Ok(())
 }

@@ -34,8 +34,8 @@ pub(super) struct Args {
     /// Folder of the database.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// simulator, or the base URL of the Conax services.
-    #[arg(long, value_name = "simulator|URL")]
+    /// simulator, or the base URLs of the Conax services, separated by commas.
+    #[arg(long, value_name = "simulator|URL,…")]
     upstream: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         .map_err(|e| Failed(format!("server.listen {}: {e}", config.server.listen)))?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
-    let (base_url, simulator) = app::start_upstream(&config, &contract, &clock, simulator_shutdown).await?;
+    let (base_urls, simulator) = app::start_upstream(&config, &contract, &clock, simulator_shutdown).await?;
     if config.upstream.url == UpstreamTarget::Simulator {
         app::load_sample_catalogue(store.as_ref()).await?;
     }
@@ -73,8 +73,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::info!("stopping: finishing what is under way");
         trigger.set();
     });
-    tracing::info!(upstream = base_url, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
-    let app = Arc::new(App::new(config, &base_url, store, contract, clock)?);
+    tracing::info!(upstream = base_urls.join(", "), data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
+    let app = Arc::new(App::new(config, &base_urls, store, contract, clock)?);
     output::line(&format!("listening on {url}"));
     let in_time = app.serve(listener, shutdown).await?;
     signal.abort();

@@ -69,6 +69,8 @@ sections! {
         header_timeout_s: Duration = "30",
         /// Seconds that a client has for its request body.
         body_timeout_s: Duration = "30",
+        /// Requests per second that one user may make; 0 sets no limit.
+        user_requests_per_s: u64 = "0",
         /// Seconds that requests under way get to finish after SIGTERM.
         shutdown_grace_s: Duration = "20",
     }
@@ -87,6 +89,8 @@ sections! {
         readers: usize = "3",
         /// Seconds that one read may take.
         read_timeout_s: Duration = "10",
+        /// Days that an ended request is kept; 0 keeps it for ever.
+        retention_days: u64 = "0",
     }
     /// Services, cards and boxes known by name.
     catalogue: CatalogueSection {
@@ -100,7 +104,7 @@ sections! {
     }
     /// The Conax that requests are sent to.
     upstream: Upstream {
-        /// "simulator", or the base URL of the Conax services.
+        /// "simulator", or the base URL of the Conax services; of several, by comma, the first that is reached is used.
         url: UpstreamTarget = "\"simulator\"",
         /// When false nothing is sent and requests stay PENDING (CRM.COM's "Not Effective").
         effective: bool = "true",
@@ -124,6 +128,10 @@ sections! {
         idle_timeout_s: Duration = "4",
         /// Bytes of an answer, after decompression.
         max_response_bytes: usize = "8388608",
+        /// Calls in a row without any answer after which a base URL is left alone for a while.
+        breaker_failures: u64 = "10",
+        /// Most seconds that it is left alone before one call tries again.
+        breaker_pause_s: Duration = "30",
     }
     /// How requests are worked through.
     processor: Processor {
@@ -133,6 +141,8 @@ sections! {
         backoff_initial_s: Duration = "1",
         /// Most seconds between two tries.
         backoff_max_s: Duration = "300",
+        /// Seconds that a request whose outcome is unknown is looked into, and holds up its cards; then an operator decides.
+        uncertain_hold_s: Duration = "900",
         /// Seconds that an immediate request waits for earlier ones of its card before it is answered as PENDING.
         immediate_wait_s: Duration = "30",
         /// Seconds after which the run looks for due requests even if nothing woke it.

@@ -250,8 +250,8 @@ impl Setting for CardRange {
 pub enum UpstreamTarget {
     /// The built-in Conax simulator, on a socket of its own.
     Simulator,
-    /// A Conax, by the base URL of its services.
-    Url(String),
+    /// A Conax, by the base URLs of its services: the first one that can be reached is used.
+    Urls(Vec<String>),
 }
 
 impl std::str::FromStr for UpstreamTarget {
@@ -261,15 +261,17 @@ impl std::str::FromStr for UpstreamTarget {
         if text == "simulator" {
             return Ok(Self::Simulator);
         }
-        let expected = || "\"simulator\" or an http:// or https:// URL without user, query or fragment".to_owned();
-        let url = reqwest::Url::parse(text).map_err(|_| expected())?;
-        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-        if matches!(url.scheme(), "http" | "https") && plain && url.fragment().is_none() {
-            Ok(Self::Url(text.trim_end_matches('/').to_owned()))
-        } else {
-            Err(expected())
-        }
+        let urls: Option<Vec<String>> = text.split(',').map(|url| base_url(url.trim())).collect();
+        let expected = "\"simulator\" or http:// or https:// URLs without user, query or fragment, separated by commas";
+        urls.map(Self::Urls).ok_or_else(|| expected.to_owned())
     }
+}
+
+fn base_url(text: &str) -> Option<String> {
+    let url = reqwest::Url::parse(text).ok()?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_http = matches!(url.scheme(), "http" | "https");
+    (is_http && is_plain && url.fragment().is_none()).then(|| text.trim_end_matches('/').to_owned())
 }
 
 impl Setting for UpstreamTarget {

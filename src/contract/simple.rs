@@ -106,6 +106,15 @@ impl SimpleType {
         }
     }
 
+    /// Whether a value of xs:boolean is true; `None` for every other type.
+    pub fn truth(&self, normalised: &str) -> Option<bool> {
+        match normalised {
+            "true" | "1" if self.primitive == Primitive::Boolean => Some(true),
+            "false" | "0" if self.primitive == Primitive::Boolean => Some(false),
+            _ => None,
+        }
+    }
+
     /// The value without the white space that makes no difference.
     pub fn normalise<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_other_space = |c: char| matches!(c, '\t' | '\n' | '\r');

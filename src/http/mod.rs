@@ -5,6 +5,7 @@
 mod auth;
 mod body;
 mod connection;
+mod health;
 mod reply;
 mod route;
 

@@ -55,13 +55,22 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
     reply
 }
 
-fn json_reply(status: StatusCode, envelope: &Envelope<'_>) -> Reply {
-    let bytes = serde_json::to_vec(envelope).expect("texts and JSON that is written already can always be written");
+/// An answer of that JSON.
+pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Reply {
+    let bytes = serde_json::to_vec(json).expect("texts and JSON that is written already can always be written");
     let mut reply = Response::new(Full::new(Bytes::from(bytes)));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// An answer to a verb that is not taken, without an envelope.
+pub(super) fn not_allowed(allow: &'static str) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     reply
 }
 
@@ -77,6 +86,7 @@ pub fn status_of(code: Code) -> StatusCode {
         Code::Forbidden => StatusCode::FORBIDDEN,
         Code::MethodNotFound | Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::Conflict => StatusCode::CONFLICT,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

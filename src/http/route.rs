@@ -6,17 +6,19 @@ use hyper::{HeaderMap, Method, Request, Version};
 use tracing::Instrument as _;
 
 use super::reply::{self, REQUEST_ID, Reply};
-use super::{auth, body};
+use super::{auth, body, health};
 use crate::account::Role;
-use crate::api::{
-    ApiError, Code, Data, Params, Session, add_subscriptions, authentication, cancel_subscriptions, create_pairing,
-    list, query_object, show,
-};
+use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
 use crate::app::App;
+use crate::request::RequestType::{self, self as T};
 use crate::request::{Family, random_hex};
 
 /// Characters of a path that are shown, in an answer or a log.
 const SHOWN: usize = 200;
+/// See the draft `draft-ietf-httpapi-idempotency-key-header`.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Characters of an Idempotency-Key, at most.
+const KEY_LENGTH: usize = 255;
 /// Where the CRM.COM methods begin.
 const PREFIX: &str = "/crmapi/rest/v2/";
 
@@ -33,27 +35,79 @@ pub enum Route {
     Show(Family),
     /// Records by filters.
     List(Family),
-    /// Pairs cards and boxes.
-    CreatePairing(Family),
-    /// Gives a service to a card.
-    AddSubscriptions,
-    /// Takes a service from a card.
-    CancelSubscriptions,
+    /// Creates a request.
+    Create(Family, RequestType),
 }
 
+const WEB: Family = Family::WebServices;
+const SMS: Family = Family::SmsSas;
+
 /// Every method: HTTP verb, path after the prefix, and what it is. The README's table is checked against this one.
-pub const ROUTES: [(&str, &str, Route); 11] = [
+pub const ROUTES: [(&str, &str, Route); 24] = [
     ("POST", "authentication/token", Route::Token),
     ("POST", "authentication/token/release", Route::ReleaseToken),
     ("POST", "authentication/web_api_key/token", Route::KeyToken),
-    ("GET", "conax_web_services/provisioning_requests/show", Route::Show(Family::WebServices)),
-    ("GET", "conax_web_services/provisioning_requests/list", Route::List(Family::WebServices)),
-    ("POST", "conax_web_services/provisioning_requests/create_pairing", Route::CreatePairing(Family::WebServices)),
-    ("GET", "conax_sms_sas/provisioning_requests/show", Route::Show(Family::SmsSas)),
-    ("GET", "conax_sms_sas/provisioning_requests/list", Route::List(Family::SmsSas)),
-    ("POST", "conax_sms_sas/provisioning_requests/create_pairing", Route::CreatePairing(Family::SmsSas)),
-    ("POST", "conax_sms_sas/provisioning_requests/add_subscriptions", Route::AddSubscriptions),
-    ("POST", "conax_sms_sas/provisioning_requests/cancel_subscriptions", Route::CancelSubscriptions),
+    ("GET", "conax_web_services/provisioning_requests/show", Route::Show(WEB)),
+    ("GET", "conax_web_services/provisioning_requests/list", Route::List(WEB)),
+    ("POST", "conax_web_services/provisioning_requests/add_subscriptions", Route::Create(WEB, T::AddSubscriptions)),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/cancel_subscriptions",
+        Route::Create(WEB, T::CancelSubscriptions),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/get_active_subscriptions",
+        Route::Create(WEB, T::GetActiveSubscriptions),
+    ),
+    ("POST", "conax_web_services/provisioning_requests/create_pairing", Route::Create(WEB, T::CreatePairing)),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/add_to_existing_pairing",
+        Route::Create(WEB, T::AddToExistingPairing),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/get_pairing_status_for_card",
+        Route::Create(WEB, T::GetPairingStatusForCard),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/get_pairing_status_for_pairing_module",
+        Route::Create(WEB, T::GetPairingStatusForPairingModule),
+    ),
+    ("POST", "conax_web_services/provisioning_requests/display_fingerprint", Route::Create(WEB, T::DisplayFingerprint)),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/update_ca_pin_to_default_value",
+        Route::Create(WEB, T::UpdateCaPinToDefaultValue),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/update_ca_pin_to_given_value",
+        Route::Create(WEB, T::UpdateCaPinToGivenValue),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/send_mail_message_to_client",
+        Route::Create(WEB, T::SendMailMessageToClient),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/send_bark_message_to_client",
+        Route::Create(WEB, T::SendBarkMessageToClient),
+    ),
+    (
+        "POST",
+        "conax_web_services/provisioning_requests/send_repeating_bark_message_to_client",
+        Route::Create(WEB, T::SendRepeatingBarkMessageToClient),
+    ),
+    ("GET", "conax_sms_sas/provisioning_requests/show", Route::Show(SMS)),
+    ("GET", "conax_sms_sas/provisioning_requests/list", Route::List(SMS)),
+    ("POST", "conax_sms_sas/provisioning_requests/add_subscriptions", Route::Create(SMS, T::AddSubscriptions)),
+    ("POST", "conax_sms_sas/provisioning_requests/cancel_subscriptions", Route::Create(SMS, T::CancelSubscriptions)),
+    ("POST", "conax_sms_sas/provisioning_requests/renew_subscriptions", Route::Create(SMS, T::RenewSubscriptions)),
+    ("POST", "conax_sms_sas/provisioning_requests/create_pairing", Route::Create(SMS, T::CreatePairing)),
 ];
 
 /// Answers one request; every error becomes a reply here, and is logged here.
@@ -61,7 +115,11 @@ pub(super) async fn respond(app: &App, request: Request<Incoming>) -> Reply {
     let request_id = random_hex();
     // The span goes along into the processor, so that every line about this request carries its id.
     let span = tracing::info_span!("http", request_id);
-    let mut reply = answer(app, request).instrument(span).await;
+    let health = health::respond(app, request.method(), request.uri().path()).await;
+    let mut reply = match health {
+        Some(reply) => reply,
+        None => answer(app, request).instrument(span).await,
+    };
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         reply.headers_mut().insert(REQUEST_ID, value);
     }
@@ -149,17 +207,24 @@ async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result
             let session = sign_in(app, headers, &mut params, Role::Read).await?;
             list::call(app, &session, family, params).await
         }
-        Route::CreatePairing(family) => {
+        Route::Create(family, kind) => {
             let session = sign_in(app, headers, &mut params, Role::Provision).await?;
-            create_pairing::call(app, &session, family, params).await
+            let key = idempotency_key(headers)?;
+            create::call(app, &session, (family, kind), key, params).await
         }
-        Route::AddSubscriptions => {
-            let session = sign_in(app, headers, &mut params, Role::Provision).await?;
-            add_subscriptions::call(app, &session, params).await
-        }
-        Route::CancelSubscriptions => {
-            let session = sign_in(app, headers, &mut params, Role::Provision).await?;
-            cancel_subscriptions::call(app, &session, params).await
+    }
+}
+
+/// Idempotency-Key: a text that the client makes up anew for each request that it means.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| (1..=KEY_LENGTH).contains(&key.len()) && values.next().is_none());
+    match key {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => {
+            let message = format!("The header must be there once, with 1 to {KEY_LENGTH} visible ASCII characters.");
+            Err(ApiError::invalid("Idempotency-Key", message))
         }
     }
 }
@@ -168,5 +233,6 @@ async fn sign_in(app: &App, headers: &HeaderMap, params: &mut Params, role: Role
     let token = auth::token(headers, params)?;
     let session = app.sessions.find(&token).await?;
     session.require(role)?;
+    app.rates.take(&session.user.id, app.clock.now())?;
     Ok(session)
 }

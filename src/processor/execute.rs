@@ -1,66 +1,103 @@
-//! One attempt at one leased request, top to bottom: send the committed bytes, read the answer, decide, commit.
+//! One step with one leased request, top to bottom: look into its doubt if it is in one, send the committed bytes, read
+//! the answer, decide, commit.
 
 use bytes::Bytes;
 
 use super::Processor;
-use super::policy::{self, Moment};
-use crate::contract::{Operation, SoapVersion};
-use crate::request::{Attempt, Failure, Outcome, ProvisioningRequest, State, failure};
-use crate::soap::answer;
+use super::policy::{self, Standing, ours};
+use super::read_back::{Found, read_back};
+use crate::contract::{Operation, Resend, SoapVersion};
+use crate::request::{Attempt, Body, Doubt, Event, Failure, Outcome, ProvisioningRequest, Secret, State, failure};
+use crate::soap::{answer, decode, envelope};
 use crate::store::{Settlement, StoreError};
 use crate::upstream::{Call, CallFailure};
+use crate::xml::{self, Limits};
 
-/// Tries a leased request once; the record is committed when this returns.
+/// What a step came to.
+struct Step {
+    outcome: Outcome,
+    attempt: Option<Attempt>,
+    events: Vec<Event>,
+}
+
+/// Takes a leased request one step further; the record is committed when this returns. Also tells whether requests that
+/// waited for it may go on.
 ///
 /// # Errors
 /// The outcome could not be stored. The lease stays: the next start finds it, and calls the outcome unknown.
 pub(super) async fn execute(
     processor: &Processor,
     mut request: ProvisioningRequest,
-) -> Result<ProvisioningRequest, StoreError> {
-    let (outcome, attempt) = match sendable(processor, &request) {
-        Ok((operation, body)) => {
-            let (outcome, attempt) = send(processor, &request, operation, body).await;
-            (outcome, Some(attempt))
-        }
-        Err(failure) => (Outcome::Rejected { reference: None, failure }, None),
-    };
+) -> Result<(ProvisioningRequest, bool), StoreError> {
+    let Step { outcome, attempt, events } = step(processor, &request).await;
     request.settle(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
-    let stored = processor.store.settle(vec![Settlement { request: request.clone(), attempt }]).await;
+    let stored = processor.store.settle(vec![Settlement { request: request.clone(), attempt, events }]).await;
     match &stored {
-        Ok(()) => processor.waiting.tell(&request),
+        Ok(_) => processor.waiting.tell(&request),
         Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),
     }
-    stored.map(|()| request)
+    stored.map(|released| (request, released > 0))
 }
 
-/// The operation and the bytes to send, or why nothing is sent.
-fn sendable<'p>(processor: &'p Processor, request: &ProvisioningRequest) -> Result<(&'p Operation, Bytes), Failure> {
-    if let Some(refusal) = &request.asked.refusal {
-        return Err(refusal.clone());
+async fn step(processor: &Processor, request: &ProvisioningRequest) -> Step {
+    let (operation, body) = match sendable(processor, request) {
+        Ok(sendable) => sendable,
+        // Nobody knows what became of it, and now nothing can be done about it here.
+        Err(Failure { description, .. }) if request.doubt.is_some() => {
+            let failure = ours(failure::OUTCOME_UNKNOWN, description.unwrap_or_default());
+            return Step { outcome: Outcome::Uncertain { failure, next: None }, attempt: None, events: Vec::new() };
+        }
+        Err(failure) => {
+            return Step { outcome: Outcome::Rejected { reference: None, failure }, attempt: None, events: Vec::new() };
+        }
+    };
+    let mut events = Vec::new();
+    if let (Some(Doubt::Resolving { .. }), Resend::Verify(query)) = (request.doubt, operation.resend) {
+        let began = processor.clock.now();
+        let (found, event) = read_back(processor, request, query).await;
+        events.push(event);
+        let outcome = match found {
+            Found::Done => Some(Outcome::Completed { reference: None, result: None }),
+            Found::Unclear(what) => {
+                let standing = Standing::of(request, operation.resend, began, processor.clock.now());
+                Some(processor.retry.in_doubt(&standing, what))
+            }
+            Found::NotDone => None,
+        };
+        if let Some(outcome) = outcome {
+            return Step { outcome, attempt: None, events };
+        }
     }
-    match (processor.contract.operation(request.asked.kind), &request.asked.body) {
-        (Some(operation), Some(body)) => Ok((operation, Bytes::copy_from_slice(body.as_bytes()))),
-        _ => Err(Failure {
-            code: failure::CONTRACT_MISMATCH.to_owned(),
-            description: Some(format!("The SOAP contract loaded now has no operation for {}.", request.asked.kind)),
-            ..Failure::default()
-        }),
-    }
+    let (outcome, attempt) = send(processor, request, operation, body).await;
+    Step { outcome, attempt: Some(attempt), events }
+}
+
+/// The operation and the body to send, or why nothing is sent.
+fn sendable<'a>(
+    processor: &'a Processor,
+    request: &'a ProvisioningRequest,
+) -> Result<(&'a Operation, &'a Body), Failure> {
+    let body = policy::sendable(request)?;
+    let operation = processor.contract.operation(request.asked.kind).ok_or_else(|| {
+        let what = format!("The SOAP contract loaded now has no operation for {}.", request.asked.kind);
+        ours(failure::CONTRACT_MISMATCH, what)
+    })?;
+    Ok((operation, body))
 }
 
 async fn send(
     processor: &Processor,
     request: &ProvisioningRequest,
     operation: &Operation,
-    body: Bytes,
+    body: &Body,
 ) -> (Outcome, Attempt) {
     let started_at = processor.clock.now();
     let began = tokio::time::Instant::now();
-    let result = processor.transport.call(call_of(operation, body)).await;
+    let result = processor.transport.call(call_of(operation, body.to_send())).await;
+    let standing = Standing::of(request, operation.resend, started_at, processor.clock.now());
     let mut attempt = Attempt {
-        attempt: request.attempts + 1,
+        attempt: standing.attempt,
         started_at,
         duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
         sent: true,
@@ -68,16 +105,15 @@ async fn send(
         error: None,
         response: None,
     };
-    let moment = Moment { attempt: attempt.attempt, now: processor.clock.now(), jitter: rand::random() };
     let outcome = match result {
         Ok(http) => {
             let reading = answer::read(&processor.contract, operation, &http);
             attempt.http_status = Some(http.status);
             attempt.response = Some(reading.text);
-            policy::of_answer(reading.meaning, &processor.retry, moment)
+            processor.retry.of_answer(reading.meaning, &standing)
         }
         Err(failed) => {
-            let outcome = policy::of_failure(&failed, &processor.retry, moment);
+            let outcome = processor.retry.of_failure(&failed, &standing);
             match failed {
                 CallFailure::NotSent { what, .. } => {
                     attempt.sent = false;
@@ -92,18 +128,47 @@ async fn send(
             outcome
         }
     };
-    (outcome, attempt)
+    match secret_of(operation, body) {
+        Some(secret) => (mask_outcome(&secret, outcome), mask_attempt(&secret, attempt)),
+        None => (outcome, attempt),
+    }
 }
 
 /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
-fn call_of(operation: &Operation, body: Bytes) -> Call {
+pub(super) fn call_of(operation: &Operation, body: &str) -> Call {
     let action = &operation.action;
     let (content_type, soap_action) = match operation.soap {
         SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),
         SoapVersion::V12 if action.is_empty() => ("application/soap+xml; charset=utf-8".to_owned(), None),
         SoapVersion::V12 => (format!("application/soap+xml; charset=utf-8; action=\"{action}\""), None),
     };
-    Call { path: operation.path.clone(), content_type, soap_action, body }
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let fresh = operation.resend == Resend::Never;
+    Call { path: operation.path.clone(), content_type, soap_action, body, fresh }
+}
+
+/// The secret in what was sent: whatever came back may repeat it.
+fn secret_of(operation: &Operation, body: &Body) -> Option<Secret> {
+    let name = operation.request_type.secret()?;
+    let root = xml::parse(body.wire.as_ref()?, Limits::default()).ok()?;
+    let fields = decode::request(operation, envelope::open(&root).ok()?.child?).ok()?;
+    fields.first(name).map(Secret::new)
+}
+
+fn mask_attempt(secret: &Secret, attempt: Attempt) -> Attempt {
+    let mask = |text: Option<String>| text.map(|text| secret.mask_in(&text));
+    Attempt { error: mask(attempt.error), response: mask(attempt.response), ..attempt }
+}
+
+fn mask_outcome(secret: &Secret, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Completed { .. } => outcome,
+        Outcome::Rejected { reference, failure } => {
+            Outcome::Rejected { reference, failure: secret.mask_failure(failure) }
+        }
+        Outcome::Retry { at, failure } => Outcome::Retry { at, failure: secret.mask_failure(failure) },
+        Outcome::Uncertain { failure, next } => Outcome::Uncertain { failure: secret.mask_failure(failure), next },
+    }
 }
 
 fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
@@ -114,11 +179,37 @@ fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
     let http_status = attempt.and_then(|a| a.http_status);
     let error_code = request.failure.as_ref().map(|f| f.code.as_str());
     let error = attempt.and_then(|a| a.error.as_deref());
-    if request.uncertain {
-        tracing::error!(number, kind, http_status, duration_ms, error, "outcome unknown: an operator must settle it");
-    } else if request.state == State::Pending {
-        tracing::warn!(number, kind, http_status, duration_ms, error_code, error, "not delivered, will be tried again");
-    } else {
-        tracing::info!(number, kind, state, http_status, duration_ms, error_code, error, "attempt ended");
+    match (request.state, request.doubt) {
+        (State::Pending, Some(Doubt::Resolving { .. })) => {
+            tracing::warn!(number, kind, http_status, duration_ms, error, "outcome unknown, will be looked into");
+        }
+        (State::Pending, Some(_)) => {
+            tracing::error!(
+                number,
+                kind,
+                http_status,
+                duration_ms,
+                error,
+                "outcome unknown: an operator must settle it"
+            );
+        }
+        // A certificate that is not accepted does not get better by itself.
+        (State::Pending, None) if error_code == Some(failure::TLS_FAILED) => {
+            tracing::error!(number, kind, error, "TLS to upstream failed: check the certificates");
+        }
+        (State::Pending, None) => {
+            tracing::warn!(
+                number,
+                kind,
+                http_status,
+                duration_ms,
+                error_code,
+                error,
+                "not delivered, will be tried again"
+            );
+        }
+        (State::Completed | State::Rejected, _) => {
+            tracing::info!(number, kind, state, http_status, duration_ms, error_code, error, "attempt ended");
+        }
     }
 }

@@ -5,6 +5,8 @@
 
 mod execute;
 mod policy;
+mod read_back;
+mod recover;
 mod run;
 mod waiting;
 
@@ -19,8 +21,8 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Contract;
-use crate::request::{NewRequest, ProvisioningRequest, State, random_hex};
-use crate::store::{Acceptance, RecordKey, Store, StoreError};
+use crate::request::{ProvisioningRequest, State, random_hex};
+use crate::store::{Acceptance, Accepted, RecordKey, Store, StoreError};
 use crate::upstream::Transport;
 use policy::RetryRule;
 use waiting::Waiting;
@@ -40,7 +42,7 @@ pub struct Processor {
     /// Id of this process's run, shown as process_id.
     run_id: String,
     wake: Notify,
-    /// Due requests may be held up by others of their card: the end of any request wakes the run.
+    /// Due requests were left for want of a free place: the end of any request wakes the run.
     is_anything_held: AtomicBool,
     waiting: Waiting,
     tasks: TaskTracker,
@@ -65,6 +67,7 @@ impl Processor {
                 max_attempts: processor.max_attempts,
                 initial: processor.backoff_initial_s,
                 max: processor.backoff_max_s,
+                hold: processor.uncertain_hold_s,
             },
             is_effective: config.upstream.effective,
             immediate_wait: processor.immediate_wait_s,
@@ -79,33 +82,34 @@ impl Processor {
     }
 
     /// Accepts a request: committed when this returns. An immediate one is sent first, if its cards are free in time.
+    /// `None` if its Idempotency-Key came before with something else.
     ///
     /// # Errors
     /// The store did not take it, or what became of it could not be stored.
-    pub async fn submit(self: &Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
+    pub async fn submit(self: &Arc<Self>, request: Acceptance) -> Result<Option<ProvisioningRequest>, StoreError> {
         let processor = Arc::clone(self);
         let task = self.tasks.spawn(async move { processor.accept(request).await }.in_current_span());
         task.await.map_err(|e| StoreError::Other(format!("accepting a request ended early: {e}")))?
     }
 
-    async fn accept(self: Arc<Self>, request: NewRequest) -> Result<ProvisioningRequest, StoreError> {
-        let is_immediate = request.process_immediately == Some(true) && self.is_effective;
+    async fn accept(self: Arc<Self>, asked: Acceptance) -> Result<Option<ProvisioningRequest>, StoreError> {
+        let is_immediate = asked.request.process_immediately == Some(true) && self.is_effective;
         // When as many requests are under way as may be, this one waits its turn like any other.
         let permit = is_immediate.then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten();
-        let acceptance = Acceptance { request: Arc::new(request), lease: permit.is_some() };
-        let accepted = self.store.accept(vec![acceptance]).await?;
-        let Some(accepted) = accepted.into_iter().next() else {
-            return Err(StoreError::Other("the store accepted nothing".to_owned()));
+        let mut accepted = self.store.accept(vec![Acceptance { lease: permit.is_some(), ..asked }]).await?;
+        let request = match (accepted.pop(), permit) {
+            (Some(Accepted::New { request, leased: true }), Some(permit)) => {
+                return self.attempt(request, permit).await.map(Some);
+            }
+            (Some(Accepted::New { request, .. } | Accepted::Repeated(request)), _) => request,
+            (Some(Accepted::Conflict), _) => return Ok(None),
+            (None, _) => return Err(StoreError::Other("the store accepted nothing".to_owned())),
         };
-        let request = accepted.request;
-        if let (true, Some(permit)) = (accepted.leased, permit) {
-            return self.attempt(request, permit).await;
-        }
         let outcome = is_immediate.then(|| self.waiting.watch(request.number));
         self.wake_run();
         match outcome {
-            Some(outcome) => self.wait_for(request, outcome).await,
-            None => Ok(request),
+            Some(outcome) => self.wait_for(request, outcome).await.map(Some),
+            None => Ok(Some(request)),
         }
     }
 
@@ -117,11 +121,11 @@ impl Processor {
     ) -> Result<ProvisioningRequest, StoreError> {
         let settled = execute::execute(self, request).await;
         drop(permit);
-        let is_retry = settled.as_ref().is_ok_and(|request| request.next_attempt_at.is_some());
-        if is_retry || self.is_anything_held.load(Ordering::Acquire) {
+        let goes_on = settled.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some());
+        if goes_on || self.is_anything_held.load(Ordering::Acquire) {
             self.wake.notify_one();
         }
-        settled
+        settled.map(|(request, _)| request)
     }
 
     /// Waits for a request that the run sends; when the time is over, its record is returned as it stands.
@@ -140,6 +144,11 @@ impl Processor {
             Ok(Some(ended)) => Ok(ended),
             Ok(None) | Err(_) => Ok(self.store.find(None, number).await?.unwrap_or(seen)),
         }
+    }
+
+    /// Is it known that nothing would reach Conax now?
+    pub fn is_upstream_down(&self) -> bool {
+        self.transport.is_down()
     }
 
     fn wake_run(&self) {

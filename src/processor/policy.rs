@@ -1,109 +1,273 @@
-//! Decisions of the processor as pure functions: what an exchange means for a request, and when it is tried again.
+//! Decisions of the processor as pure functions: what an exchange means for a request, and what is done next.
+//!
+//! Rule: what was not sent may be sent again; what may have arrived is sent again only as the resend rule of its type
+//! allows, for a limited time, and is never called rejected for want of an answer.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::request::{Failure, Outcome, failure};
+use crate::contract::Resend;
+use crate::request::{Body, Doubt, Failure, Next, Outcome, ProvisioningRequest, failure};
 use crate::soap::answer::Meaning;
 use crate::upstream::{CallFailure, Obstacle};
 
-/// How often and when a request that was not delivered is tried again.
+/// The longest that a Retry-After is heeded: a mistaken one must not hold up a card for ever.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// How often and when a request is tried again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RetryRule {
-    /// Attempts in all.
+    /// Attempts in all, for one that was not delivered.
     pub max_attempts: u64,
     /// Before the second attempt.
     pub initial: Duration,
     /// At most, between two attempts.
     pub max: Duration,
+    /// How long a doubt is looked into.
+    pub hold: Duration,
 }
 
-impl RetryRule {
-    /// Equal jitter: between half of the doubled delay and the whole of it. `jitter` is from 0 to 1.
-    fn delay(&self, attempt: u32, jitter: f64) -> Duration {
-        let doubled = self.initial.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(30)));
-        doubled.min(self.max).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
-    }
-
-    /// What becomes of a request whose attempt number `attempt` was not delivered.
-    fn not_delivered(&self, attempt: u32, failure: Failure, now: DateTime<Utc>, jitter: f64) -> Outcome {
-        if u64::from(attempt) >= self.max_attempts {
-            return Outcome::Rejected { reference: None, failure };
-        }
-        let delay = TimeDelta::from_std(self.delay(attempt, jitter)).unwrap_or(TimeDelta::MAX);
-        Outcome::Retry { at: now.checked_add_signed(delay).unwrap_or(now), failure }
-    }
-}
-
-/// The moment of a decision.
+/// Where a request stood when an attempt ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
+pub(super) struct Standing {
+    /// Its resend rule.
+    pub resend: Resend,
+    /// The doubt that it was in before.
+    pub doubt: Option<Doubt>,
+    /// How long it may be sent again after it was first sent, if that is limited.
+    pub within: Option<TimeDelta>,
     /// Attempts made, this one included.
     pub attempt: u32,
+    /// When the attempt began.
+    pub started_at: DateTime<Utc>,
     /// Now.
     pub now: DateTime<Utc>,
     /// From 0 to 1, drawn for this decision.
     pub jitter: f64,
 }
 
-/// What an answer means for the request.
-pub(super) fn of_answer(meaning: Meaning, rule: &RetryRule, moment: Moment) -> Outcome {
-    match meaning {
-        Meaning::Done { reference, .. } => Outcome::Completed { reference },
-        Meaning::Refused { reference, failure } => Outcome::Rejected { reference, failure },
-        Meaning::Busy(failure) => rule.not_delivered(moment.attempt, failure, moment.now, moment.jitter),
-        Meaning::Doubt(what) => Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what) },
+impl Standing {
+    /// Of a request, at an attempt that began at `started_at`.
+    pub(super) fn of(
+        request: &ProvisioningRequest,
+        resend: Resend,
+        started_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let within = request.asked.kind.resend_within();
+        let attempt = request.attempts.saturating_add(1);
+        Self { resend, doubt: request.doubt, within, attempt, started_at, now, jitter: rand::random() }
     }
 }
 
-/// What a call without a whole answer means for the request.
-pub(super) fn of_failure(call: &CallFailure, rule: &RetryRule, moment: Moment) -> Outcome {
-    match call {
-        CallFailure::NotSent { obstacle, what } => {
-            let code = match obstacle {
-                Obstacle::Connect => failure::CONNECT_FAILED,
-                Obstacle::Tls => failure::TLS_FAILED,
-            };
-            rule.not_delivered(moment.attempt, ours(code, what.clone()), moment.now, moment.jitter)
+impl RetryRule {
+    /// Full jitter: anything up to the doubled delay, so that those which failed together do not come back together.
+    fn delay(&self, attempt: u32, jitter: f64) -> Duration {
+        let doubled = self.initial.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(30)));
+        doubled.min(self.max).mul_f64(jitter.clamp(0.0, 1.0))
+    }
+
+    /// The longer a doubt has lasted, the longer until it is looked into again: they double like the delays above.
+    fn next_look(&self, standing: &Standing, until: DateTime<Utc>) -> DateTime<Utc> {
+        let lasted = self.hold.saturating_sub((until - standing.now).to_std().unwrap_or_default());
+        let longest = lasted.min(self.max).max(self.initial.min(self.max));
+        later(standing.now, longest.mul_f64(standing.jitter.clamp(0.0, 1.0))).min(until)
+    }
+
+    /// What becomes of a request of which nothing was taken in at this attempt.
+    fn not_delivered(&self, standing: &Standing, failure: Failure, not_before: Option<Duration>) -> Outcome {
+        if standing.doubt.is_some() {
+            // An earlier attempt may have arrived all the same.
+            let what = failure.description.unwrap_or_default();
+            return self.in_doubt(standing, format!("Sent before without a valid answer; then: {what}"));
         }
-        CallFailure::Doubt { what, .. } => Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what.clone()) },
+        if u64::from(standing.attempt) >= self.max_attempts {
+            return Outcome::Rejected { reference: None, failure };
+        }
+        let delay = self.delay(standing.attempt, standing.jitter).max(not_before.unwrap_or_default());
+        Outcome::Retry { at: later(standing.now, delay), failure }
+    }
+
+    /// What becomes of a request of which nobody knows whether it was done.
+    pub(super) fn in_doubt(&self, standing: &Standing, what: String) -> Outcome {
+        let until = match (standing.resend, standing.doubt) {
+            // What an operator ordered is sent once: later requests of its cards have gone out since.
+            (Resend::Never, _) | (_, Some(Doubt::Ordered | Doubt::Unresolved)) => None,
+            (_, Some(Doubt::Resolving { until })) => Some(until),
+            (Resend::Safe | Resend::Verify(_), None) => {
+                let hold = later(standing.now, self.hold);
+                let within = standing.within.and_then(|within| standing.started_at.checked_add_signed(within));
+                Some(within.map_or(hold, |within| within.min(hold)))
+            }
+        };
+        // At its end the claim gives up.
+        let next = until.filter(|until| *until > standing.now);
+        let next = next.map(|until| Next { at: self.next_look(standing, until), until });
+        Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what), next }
+    }
+
+    /// What an answer means for the request.
+    pub(super) fn of_answer(&self, meaning: Meaning, standing: &Standing) -> Outcome {
+        match meaning {
+            Meaning::Done { reference, result } => Outcome::Completed { reference, result },
+            Meaning::Refused { reference, failure } => Outcome::Rejected { reference, failure },
+            Meaning::TurnedAway(failure) if standing.doubt.is_some() => {
+                // It says nothing of the earlier attempt.
+                self.in_doubt(standing, failure.description.unwrap_or_default())
+            }
+            Meaning::TurnedAway(failure) => Outcome::Rejected { reference: None, failure },
+            Meaning::Later(failure) => self.not_delivered(standing, failure, None),
+            Meaning::Busy { failure, .. } if standing.resend == Resend::Never => {
+                self.in_doubt(standing, failure.description.unwrap_or_default())
+            }
+            Meaning::Busy { failure, retry_after } => {
+                let not_before = retry_after.and_then(|value| retry_after_of(&value, standing.now));
+                self.not_delivered(standing, failure, not_before)
+            }
+            Meaning::Doubt(what) => self.in_doubt(standing, what),
+        }
+    }
+
+    /// What a call without a whole answer means for the request.
+    pub(super) fn of_failure(&self, call: &CallFailure, standing: &Standing) -> Outcome {
+        match call {
+            CallFailure::NotSent { obstacle, what } => {
+                let code = match obstacle {
+                    Obstacle::Connect => failure::CONNECT_FAILED,
+                    Obstacle::Tls => failure::TLS_FAILED,
+                };
+                self.not_delivered(standing, ours(code, what.clone()), None)
+            }
+            CallFailure::Doubt { what, .. } => self.in_doubt(standing, what.clone()),
+        }
     }
 }
 
-fn ours(code: &str, what: String) -> Failure {
+/// Seconds or a date, from now on and not beyond the bound.
+fn retry_after_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let asked = match value.trim().parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (DateTime::parse_from_rfc2822(value.trim()).ok()?.to_utc() - now).to_std().unwrap_or_default(),
+    };
+    Some(asked.min(LONGEST_RETRY_AFTER))
+}
+
+fn later(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(by).ok().and_then(|by| now.checked_add_signed(by)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// A failure that the gateway itself found.
+pub(super) fn ours(code: &str, what: String) -> Failure {
     Failure { code: code.to_owned(), description: Some(what), ..Failure::default() }
+}
+
+/// The bytes of a request that may be sent now, or why not.
+pub(super) fn sendable(request: &ProvisioningRequest) -> Result<&Body, Failure> {
+    match (&request.asked.refusal, &request.asked.body) {
+        (Some(refusal), _) => Err(refusal.clone()),
+        (None, Some(body)) => Ok(body),
+        (None, None) => Err(ours(failure::CONTRACT_MISMATCH, "It was never rendered.".to_owned())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::RequestType;
 
-    const RULE: RetryRule = RetryRule { max_attempts: 3, initial: Duration::from_secs(1), max: Duration::from_secs(3) };
+    const RULE: RetryRule = RetryRule {
+        max_attempts: 3,
+        initial: Duration::from_secs(1),
+        max: Duration::from_secs(3),
+        hold: Duration::from_secs(900),
+    };
+    const VERIFY: Resend = Resend::Verify(RequestType::GetPairingStatusForCard);
+
+    fn standing(resend: Resend, doubt: Option<Doubt>, attempt: u32) -> Standing {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(60);
+        Standing { resend, doubt, within: None, attempt, started_at: DateTime::UNIX_EPOCH, now, jitter: 1.0 }
+    }
+
+    fn refused() -> CallFailure {
+        CallFailure::NotSent { obstacle: Obstacle::Connect, what: "refused".to_owned() }
+    }
+
+    fn cut() -> CallFailure {
+        CallFailure::Doubt { what: "cut".to_owned(), status: None, partial: Vec::new(), content_type: None }
+    }
+
+    fn busy(retry_after: Option<&str>) -> Meaning {
+        Meaning::Busy { failure: ours("UPSTREAM_BUSY", "503".to_owned()), retry_after: retry_after.map(str::to_owned) }
+    }
+
+    /// Seconds since 1970 of the next attempt, and of its end where it is in doubt.
+    fn next(outcome: &Outcome) -> Option<(i64, i64)> {
+        match outcome {
+            Outcome::Retry { at, .. } => Some((at.timestamp(), 0)),
+            Outcome::Uncertain { next, .. } => next.map(|n| (n.at.timestamp(), n.until.timestamp())),
+            _ => None,
+        }
+    }
 
     #[test]
-    fn delays_double_up_to_the_bound_with_jitter() {
+    fn delays_double_up_to_the_bound_with_full_jitter() {
         assert_eq!(RULE.delay(1, 1.0), Duration::from_secs(1));
-        assert_eq!(RULE.delay(2, 0.0), Duration::from_secs(1));
+        assert_eq!(RULE.delay(2, 0.0), Duration::ZERO);
         assert_eq!(RULE.delay(2, 1.0), Duration::from_secs(2));
         assert_eq!(RULE.delay(40, 1.0), Duration::from_secs(3));
     }
 
     #[test]
     fn what_was_not_sent_is_tried_again_until_the_last_attempt() {
-        let refused = CallFailure::NotSent { obstacle: Obstacle::Connect, what: "refused".to_owned() };
-        let moment = |attempt| Moment { attempt, now: DateTime::UNIX_EPOCH, jitter: 1.0 };
-        let Outcome::Retry { at, .. } = of_failure(&refused, &RULE, moment(1)) else { panic!("not a retry") };
-        assert_eq!(at.timestamp(), 1);
-        assert!(
-            matches!(of_failure(&refused, &RULE, moment(3)), Outcome::Rejected { failure, .. } if failure.code == "CONNECT_FAILED")
-        );
+        for resend in [Resend::Safe, VERIFY, Resend::Never] {
+            assert_eq!(next(&RULE.of_failure(&refused(), &standing(resend, None, 1))), Some((61, 0)));
+            let last = RULE.of_failure(&refused(), &standing(resend, None, 3));
+            assert!(matches!(last, Outcome::Rejected { failure, .. } if failure.code == "CONNECT_FAILED"));
+        }
     }
 
     #[test]
-    fn what_may_have_arrived_is_never_tried_again() {
-        let cut = CallFailure::Doubt { what: "cut".to_owned(), status: None, partial: Vec::new(), content_type: None };
-        let moment = Moment { attempt: 1, now: DateTime::UNIX_EPOCH, jitter: 0.0 };
-        assert!(matches!(of_failure(&cut, &RULE, moment), Outcome::Uncertain { .. }));
+    fn a_doubt_is_looked_into_as_the_resend_rule_allows() {
+        let doubt = |resend, before| RULE.of_failure(&cut(), &standing(resend, before, 1));
+        assert_eq!(next(&doubt(Resend::Safe, None)), Some((61, 960)));
+        assert_eq!(next(&doubt(VERIFY, None)), Some((61, 960)));
+        assert_eq!(next(&doubt(Resend::Never, None)), None);
+        let until = |seconds| Some(Doubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds) });
+        assert_eq!(next(&doubt(Resend::Safe, until(958))), Some((62, 958)), "the end does not move");
+        assert_eq!(next(&doubt(Resend::Safe, until(100))), Some((63, 100)), "a long doubt is looked into less often");
+        assert_eq!(next(&doubt(Resend::Safe, until(61))), Some((61, 61)));
+        assert_eq!(next(&doubt(Resend::Safe, until(60))), None, "the time is over");
+        assert_eq!(next(&doubt(Resend::Safe, Some(Doubt::Ordered))), None, "what is ordered is sent once");
+        let pin = Standing { within: Some(TimeDelta::seconds(120)), ..standing(Resend::Safe, None, 1) };
+        assert_eq!(next(&RULE.of_failure(&cut(), &pin)), Some((63, 120)), "counted from when it was first sent");
+        for outcome in [doubt(Resend::Safe, None), doubt(VERIFY, None), doubt(Resend::Never, None)] {
+            assert!(matches!(outcome, Outcome::Uncertain { failure, .. } if failure.code == "OUTCOME_UNKNOWN"));
+        }
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_never_rejected_for_want_of_an_answer() {
+        let before = Some(Doubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(900) });
+        for attempt in [2, 3, 1000] {
+            let outcome = RULE.of_failure(&refused(), &standing(Resend::Safe, before, attempt));
+            assert!(matches!(outcome, Outcome::Uncertain { next: Some(_), .. }));
+        }
+        let outcome = RULE.of_failure(&refused(), &standing(Resend::Never, Some(Doubt::Ordered), 9));
+        assert!(matches!(outcome, Outcome::Uncertain { next: None, .. }));
+    }
+
+    #[test]
+    fn a_busy_upstream_is_left_alone_as_it_asks() {
+        let of = |retry_after, resend| RULE.of_answer(busy(retry_after), &standing(resend, None, 1));
+        assert_eq!(next(&of(None, Resend::Safe)), Some((61, 0)));
+        assert_eq!(next(&of(Some(" 30 "), VERIFY)), Some((90, 0)));
+        assert_eq!(next(&of(Some("Thu, 01 Jan 1970 00:01:10 GMT"), Resend::Safe)), Some((70, 0)));
+        assert_eq!(next(&of(Some("Thu, 01 Jan 1970 00:00:10 GMT"), Resend::Safe)), Some((61, 0)), "that is past");
+        assert_eq!(next(&of(Some("99999999999"), Resend::Safe)), Some((3660, 0)));
+        assert_eq!(next(&of(Some("soon"), Resend::Safe)), Some((61, 0)));
+        assert!(matches!(of(None, Resend::Never), Outcome::Uncertain { next: None, .. }));
+        let later = RULE.of_answer(Meaning::Later(Failure::default()), &standing(Resend::Never, None, 1));
+        assert!(matches!(later, Outcome::Retry { .. }), "a SOAP answer that says so is definite");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Processor;
+use crate::request::ProvisioningRequest;
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
 
@@ -47,10 +48,10 @@ impl Processor {
             self.is_anything_held.store(true, Ordering::Release);
             let Some(permits) = self.free_permits() else { return Ok(self.poll) };
             let claimed = self.store.claim(now, permits.num_permits(), &self.run_id).await?;
-            if claimed.is_empty() {
+            if claimed.requests.is_empty() && !claimed.is_cut_short {
                 return Ok(self.poll);
             }
-            self.spawn(claimed, permits);
+            self.spawn(claimed.requests, permits);
         }
         Ok(self.poll)
     }
@@ -62,7 +63,7 @@ impl Processor {
         Arc::clone(&self.permits).try_acquire_many_owned(free).ok()
     }
 
-    fn spawn(self: &Arc<Self>, claimed: Vec<crate::request::ProvisioningRequest>, mut permits: OwnedSemaphorePermit) {
+    fn spawn(self: &Arc<Self>, claimed: Vec<ProvisioningRequest>, mut permits: OwnedSemaphorePermit) {
         for request in claimed {
             let processor = Arc::clone(self);
             let Some(permit) = permits.split(1) else { break };

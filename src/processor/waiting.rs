@@ -1,9 +1,9 @@
-//! API calls that wait for a request which the processing run sends.
+//! API calls that wait for a request which somebody else sends.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::broadcast;
 
 use crate::request::ProvisioningRequest;
 
@@ -13,7 +13,7 @@ pub(super) struct Waiting(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    calls: HashMap<i64, oneshot::Sender<ProvisioningRequest>>,
+    calls: HashMap<i64, broadcast::Sender<ProvisioningRequest>>,
     /// Nothing is sent any more: waiting is in vain.
     is_closed: bool,
 }
@@ -21,13 +21,12 @@ struct State {
 impl Waiting {
     /// Starts to watch a request.
     pub(super) fn watch(&self, number: i64) -> Watch<'_> {
-        let (sender, ended) = oneshot::channel();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.is_closed {
-            state.calls.insert(number, sender);
-        }
-        drop(state);
-        Watch { waiting: self, number, ended }
+        let ended = match state.is_closed {
+            true => broadcast::channel(1).1,
+            false => state.calls.entry(number).or_insert_with(|| broadcast::channel(1).0).subscribe(),
+        };
+        Watch { waiting: self, number, ended: Some(ended) }
     }
 
     /// Ends all waiting, now and from now on.
@@ -41,6 +40,7 @@ impl Waiting {
     pub(super) fn tell(&self, request: &ProvisioningRequest) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&request.number);
         if let Some(sender) = sender {
+            // Nobody may be left to hear it.
             drop(sender.send(request.clone()));
         }
     }
@@ -50,18 +50,22 @@ impl Waiting {
 pub(super) struct Watch<'w> {
     waiting: &'w Waiting,
     number: i64,
-    ended: oneshot::Receiver<ProvisioningRequest>,
+    ended: Option<broadcast::Receiver<ProvisioningRequest>>,
 }
 
 impl Watch<'_> {
     /// The record after the next attempt at it.
     pub(super) async fn ended(&mut self) -> Option<ProvisioningRequest> {
-        (&mut self.ended).await.ok()
+        self.ended.as_mut()?.recv().await.ok()
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&self.number);
+        drop(self.ended.take());
+        let mut state = self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.calls.get(&self.number).is_some_and(|sender| sender.receiver_count() == 0) {
+            state.calls.remove(&self.number);
+        }
     }
 }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::TimeDelta;
+
 /// What a provisioning request asks Conax to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RequestType {
@@ -163,6 +165,20 @@ impl RequestType {
                     ]
                 }
             }
+        }
+    }
+
+    /// The parameter that is a secret: it is masked wherever it is shown.
+    pub fn secret(self) -> Option<&'static str> {
+        (self == Self::UpdateCaPinToGivenValue).then_some("ca_pin")
+    }
+
+    /// How long after it was first sent it may be sent again, if that is limited: a PIN set much later would overwrite
+    /// what the viewer chose since.
+    pub fn resend_within(self) -> Option<TimeDelta> {
+        match self {
+            Self::UpdateCaPinToDefaultValue | Self::UpdateCaPinToGivenValue => Some(TimeDelta::minutes(2)),
+            _ => None,
         }
     }
 

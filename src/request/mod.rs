@@ -1,13 +1,21 @@
 //! The provisioning request: its type and parameters, its states, and the record that tells what happened to it.
 
+mod decision;
 mod fields;
+mod history;
 mod id;
 mod kind;
+mod mask;
 mod outcome;
 mod record;
 
+pub use decision::{Decision, NotAllowed, Order};
 pub use fields::Fields;
+pub use history::{Attempt, Event, EventKind};
 pub use id::{RecordId, random_hex};
 pub use kind::{Parameter, RequestType, UnknownRequestType};
-pub use outcome::{Attempt, Outcome};
-pub use record::{Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, State, failure, process};
+pub use mask::Secret;
+pub use outcome::{Next, Outcome};
+pub use record::{
+    Body, Doubt, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure, process,
+};

@@ -1,35 +1,20 @@
 //! What one attempt made of a request, and the legal transitions: PENDING ends once, and never comes back.
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 
-use super::record::{Failure, ProvisioningRequest, State};
-
-/// One attempt at sending, for the request's history.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Counted from 1.
-    pub attempt: u32,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// How long it took.
-    pub duration_ms: i64,
-    /// Was the body handed to a connection?
-    pub sent: bool,
-    /// HTTP status of the answer, if one came.
-    pub http_status: Option<u16>,
-    /// What went wrong below SOAP.
-    pub error: Option<String>,
-    /// The answer's body as text.
-    pub response: Option<String>,
-}
+use super::history::Attempt;
+use super::record::{Doubt, Failure, ProvisioningRequest, State};
 
 /// What an attempt means for the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// Conax did it.
     Completed {
         /// Its transaction id.
         reference: Option<String>,
+        /// What the answer of a query tells.
+        result: Option<Box<RawValue>>,
     },
     /// A definite no.
     Rejected {
@@ -45,11 +30,22 @@ pub enum Outcome {
         /// Why it was not delivered.
         failure: Failure,
     },
-    /// Sent, outcome unknown: never sent again by itself.
+    /// Sent, outcome unknown.
     Uncertain {
         /// What was seen.
         failure: Failure,
+        /// When the gateway looks into it again; `None` leaves it to an operator.
+        next: Option<Next>,
     },
+}
+
+/// When a doubt is looked into again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When the gateway gives up.
+    pub until: DateTime<Utc>,
 }
 
 impl ProvisioningRequest {
@@ -58,19 +54,20 @@ impl ProvisioningRequest {
         debug_assert_eq!(self.state, State::Pending, "a request ends once");
         self.updated_at = now;
         self.next_attempt_at = None;
-        self.uncertain = false;
+        self.doubt = None;
         if let Some(attempt) = attempt {
             self.attempts = attempt.attempt;
-            self.sent = attempt.sent;
+            self.sent |= attempt.sent;
             self.response.clone_from(&attempt.response);
             if attempt.sent {
                 self.executed_at = Some(attempt.started_at);
             }
         }
         match outcome {
-            Outcome::Completed { reference } => {
+            Outcome::Completed { reference, result } => {
                 self.state = State::Completed;
                 self.reference_number = reference;
+                self.result = result;
                 self.failure = None;
             }
             Outcome::Rejected { reference, failure } => {
@@ -83,8 +80,9 @@ impl ProvisioningRequest {
                 self.next_attempt_at = Some(at);
                 self.failure = Some(failure);
             }
-            Outcome::Uncertain { failure } => {
-                self.uncertain = true;
+            Outcome::Uncertain { failure, next } => {
+                self.next_attempt_at = next.map(|next| next.at);
+                self.doubt = Some(next.map_or(Doubt::Unresolved, |next| Doubt::Resolving { until: next.until }));
                 self.failure = Some(failure);
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 
 use super::{RecordId, RequestType};
 use crate::account::User;
@@ -30,6 +31,8 @@ macro_rules! word_enum {
         }
     };
 }
+
+pub(super) use word_enum;
 
 word_enum! {
     /// Which of the two documented resources a record belongs to; it is seen only through that one.
@@ -88,6 +91,22 @@ pub mod process {
     pub const RUN: &str = "PROVISIONING_REQUEST_PROCESSING";
 }
 
+/// The value of a parameter, of the type that the documents give it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// String or Date.
+    Text(String),
+    /// Integer.
+    Whole(i64),
+}
+
+impl From<String> for Scalar {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 /// One item of parameters_set: one parameter and its own id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -96,14 +115,44 @@ pub struct Item {
     /// Name of the parameter, as in the documents' examples.
     pub name: String,
     /// Its value; null is not "".
-    pub value: Option<String>,
+    pub value: Option<Scalar>,
 }
 
 impl Item {
     /// An item with an id of its own.
-    pub fn new(name: &str, value: Option<String>) -> Self {
-        Self { id: super::random_hex(), name: name.to_owned(), value }
+    pub fn new(name: &str, value: Option<impl Into<Scalar>>) -> Self {
+        Self { id: super::random_hex(), name: name.to_owned(), value: value.map(Into::into) }
     }
+}
+
+/// The SOAP request, rendered once and sent as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// As it is shown.
+    pub shown: String,
+    /// As it is sent, where that has a secret that `shown` masks; gone when the request has ended.
+    pub wire: Option<String>,
+}
+
+impl Body {
+    /// What is sent.
+    pub fn to_send(&self) -> &str {
+        self.wire.as_deref().unwrap_or(&self.shown)
+    }
+}
+
+/// What is to become of a request that was sent without a valid answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The gateway resolves it by the resend rule of its type, until then; its cards wait.
+    Resolving {
+        /// When it gives up.
+        until: DateTime<Utc>,
+    },
+    /// An operator decides; no card waits.
+    Unresolved,
+    /// An operator ordered it to be sent once more, in its cards' turn.
+    Ordered,
 }
 
 /// Why a request was rejected, or is uncertain.
@@ -135,6 +184,10 @@ pub mod failure {
     pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
     /// Sent, and what became of it is not known.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// An operator cancelled it before it was sent.
+    pub const CANCELLED: &str = "CANCELLED";
+    /// Its outcome was not known, and an operator found that Conax did not do it.
+    pub const SETTLED: &str = "SETTLED";
 }
 
 /// A request on its way into the store.
@@ -160,8 +213,8 @@ pub struct NewRequest {
     pub cards: Vec<String>,
     /// The set-top boxes it touches.
     pub boxes: Vec<String>,
-    /// The SOAP request, rendered; `None` where it cannot be sent (and then `refusal` says why).
-    pub body: Option<String>,
+    /// The SOAP request; `None` where it cannot be sent (and then `refusal` says why).
+    pub body: Option<Body>,
     /// Why it is to be rejected without being sent, when its turn comes.
     pub refusal: Option<Failure>,
     /// Who created it.
@@ -189,14 +242,16 @@ pub struct ProvisioningRequest {
     pub attempts: u32,
     /// When it is tried again.
     pub next_attempt_at: Option<DateTime<Utc>>,
-    /// It was sent, and the outcome is not known.
-    pub uncertain: bool,
+    /// It was sent, and the outcome is not known: what is done about it.
+    pub doubt: Option<Doubt>,
     /// Was the body handed to a connection in the last attempt?
     pub sent: bool,
     /// The text that came back in the last attempt.
     pub response: Option<String>,
     /// Conax's transaction id.
     pub reference_number: Option<String>,
+    /// What the answer of a query tells, as JSON.
+    pub result: Option<Box<RawValue>>,
     /// Why it was rejected, or what is uncertain about it.
     pub failure: Option<Failure>,
     /// Who sent it: [`process`].

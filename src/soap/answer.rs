@@ -5,40 +5,52 @@
 use super::axis::{self, AxisFault};
 use super::charset::{self, Decoded};
 use super::envelope::{self, Opened};
-use super::{decode, multipart};
+use super::{decode, multipart, result};
 use crate::contract::{Contract, Operation, Verdict};
 use crate::request::{Failure, Fields, failure};
 use crate::upstream::HttpAnswer;
 use crate::xml::{self, Limits};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// What an answer says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// The body as text, for the record.
     pub text: String,
     /// What it means.
     pub meaning: Meaning,
+    /// What a query's answer tells, by the names of the bindings.
+    pub results: Fields,
 }
 
 /// What an answer means for the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Meaning {
     /// Conax did it.
     Done {
         /// Its transaction id.
         reference: Option<String>,
-        /// What a query's answer tells.
-        results: Fields,
+        /// What a query's answer tells, as JSON.
+        result: Option<Box<RawValue>>,
     },
-    /// Conax, or something before it, said no.
+    /// Conax said no.
     Refused {
         /// Transaction id, where there is one.
         reference: Option<String>,
         /// Why.
         failure: Failure,
     },
-    /// Not taken in now; later perhaps.
-    Busy(Failure),
+    /// Conax said that it did not do it, and may later.
+    Later(Failure),
+    /// Something before Conax said no, by its HTTP status.
+    TurnedAway(Failure),
+    /// Something before Conax is too busy, by its HTTP status.
+    Busy {
+        /// In words.
+        failure: Failure,
+        /// Retry-After as it came.
+        retry_after: Option<String>,
+    },
     /// Nothing that can be relied on.
     Doubt(String),
 }
@@ -61,23 +73,24 @@ fn of_fault(fault: AxisFault) -> Failure {
     }
 }
 
-fn busy(failure: Failure) -> Meaning {
-    Meaning::Busy(Failure { code: failure::UPSTREAM_BUSY.to_owned(), ..failure })
+fn busy(failure: Failure) -> Failure {
+    Failure { code: failure::UPSTREAM_BUSY.to_owned(), ..failure }
 }
 
 /// Reads an answer to a call of `operation`.
 pub fn read(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> Reading {
     let (whole, message) = texts_of(answer);
     let Decoded { text, is_faithful } = message.as_ref().unwrap_or(&whole);
+    let mut results = Fields::new();
     let meaning = match xml::parse(text, Limits::default()) {
         Ok(root) if *is_faithful => match envelope::open(&root) {
-            Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), text),
+            Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), text, &mut results),
             Err(error) => http_meaning(answer, text, &error.to_string()),
         },
         Ok(_) => http_meaning(answer, text, "bytes that are not in the answer's charset"),
         Err(error) => http_meaning(answer, text, &error.to_string()),
     };
-    Reading { text: whole.text, meaning }
+    Reading { text: whole.text, meaning, results }
 }
 
 /// The text of a body that is not, or not yet, read as SOAP.
@@ -101,6 +114,7 @@ fn soap_meaning(
     answer: &HttpAnswer,
     (root, opened): (&xml::Element, Opened<'_>),
     text: &str,
+    results: &mut Fields,
 ) -> Meaning {
     let has_fault = opened.body.elements().any(|entry| &*entry.name.local == "Fault");
     if let Some(fault) = has_fault.then(|| axis::soap_fault(root)).flatten() {
@@ -113,8 +127,8 @@ fn soap_meaning(
         };
         let failure = of_fault(shown);
         return match verdict {
-            Verdict::Retry => busy(failure),
-            Verdict::Completed => Meaning::Done { reference: None, results: Fields::new() },
+            Verdict::Retry => Meaning::Later(busy(failure)),
+            Verdict::Completed => Meaning::Done { reference: None, result: None },
             Verdict::Rejected => Meaning::Refused { reference: None, failure },
         };
     }
@@ -127,11 +141,16 @@ fn soap_meaning(
         tracing::warn!(operation = operation.name, warning, "the answer differs from the contract");
     }
     match contract.verdict_of_status(&decoded.status) {
-        Verdict::Completed => Meaning::Done { reference: decoded.reference, results: decoded.results },
+        Verdict::Completed => {
+            *results = decoded.results;
+            let is_query = !operation.request_type.results().is_empty();
+            let result = is_query.then(|| result::payload(&operation.output, child));
+            Meaning::Done { reference: decoded.reference, result: result.and_then(|json| to_raw_value(&json).ok()) }
+        }
         Verdict::Rejected => {
             Meaning::Refused { reference: decoded.reference, failure: of_status(decoded.status, decoded.message) }
         }
-        Verdict::Retry => busy(of_status(decoded.status, decoded.message)),
+        Verdict::Retry => Meaning::Later(busy(of_status(decoded.status, decoded.message))),
     }
 }
 
@@ -139,8 +158,8 @@ fn soap_meaning(
 fn http_meaning(answer: &HttpAnswer, text: &str, why: &str) -> Meaning {
     let failure = || of_fault(axis::http_error(answer.status, &answer.reason, text));
     match answer.status {
-        429 | 503 => busy(failure()),
-        300..=499 => Meaning::Refused { reference: None, failure: failure() },
+        429 | 503 => Meaning::Busy { failure: busy(failure()), retry_after: answer.retry_after.clone() },
+        300..=499 => Meaning::TurnedAway(failure()),
         status => Meaning::Doubt(format!("HTTP {status} without a SOAP message: {why}")),
     }
 }

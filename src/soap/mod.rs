@@ -7,4 +7,5 @@ pub mod decode;
 pub mod encode;
 pub mod envelope;
 mod multipart;
+pub mod result;
 pub mod validate;

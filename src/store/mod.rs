@@ -12,7 +12,9 @@ use chrono::{DateTime, Utc};
 
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::request::{Attempt, Family, NewRequest, ProvisioningRequest, RecordId, RequestType, State};
+use crate::request::{
+    Attempt, Body, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
+};
 
 pub use sqlite::{Options, SqliteStore};
 
@@ -25,6 +27,9 @@ pub enum StoreError {
     /// A name that must be unique is taken.
     #[error("{0} exists already")]
     Taken(String),
+    /// The state of a record does not allow what was asked.
+    #[error("{0}")]
+    NotAllowed(String),
     /// The store cannot be written any more, or never could be opened.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
@@ -65,31 +70,76 @@ pub struct Filter {
     pub limit: u64,
 }
 
-/// An accepted request, and whether the caller is to send it now.
-#[derive(Clone, Debug)]
-pub struct Accepted {
-    /// The record.
-    pub request: ProvisioningRequest,
-    /// It is leased to the caller; otherwise the processing run takes it in its turn.
-    pub leased: bool,
-}
+/// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
+pub type Render = Arc<dyn Fn(i64) -> Result<Body, Failure> + Send + Sync>;
 
 /// A request to be accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Acceptance {
     /// The request.
     pub request: Arc<NewRequest>,
+    /// Renders its body, where it is not rendered yet.
+    pub render: Option<Render>,
     /// Lease it to the caller, if no earlier due request of its cards is open.
     pub lease: bool,
+    /// Accept it only once.
+    pub key: Option<IdempotencyKey>,
 }
 
-/// The end of an attempt: the record as it now stands, and the attempt for its history.
+/// What tells that a client repeats a request: see RFC draft-ietf-httpapi-idempotency-key-header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Hash of the user and the key.
+    pub key: [u8; 32],
+    /// Hash of the key and what was asked.
+    pub content: [u8; 32],
+    /// How long it is remembered.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What became of a request to be accepted.
+#[derive(Clone, Debug)]
+pub enum Accepted {
+    /// It is on disk.
+    New {
+        /// The record.
+        request: ProvisioningRequest,
+        /// It is leased to the caller; otherwise the processing run takes it in its turn.
+        leased: bool,
+    },
+    /// Its key came before, with the same content: that record.
+    Repeated(ProvisioningRequest),
+    /// Its key came before, with other content.
+    Conflict,
+}
+
+/// What a claim leased.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The requests.
+    pub requests: Vec<ProvisioningRequest>,
+    /// There may be more to lease at once.
+    pub is_cut_short: bool,
+}
+
+/// The end of an attempt: the record as it now stands, and what is new in its history.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     /// The record, after [`ProvisioningRequest::settle`].
     pub request: ProvisioningRequest,
     /// The attempt, if one was made.
     pub attempt: Option<Attempt>,
+    /// What else happened.
+    pub events: Vec<Event>,
+}
+
+/// What one step of a purge did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Records that are gone.
+    pub count: usize,
+    /// Where the next step goes on; `None` when nothing older is left.
+    pub next: Option<i64>,
 }
 
 /// Whose token it is, and until when.
@@ -106,13 +156,20 @@ pub struct TokenOwner {
 pub trait Store: Send + Sync {
     /// Commits requests; from then on they cannot be lost.
     async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError>;
-    /// Leases the requests that are due at `now` and not held up by an earlier one of their cards: EXPRESS first, then
-    /// by date, then by number.
-    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError>;
-    /// Commits what attempts made of requests, and ends their leases.
-    async fn settle(&self, batch: Vec<Settlement>) -> Result<(), StoreError>;
-    /// Marks the requests that a dead process left under way as uncertain; returns how many.
-    async fn recover(&self, now: DateTime<Utc>) -> Result<usize, StoreError>;
+    /// Leases the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then by
+    /// date, then by number. Doubts that are not resolved in time are given up on the way.
+    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Claimed, StoreError>;
+    /// Commits what attempts made of requests, and ends their leases; returns how many others may go on now that were
+    /// found waiting for them.
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<usize, StoreError>;
+    /// The requests that are leased: at start, those that the last process left under way.
+    async fn leased(&self) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// Carries out an operator's decision about a request that is not under way.
+    async fn decide(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
+    /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
+    async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
+    /// Makes sure that the store can be written.
+    async fn check(&self) -> Result<(), StoreError>;
     /// When the next waiting request falls due.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// One record; `family` limits where it is looked for.
@@ -121,6 +178,8 @@ pub trait Store: Send + Sync {
     async fn list(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// The history of a request's attempts.
     async fn attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
+    /// What else happened to a request.
+    async fn events(&self, number: i64) -> Result<Vec<Event>, StoreError>;
 
     /// Adds a user.
     async fn add_user(&self, user: User, password_hash: String) -> Result<(), StoreError>;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::failure::{in_words, obstacle};
 use super::marked_body::MarkedBody;
@@ -25,6 +25,8 @@ const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 /// HTTP to one base URL.
 pub struct LiveTransport {
     client: reqwest::Client,
+    /// For calls that want a connection of their own.
+    fresh_client: reqwest::Client,
     base_url: String,
     /// The services called so far: reading an URL costs more than finding it.
     urls: RwLock<HashMap<String, reqwest::Url>>,
@@ -40,37 +42,8 @@ impl LiveTransport {
     /// # Errors
     /// A certificate or key that cannot be read or used.
     pub fn new(base_url: &str, config: &Upstream) -> Result<Self, FileFault> {
-        let mut client = reqwest::Client::builder()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("conax-gateway/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.connect_timeout_s)
-            .pool_idle_timeout(config.idle_timeout_s)
-            .pool_max_idle_per_host(config.max_concurrency)
-            .tcp_nodelay(true);
-        if let Some(file) = &config.ca_file {
-            let setting = "upstream.ca_file";
-            let pem = read(setting, file)?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| fault(setting, format!("{}: {}", file.display(), in_words(e))))?;
-            if certificates.is_empty() {
-                return Err(fault(setting, format!("{} holds no certificate", file.display())));
-            }
-            client = client.tls_certs_only(certificates);
-        }
-        if let (Some(certificate), Some(key)) = (&config.client_certificate, &config.client_key) {
-            let mut pem = read("upstream.client_key", key)?;
-            pem.push(b'\n');
-            pem.extend(read("upstream.client_certificate", certificate)?);
-            let identity = reqwest::Identity::from_pem(&pem).map_err(|e| {
-                fault("upstream.client_certificate", format!("{}: {}", certificate.display(), in_words(e)))
-            })?;
-            client = client.identity(identity);
-        }
-        let client = client.build().map_err(|e| fault("upstream", in_words(e)))?;
+        let fresh_client = client(config, 0)?;
+        let client = client(config, config.max_concurrency)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
         if let (Some(username), Some(password)) = (&config.username, &config.password) {
@@ -78,6 +51,7 @@ impl LiveTransport {
         }
         Ok(Self {
             client,
+            fresh_client,
             base_url: base_url.trim_end_matches('/').to_owned(),
             urls: RwLock::default(),
             headers,
@@ -104,6 +78,7 @@ impl LiveTransport {
             Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
             None => status.canonical_reason().unwrap_or_default().to_owned(),
         };
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| Some(value.to_str().ok()?.to_owned()));
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         let mut body = Vec::new();
@@ -121,7 +96,7 @@ impl LiveTransport {
                     return Err(doubt(format!("the answer is over {} bytes", self.max_response_bytes), body));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(HttpAnswer { status: status.as_u16(), reason, content_type, body }),
+                Ok(None) => return Ok(HttpAnswer { status: status.as_u16(), reason, content_type, body, retry_after }),
                 Err(error) => return Err(doubt(format!("the answer broke off: {}", in_words(error)), body)),
             }
         }
@@ -145,7 +120,8 @@ impl Transport for LiveTransport {
             })?;
             headers.insert(name, value);
         }
-        match self.client.execute(request).await {
+        let client = if call.fresh { &self.fresh_client } else { &self.client };
+        match client.execute(request).await {
             Ok(response) => self.receive(response).await,
             Err(error) => Err(match obstacle(&error, mark.is_taken()) {
                 Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
@@ -155,6 +131,44 @@ impl Transport for LiveTransport {
             }),
         }
     }
+
+    fn is_down(&self) -> bool {
+        false
+    }
+}
+
+/// An HTTP client that keeps up to `idle` connections for further use.
+fn client(config: &Upstream, idle: usize) -> Result<reqwest::Client, FileFault> {
+    let mut client = reqwest::Client::builder()
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("conax-gateway/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(config.connect_timeout_s)
+        .pool_idle_timeout(config.idle_timeout_s)
+        .pool_max_idle_per_host(idle)
+        .tcp_nodelay(true);
+    if let Some(file) = &config.ca_file {
+        let setting = "upstream.ca_file";
+        let pem = read(setting, file)?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .map_err(|e| fault(setting, format!("{}: {}", file.display(), in_words(e))))?;
+        if certificates.is_empty() {
+            return Err(fault(setting, format!("{} holds no certificate", file.display())));
+        }
+        client = client.tls_certs_only(certificates);
+    }
+    if let (Some(certificate), Some(key)) = (&config.client_certificate, &config.client_key) {
+        let mut pem = read("upstream.client_key", key)?;
+        pem.push(b'\n');
+        pem.extend(read("upstream.client_certificate", certificate)?);
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|e| fault("upstream.client_certificate", format!("{}: {}", certificate.display(), in_words(e))))?;
+        client = client.identity(identity);
+    }
+    client.build().map_err(|e| fault("upstream", in_words(e)))
 }
 
 /// HTTP Basic (RFC 7617), never shown in a log.

@@ -3,6 +3,8 @@
 //! Rule: a transport never sends anything twice. Whether a request may be sent again is decided from what it reports:
 //! a call that failed either was not sent, or there is doubt.
 
+mod breaker;
+mod fail_over;
 mod failure;
 mod live;
 mod marked_body;
@@ -10,6 +12,8 @@ mod marked_body;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use breaker::BreakerRule;
+pub use fail_over::FailOver;
 pub use live::LiveTransport;
 
 /// One SOAP request on its way.
@@ -23,6 +27,9 @@ pub struct Call {
     pub soap_action: Option<String>,
     /// The envelope, as it was committed.
     pub body: Bytes,
+    /// Only over a connection of its own: one that was idle may be closed at the very moment it is used again, and then
+    /// nobody knows what arrived.
+    pub fresh: bool,
 }
 
 /// An HTTP answer, whole.
@@ -36,6 +43,8 @@ pub struct HttpAnswer {
     pub content_type: Option<String>,
     /// The body, decompressed.
     pub body: Vec<u8>,
+    /// Retry-After as it came: seconds or a date (RFC 9110, 10.2.3).
+    pub retry_after: Option<String>,
 }
 
 /// Why there is no whole answer.
@@ -75,4 +84,6 @@ pub enum Obstacle {
 pub trait Transport: Send + Sync {
     /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
+    /// Is it known that no call would be answered now?
+    fn is_down(&self) -> bool;
 }

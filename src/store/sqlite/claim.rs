@@ -1,85 +1,117 @@
-//! Leasing due requests to the processing run, and taking back what a dead process left under way.
+//! Leasing due requests to the processing run, and finding what a dead process left under way.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::{request_read, request_write};
-use crate::request::{Failure, Family, Priority, ProvisioningRequest, failure, process};
-use crate::store::StoreError;
+use super::{cards, request_read, request_write};
+use crate::request::{Event, EventKind, Family, Priority, ProvisioningRequest, process};
+use crate::store::{Claimed, StoreError};
 
-/// The waiting requests of one priority that nothing holds up: no earlier due request of a card of theirs is open, and
-/// no request of such a card is under way.
-const READY: &str = "-- ready
-    SELECT number FROM request r
-    WHERE priority = ?1 AND ready_at <= ?2 AND state = 'PENDING' AND lease IS NULL AND uncertain = 0
-        AND NOT EXISTS (
-            SELECT 1 FROM json_each(r.cards) mine JOIN lane other ON other.card = mine.value AND other.number <> r.number
-            WHERE (
-                (other.number < r.number AND other.due <= ?2)
-                OR EXISTS (SELECT 1 FROM request o WHERE o.number = other.number AND o.lease IS NOT NULL)))
+/// Requests looked at in one claim, at most: the writer has others to serve.
+const LOOKED_AT: usize = 1000;
+
+/// The waiting requests of one priority that are due, and not known to wait for another one.
+const CANDIDATES: &str = "-- candidates
+    SELECT number, cards, doubt = 'RESOLVING' AND resolve_until <= ?2 FROM request
+    WHERE priority = ?1 AND ready_at <= ?2
+        AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED'
     ORDER BY ready_at, number LIMIT ?3";
 
-pub(super) fn claim(
-    db: &Connection,
-    now: DateTime<Utc>,
-    limit: usize,
-    run: &str,
-) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    let mut numbers: Vec<i64> = Vec::new();
-    let mut ready = db.prepare_cached(READY)?;
-    let mut lease = db.prepare_cached(
-        "-- claim\nUPDATE request SET lease = ?2, process_name = ?3, process_id = ?2 WHERE number = ?1",
-    )?;
-    for priority in Priority::ALL {
-        let room = i64::try_from(limit - numbers.len()).unwrap_or(i64::MAX);
-        let rows = ready.query_map(params![priority.as_str(), now.timestamp_millis(), room], |row| row.get(0))?;
-        let found: Vec<i64> = rows.collect::<Result<_, _>>()?;
-        for number in &found {
-            lease.execute(params![number, run, process::RUN])?;
-        }
-        numbers.extend(found);
-    }
-    request_read::by_numbers(db, &numbers)
+/// A request that may be leased.
+struct Candidate {
+    number: i64,
+    cards: Vec<String>,
+    /// The time to resolve its doubt is over.
+    is_over: bool,
 }
 
-/// The store has one process: whatever is leased when it starts was under way when the last one died. Its bytes may have
-/// gone out, so the record shows them, and an attempt that nothing is known of.
-pub(super) fn recover(db: &Connection, now: DateTime<Utc>) -> Result<usize, StoreError> {
-    let unknown = Failure {
-        code: failure::OUTCOME_UNKNOWN.to_owned(),
-        description: Some("The gateway stopped while this request was under way.".to_owned()),
-        ..Failure::default()
-    };
-    let mut statement = db.prepare_cached(
-        "-- recover
-         UPDATE request SET lease = NULL, uncertain = 1, failure = ?1, updated_at = ?2, sent = body IS NOT NULL,
-             attempts = attempts + 1
-         WHERE family IN (?3, ?4) AND state = 'PENDING' AND lease IS NOT NULL
-         RETURNING number, cards, attempts",
-    )?;
-    let json = request_write::failure_to_json(&unknown)?;
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
-    let values = params![json, now.timestamp_millis(), web, sms];
-    let rows = statement
-        .query_map(values, |row| Ok((row.get(0)?, request_read::json(row, 1)?.unwrap_or_default(), row.get(2)?)))?;
-    let lost: Vec<(i64, Vec<String>, u32)> = rows.collect::<Result<_, _>>()?;
-    for (number, cards, attempt) in &lost {
-        request_write::leave_lanes(db, *number, cards)?;
-        db.prepare_cached(
-            "-- recover: attempt
-             INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, error)
-             SELECT number, ?2, updated_at, 0, sent, ?3 FROM request WHERE number = ?1",
-        )?
-        .execute(params![number, attempt, unknown.description])?;
+fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    let cards = request_read::json(row, 1)?.unwrap_or_default();
+    Ok(Candidate { number: row.get(0)?, cards, is_over: row.get::<_, Option<bool>>(2)?.unwrap_or(false) })
+}
+
+pub(super) fn claim(db: &Connection, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Claimed, StoreError> {
+    let mut numbers: Vec<i64> = Vec::new();
+    let mut left = LOOKED_AT;
+    let mut has_given_up = false;
+    for priority in Priority::ALL {
+        // Whoever is looked at is no candidate afterwards: leased, or known to wait.
+        while left > 0 && numbers.len() < limit {
+            let room = i64::try_from(left.min(limit - numbers.len())).unwrap_or(i64::MAX);
+            let values = params![priority.as_str(), now.timestamp_millis(), room];
+            let found: Vec<Candidate> =
+                db.prepare_cached(CANDIDATES)?.query_map(values, candidate)?.collect::<Result<_, _>>()?;
+            if found.is_empty() {
+                break;
+            }
+            left -= found.len();
+            for candidate in &found {
+                if candidate.is_over {
+                    give_up(db, candidate, now)?;
+                    has_given_up = true;
+                } else if lease(db, candidate, now, run)? {
+                    numbers.push(candidate.number);
+                }
+            }
+        }
     }
-    Ok(lost.len())
+    let is_cut_short = left == 0 || has_given_up;
+    Ok(Claimed { requests: request_read::by_numbers(db, &numbers)?, is_cut_short })
+}
+
+/// Leases a request, or notes which one it has to wait for.
+fn lease(
+    db: &Connection,
+    Candidate { number, cards, .. }: &Candidate,
+    now: DateTime<Utc>,
+    run: &str,
+) -> Result<bool, StoreError> {
+    if let Some(other) = cards::blocker(db, *number, cards, now)? {
+        db.prepare_cached("-- lease: wait\nUPDATE request SET waits_for = ?2 WHERE number = ?1")?
+            .execute(params![number, other])?;
+        return Ok(false);
+    }
+    db.prepare_cached(
+        "-- lease
+         UPDATE request SET lease = ?2, process_name = ?3, process_id = ?2, updated_at = ?4 WHERE number = ?1",
+    )?
+    .execute(params![number, run, process::RUN, now.timestamp_millis()])?;
+    cards::leave(db, *number, cards)?;
+    cards::take(db, *number, cards)?;
+    Ok(true)
+}
+
+/// Leaves a doubt to an operator, and lets the cards go.
+fn give_up(db: &Connection, Candidate { number, cards, .. }: &Candidate, now: DateTime<Utc>) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "-- give_up
+         UPDATE request SET doubt = 'UNRESOLVED', resolve_until = NULL, ready_at = scheduled_at, updated_at = ?2
+         WHERE number = ?1",
+    )?
+    .execute(params![number, now.timestamp_millis()])?;
+    cards::give_back(db, *number, cards)?;
+    let text = "What became of it could not be found out in time; later requests of its cards go on.";
+    tracing::error!(number, "outcome unknown: an operator must settle it");
+    request_write::add_event(db, *number, &Event::new(now, EventKind::GaveUp, None, Some(text)))
+}
+
+/// The store has one process: whatever is leased when it starts was under way when the last one died.
+pub(super) fn leased(db: &Connection) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
+    let mut statement = db.prepare_cached(
+        "-- leased
+         SELECT number FROM request WHERE family IN (?1, ?2) AND state = 'PENDING' AND lease IS NOT NULL ORDER BY number",
+    )?;
+    let numbers: Vec<i64> = statement.query_map([web, sms], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    request_read::by_numbers(db, &numbers)
 }
 
 pub(super) fn next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- next_due
          SELECT min(ready_at) FROM request
-         WHERE priority = ?1 AND state = 'PENDING' AND lease IS NULL AND uncertain = 0",
+         WHERE priority = ?1
+             AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED'",
     )?;
     let mut next: Option<i64> = None;
     for priority in Priority::ALL {

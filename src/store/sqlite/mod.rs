@@ -4,9 +4,12 @@
 //! so that the indexes grow at their end.
 
 mod accounts;
+mod cards;
 mod catalogue;
 mod claim;
 mod connection;
+mod decide;
+mod purge;
 mod reader;
 mod request_read;
 mod request_write;
@@ -21,10 +24,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
-use super::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store, StoreError, TokenOwner};
+use super::{Acceptance, Accepted, Claimed, Filter, Purged, RecordKey, Settlement, Store, StoreError, TokenOwner};
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::request::{Attempt, Family, ProvisioningRequest};
+use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
 use reader::Readers;
 use writer::Writer;
 
@@ -103,25 +106,34 @@ impl From<rusqlite::Error> for StoreError {
 #[async_trait]
 impl Store for SqliteStore {
     async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError> {
-        let asked: Vec<_> = batch.iter().map(|a| Arc::clone(&a.request)).collect();
         let rows = batch.into_iter().map(request_write::Row::new).collect::<Result<Vec<_>, _>>()?;
-        let placed: Vec<_> =
-            self.writer.write(move |db| rows.iter().map(|row| request_write::accept(db, row)).collect()).await?;
-        Ok(placed.into_iter().zip(asked).map(|(placed, asked)| placed.accepted(asked)).collect())
+        self.writer.write(move |db| rows.iter().map(|row| request_write::accept(db, row)).collect()).await
     }
 
-    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Claimed, StoreError> {
         let run = run.to_owned();
         self.writer.write(move |db| claim::claim(db, now, limit, &run)).await
     }
 
-    async fn settle(&self, batch: Vec<Settlement>) -> Result<(), StoreError> {
+    async fn settle(&self, batch: Vec<Settlement>) -> Result<usize, StoreError> {
         let batch = Arc::new(batch);
-        self.writer.write_surely(move |db| batch.iter().try_for_each(|s| request_write::settle(db, s))).await
+        self.writer.write_surely(move |db| batch.iter().map(|s| request_write::settle(db, s)).sum()).await
     }
 
-    async fn recover(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        self.writer.write(move |db| claim::recover(db, now)).await
+    async fn leased(&self) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        self.writer.write(claim::leased).await
+    }
+
+    async fn decide(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError> {
+        self.writer.write(move |db| decide::decide(db, number, &order)).await
+    }
+
+    async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
+        self.writer.write(move |db| purge::purge(db, before, from)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writer.write(|_| Ok(())).await
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
@@ -138,6 +150,10 @@ impl Store for SqliteStore {
 
     async fn attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError> {
         self.readers.read(move |db| request_read::attempts(db, number)).await
+    }
+
+    async fn events(&self, number: i64) -> Result<Vec<Event>, StoreError> {
+        self.readers.read(move |db| request_read::events(db, number)).await
     }
 
     async fn add_user(&self, user: User, password_hash: String) -> Result<(), StoreError> {

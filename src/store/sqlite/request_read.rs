@@ -8,7 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::accounts::{USER_COLUMNS, row_to_user};
 use crate::request::{
-    Attempt, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, RecordId, RequestType, State, process,
+    Attempt, Body, Doubt, Event, EventKind, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, RecordId,
+    RequestType, Scalar, State, process,
 };
 use crate::store::{Filter, RecordKey, StoreError};
 
@@ -18,9 +19,9 @@ type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 fn select(tail: &str) -> String {
     format!(
         "SELECT r.number, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, r.items,
-             r.subscription, r.body, r.refusal, r.sequence_number, r.created_at, r.state, r.ready_at, r.uncertain,
+             r.subscription, r.body, r.refusal, r.sequence_number, r.created_at, r.state, r.ready_at, r.doubt,
              r.attempts, r.sent, r.executed_at, r.updated_at, r.reference_number, r.failure, r.process_name,
-             r.process_id, a.response, r.cards, {USER_COLUMNS}
+             r.process_id, a.response, r.cards, r.wire, r.resolve_until, r.result, {USER_COLUMNS}
          FROM request r JOIN user u ON u.id = r.created_by
              LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
     )
@@ -29,6 +30,11 @@ fn select(tail: &str) -> String {
 fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
     let scheduled_at = time(row, 6)?;
     let ready_at = time(row, 14)?;
+    let items: Vec<Item> = json::<Vec<(String, String, Option<Scalar>)>>(row, 7)?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(id, name, value)| Item { id, name, value })
+        .collect();
     let asked = NewRequest {
         id: word(row, 1, RecordId::parse)?,
         family: word(row, 2, Family::parse)?,
@@ -36,18 +42,17 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         priority: word(row, 4, Priority::parse)?,
         process_immediately: row.get(5)?,
         scheduled_at,
-        items: json::<Vec<(String, String, Option<String>)>>(row, 7)?
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(id, name, value)| Item { id, name, value })
-            .collect(),
+        boxes: boxes_of(&items),
+        items,
         subscription: row.get(8)?,
         cards: json(row, 25)?.unwrap_or_default(),
-        boxes: Vec::new(),
-        body: row.get(9)?,
+        body: match row.get(9)? {
+            Some(shown) => Some(Body { shown, wire: row.get(26)? }),
+            None => None,
+        },
         refusal: failure(row, 10)?,
         created_at: time(row, 12)?,
-        created_by: Arc::new(row_to_user(row, 26)?),
+        created_by: Arc::new(row_to_user(row, 29)?),
     };
     let is_run = row.get_ref(22)?.as_str()? == process::RUN;
     Ok(ProvisioningRequest {
@@ -56,16 +61,33 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         asked: Arc::new(asked),
         state: word(row, 13, State::parse)?,
         next_attempt_at: (ready_at > scheduled_at).then_some(ready_at),
-        uncertain: row.get(15)?,
+        doubt: doubt(row)?,
         attempts: row.get(16)?,
         sent: row.get(17)?,
         executed_at: optional_time(row, 18)?,
         updated_at: time(row, 19)?,
         reference_number: row.get(20)?,
+        result: json(row, 28)?,
         failure: failure(row, 21)?,
         process_name: if is_run { process::RUN } else { process::MANUAL },
         process_id: row.get(23)?,
         response: row.get(24)?,
+    })
+}
+
+/// The set-top boxes that the parameters name.
+fn boxes_of(items: &[Item]) -> Vec<String> {
+    let boxes = items.iter().filter(|item| item.name == "stb_ca_id");
+    boxes.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
+}
+
+fn doubt(row: &Row<'_>) -> Result<Option<Doubt>> {
+    Ok(match row.get_ref(15)?.as_str_or_null()? {
+        None => None,
+        Some("RESOLVING") => Some(Doubt::Resolving { until: time(row, 27)? }),
+        Some("ORDERED") => Some(Doubt::Ordered),
+        Some("UNRESOLVED") => Some(Doubt::Unresolved),
+        Some(other) => return Err(wrong(15, format!("unexpected doubt '{other}'"))),
     })
 }
 
@@ -209,6 +231,27 @@ pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, Sto
             http_status: row.get(4)?,
             error: row.get(5)?,
             response: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_>>()?)
+}
+
+pub(super) fn events(db: &Connection, number: i64) -> Result<Vec<Event>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- events
+         SELECT at, kind, user, text, duration_ms, http_status, request, response FROM event
+         WHERE number = ?1 ORDER BY event",
+    )?;
+    let rows = statement.query_map([number], |row| {
+        Ok(Event {
+            at: time(row, 0)?,
+            kind: word(row, 1, EventKind::parse)?,
+            user: row.get(2)?,
+            text: row.get(3)?,
+            duration_ms: row.get(4)?,
+            http_status: row.get(5)?,
+            request: row.get(6)?,
+            response: row.get(7)?,
         })
     })?;
     Ok(rows.collect::<Result<_>>()?)

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::request::{Failure, NewRequest, ProvisioningRequest, State, process};
-use crate::store::{Acceptance, Accepted, Settlement, StoreError};
+use super::{cards, request_read};
+use crate::request::{Body, Doubt, Event, Failure, NewRequest, ProvisioningRequest, State, process};
+use crate::store::{Acceptance, Accepted, IdempotencyKey, RecordKey, Settlement, StoreError};
 
 /// Value of `request.lease` while the API call itself sends a request.
 const IMMEDIATE: &str = "immediate";
@@ -28,45 +29,82 @@ impl Row {
     }
 }
 
-/// Where a request came to stand.
-pub(super) struct Placed {
-    number: i64,
-    sequence_number: i64,
-    leased: bool,
-}
-
-impl Placed {
-    /// The record of a request that was just accepted.
-    pub(super) fn accepted(self, asked: Arc<NewRequest>) -> Accepted {
-        let request = ProvisioningRequest {
-            number: self.number,
-            sequence_number: self.sequence_number,
-            state: State::Pending,
-            executed_at: None,
-            updated_at: asked.created_at,
-            asked,
-            attempts: 0,
-            next_attempt_at: None,
-            uncertain: false,
-            sent: false,
-            response: None,
-            reference_number: None,
-            failure: None,
-            process_name: process::MANUAL,
-            process_id: None,
-        };
-        Accepted { request, leased: self.leased }
+pub(super) fn accept(db: &Connection, row: &Row) -> Result<Accepted, StoreError> {
+    let Acceptance { request: new, render, lease, key } = &row.acceptance;
+    if let Some(earlier) = key.as_ref().map(|key| earlier(db, key, new)).transpose()?.flatten() {
+        return Ok(earlier);
     }
+    let sequence_number = next_sequence_number(db, &new.cards)?;
+    let new = match render {
+        None => Arc::clone(new),
+        Some(render) => Arc::new(rendered(new, render(sequence_number))),
+    };
+    let leased = *lease && !is_held_up(db, &new)?;
+    insert_request(db, row, &new, sequence_number, leased)?;
+    let number = db.last_insert_rowid();
+    insert_devices(db, &new, number, sequence_number)?;
+    if leased {
+        cards::take(db, number, &new.cards)?;
+    } else {
+        cards::join(db, number, &new.cards, new.scheduled_at)?;
+    }
+    if let Some(key) = key {
+        remember(db, key, number)?;
+    }
+    Ok(Accepted::New { request: accepted(number, sequence_number, new), leased })
 }
 
-pub(super) fn accept(db: &Connection, row: &Row) -> Result<Placed, StoreError> {
-    let new = &row.acceptance.request;
-    let sequence_number = next_sequence_number(db, &new.cards)?;
-    let leased = row.acceptance.lease && !is_held_up(db, new)?;
-    insert_request(db, row, sequence_number, leased)?;
-    let number = db.last_insert_rowid();
-    insert_devices(db, new, number, sequence_number)?;
-    Ok(Placed { number, sequence_number, leased })
+/// What became of an earlier request with this key, if there is one.
+fn earlier(db: &Connection, key: &IdempotencyKey, new: &NewRequest) -> Result<Option<Accepted>, StoreError> {
+    db.prepare_cached("-- earlier: clean up\nDELETE FROM idempotency_key WHERE expires_at < ?1")?
+        .execute([new.created_at.timestamp_millis()])?;
+    let found: Option<([u8; 32], i64)> = db
+        .prepare_cached("-- earlier\nSELECT content, number FROM idempotency_key WHERE key = ?1")?
+        .query_row([key.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((content, number)) = found else { return Ok(None) };
+    if content != key.content {
+        return Ok(Some(Accepted::Conflict));
+    }
+    Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(Accepted::Repeated))
+}
+
+fn remember(db: &Connection, key: &IdempotencyKey, number: i64) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "-- remember\nINSERT OR REPLACE INTO idempotency_key (key, content, number, expires_at) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![key.key, key.content, number, key.expires_at.timestamp_millis()])?;
+    Ok(())
+}
+
+fn rendered(new: &NewRequest, body: Result<Body, Failure>) -> NewRequest {
+    let (body, refusal) = match body {
+        Ok(body) => (Some(body), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    NewRequest { body, refusal, ..new.clone() }
+}
+
+/// The record of a request that was just accepted.
+fn accepted(number: i64, sequence_number: i64, asked: Arc<NewRequest>) -> ProvisioningRequest {
+    ProvisioningRequest {
+        number,
+        sequence_number,
+        state: State::Pending,
+        executed_at: None,
+        updated_at: asked.created_at,
+        asked,
+        attempts: 0,
+        next_attempt_at: None,
+        doubt: None,
+        sent: false,
+        response: None,
+        reference_number: None,
+        result: None,
+        failure: None,
+        process_name: process::MANUAL,
+        process_id: None,
+    }
 }
 
 /// One more than the greatest of any of the cards, so that it ascends for each of them.
@@ -83,30 +121,29 @@ fn next_sequence_number(db: &Connection, cards: &[String]) -> Result<i64, StoreE
     Ok(last + 1)
 }
 
-/// Is another due request of one of its cards open, or under way?
+/// Does another due request wait for one of its cards, or have it?
 fn is_held_up(db: &Connection, new: &NewRequest) -> Result<bool, StoreError> {
-    let mut statement = db.prepare_cached(
-        "-- is_held_up
-         SELECT 1 FROM lane WHERE card = ?1
-             AND (due <= ?2 OR EXISTS (SELECT 1 FROM request o WHERE o.number = lane.number AND o.lease IS NOT NULL))
-         LIMIT 1",
-    )?;
-    for card in &new.cards {
-        if statement.exists(params![card, new.created_at.timestamp_millis()])? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(cards::blocker(db, i64::MAX, &new.cards, new.created_at)?.is_some())
 }
 
-fn insert_request(db: &Connection, row: &Row, sequence_number: i64, leased: bool) -> Result<(), StoreError> {
-    let new = &row.acceptance.request;
+fn insert_request(
+    db: &Connection,
+    row: &Row,
+    new: &NewRequest,
+    sequence_number: i64,
+    leased: bool,
+) -> Result<(), StoreError> {
     let (scheduled_at, created_at) = (new.scheduled_at.timestamp_millis(), new.created_at.timestamp_millis());
+    let refusal = match &row.refusal {
+        Some(refusal) => Some(refusal.clone()),
+        None => new.refusal.as_ref().map(failure_to_json).transpose()?,
+    };
     db.prepare_cached(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
-             body, refusal, sequence_number, created_by, created_at, state, ready_at, lease, updated_at, process_name)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17)",
+             body, wire, refusal, sequence_number, created_by, created_at, state, ready_at, lease, updated_at,
+             process_name)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -118,14 +155,15 @@ fn insert_request(db: &Connection, row: &Row, sequence_number: i64, leased: bool
         row.items,
         row.cards,
         new.subscription,
-        new.body,
-        row.refusal,
+        new.body.as_ref().map(|body| &body.shown),
+        refusal,
         sequence_number,
         new.created_by.id,
         created_at,
         State::Pending.as_str(),
         leased.then_some(IMMEDIATE),
         process::MANUAL,
+        new.body.as_ref().and_then(|body| body.wire.as_ref()),
     ])?;
     Ok(())
 }
@@ -135,34 +173,74 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
         "-- insert_devices
          INSERT OR IGNORE INTO device (kind, ca_id, number, sequence_number) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    let mut lane = db.prepare_cached(
-        "-- insert_devices: lane\nINSERT OR IGNORE INTO lane (card, number, due) VALUES (?1, ?2, ?3)",
-    )?;
-    for card in &new.cards {
-        device.execute(params!["card", card, number, sequence_number])?;
-        lane.execute(params![card, number, new.scheduled_at.timestamp_millis()])?;
-    }
-    for stb in &new.boxes {
-        device.execute(params!["stb", stb, number, sequence_number])?;
+    for (kind, ids) in [("card", &new.cards), ("stb", &new.boxes)] {
+        for id in ids {
+            device.execute(params![kind, id, number, sequence_number])?;
+        }
     }
     Ok(())
 }
 
-pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<(), StoreError> {
-    let request = &settlement.request;
+/// Returns how many others may go on now.
+pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, StoreError> {
+    let Settlement { request, attempt, events } = settlement;
+    update(db, request)?;
+    let (number, asked) = (request.number, &request.asked);
+    let released = match (request.state, request.doubt) {
+        // It keeps its cards until the doubt is resolved.
+        (State::Pending, Some(Doubt::Resolving { .. })) => 0,
+        (State::Pending, None | Some(Doubt::Ordered)) => {
+            cards::join(db, number, &asked.cards, asked.scheduled_at)?;
+            cards::give_back(db, number, &asked.cards)?
+        }
+        (State::Pending, Some(Doubt::Unresolved)) | (State::Completed | State::Rejected, _) => {
+            cards::give_back(db, number, &asked.cards)?
+        }
+    };
+    for event in events {
+        add_event(db, number, event)?;
+    }
+    let Some(attempt) = attempt else { return Ok(released) };
+    db.prepare_cached(
+        "-- settle: attempt
+         INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        number,
+        attempt.attempt,
+        attempt.started_at.timestamp_millis(),
+        attempt.duration_ms,
+        attempt.sent,
+        attempt.http_status,
+        attempt.error,
+        attempt.response,
+    ])?;
+    Ok(released)
+}
+
+/// Writes the record as it now stands, and ends its lease. What it was sent with is kept until it has ended.
+pub(super) fn update(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
+    let (doubt, resolve_until) = match request.doubt {
+        None => (None, None),
+        Some(Doubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
+        Some(Doubt::Unresolved) => (Some("UNRESOLVED"), None),
+        Some(Doubt::Ordered) => (Some("ORDERED"), None),
+    };
     let updated = db
         .prepare_cached(
-            "-- settle
-             UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease = NULL, uncertain = ?4,
-                 attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9, failure = ?10,
-                 process_name = ?11, process_id = ?12
+            "-- update
+             UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease = NULL, waits_for = NULL,
+                 doubt = ?4, attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9,
+                 failure = ?10, process_name = ?11, process_id = ?12, resolve_until = ?13, result = ?14,
+                 wire = iif(?2 = 'PENDING', wire, NULL)
              WHERE number = ?1 AND state = 'PENDING'",
         )?
         .execute(params![
             request.number,
             request.state.as_str(),
             request.next_attempt_at.map(|t| t.timestamp_millis()),
-            request.uncertain,
+            doubt,
             request.attempts,
             request.sent,
             request.executed_at.map(|t| t.timestamp_millis()),
@@ -171,39 +249,33 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<(), Sto
             request.failure.as_ref().map(failure_to_json).transpose()?,
             request.process_name,
             request.process_id,
+            resolve_until,
+            request.result.as_ref().map(|json| json.get()),
         ])?;
     if updated != 1 {
         return Err(StoreError::Other(format!("request {} has ended already", request.number)));
     }
-    if request.state != State::Pending || request.uncertain {
-        leave_lanes(db, request.number, &request.asked.cards)?;
-    }
-    if let Some(attempt) = &settlement.attempt {
-        db.prepare_cached(
-            "-- settle: attempt
-             INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            request.number,
-            attempt.attempt,
-            attempt.started_at.timestamp_millis(),
-            attempt.duration_ms,
-            attempt.sent,
-            attempt.http_status,
-            attempt.error,
-            attempt.response,
-        ])?;
-    }
     Ok(())
 }
 
-/// A request that has ended, or whose outcome only an operator can tell, holds up no other.
-pub(super) fn leave_lanes(db: &Connection, number: i64, cards: &[String]) -> Result<(), StoreError> {
-    let mut statement = db.prepare_cached("-- leave_lanes\nDELETE FROM lane WHERE card = ?1 AND number = ?2")?;
-    for card in cards {
-        statement.execute(params![card, number])?;
-    }
+/// Adds to the history of a request.
+pub(super) fn add_event(db: &Connection, number: i64, event: &Event) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "-- add_event
+         INSERT INTO event (number, event, at, kind, user, text, duration_ms, http_status, request, response)
+         SELECT ?1, coalesce(max(event), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM event WHERE number = ?1",
+    )?
+    .execute(params![
+        number,
+        event.at.timestamp_millis(),
+        event.kind.as_str(),
+        event.user,
+        event.text,
+        event.duration_ms,
+        event.http_status,
+        event.request,
+        event.response,
+    ])?;
     Ok(())
 }
 
@@ -211,7 +283,7 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Other(e.to_string()))
 }
 
-pub(super) fn failure_to_json(failure: &Failure) -> Result<String, StoreError> {
+fn failure_to_json(failure: &Failure) -> Result<String, StoreError> {
     let Failure { code, description, provider_code, provider_description } = failure;
     to_json(&(code, description, provider_code, provider_description))
 }

@@ -1,0 +1,214 @@
+//! A provisioning request in the making: takes the parameters of a creating method one by one into the record's items,
+//! the SOAP message's fields, and the cards and boxes concerned, and remembers where each one stood.
+
+use chrono::{DateTime, Utc};
+
+use super::error::{ApiError, Code};
+use super::identifier::{self, Identifier};
+use super::params::Params;
+use super::{Dates, device};
+use crate::app::App;
+use crate::catalogue::EntryKind;
+use crate::request::{Failure, Family, Fields, Item, Priority, RequestType, Scalar, Secret};
+
+/// The subfields that name a subscription.
+const SUBSCRIPTION_FIELDS: [&str; 2] = ["id", "number"];
+
+/// What is known of the request so far.
+pub(super) struct Draft<'a> {
+    pub(super) app: &'a App,
+    pub(super) family: Family,
+    pub(super) kind: RequestType,
+    pub(super) params: Params,
+    pub(super) subscription: Option<Identifier>,
+    pub(super) process_immediately: Option<bool>,
+    pub(super) scheduled_date: Option<DateTime<Utc>>,
+    pub(super) priority: Priority,
+    pub(super) items: Vec<Item>,
+    pub(super) fields: Fields,
+    pub(super) cards: Vec<String>,
+    pub(super) boxes: Vec<String>,
+    /// Why it will not be sent.
+    pub(super) refusal: Option<Failure>,
+    places: Vec<(&'static str, Place)>,
+}
+
+/// Where a field's values came from.
+enum Place {
+    /// One value.
+    At(String),
+    /// One value in each object of this array.
+    In(&'static str),
+}
+
+impl<'a> Draft<'a> {
+    /// Takes the parameters that every creating method has.
+    pub(super) fn begin(app: &'a App, family: Family, kind: RequestType, mut params: Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            app,
+            family,
+            kind,
+            subscription: identifier::optional(&mut params, "subscription_identifier", &SUBSCRIPTION_FIELDS)?,
+            process_immediately: params.flag("process_immediately")?,
+            scheduled_date: date(app.dates, &mut params, "scheduled_date")?,
+            priority: params.word("priority", Priority::ALL, Priority::as_str)?.unwrap_or(Priority::Regular),
+            params,
+            items: Vec::new(),
+            fields: Fields::new(),
+            cards: Vec::new(),
+            boxes: Vec::new(),
+            refusal: None,
+            places: Vec::new(),
+        })
+    }
+
+    /// The path of what a fault in the message is about.
+    pub(super) fn place_of(&self, field: &str, index: Option<usize>) -> String {
+        match self.places.iter().find(|(name, _)| *name == field) {
+            Some((_, Place::At(place))) => place.clone(),
+            // A value that stands alone has no index there.
+            Some((_, Place::In(set))) => format!("$.{set}[{}].{field}", index.unwrap_or(0)),
+            None => format!("$.{field}"),
+        }
+    }
+
+    /// Notes a value that is sent, and where it stood.
+    pub(super) fn set(&mut self, field: &'static str, place: String, value: &str) {
+        self.places.push((field, Place::At(place)));
+        self.fields.push(field, value);
+    }
+
+    /// Notes a value that is shown.
+    pub(super) fn show(&mut self, name: &str, value: Option<impl Into<Scalar>>) {
+        self.items.push(Item::new(name, value));
+    }
+
+    /// Takes a text that must be there.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<(), ApiError> {
+        let value = self.params.mandatory_text(name)?;
+        self.set(name, self.params.place_of(name), &value);
+        self.show(name, Some(value));
+        Ok(())
+    }
+
+    /// Takes a text that may be absent.
+    pub(super) fn optional_text(&mut self, name: &'static str) -> Result<(), ApiError> {
+        let value = self.params.text(name)?;
+        if let Some(value) = &value {
+            self.set(name, self.params.place_of(name), value);
+        }
+        self.show(name, value);
+        Ok(())
+    }
+
+    /// Takes a text that must be there and is shown nowhere.
+    pub(super) fn secret(&mut self, name: &'static str) -> Result<(), ApiError> {
+        let value = self.params.mandatory_text(name)?;
+        self.set(name, self.params.place_of(name), &value);
+        self.show(name, Some(Secret::mask()));
+        Ok(())
+    }
+
+    /// Takes a whole number, or what it is when absent.
+    pub(super) fn whole(&mut self, name: &'static str, default: Option<i64>) -> Result<(), ApiError> {
+        let value = self.params.whole(name)?.or(default);
+        if let Some(value) = value {
+            self.set(name, self.params.place_of(name), &value.to_string());
+        }
+        self.show(name, value.map(Scalar::Whole));
+        Ok(())
+    }
+
+    /// Takes a whole number that must be there.
+    pub(super) fn mandatory_whole(&mut self, name: &'static str) -> Result<(), ApiError> {
+        match self.params.has(name) {
+            true => self.whole(name, None),
+            false => Err(ApiError::missing(self.params.place_of(name))),
+        }
+    }
+
+    /// Takes a date that may be absent.
+    pub(super) fn date(&mut self, name: &'static str) -> Result<(), ApiError> {
+        let value = date(self.app.dates, &mut self.params, name)?.map(|date| self.app.dates.print(date));
+        if let Some(value) = &value {
+            self.set(name, self.params.place_of(name), value);
+        }
+        self.show(name, value);
+        Ok(())
+    }
+
+    /// Takes one card by its CA ID, under a name of its own.
+    pub(super) async fn card(&mut self, name: &'static str) -> Result<(), ApiError> {
+        let card = self.params.mandatory_text(name)?;
+        let place = self.params.place_of(name);
+        let place_of = |_| place.clone();
+        let found =
+            device::distribution_ids(self.app, EntryKind::Smartcards, std::slice::from_ref(&card), place_of).await?;
+        self.set(name, place, &card);
+        self.show(name, Some(card.clone()));
+        self.show("smartcard_sub_provisioning_distribution_id", found.into_iter().next().flatten());
+        self.cards.push(card);
+        Ok(())
+    }
+
+    /// Takes one box by its CA ID.
+    pub(super) async fn stb(&mut self) -> Result<(), ApiError> {
+        let name = "stb_ca_id";
+        let stb = self.params.mandatory_text(name)?;
+        let place = self.params.place_of(name);
+        let place_of = |_| place.clone();
+        let found =
+            device::distribution_ids(self.app, EntryKind::SetTopBoxes, std::slice::from_ref(&stb), place_of).await?;
+        self.set(name, place, &stb);
+        self.show(name, Some(stb.clone()));
+        self.show("stb_sub_provisioning_distributor_id", found.into_iter().next().flatten());
+        self.boxes.push(stb);
+        Ok(())
+    }
+
+    /// Takes a set of cards.
+    pub(super) async fn card_set(&mut self) -> Result<(), ApiError> {
+        let (set, id) = ("smartcard_set", "smartcard_ca_id");
+        self.cards = device::take_set(&mut self.params, set, id)?;
+        self.places.push((id, Place::In(set)));
+        let place_of = |index| format!("$.{set}[{index}].{id}");
+        let found = device::distribution_ids(self.app, EntryKind::Smartcards, &self.cards, place_of).await?;
+        for (card, distribution) in self.cards.iter().zip(found) {
+            self.fields.push(id, card);
+            self.items.push(Item::new(id, Some(card.clone())));
+            self.items.push(Item::new("smartcard_sub_provisioning_distribution_id", distribution));
+        }
+        Ok(())
+    }
+
+    /// Takes a set of boxes.
+    pub(super) async fn stb_set(&mut self) -> Result<(), ApiError> {
+        let (set, id) = ("stb_set", "stb_ca_id");
+        self.boxes = device::take_set(&mut self.params, set, id)?;
+        self.places.push((id, Place::In(set)));
+        let place_of = |index| format!("$.{set}[{index}].{id}");
+        let found = device::distribution_ids(self.app, EntryKind::SetTopBoxes, &self.boxes, place_of).await?;
+        for (stb, distribution) in self.boxes.iter().zip(found) {
+            self.fields.push(id, stb);
+            self.items.push(Item::new(id, Some(stb.clone())));
+            self.items.push(Item::new("stb_sub_provisioning_distributor_id", distribution));
+        }
+        Ok(())
+    }
+
+    /// A date of the method that stands for the scheduled date, unless that is given too.
+    pub(super) fn schedule(&mut self, place: String, date: DateTime<Utc>) -> Result<(), ApiError> {
+        if self.scheduled_date.is_some_and(|scheduled| scheduled != date) {
+            let message = "This date is the scheduled_date of the request, and that is given too.";
+            return Err(ApiError::at(Code::ConflictingParameters, place, message));
+        }
+        self.scheduled_date = Some(date);
+        Ok(())
+    }
+}
+
+/// Takes a date that may be absent.
+pub(super) fn date(dates: Dates, params: &mut Params, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
+    let text = params.text(name)?;
+    text.map(|text| dates.parse(&params.place_of(name), &text)).transpose()
+}

@@ -1,0 +1,84 @@
+//! How many requests a user may make: a bucket of one second's worth for each, filled steadily.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::error::{ApiError, Code};
+
+/// Users remembered at the same time; when full, those whose bucket is full are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// The buckets of all users.
+pub struct Rates {
+    /// Requests per second; 0 sets no limit.
+    per_second: u64,
+    buckets: Mutex<HashMap<String, Bucket>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: f64,
+    filled_at: DateTime<Utc>,
+}
+
+impl Bucket {
+    fn fill(&mut self, per_second: f64, now: DateTime<Utc>) {
+        // A clock that goes back fills nothing.
+        let passed = (now - self.filled_at).to_std().unwrap_or_default();
+        self.left = passed.as_secs_f64().mul_add(per_second, self.left).min(per_second);
+        self.filled_at = now;
+    }
+}
+
+impl Rates {
+    /// Buckets for that many requests per second and user.
+    pub fn new(per_second: u64) -> Self {
+        Self { per_second, buckets: Mutex::default() }
+    }
+
+    /// Takes one request from a user's bucket.
+    ///
+    /// # Errors
+    /// TOO_MANY_REQUESTS when it is empty.
+    pub fn take(&self, user: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
+        if self.per_second == 0 {
+            return Ok(());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a limit so large limits nothing")]
+        let per_second = self.per_second as f64;
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= REMEMBERED && !buckets.contains_key(user) {
+            buckets.retain(|_, bucket| {
+                bucket.fill(per_second, now);
+                bucket.left < per_second
+            });
+        }
+        let bucket = buckets.entry(user.to_owned()).or_insert(Bucket { left: per_second, filled_at: now });
+        bucket.fill(per_second, now);
+        if bucket.left < 1.0 {
+            let message = format!("This user makes more than {} requests per second.", self.per_second);
+            return Err(ApiError::new(Code::TooManyRequests, message));
+        }
+        bucket.left -= 1.0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn each_user_has_a_bucket_that_fills_steadily() {
+        let rates = Rates::new(2);
+        let now = DateTime::UNIX_EPOCH;
+        let took = |user: &str, millis| rates.take(user, now + TimeDelta::milliseconds(millis)).is_ok();
+        assert_eq!([took("a", 0), took("a", 0), took("a", 0), took("b", 0)], [true, true, false, true]);
+        assert_eq!([took("a", 499), took("a", 500), took("a", 501)], [false, true, false]);
+        assert_eq!([took("a", 60_000), took("a", 60_000), took("a", 60_000)], [true, true, false]);
+        assert!(Rates::new(0).take("a", now).is_ok());
+    }
+}

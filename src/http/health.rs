@@ -1,0 +1,39 @@
+//! `/livez` and `/readyz`, for whoever starts, stops and balances gateways. No sign-in, no inner detail.
+
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+use super::reply::{self, Reply};
+use crate::app::App;
+
+/// How long the store has to answer.
+const STORE_TIME: Duration = Duration::from_secs(2);
+
+/// The answer to a health check; `None` if it is something else.
+pub(super) async fn respond(app: &App, method: &Method, path: &str) -> Option<Reply> {
+    match path {
+        "/livez" | "/readyz" if !matches!(*method, Method::GET | Method::HEAD) => Some(reply::not_allowed("GET, HEAD")),
+        "/livez" => Some(reply::json_reply(StatusCode::OK, &json!({"status": "ok"}))),
+        "/readyz" => Some(ready(app).await),
+        _ => None,
+    }
+}
+
+/// The contract was loaded before anything listened, so it is ready whenever this runs.
+async fn ready(app: &App) -> Reply {
+    let store = match tokio::time::timeout(STORE_TIME, app.store.check()).await {
+        Ok(Ok(())) => "ok",
+        Ok(Err(error)) => {
+            tracing::error!(%error, "not ready: the store cannot be written");
+            "not writable"
+        }
+        Err(_) => "not answering",
+    };
+    let upstream = if app.processor.is_upstream_down() { "not answering" } else { "ok" };
+    let is_ready = (store, upstream) == ("ok", "ok");
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = if is_ready { "ok" } else { "not ready" };
+    reply::json_reply(status, &json!({"status": word, "store": store, "contract": "ok", "upstream": upstream}))
+}

@@ -1,0 +1,59 @@
+//! What a dead process left under way: its bytes may have gone out, so each such request is in doubt, and what is done
+//! about it is the same as for any other doubt.
+
+use super::Processor;
+use super::policy::{self, Standing};
+use crate::contract::Resend;
+use crate::request::{Attempt, Doubt, Outcome, ProvisioningRequest};
+use crate::store::{Settlement, StoreError};
+
+/// Requests settled in one write.
+const BATCH: usize = 100;
+
+impl Processor {
+    /// Settles what the last process left under way; to be called before anything is sent.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        let lost = self.store.leased().await?;
+        for batch in lost.chunks(BATCH) {
+            self.store.settle(batch.iter().map(|request| self.recovered(request)).collect()).await?;
+        }
+        if !lost.is_empty() {
+            tracing::warn!(requests = lost.len(), "the last run died with requests under way");
+        }
+        Ok(())
+    }
+
+    fn recovered(&self, request: &ProvisioningRequest) -> Settlement {
+        let now = self.clock.now();
+        let mut request = request.clone();
+        let (outcome, attempt) = match policy::sendable(&request) {
+            Err(failure) if request.doubt.is_none() => (Outcome::Rejected { reference: None, failure }, None),
+            _ => {
+                // It was leased at its last change, and sent after that.
+                let started_at = request.updated_at;
+                let resend = self.contract.operation(request.asked.kind).map_or(Resend::Never, |o| o.resend);
+                let standing = Standing::of(&request, resend, started_at, now);
+                let what = "The gateway stopped while this request was under way.".to_owned();
+                let attempt = Attempt {
+                    attempt: standing.attempt,
+                    started_at,
+                    duration_ms: 0,
+                    sent: true,
+                    http_status: None,
+                    error: Some(what.clone()),
+                    response: None,
+                };
+                (self.retry.in_doubt(&standing, what), Some(attempt))
+            }
+        };
+        request.settle(outcome, attempt.as_ref(), now);
+        if request.doubt == Some(Doubt::Unresolved) {
+            let (number, kind) = (request.number, request.asked.kind.as_str());
+            tracing::error!(number, kind, "outcome unknown: an operator must settle it");
+        }
+        Settlement { request, attempt, events: Vec::new() }
+    }
+}

@@ -1,0 +1,101 @@
+//! What an operator may do with a request, and what becomes of it.
+//!
+//! Rule: the record stays true. What was never sent may be cancelled; what may have arrived can only be sent again or
+//! settled, by somebody who looked.
+
+use chrono::{DateTime, Utc};
+
+use super::history::{Event, EventKind};
+use super::record::{Doubt, Failure, ProvisioningRequest, State, failure};
+
+/// What an operator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Send it, now and once more, whatever its resend rule.
+    Retry,
+    /// Do not send it any more.
+    Cancel,
+    /// It is known by now what became of it.
+    Settle {
+        /// Did Conax do it?
+        completed: bool,
+        /// Conax's transaction id, if known.
+        reference: Option<String>,
+    },
+}
+
+/// A decision, by whom and why.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What.
+    pub decision: Decision,
+    /// Who.
+    pub user: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// The state of the request does not allow it: why, as a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAllowed(pub &'static str);
+
+impl ProvisioningRequest {
+    /// Takes a decision about a request that is not under way into the record.
+    ///
+    /// # Errors
+    /// Its state does not allow it.
+    pub fn decide(&mut self, order: &Order) -> Result<Event, NotAllowed> {
+        if self.state != State::Pending {
+            return Err(NotAllowed("it has ended"));
+        }
+        let kind = match (&order.decision, self.doubt) {
+            (Decision::Retry, None) if self.attempts == 0 => {
+                return Err(NotAllowed("it was not tried yet: it is sent in its turn"));
+            }
+            (Decision::Retry, doubt) => {
+                self.doubt = doubt.map(|_| Doubt::Ordered);
+                self.next_attempt_at = Some(order.at);
+                EventKind::Retried
+            }
+            (Decision::Cancel, Some(_)) => {
+                return Err(NotAllowed("it may have been sent: find out in Conax, then settle it"));
+            }
+            (Decision::Cancel, None) => {
+                self.reject(failure::CANCELLED, order);
+                EventKind::Cancelled
+            }
+            (Decision::Settle { .. }, None) => {
+                return Err(NotAllowed("its outcome is not in doubt: it waits to be sent, and can be cancelled"));
+            }
+            (Decision::Settle { completed: true, reference }, Some(_)) => {
+                self.end(State::Completed);
+                self.reference_number.clone_from(reference);
+                self.failure = None;
+                EventKind::Settled
+            }
+            (Decision::Settle { completed: false, reference }, Some(_)) => {
+                self.reject(failure::SETTLED, order);
+                self.reference_number.clone_from(reference);
+                EventKind::Settled
+            }
+        };
+        self.updated_at = order.at;
+        Ok(Event::new(order.at, kind, Some(&order.user), Some(&order.reason)))
+    }
+
+    fn end(&mut self, state: State) {
+        self.state = state;
+        self.doubt = None;
+        self.next_attempt_at = None;
+    }
+
+    fn reject(&mut self, code: &str, order: &Order) {
+        self.end(State::Rejected);
+        self.executed_at = self.executed_at.or(Some(order.at));
+        let description = Some(format!("By {}: {}", order.user, order.reason));
+        self.failure = Some(Failure { code: code.to_owned(), description, ..Failure::default() });
+    }
+}

@@ -1,0 +1,69 @@
+//! What happened to a request, in order: every attempt at sending it, and whatever else was found or decided.
+
+use chrono::{DateTime, Utc};
+
+use super::record::word_enum;
+
+/// One attempt at sending.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// Was the body handed to a connection?
+    pub sent: bool,
+    /// HTTP status of the answer, if one came.
+    pub http_status: Option<u16>,
+    /// What went wrong below SOAP.
+    pub error: Option<String>,
+    /// The answer's body as text.
+    pub response: Option<String>,
+}
+
+word_enum! {
+    /// What else can happen to a request.
+    EventKind {
+        /// Its doubt was looked into by a query.
+        ReadBack = "READ_BACK",
+        /// Its doubt was not resolved in time, and its cards were let go.
+        GaveUp = "GAVE_UP",
+        /// An operator ordered it to be sent again.
+        Retried = "RETRIED",
+        /// An operator cancelled it.
+        Cancelled = "CANCELLED",
+        /// An operator settled its doubt.
+        Settled = "SETTLED",
+    }
+}
+
+/// Anything else than an attempt.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub kind: EventKind,
+    /// Which operator, where it was one.
+    pub user: Option<String>,
+    /// The operator's reason, or what was found.
+    pub text: Option<String>,
+    /// How long a query took.
+    pub duration_ms: Option<i64>,
+    /// HTTP status of a query's answer.
+    pub http_status: Option<u16>,
+    /// The query.
+    pub request: Option<String>,
+    /// Its answer.
+    pub response: Option<String>,
+}
+
+impl Event {
+    /// An event without a query.
+    pub fn new(at: DateTime<Utc>, kind: EventKind, user: Option<&str>, text: Option<&str>) -> Self {
+        let (user, text) = (user.map(str::to_owned), text.map(str::to_owned));
+        Self { at, kind, user, text, duration_ms: None, http_status: None, request: None, response: None }
+    }
+}

@@ -1,0 +1,130 @@
+//! The payload of an answer as JSON, typed by the schema: what may repeat is an array, even with one entry or none; what
+//! is absent is null (or the empty list that it holds); a value is a string, whatever it looks like, and only xs:boolean is true or false.
+//!
+//! Names are the elements' local names, attributes have an `@` before theirs. What the bindings read as status,
+//! reference number and message stands in the record already, and is left out.
+
+use serde_json::{Map, Value};
+
+use crate::contract::{Content, Group, Message, Particle, Shape, SimpleType, Slot};
+use crate::xml::{Element, XSI_NS};
+
+/// The payload of an answer, from the child of its body.
+pub fn payload(message: &Message, body_child: &Element) -> Value {
+    of_element(&message.root, body_child)
+}
+
+fn of_element(shape: &Shape, element: &Element) -> Value {
+    if matches!(element.attribute(XSI_NS, "nil"), Some("true" | "1")) {
+        return Value::Null;
+    }
+    let mut attributes = Map::new();
+    for attribute in &shape.attributes {
+        let found = element.attributes.iter().find(|found| found.name.local == attribute.name.local);
+        let value = found.map_or(Value::Null, |found| of_text(&attribute.simple, &found.value));
+        attributes.insert(format!("@{}", attribute.name.local), value);
+    }
+    match &shape.content {
+        Content::Simple(simple, _) if attributes.is_empty() => of_text(simple, &shape.text(element)),
+        Content::Simple(simple, _) => {
+            attributes.insert("value".to_owned(), of_text(simple, &shape.text(element)));
+            Value::Object(attributes)
+        }
+        Content::Complex(group) => {
+            add_children(group, element, false, &mut attributes);
+            Value::Object(attributes)
+        }
+    }
+}
+
+/// Adds every element that the group may hold; inside a group that repeats, each of them may.
+fn add_children(group: &Group, element: &Element, repeats: bool, object: &mut Map<String, Value>) {
+    let repeats = repeats || group.occurs.is_many();
+    for member in &group.members {
+        let shape = match member {
+            Particle::Group(inner) => {
+                add_children(inner, element, repeats, object);
+                continue;
+            }
+            Particle::Element(shape) if is_outcome(shape) => continue,
+            Particle::Element(shape) => shape,
+        };
+        let mut found = element
+            .elements()
+            .filter(|child| child.name.local == shape.name.local)
+            .map(|child| of_element(shape, child));
+        let value = match repeats || shape.occurs.is_many() {
+            true => Value::Array(found.collect()),
+            false => found.next().unwrap_or_else(|| of_absent(shape)),
+        };
+        object.insert(shape.name.local.to_string(), value);
+    }
+}
+
+/// An absent element is null; only one that does nothing but hold a list stands for the empty list.
+fn of_absent(shape: &Shape) -> Value {
+    let Content::Complex(group) = &shape.content else { return Value::Null };
+    let mut lists = Map::new();
+    for member in &group.members {
+        match member {
+            Particle::Element(item) if item.occurs.is_many() && shape.attributes.is_empty() => {
+                lists.insert(item.name.local.to_string(), Value::Array(Vec::new()));
+            }
+            _ => return Value::Null,
+        }
+    }
+    if lists.is_empty() { Value::Null } else { Value::Object(lists) }
+}
+
+/// Does nothing but the outcome stand in it?
+fn is_outcome(shape: &Shape) -> bool {
+    match &shape.content {
+        Content::Simple(_, slot) => matches!(slot, Some(Slot::Status | Slot::Reference | Slot::Message)),
+        Content::Complex(group) => {
+            let mut elements = group.elements().peekable();
+            elements.peek().is_some() && elements.all(is_outcome)
+        }
+    }
+}
+
+fn of_text(simple: &SimpleType, text: &str) -> Value {
+    let text = simple.normalise(text);
+    match simple.item() {
+        Some(item) => text.split(' ').filter(|word| !word.is_empty()).map(|word| of_text(item, word)).collect(),
+        None => match simple.truth(&text) {
+            Some(truth) => Value::Bool(truth),
+            None => Value::String(text.into_owned()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Contract, ContractSource};
+    use crate::request::RequestType;
+    use crate::xml::{Limits, parse};
+    use serde_json::json;
+
+    fn read(kind: RequestType, text: &str) -> Value {
+        let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
+        payload(&contract.operation(kind).unwrap().output, &parse(text, Limits::default()).unwrap())
+    }
+
+    #[test]
+    fn what_may_repeat_is_always_an_array_and_digits_are_strings() {
+        let status =
+            "<TransactionStatus><StatusCode>OK</StatusCode><TransactionId>1</TransactionId></TransactionStatus>";
+        let kind = RequestType::GetActiveSubscriptions;
+        let answer = |rows: &str| read(kind, &format!("<R>{status}<Subscriptions>{rows}</Subscriptions></R>"));
+        assert_eq!(answer(""), json!({"Subscriptions": {"Subscription": []}}));
+        let one = "<Subscription><ProductId>00001</ProductId><EndTime>2026-01-01T00:00:00</EndTime></Subscription>";
+        let row = json!({"ProductId": "00001", "StartTime": null, "EndTime": "2026-01-01T00:00:00"});
+        assert_eq!(answer(one), json!({"Subscriptions": {"Subscription": [row]}}));
+        assert_eq!(answer(&one.repeat(2)), json!({"Subscriptions": {"Subscription": [row, row]}}));
+        let kind = RequestType::GetPairingStatusForCard;
+        let unpaired = read(kind, &format!("<R>{status}<PairingStatus>NOT_PAIRED</PairingStatus></R>"));
+        assert_eq!(unpaired, json!({"PairingStatus": "NOT_PAIRED", "PairingModuleIds": {"PairingModuleId": []}}));
+        assert_eq!(read(RequestType::CreatePairing, &format!("<R>{status}</R>")), json!({}));
+    }
+}

@@ -1,0 +1,30 @@
+//! Carrying out an operator's decision: the request must not be under way, and its cards follow.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{cards, request_read, request_write};
+use crate::request::{NotAllowed, Order, ProvisioningRequest, State};
+use crate::store::{RecordKey, StoreError};
+
+pub(super) fn decide(db: &Connection, number: i64, order: &Order) -> Result<ProvisioningRequest, StoreError> {
+    let not_allowed = |why: &str| StoreError::NotAllowed(format!("request {number}: {why}"));
+    let found = request_read::find(db, None, &RecordKey::Number(number))?;
+    let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
+    let lease: Option<Option<String>> = db
+        .prepare_cached("-- decide: lease\nSELECT lease FROM request WHERE number = ?1")?
+        .query_row([number], |row| row.get(0))
+        .optional()?;
+    if lease.flatten().is_some() {
+        return Err(not_allowed("it is under way; if no gateway is running, start one first: it finds out"));
+    }
+    let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
+    request_write::update(db, &request)?;
+    let asked = &request.asked;
+    cards::leave(db, number, &asked.cards)?;
+    cards::give_back(db, number, &asked.cards)?;
+    if request.state == State::Pending {
+        cards::join(db, number, &asked.cards, asked.scheduled_at)?;
+    }
+    request_write::add_event(db, number, &event)?;
+    Ok(request)
+}

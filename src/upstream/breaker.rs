@@ -1,0 +1,126 @@
+//! A circuit breaker for one base URL: after some calls in a row without any answer it lets none through for a while,
+//! then a single one to try. Pure: time and chance are arguments.
+
+use std::time::{Duration, Instant};
+
+/// The pause after the first opening.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// When a breaker opens, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerRule {
+    /// Calls in a row without an answer that open it.
+    pub failures: u64,
+    /// The longest pause.
+    pub max_pause: Duration,
+    /// How long a trying call may take; then another one may try.
+    pub probe_time: Duration,
+}
+
+/// The state of one breaker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Breaker {
+    rule: BreakerRule,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// Calls go through; that many failed in a row.
+    Closed { failures: u64 },
+    /// None goes through until then.
+    Open { until: Instant, pause: Duration },
+    /// One call tries, and has until then.
+    HalfOpen { until: Instant, pause: Duration },
+}
+
+/// May a call go through?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Yes.
+    Yes,
+    /// Not before that time has passed.
+    NotFor(Duration),
+}
+
+impl Breaker {
+    pub(super) fn new(rule: BreakerRule) -> Self {
+        Self { rule, state: State::Closed { failures: 0 } }
+    }
+
+    /// Asks for a call to be let through. One that is must report how it went.
+    pub(super) fn admit(&mut self, now: Instant) -> Admission {
+        match self.state {
+            State::Closed { .. } => Admission::Yes,
+            State::Open { until, .. } | State::HalfOpen { until, .. } if now < until => {
+                Admission::NotFor(until.duration_since(now))
+            }
+            State::Open { pause, .. } | State::HalfOpen { pause, .. } => {
+                self.state = State::HalfOpen { until: now + self.rule.probe_time, pause };
+                Admission::Yes
+            }
+        }
+    }
+
+    /// A call was answered, whatever the answer. True when this closes the breaker.
+    pub(super) fn answered(&mut self) -> bool {
+        let was_open = !self.is_closed();
+        self.state = State::Closed { failures: 0 };
+        was_open
+    }
+
+    /// A call was not answered. `jitter` is from 0 to 1; the pause varies by half with it. True when this opens the
+    /// breaker.
+    pub(super) fn unanswered(&mut self, now: Instant, jitter: f64) -> bool {
+        let pause = match self.state {
+            State::Closed { failures } if failures + 1 < self.rule.failures => {
+                self.state = State::Closed { failures: failures + 1 };
+                return false;
+            }
+            State::Closed { .. } => FIRST_PAUSE,
+            // A call from before the opening.
+            State::Open { .. } => return false,
+            State::HalfOpen { pause, .. } => pause.saturating_mul(2),
+        };
+        let was_closed = self.is_closed();
+        let pause = pause.min(self.rule.max_pause);
+        self.state = State::Open { until: now + pause.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0), pause };
+        was_closed
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    /// Does one call try just now?
+    pub(super) fn is_trying(&self) -> bool {
+        matches!(self.state, State::HalfOpen { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_and_lets_one_try() {
+        let (s, ms) = (Duration::from_secs, Duration::from_millis);
+        let rule = BreakerRule { failures: 3, max_pause: ms(800), probe_time: s(9) };
+        let mut breaker = Breaker::new(rule);
+        let start = Instant::now();
+        assert!(!breaker.unanswered(start, 1.0) && !breaker.unanswered(start, 1.0));
+        assert!(!breaker.answered(), "an answer between them counts");
+        assert!(!breaker.unanswered(start, 1.0) && !breaker.unanswered(start, 1.0));
+        assert!(breaker.unanswered(start, 1.0), "the third in a row opens it");
+        assert_eq!(breaker.admit(start), Admission::NotFor(ms(500)));
+        assert!(!breaker.unanswered(start + ms(100), 1.0), "a straggler changes nothing");
+        let later = start + ms(500);
+        assert_eq!(breaker.admit(later), Admission::Yes);
+        assert_eq!(breaker.admit(later), Admission::NotFor(s(9)), "only one tries");
+        assert!(!breaker.unanswered(later, 1.0));
+        assert_eq!(breaker.admit(later), Admission::NotFor(ms(800)), "the pause doubles up to its bound");
+        assert_eq!(breaker.admit(later + ms(800)), Admission::Yes);
+        assert_eq!(breaker.admit(later + ms(800) + s(9)), Admission::Yes, "one that never reports is replaced");
+        assert!(breaker.answered() && breaker.is_closed());
+    }
+}

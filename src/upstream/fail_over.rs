@@ -1,0 +1,143 @@
+//! Several base URLs as one: a call goes to the first one that takes it, each behind a circuit breaker.
+//!
+//! Rule: another base URL is tried only while not one byte of the request was handed to a connection, so a call is still
+//! sent once at most.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::breaker::{Admission, Breaker, BreakerRule};
+use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
+
+/// How long a call waits for a breaker that may close; a longer pause fails it at once.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a waiting call asks whether the one that tries has been answered.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The base URLs, in the order of preference.
+pub struct FailOver(Vec<Node>);
+
+struct Node {
+    base_url: String,
+    transport: Box<dyn Transport>,
+    health: Mutex<Health>,
+}
+
+struct Health {
+    breaker: Breaker,
+    /// Why the last call was not answered.
+    obstacle: Obstacle,
+    what: String,
+}
+
+impl FailOver {
+    /// Transports by base URL.
+    pub fn new(nodes: Vec<(String, Box<dyn Transport>)>, rule: BreakerRule) -> Self {
+        let health = || Health { breaker: Breaker::new(rule), obstacle: Obstacle::Connect, what: String::new() };
+        let node = |(base_url, transport)| Node { base_url, transport, health: Mutex::new(health()) };
+        Self(nodes.into_iter().map(node).collect())
+    }
+
+    /// The first base URL that may be called, from `first` on; or how long none may be.
+    fn admit(&self, first: usize) -> Result<usize, Refused> {
+        let now = Instant::now();
+        let mut refused = Refused { pause: Duration::MAX, is_trying: false };
+        for (index, node) in self.0.iter().enumerate().skip(first) {
+            let mut health = node.health();
+            match health.breaker.admit(now) {
+                Admission::Yes => return Ok(index),
+                Admission::NotFor(pause) => {
+                    refused.pause = refused.pause.min(pause);
+                    refused.is_trying |= health.breaker.is_trying();
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// The same, but waits a little for a breaker to close.
+    async fn admit_soon(&self) -> Result<usize, CallFailure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.admit(0) {
+                Ok(index) => return Ok(index),
+                Err(Refused { pause, is_trying }) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() || (pause > left && !is_trying) {
+                        return Err(self.not_tried());
+                    }
+                    let wait = if is_trying { LOOK } else { pause };
+                    tokio::time::sleep(wait.min(left)).await;
+                }
+            }
+        }
+    }
+
+    fn not_tried(&self) -> CallFailure {
+        let Some(node) = self.0.first() else {
+            return CallFailure::NotSent { obstacle: Obstacle::Connect, what: "there is no base URL".to_owned() };
+        };
+        let health = node.health();
+        let what = format!("not tried, since calls in a row were not answered; the last one: {}", health.what);
+        CallFailure::NotSent { obstacle: health.obstacle, what }
+    }
+}
+
+/// Why no base URL may be called.
+struct Refused {
+    /// The shortest pause.
+    pause: Duration,
+    /// A call to one of them tries whether it is back.
+    is_trying: bool,
+}
+
+impl Node {
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
+        let result = self.transport.call(call).await;
+        let mut health = self.health();
+        match &result {
+            Ok(_) | Err(CallFailure::Doubt { status: Some(_), .. }) => {
+                if health.breaker.answered() {
+                    tracing::warn!(base_url = self.base_url, "upstream answers again");
+                }
+            }
+            Err(CallFailure::NotSent { what, obstacle }) => self.note(&mut health, *obstacle, what),
+            Err(CallFailure::Doubt { what, .. }) => self.note(&mut health, Obstacle::Connect, what),
+        }
+        result
+    }
+
+    fn note(&self, health: &mut Health, obstacle: Obstacle, what: &str) {
+        (health.obstacle, health.what) = (obstacle, what.to_owned());
+        if health.breaker.unanswered(Instant::now(), rand::random()) {
+            tracing::error!(base_url = self.base_url, what, "upstream does not answer: calls pause");
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for FailOver {
+    async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
+        let mut index = self.admit_soon().await?;
+        loop {
+            let Some(node) = self.0.get(index) else { return Err(self.not_tried()) };
+            match node.call(call.clone()).await {
+                Err(not_sent @ CallFailure::NotSent { .. }) => match self.admit(index + 1) {
+                    Ok(next) => index = next,
+                    Err(_) => return Err(not_sent),
+                },
+                result => return result,
+            }
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.0.iter().all(|node| !node.health().breaker.is_closed())
+    }
+}
