@@ -47,11 +47,9 @@ impl Processor {
             }
             self.is_anything_held.store(true, Ordering::Release);
             let Some(permits) = self.free_permits() else { return Ok(self.poll) };
+            // Whatever was due is leased now, or known to wait for another one.
             let claimed = self.store.claim(now, permits.num_permits(), &self.run_id).await?;
-            if claimed.requests.is_empty() && !claimed.is_cut_short {
-                return Ok(self.poll);
-            }
-            self.spawn(claimed.requests, permits);
+            self.spawn(claimed, permits);
         }
         Ok(self.poll)
     }

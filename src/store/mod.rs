@@ -113,15 +113,6 @@ pub enum Accepted {
     Conflict,
 }
 
-/// What a claim leased.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    /// The requests.
-    pub requests: Vec<ProvisioningRequest>,
-    /// There may be more to lease at once.
-    pub is_cut_short: bool,
-}
-
 /// The end of an attempt: the record as it now stands, and what is new in its history.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -157,8 +148,8 @@ pub trait Store: Send + Sync {
     /// Commits requests; from then on they cannot be lost.
     async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError>;
     /// Leases the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then by
-    /// date, then by number. Doubts that are not resolved in time are given up on the way.
-    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Claimed, StoreError>;
+    /// date, then by number. Doubts that are not resolved in time are given up on the way. There may be more.
+    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// Commits what attempts made of requests, and ends their leases; returns how many others may go on now that were
     /// found waiting for them.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<usize, StoreError>;

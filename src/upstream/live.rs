@@ -15,7 +15,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::failure::{in_words, obstacle};
-use super::marked_body::MarkedBody;
+use super::marked_body::{Mark, MarkedBody};
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
 use crate::config::{FileFault, Secret, Upstream};
 
@@ -72,6 +72,24 @@ impl LiveTransport {
         Ok(url)
     }
 
+    fn request(&self, call: &Call) -> Result<(reqwest::Request, Mark), CallFailure> {
+        let (body, mark) = MarkedBody::new(call.body.clone());
+        let mut request = reqwest::Request::new(Method::POST, self.url_of(&call.path)?);
+        *request.timeout_mut() = Some(self.answer_timeout);
+        *request.body_mut() = Some(reqwest::Body::wrap(body));
+        let headers = request.headers_mut();
+        headers.clone_from(&self.headers);
+        for (name, value) in [(CONTENT_TYPE, Some(&call.content_type)), (SOAP_ACTION, call.soap_action.as_ref())] {
+            let Some(value) = value else { continue };
+            let value = HeaderValue::from_str(value).map_err(|_| CallFailure::NotSent {
+                obstacle: Obstacle::Connect,
+                what: format!("{value:?} cannot be sent as {name}"),
+            })?;
+            headers.insert(name, value);
+        }
+        Ok((request, mark))
+    }
+
     async fn receive(&self, mut response: reqwest::Response) -> Result<HttpAnswer, CallFailure> {
         let status = response.status();
         let reason = match response.extensions().get::<hyper::ext::ReasonPhrase>() {
@@ -106,30 +124,21 @@ impl LiveTransport {
 #[async_trait]
 impl Transport for LiveTransport {
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
-        let (body, mark) = MarkedBody::new(call.body);
-        let mut request = reqwest::Request::new(Method::POST, self.url_of(&call.path)?);
-        *request.timeout_mut() = Some(self.answer_timeout);
-        *request.body_mut() = Some(reqwest::Body::wrap(body));
-        let headers = request.headers_mut();
-        headers.clone_from(&self.headers);
-        for (name, value) in [(CONTENT_TYPE, Some(&call.content_type)), (SOAP_ACTION, call.soap_action.as_ref())] {
-            let Some(value) = value else { continue };
-            let value = HeaderValue::from_str(value).map_err(|_| CallFailure::NotSent {
-                obstacle: Obstacle::Connect,
-                what: format!("{value:?} cannot be sent as {name}"),
-            })?;
-            headers.insert(name, value);
-        }
+        let (request, mark) = self.request(&call)?;
         let client = if call.fresh { &self.fresh_client } else { &self.client };
-        match client.execute(request).await {
-            Ok(response) => self.receive(response).await,
-            Err(error) => Err(match obstacle(&error, mark.is_taken()) {
-                Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
-                None => {
-                    CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None }
-                }
-            }),
+        let error = match client.execute(request).await {
+            Ok(response) => return self.receive(response).await,
+            Err(error) => error,
+        };
+        let was_stale = !call.fresh && !mark.is_taken() && !error.is_connect() && !error.is_timeout();
+        if was_stale {
+            // An idle connection was closed before it took anything: a new one may.
+            return self.call(Call { fresh: true, ..call }).await;
         }
+        Err(match obstacle(&error, mark.is_taken()) {
+            Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
+            None => CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None },
+        })
     }
 
     fn is_down(&self) -> bool {

@@ -20,32 +20,6 @@ async fn an_accepted_request_survives_sigkill() {
 }
 
 #[tokio::test]
-async fn what_was_under_way_when_it_died_is_unknown_and_not_sent_again() {
-    let conax = Conax::start(|n, _| match n {
-        0 => Reaction::Hold(Vec::new()),
-        _ => Reaction::Write(ok_answer("1")),
-    })
-    .await;
-    let (mut gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { client.pair("a", json!({"process_immediately": true})).await }
-    });
-    eventually(async || (conax.received().len() == 1).then_some(())).await;
-    gateway.kill().await;
-    assert!(call.await.is_err(), "no answer was given");
-    gateway.start_again(&[]).await;
-    let client = Client { url: gateway.url.clone(), ..client };
-    let record = client.show(&json!("1")).await;
-    assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("PENDING"), &json!("OUTCOME_UNKNOWN")));
-    assert_eq!((&record["delivery"]["uncertain"], &record["delivery"]["attempts"]), (&json!(true), &json!(1)));
-    assert_eq!(record["request"], conax.received()[0].body, "the bytes that may have arrived are shown");
-    let later = client.pair_now("b").await;
-    assert_eq!(later["life_cycle_state"], "COMPLETED");
-    assert_eq!(conax.received().len(), 2, "the uncertain request was not sent again");
-}
-
-#[tokio::test]
 async fn sigterm_finishes_what_is_under_way() {
     let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
     let (mut gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;

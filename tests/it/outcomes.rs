@@ -141,7 +141,7 @@ async fn an_answer_that_does_not_come_in_time_or_is_too_large_is_unknown() {
     let record = client.pair_now("01450253313").await;
     assert_unknown(&record);
     assert!(record["error_description"].as_str().unwrap().contains("timed out"), "{record:#}");
-    let record = client.pair_now("01450253313").await;
+    let record = client.pair_now("01450253314").await;
     assert_unknown(&record);
     assert_eq!(record["response"].as_str().unwrap().len(), 1000);
     assert!(record["error_description"].as_str().unwrap().contains("over 1000 bytes"));

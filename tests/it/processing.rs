@@ -6,10 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Conax, Gateway, Reaction, Received, WEB, eventually, ok_answer};
 
-async fn ended(client: &Client, number: &Value) -> Value {
-    eventually(async || Some(client.show(number).await).filter(|r| r["life_cycle_state"] != "PENDING")).await
-}
-
 fn card_of(request: &Received) -> String {
     request.body.split("CaClientId>").nth(1).unwrap().split('<').next().unwrap().to_owned()
 }
@@ -19,18 +15,14 @@ async fn the_run_sends_what_is_due() {
     let (_gateway, client) = Gateway::start_signed_in(&[]).await;
     let accepted = client.pair("01450253313", json!({})).await.data();
     assert_eq!((&accepted["life_cycle_state"], &accepted["process_id"]), (&json!("PENDING"), &Value::Null));
-    let record = ended(&client, &accepted["number"]).await;
+    let record = client.ended(&accepted["number"]).await;
     assert_eq!(record["life_cycle_state"], "COMPLETED");
     assert_eq!(record["process_name"], "PROVISIONING_REQUEST_PROCESSING");
     assert_eq!(record["process_id"].as_str().unwrap().len(), 32);
     let future = client.pair("01450253314", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
     assert_eq!(future["scheduled_date"], "9000-01-01T00:00:00");
     let now = client.pair("01450253314", json!({"scheduled_date": "2020-01-01T00:00:00Z"})).await.data();
-    assert_eq!(
-        ended(&client, &now["number"]).await["life_cycle_state"],
-        "COMPLETED",
-        "the future one holds up nothing"
-    );
+    assert_eq!(client.ended(&now["number"]).await["life_cycle_state"], "COMPLETED", "the future one holds up nothing");
     assert_eq!(client.show(&future["number"]).await["life_cycle_state"], "PENDING");
 }
 
@@ -39,7 +31,7 @@ async fn a_scheduled_request_is_sent_when_it_falls_due() {
     let (_gateway, client) = Gateway::start_signed_in(&[]).await;
     let soon = (chrono::Utc::now() + chrono::TimeDelta::seconds(2)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let accepted = client.pair("01450253313", json!({"scheduled_date": soon})).await.data();
-    let record = ended(&client, &accepted["number"]).await;
+    let record = client.ended(&accepted["number"]).await;
     assert!(record["executed_date"].as_str() >= record["scheduled_date"].as_str(), "{record:#}");
 }
 
@@ -62,7 +54,7 @@ async fn express_goes_before_regular_and_a_card_keeps_its_order() {
         last = client.pair(card, json!({"priority": priority})).await.data()["number"].clone();
     }
     conax.release();
-    ended(&client, &last).await;
+    client.ended(&last).await;
     eventually(async || (sent.lock().unwrap().len() == 6).then_some(())).await;
     // The second one for "a" is EXPRESS, but comes after the first one of its card.
     assert_eq!(*sent.lock().unwrap(), ["first", "c", "d", "a", "a", "b"]);
@@ -86,9 +78,9 @@ async fn requests_of_one_card_are_never_under_way_together() {
     conax.release();
     conax.release();
     assert_eq!(other.await.unwrap()["life_cycle_state"], "COMPLETED");
-    ended(&client, &first["number"]).await;
+    client.ended(&first["number"]).await;
     conax.release();
-    let second = ended(&client, &waited["number"]).await;
+    let second = client.ended(&waited["number"]).await;
     assert_eq!((&first["sequence_number"], &second["sequence_number"]), (&json!(1), &json!(2)));
 }
 
@@ -124,7 +116,7 @@ async fn what_was_not_delivered_is_tried_again_then_rejected() {
     let record = client.pair_now("01450253313").await;
     assert_eq!((&record["life_cycle_state"], &record["delivery"]["state"]), (&json!("PENDING"), &json!("retrying")));
     assert!(record["delivery"]["next_attempt_date"].is_string() && record["request"].is_null());
-    let record = ended(&client, &record["number"]).await;
+    let record = client.ended(&record["number"]).await;
     assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("REJECTED"), &json!("CONNECT_FAILED")));
     assert_eq!((&record["delivery"]["attempts"], &record["request"]), (&json!(3), &Value::Null));
     assert!(gateway.log().contains("not delivered"));
@@ -141,7 +133,7 @@ async fn a_busy_conax_gets_the_same_bytes_again() {
     let (_gateway, client) = Gateway::start_signed_in(&settings).await;
     let record = client.pair_now("01450253313").await;
     assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("PENDING"), &json!("UPSTREAM_BUSY")));
-    let record = ended(&client, &record["number"]).await;
+    let record = client.ended(&record["number"]).await;
     assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("COMPLETED"), &Value::Null));
     let received = conax.received();
     assert_eq!((received.len(), &received[0].body), (2, &received[1].body));
@@ -159,7 +151,7 @@ async fn nothing_is_sent_when_upstream_is_not_effective() {
     assert!(conax.received().is_empty());
     gateway.start_again(&[("upstream.effective", "true")]).await;
     let client = Client::sign_in(&gateway.url).await;
-    assert_eq!(ended(&client, &record["number"]).await["life_cycle_state"], "COMPLETED");
+    assert_eq!(client.ended(&record["number"]).await["life_cycle_state"], "COMPLETED");
 }
 
 #[tokio::test]
@@ -174,5 +166,5 @@ async fn a_call_runs_on_when_its_client_goes() {
     call.abort();
     assert!(call.await.is_err());
     conax.release();
-    assert_eq!(ended(&client, &json!("1")).await["life_cycle_state"], "COMPLETED");
+    assert_eq!(client.ended(&json!("1")).await["life_cycle_state"], "COMPLETED");
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{cards, request_read, request_write};
 use crate::request::{Event, EventKind, Family, Priority, ProvisioningRequest, process};
-use crate::store::{Claimed, StoreError};
+use crate::store::StoreError;
 
 /// Requests looked at in one claim, at most: the writer has others to serve.
 const LOOKED_AT: usize = 1000;
@@ -30,10 +30,14 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     Ok(Candidate { number: row.get(0)?, cards, is_over: row.get::<_, Option<bool>>(2)?.unwrap_or(false) })
 }
 
-pub(super) fn claim(db: &Connection, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Claimed, StoreError> {
+pub(super) fn claim(
+    db: &Connection,
+    now: DateTime<Utc>,
+    limit: usize,
+    run: &str,
+) -> Result<Vec<ProvisioningRequest>, StoreError> {
     let mut numbers: Vec<i64> = Vec::new();
     let mut left = LOOKED_AT;
-    let mut has_given_up = false;
     for priority in Priority::ALL {
         // Whoever is looked at is no candidate afterwards: leased, or known to wait.
         while left > 0 && numbers.len() < limit {
@@ -48,15 +52,13 @@ pub(super) fn claim(db: &Connection, now: DateTime<Utc>, limit: usize, run: &str
             for candidate in &found {
                 if candidate.is_over {
                     give_up(db, candidate, now)?;
-                    has_given_up = true;
                 } else if lease(db, candidate, now, run)? {
                     numbers.push(candidate.number);
                 }
             }
         }
     }
-    let is_cut_short = left == 0 || has_given_up;
-    Ok(Claimed { requests: request_read::by_numbers(db, &numbers)?, is_cut_short })
+    request_read::by_numbers(db, &numbers)
 }
 
 /// Leases a request, or notes which one it has to wait for.

@@ -51,7 +51,8 @@ fn open(file: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
     }
     db.execute_batch(
         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;
-         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
+         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;
+         PRAGMA secure_delete=FAST;",
     )?;
     migrate(&mut db)?;
     prepare_once(&db)?;

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
-use super::{Acceptance, Accepted, Claimed, Filter, Purged, RecordKey, Settlement, Store, StoreError, TokenOwner};
+use super::{Acceptance, Accepted, Filter, Purged, RecordKey, Settlement, Store, StoreError, TokenOwner};
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
@@ -52,8 +52,9 @@ pub struct Options {
 
 /// Everything, in one SQLite file.
 pub struct SqliteStore {
-    writer: Writer,
+    // Closed in this order: the last connection to close must be one that may write, or the WAL stays as it is.
     readers: Readers,
+    writer: Writer,
     /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
 }
@@ -72,7 +73,7 @@ impl SqliteStore {
         let file = connection::prepare(&options.data_dir)?;
         let writer = Writer::start(connection::open_writer(&file)?, options.queue)?;
         let readers = Readers::open(&file, options.readers, options.read_timeout)?;
-        Ok(Self { writer, readers, empty_until: Mutex::default() })
+        Ok(Self { readers, writer, empty_until: Mutex::default() })
     }
 }
 
@@ -110,7 +111,7 @@ impl Store for SqliteStore {
         self.writer.write(move |db| rows.iter().map(|row| request_write::accept(db, row)).collect()).await
     }
 
-    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Claimed, StoreError> {
+    async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError> {
         let run = run.to_owned();
         self.writer.write(move |db| claim::claim(db, now, limit, &run)).await
     }

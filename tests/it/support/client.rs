@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::gateway::{PASSWORD, USER};
+use super::gateway::{PASSWORD, USER, eventually};
 
 /// Where the web services family is.
 pub const WEB: &str = "conax_web_services/provisioning_requests";
@@ -101,6 +101,16 @@ impl Client {
     /// create_pairing, processed immediately.
     pub async fn pair_now(&self, card: &str) -> Value {
         self.pair(card, json!({"process_immediately": true})).await.data()
+    }
+
+    /// POST to a method of the web services family.
+    pub async fn call(&self, method: &str, body: Value) -> Answer {
+        self.post(&format!("{WEB}/{method}"), body).await
+    }
+
+    /// The record once it is no longer PENDING.
+    pub async fn ended(&self, number: &Value) -> Value {
+        eventually(async || Some(self.show(number).await).filter(|r| r["life_cycle_state"] != "PENDING")).await
     }
 
     /// The record as it stands.

@@ -33,7 +33,22 @@ pub enum Reaction {
     Hold(Vec<u8>),
     /// Closes without a word.
     Close,
+    /// Writes these bytes, and resets the connection.
+    Reset(Vec<u8>),
 }
+
+/// What it takes to reset a connection.
+trait Stream: AsyncRead + AsyncWrite + Unpin {
+    fn reset(&self) {}
+}
+
+impl Stream for tokio::net::TcpStream {
+    fn reset(&self) {
+        self.set_zero_linger().unwrap();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for tokio_rustls::server::TlsStream<S> {}
 
 type Script = Box<dyn Fn(usize, &Received) -> Reaction + Send + Sync>;
 
@@ -46,17 +61,25 @@ pub struct Conax {
 impl Conax {
     /// One that answers the n-th request (from 0) as the script says.
     pub async fn start(script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static) -> Self {
-        Self::start_with(None, Box::new(script)).await
+        Self::start_at("127.0.0.1:0", script).await
+    }
+
+    /// The same at an address.
+    pub async fn start_at(
+        address: &str,
+        script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(address, None, Box::new(script)).await
     }
 
     /// The same behind TLS; its URL names `localhost`.
     pub async fn start_tls(config: rustls::ServerConfig, answer: Vec<u8>) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::start_with(Some(acceptor), Box::new(move |_, _| Reaction::Write(answer.clone()))).await
+        Self::start_with("127.0.0.1:0", Some(acceptor), Box::new(move |_, _| Reaction::Write(answer.clone()))).await
     }
 
-    async fn start_with(tls: Option<TlsAcceptor>, script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    async fn start_with(address: &str, tls: Option<TlsAcceptor>, script: Script) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = match tls {
             None => format!("http://127.0.0.1:{port}"),
@@ -95,7 +118,7 @@ impl Conax {
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+async fn converse<S: Stream>(
     mut stream: S,
     received: &Mutex<Vec<Received>>,
     gate: &Semaphore,
@@ -123,6 +146,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             answer
         }
         Reaction::Close => return,
+        Reaction::Reset(answer) => {
+            drop(stream.write_all(&answer).await);
+            return stream.reset();
+        }
     };
     drop(stream.write_all(&answer).await);
     drop(stream.shutdown().await);
@@ -154,6 +181,46 @@ pub fn ok_answer(reference: &str) -> Vec<u8> {
              <p:CreatePairingResponse xmlns:p=\"http://www.conax.com/cas/xsd/pairing/v1\" \
              xmlns=\"http://www.conax.com/cas/xsd/common-types/v1\"><p:TransactionStatus><StatusCode>OK</StatusCode>\
              <TransactionId>{reference}</TransactionId></p:TransactionStatus></p:CreatePairingResponse>\
+             </soap:Body></soap:Envelope>"
+        ),
+    )
+}
+
+/// The operation that a request calls, and its namespace.
+pub fn operation_of(request: &Received) -> (String, String) {
+    let root = conax_gateway::xml::parse(&request.body, conax_gateway::xml::Limits::default()).unwrap();
+    let body = root.elements().find(|e| &*e.name.local == "Body").unwrap();
+    let child = body.elements().next().unwrap();
+    (child.name.local.to_string(), child.name.namespace.to_string())
+}
+
+/// Every text in an element of that local name.
+pub fn values_of(request: &Received, local: &str) -> Vec<String> {
+    fn collect(element: &conax_gateway::xml::Element, local: &str, found: &mut Vec<String>) {
+        if &*element.name.local == local {
+            found.push(element.text());
+        }
+        element.elements().for_each(|child| collect(child, local, found));
+    }
+    let mut found = Vec::new();
+    collect(
+        &conax_gateway::xml::parse(&request.body, conax_gateway::xml::Limits::default()).unwrap(),
+        local,
+        &mut found,
+    );
+    found
+}
+
+/// An answer to any request: a status, and what else its operation answers (in the service's namespace).
+pub fn answer_to(request: &Received, status: &str, payload: &str) -> Vec<u8> {
+    let (operation, namespace) = operation_of(request);
+    xml_answer(
+        "200 OK",
+        &format!(
+            "<soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\"><soap:Body>\
+             <{operation}Response xmlns=\"{namespace}\" xmlns:c=\"http://www.conax.com/cas/xsd/common-types/v1\">\
+             <TransactionStatus><c:StatusCode>{status}</c:StatusCode><c:TransactionId>ref-7</c:TransactionId>\
+             <c:Message>in words</c:Message></TransactionStatus>{payload}</{operation}Response>\
              </soap:Body></soap:Envelope>"
         ),
     )

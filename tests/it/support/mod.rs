@@ -7,6 +7,6 @@ mod gateway;
 mod tls;
 
 pub use client::{Client, WEB};
-pub use conax::{Conax, Reaction, Received, ok_answer, xml_answer};
+pub use conax::{Conax, Reaction, Received, answer_to, ok_answer, operation_of, values_of, xml_answer};
 pub use gateway::{BIN, Gateway, PASSWORD, USER, eventually, run, run_with_input};
 pub use tls::{Authority, Certificate};
