@@ -31,6 +31,8 @@ pub enum Reaction {
     Write(Vec<u8>),
     /// The same, once [`Conax::release`] lets it.
     Hold(Vec<u8>),
+    /// The same after a while.
+    After(std::time::Duration, Vec<u8>),
     /// Closes without a word.
     Close,
     /// Writes these bytes, and resets the connection.
@@ -143,6 +145,10 @@ async fn converse<S: Stream>(
         Reaction::Write(answer) => answer,
         Reaction::Hold(answer) => {
             gate.acquire().await.unwrap().forget();
+            answer
+        }
+        Reaction::After(pause, answer) => {
+            tokio::time::sleep(pause).await;
             answer
         }
         Reaction::Close => return,
