@@ -161,10 +161,11 @@ fn mask_attempt(secret: &Secret, attempt: Attempt) -> Attempt {
 }
 
 fn mask_outcome(secret: &Secret, outcome: Outcome) -> Outcome {
+    let mask = |text: Option<String>| text.map(|text| secret.mask_in(&text));
     match outcome {
-        Outcome::Completed { .. } => outcome,
+        Outcome::Completed { reference, result } => Outcome::Completed { reference: mask(reference), result },
         Outcome::Rejected { reference, failure } => {
-            Outcome::Rejected { reference, failure: secret.mask_failure(failure) }
+            Outcome::Rejected { reference: mask(reference), failure: secret.mask_failure(failure) }
         }
         Outcome::Retry { at, failure } => Outcome::Retry { at, failure: secret.mask_failure(failure) },
         Outcome::Uncertain { failure, next } => Outcome::Uncertain { failure: secret.mask_failure(failure), next },

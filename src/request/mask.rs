@@ -27,23 +27,33 @@ impl Secret {
     }
 
     /// Masks it wherever it stands by itself: not inside a longer number or word, such as a card number that happens to
-    /// contain the PIN.
+    /// contain the PIN. Written as character references of XML it is the same secret.
     pub fn mask_in(&self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());
+        let (first, last) = (self.0.chars().next(), self.0.chars().next_back());
         let mut rest = text;
         let mut before = None;
-        while let Some(at) = rest.find(&self.0).filter(|_| !self.0.is_empty()) {
-            let (head, tail) = rest.split_at(at);
-            let tail = tail.strip_prefix(&self.0).unwrap_or_default();
-            let (first, last) = (self.0.chars().next(), self.0.chars().next_back());
-            let stands_alone =
-                !goes_on(head.chars().next_back().or(before), first) && !goes_on(last, tail.chars().next());
-            masked.push_str(head);
-            masked.push_str(if stands_alone { MASK } else { &self.0 });
-            before = last;
-            rest = tail;
+        while let Some(next) = rest.chars().next() {
+            let found =
+                self.at_start_of(rest).filter(|after| !goes_on(before, first) && !goes_on(last, after.chars().next()));
+            if let Some(after) = found {
+                masked.push_str(MASK);
+                (rest, before) = (after, last);
+            } else {
+                masked.push(next);
+                (rest, before) = (rest.get(next.len_utf8()..).unwrap_or_default(), Some(next));
+            }
         }
-        masked + rest
+        masked
+    }
+
+    /// What follows the secret, if the text begins with it.
+    fn at_start_of<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let mut rest = Some(text).filter(|_| !self.0.is_empty())?;
+        for expected in self.0.chars() {
+            rest = rest.strip_prefix(expected).or_else(|| after_reference(rest, expected))?;
+        }
+        Some(rest)
     }
 
     /// Masks it in all that a failure says.
@@ -56,6 +66,16 @@ impl Secret {
             provider_description: mask(failure.provider_description),
         }
     }
+}
+
+/// What follows a character reference to `expected`, if the text begins with one.
+fn after_reference(text: &str, expected: char) -> Option<&str> {
+    let (number, rest) = text.strip_prefix("&#")?.split_once(';')?;
+    let code = match number.strip_prefix('x') {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    (code.ok()? == u32::from(expected)).then_some(rest)
 }
 
 /// Are two neighbours digits of one number, or letters of one word?
@@ -73,6 +93,7 @@ mod tests {
         let pin = Secret::new("1212");
         let masked = "<CaPin>****</CaPin> 01212 12121 PIN**** '****' ****";
         assert_eq!(pin.mask_in(&masked.replace("****", "1212")), masked);
+        assert_eq!(pin.mask_in("&#49;2&#x31;&#050; &#49;2"), "**** &#49;2");
         assert_eq!(pin.mask_in("1212.121212"), "****.121212");
         assert_eq!(Secret::new("").mask_in("abc"), "abc");
         assert_eq!(format!("{pin:?}"), "****");

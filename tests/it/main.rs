@@ -14,6 +14,7 @@ mod doubts;
 mod durability;
 mod fail_over;
 mod faults;
+mod fixtures;
 mod kills;
 mod limits;
 mod list;
