@@ -13,7 +13,7 @@ use crate::support::{Conax, Gateway, Reaction, Received, WEB, answer_to, eventua
 
 /// Kills of the short run.
 const KILLS: u64 = 12;
-/// Clients at the same time, and requests that each one makes between two kills.
+/// Clients at the same time, and requests that each one has to make between two kills.
 const CLIENTS: u64 = 4;
 const REQUESTS: u64 = 3;
 /// Cards in use: few, so that requests meet on them.
@@ -202,7 +202,7 @@ async fn nothing_is_lost_or_sent_twice_by_accident() {
             lists[list].push(request);
         }
         for list in &mut lists {
-            for _ in 0..REQUESTS {
+            while list.len() < usize::try_from(REQUESTS).unwrap() {
                 tags += 1;
                 list.push(Meant::new(&chance, tags));
             }
