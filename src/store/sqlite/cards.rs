@@ -1,6 +1,6 @@
 //! The line of each card: which request has the card to itself (`taken`), and which ones wait (`lane`).
 //!
-//! Rule: a request is under way only while it has taken all of its cards, and it takes them only when no earlier due
+//! Together they name all PENDING requests of a card. Rule: a request is under way only while it has taken all of its cards, and it takes them only when no earlier due
 //! one waits for any of them. One whose doubt is being resolved keeps its cards.
 
 use chrono::{DateTime, Utc};
@@ -8,12 +8,20 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::store::StoreError;
 
-/// Puts a request into the line of its cards.
-pub(super) fn join(db: &Connection, number: i64, cards: &[String], due: DateTime<Utc>) -> Result<(), StoreError> {
+/// Value of `lane.due` for one that waits for an operator.
+const NEVER: i64 = i64::MAX;
+
+/// Puts a request into the line of its cards; without a date it waits for an operator, and holds up nobody.
+pub(super) fn join(
+    db: &Connection,
+    number: i64,
+    cards: &[String],
+    due: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
     let mut statement =
-        db.prepare_cached("-- join\nINSERT OR IGNORE INTO lane (card, number, due) VALUES (?1, ?2, ?3)")?;
+        db.prepare_cached("-- join\nINSERT OR REPLACE INTO lane (card, number, due) VALUES (?1, ?2, ?3)")?;
     for card in cards {
-        statement.execute(params![card, number, due.timestamp_millis()])?;
+        statement.execute(params![card, number, due.map_or(NEVER, |due| due.timestamp_millis())])?;
     }
     Ok(())
 }

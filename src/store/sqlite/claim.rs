@@ -91,6 +91,7 @@ fn give_up(db: &Connection, Candidate { number, cards, .. }: &Candidate, now: Da
          WHERE number = ?1",
     )?
     .execute(params![number, now.timestamp_millis()])?;
+    cards::join(db, *number, cards, None)?;
     cards::give_back(db, *number, cards)?;
     let text = "What became of it could not be found out in time; later requests of its cards go on.";
     tracing::error!(number, "outcome unknown: an operator must settle it");

@@ -23,7 +23,7 @@ pub(super) fn decide(db: &Connection, number: i64, order: &Order) -> Result<Prov
     cards::leave(db, number, &asked.cards)?;
     cards::give_back(db, number, &asked.cards)?;
     if request.state == State::Pending {
-        cards::join(db, number, &asked.cards, asked.scheduled_at)?;
+        cards::join(db, number, &asked.cards, Some(asked.scheduled_at))?;
     }
     request_write::add_event(db, number, &event)?;
     Ok(request)

@@ -62,8 +62,12 @@ fn forget_devices(db: &Connection, kind: &str, ids: &[String], number: i64) -> R
          DELETE FROM device WHERE kind = ?1 AND ca_id = ?2 AND number = ?3 AND EXISTS
              (SELECT 1 FROM device later WHERE later.kind = ?1 AND later.ca_id = ?2 AND later.number > ?3)",
     )?;
+    let mut rejected = db.prepare_cached(
+        "-- forget_devices: rejected\nDELETE FROM rejected WHERE kind = ?1 AND ca_id = ?2 AND number = ?3",
+    )?;
     for id in ids {
         statement.execute(params![kind, id, number])?;
+        rejected.execute(params![kind, id, number])?;
     }
     Ok(())
 }

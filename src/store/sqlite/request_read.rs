@@ -168,34 +168,33 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
         values.push(Value::from(value.to_owned()));
         format!("?{}", values.len())
     };
-    let mut joins = String::new();
-    let mut conditions = String::from("r.number > ?1");
-    for (kind, ca_id) in [("card", &filter.card), ("stb", &filter.stb)] {
-        if let Some(ca_id) = ca_id {
-            let ca_id = bind(ca_id);
-            joins.push_str(&format!(
-                " JOIN device {kind} ON {kind}.number = r.number AND {kind}.kind = '{kind}' AND {kind}.ca_id = {ca_id}"
-            ));
-        }
-    }
+    let mut sources = Vec::new();
     if let Some(reference) = &filter.reference_number {
         let reference = bind(reference);
-        conditions.push_str(&format!(" AND r.reference_number = {reference}"));
+        sources.push(format!("(SELECT number FROM request WHERE reference_number = {reference})"));
     }
-    let is_narrow = filter.reference_number.is_some() || !joins.is_empty();
+    for (kind, ca_id) in [("card", &filter.card), ("stb", &filter.stb)] {
+        if let Some(ca_id) = ca_id {
+            sources.push(device_source(kind, &bind(ca_id), filter.state));
+        }
+    }
     let families = filter.family.map_or(Family::ALL.to_vec(), |f| vec![f]);
     let states = filter.state.map_or(State::ALL.to_vec(), |s| vec![s]);
     let kinds = filter.kind.map_or(RequestType::ALL.to_vec(), |k| vec![k]);
-    let list = |words: &[&str]| words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(",");
     let page = "ORDER BY 1 LIMIT ?2 OFFSET ?3";
     let families: Vec<&str> = families.iter().map(|f| f.as_str()).collect();
     let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
     let kinds: Vec<&str> = kinds.iter().map(|k| k.as_str()).collect();
-    if is_narrow {
-        // The + keeps SQLite from taking the index of the ranges below for these.
+    if let Some((first, others)) = sources.split_first() {
+        // CROSS JOIN keeps SQLite from another order of reading.
+        let others: String = others
+            .iter()
+            .map(|other| format!(" AND EXISTS (SELECT 1 FROM {other} o WHERE o.number = d.number)"))
+            .collect();
+        let list = |words: &[&str]| words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(",");
         let sql = format!(
-            "-- list: narrow\nSELECT r.number FROM request r{joins} WHERE {conditions} AND +r.family IN ({}) AND
-             +r.state IN ({}) AND +r.type IN ({}) {page}",
+            "-- list: narrow\nSELECT d.number FROM {first} d CROSS JOIN request r ON r.number = d.number
+             WHERE d.number > ?1{others} AND r.family IN ({}) AND r.state IN ({}) AND r.type IN ({}) {page}",
             list(&families),
             list(&states),
             list(&kinds)
@@ -214,6 +213,17 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
         }
     }
     (format!("-- list: ranges\n{} {page}", ranges.join("\nUNION ALL ")), values)
+}
+
+/// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.
+fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
+    match state {
+        Some(State::Pending) if kind == "card" => format!(
+            "(SELECT number FROM lane WHERE card = {ca_id} UNION ALL SELECT number FROM taken WHERE card = {ca_id})"
+        ),
+        Some(State::Rejected) => format!("(SELECT number FROM rejected WHERE kind = '{kind}' AND ca_id = {ca_id})"),
+        _ => format!("(SELECT number FROM device WHERE kind = '{kind}' AND ca_id = {ca_id})"),
+    }
 }
 
 pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {

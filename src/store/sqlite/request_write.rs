@@ -46,7 +46,7 @@ pub(super) fn accept(db: &Connection, row: &Row) -> Result<Accepted, StoreError>
     if leased {
         cards::take(db, number, &new.cards)?;
     } else {
-        cards::join(db, number, &new.cards, new.scheduled_at)?;
+        cards::join(db, number, &new.cards, Some(new.scheduled_at))?;
     }
     if let Some(key) = key {
         remember(db, key, number)?;
@@ -189,13 +189,12 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, 
     let released = match (request.state, request.doubt) {
         // It keeps its cards until the doubt is resolved.
         (State::Pending, Some(Doubt::Resolving { .. })) => 0,
-        (State::Pending, None | Some(Doubt::Ordered)) => {
-            cards::join(db, number, &asked.cards, asked.scheduled_at)?;
+        (State::Pending, doubt) => {
+            let due = (doubt != Some(Doubt::Unresolved)).then_some(asked.scheduled_at);
+            cards::join(db, number, &asked.cards, due)?;
             cards::give_back(db, number, &asked.cards)?
         }
-        (State::Pending, Some(Doubt::Unresolved)) | (State::Completed | State::Rejected, _) => {
-            cards::give_back(db, number, &asked.cards)?
-        }
+        (State::Completed | State::Rejected, _) => cards::give_back(db, number, &asked.cards)?,
     };
     for event in events {
         add_event(db, number, event)?;
@@ -254,6 +253,15 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest) -> Result<(
         ])?;
     if updated != 1 {
         return Err(StoreError::Other(format!("request {} has ended already", request.number)));
+    }
+    if request.state == State::Rejected {
+        let mut rejected =
+            db.prepare_cached("-- update: rejected\nINSERT INTO rejected (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
+        for (kind, ids) in [("card", &request.asked.cards), ("stb", &request.asked.boxes)] {
+            for id in ids {
+                rejected.execute(params![kind, id, request.number])?;
+            }
+        }
     }
     Ok(())
 }

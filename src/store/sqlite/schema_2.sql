@@ -15,7 +15,7 @@ CREATE INDEX request_waiting ON request (priority, ready_at, number)
 CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
 
 -- The request that has a card to itself: it is under way, or its doubt is being resolved. It stands here and not in
--- lane, where from now on only those stand that wait.
+-- lane, where from now on those stand that wait; one that waits for an operator's decision is never due there.
 CREATE TABLE taken (
     card TEXT PRIMARY KEY NOT NULL,
     number INTEGER NOT NULL
@@ -23,6 +23,19 @@ CREATE TABLE taken (
 INSERT OR IGNORE INTO taken
     SELECT card, number FROM lane WHERE number IN (SELECT number FROM request WHERE lease IS NOT NULL);
 DELETE FROM lane WHERE EXISTS (SELECT 1 FROM taken WHERE taken.card = lane.card AND taken.number = lane.number);
+INSERT OR IGNORE INTO lane
+    SELECT ca_id, number, 9223372036854775807 FROM device JOIN request USING (number)
+    WHERE kind = 'card' AND doubt = 'UNRESOLVED';
+
+-- The devices of rejected requests, which are few: what a list of a device's rejections would otherwise look for long.
+CREATE TABLE rejected (
+    kind TEXT NOT NULL,
+    ca_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (kind, ca_id, number)
+) STRICT, WITHOUT ROWID;
+INSERT INTO rejected
+    SELECT kind, ca_id, number FROM device JOIN request USING (number) WHERE request.state = 'REJECTED';
 
 -- What happened to a request beside the attempts at sending it.
 CREATE TABLE event (

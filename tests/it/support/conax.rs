@@ -174,7 +174,7 @@ fn whole(bytes: &[u8]) -> Option<Received> {
 /// An HTTP answer with an XML body.
 pub fn xml_answer(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}")
+    format!("HTTP/1.1 {status}\r\nContent-Type: text/xml; charset=utf-8\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
         .into()
 }
 
