@@ -94,7 +94,7 @@ async fn send(
 ) -> (Outcome, Attempt) {
     let started_at = processor.clock.now();
     let began = tokio::time::Instant::now();
-    let result = processor.transport.call(call_of(operation, body.to_send())).await;
+    let result = processor.transport.call(call_of(operation, body.to_send(), request.doubt.is_some())).await;
     let standing = Standing::of(request, operation.resend, started_at, processor.clock.now());
     let mut attempt = Attempt {
         attempt: standing.attempt,
@@ -135,7 +135,7 @@ async fn send(
 }
 
 /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
-pub(super) fn call_of(operation: &Operation, body: &str) -> Call {
+pub(super) fn call_of(operation: &Operation, body: &str, is_suspect: bool) -> Call {
     let action = &operation.action;
     let (content_type, soap_action) = match operation.soap {
         SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),
@@ -144,7 +144,7 @@ pub(super) fn call_of(operation: &Operation, body: &str) -> Call {
     };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let fresh = operation.resend == Resend::Never;
-    Call { path: operation.path.clone(), content_type, soap_action, body, fresh }
+    Call { path: operation.path.clone(), content_type, soap_action, body, fresh, is_suspect }
 }
 
 /// The secret in what was sent: whatever came back may repeat it.

@@ -73,7 +73,7 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let result = processor.transport.call(call_of(operation, &body)).await;
+    let result = processor.transport.call(call_of(operation, &body, false)).await;
     event.request = Some(body);
     match result {
         Err(CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. }) => {

@@ -69,10 +69,12 @@ impl Breaker {
         was_open
     }
 
-    /// A call was not answered. `jitter` is from 0 to 1; the pause varies by half with it. True when this opens the
-    /// breaker.
-    pub(super) fn unanswered(&mut self, now: Instant, jitter: f64) -> bool {
+    /// A call was not answered, which may be its own fault where it `is_suspect`: then it opens nothing. `jitter` is from
+    /// 0 to 1; the pause varies by half with it. True when this opens the breaker.
+    pub(super) fn unanswered(&mut self, now: Instant, jitter: f64, is_suspect: bool) -> bool {
         let pause = match self.state {
+            State::Closed { .. } if is_suspect => return false,
+            State::HalfOpen { pause, .. } if is_suspect => pause,
             State::Closed { failures } if failures + 1 < self.rule.failures => {
                 self.state = State::Closed { failures: failures + 1 };
                 return false;
@@ -108,19 +110,22 @@ mod tests {
         let rule = BreakerRule { failures: 3, max_pause: ms(800), probe_time: s(9) };
         let mut breaker = Breaker::new(rule);
         let start = Instant::now();
-        assert!(!breaker.unanswered(start, 1.0) && !breaker.unanswered(start, 1.0));
+        assert!(!breaker.unanswered(start, 1.0, false) && !breaker.unanswered(start, 1.0, false));
         assert!(!breaker.answered(), "an answer between them counts");
-        assert!(!breaker.unanswered(start, 1.0) && !breaker.unanswered(start, 1.0));
-        assert!(breaker.unanswered(start, 1.0), "the third in a row opens it");
+        assert!(!breaker.unanswered(start, 1.0, false) && !breaker.unanswered(start, 1.0, false));
+        assert!(breaker.unanswered(start, 1.0, false), "the third in a row opens it");
         assert_eq!(breaker.admit(start), Admission::NotFor(ms(500)));
-        assert!(!breaker.unanswered(start + ms(100), 1.0), "a straggler changes nothing");
+        assert!(!breaker.unanswered(start + ms(100), 1.0, false), "a straggler changes nothing");
         let later = start + ms(500);
         assert_eq!(breaker.admit(later), Admission::Yes);
         assert_eq!(breaker.admit(later), Admission::NotFor(s(9)), "only one tries");
-        assert!(!breaker.unanswered(later, 1.0));
+        assert!(!breaker.unanswered(later, 1.0, false));
         assert_eq!(breaker.admit(later), Admission::NotFor(ms(800)), "the pause doubles up to its bound");
         assert_eq!(breaker.admit(later + ms(800)), Admission::Yes);
         assert_eq!(breaker.admit(later + ms(800) + s(9)), Admission::Yes, "one that never reports is replaced");
+        assert!(!breaker.unanswered(later + ms(800) + s(9), 1.0, true));
+        assert_eq!(breaker.admit(later + ms(800) + s(9)), Admission::NotFor(ms(800)), "a suspect lengthens no pause");
         assert!(breaker.answered() && breaker.is_closed());
+        assert!((0..9).all(|_| !breaker.unanswered(later, 1.0, true)) && breaker.is_closed(), "nor does it open");
     }
 }

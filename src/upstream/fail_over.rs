@@ -99,6 +99,7 @@ impl Node {
     }
 
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
+        let is_suspect = call.is_suspect;
         let result = self.transport.call(call).await;
         let mut health = self.health();
         match &result {
@@ -107,15 +108,15 @@ impl Node {
                     tracing::warn!(base_url = self.base_url, "upstream answers again");
                 }
             }
-            Err(CallFailure::NotSent { what, obstacle }) => self.note(&mut health, *obstacle, what),
-            Err(CallFailure::Doubt { what, .. }) => self.note(&mut health, Obstacle::Connect, what),
+            Err(CallFailure::NotSent { what, obstacle }) => self.note(&mut health, *obstacle, what, false),
+            Err(CallFailure::Doubt { what, .. }) => self.note(&mut health, Obstacle::Connect, what, is_suspect),
         }
         result
     }
 
-    fn note(&self, health: &mut Health, obstacle: Obstacle, what: &str) {
+    fn note(&self, health: &mut Health, obstacle: Obstacle, what: &str, is_suspect: bool) {
         (health.obstacle, health.what) = (obstacle, what.to_owned());
-        if health.breaker.unanswered(Instant::now(), rand::random()) {
+        if health.breaker.unanswered(Instant::now(), rand::random(), is_suspect) {
             tracing::error!(base_url = self.base_url, what, "upstream does not answer: calls pause");
         }
     }

@@ -30,6 +30,8 @@ pub struct Call {
     /// Only over a connection of its own: one that was idle may be closed at the very moment it is used again, and then
     /// nobody knows what arrived.
     pub fresh: bool,
+    /// It was sent before and not answered: that may be its own fault, and not upstream's.
+    pub is_suspect: bool,
 }
 
 /// An HTTP answer, whole.

@@ -131,7 +131,7 @@ async fn a_doubt_holds_up_its_card_until_it_is_given_up_and_is_then_not_sent_aga
     let cancel =
         json!({"smartcard_set": [{"smartcard_ca_id": "a"}], "service_ca_id": "2", "process_immediately": true});
     let later = client.call("cancel_subscriptions", cancel).await.data();
-    assert_eq!(later["life_cycle_state"], "COMPLETED");
+    assert_eq!(later["life_cycle_state"], "COMPLETED", "after {:?}: {later:#}", began.elapsed());
     assert!(began.elapsed().as_secs_f64() >= 1.4, "it was held up: {:?}", began.elapsed());
     let record = client.show(&doubtful["number"]).await;
     assert_eq!((&record["delivery"]["state"], &record["error_code"]), (&json!("unknown"), &json!("OUTCOME_UNKNOWN")));
