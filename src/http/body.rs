@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use crate::api::{ApiError, Code, Params, parse_object};
 use crate::config::Server;
 
-/// Bytes of a body too large that are read all the same, and how long.
+/// Bytes of a body without use that are read all the same, and how long.
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
@@ -33,7 +33,7 @@ pub(super) async fn read(
     let bytes: Bytes = match tokio::time::timeout(config.body_timeout_s, limited.collect()).await {
         Ok(Ok(collected)) => collected.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            drop(tokio::time::timeout(DISCARD_TIME, discard(body)).await);
+            discard(body).await;
             return Err(too_large());
         }
         Ok(Err(error)) => return Err(ApiError::new(Code::BadRequest, format!("The body could not be read: {error}."))),
@@ -47,14 +47,17 @@ pub(super) async fn read(
 }
 
 /// Reads on for a while: closing with bytes unread would reset the connection, and the client might never see the answer.
-async fn discard(mut body: Incoming) {
-    let mut left = DISCARD_BYTES;
-    while let Some(Ok(frame)) = body.frame().await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-        if left == 0 {
-            return;
+pub(super) async fn discard(mut body: Incoming) {
+    let read_on = async {
+        let mut left = DISCARD_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
         }
-    }
+    };
+    drop(tokio::time::timeout(DISCARD_TIME, read_on).await);
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {

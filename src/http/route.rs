@@ -132,10 +132,17 @@ async fn answer(app: &App, request: Request<Incoming>) -> Reply {
     // The path only: the query of a GET carries the token.
     let path: String = request.uri().path().chars().take(SHOWN).collect();
     let found = find(&method, request.uri().path());
-    let result = match (check_framing(&request), &found) {
+    let refusal = match (check_framing(&request), &found) {
         (Err(error), _) => Err(error),
         (Ok(()), Err((error, _))) => Err(error.clone()),
-        (Ok(()), Ok(route)) => dispatch(app, *route, request).await,
+        (Ok(()), Ok(route)) => Ok(*route),
+    };
+    let result = match refusal {
+        Ok(route) => dispatch(app, route, request).await,
+        Err(error) => {
+            body::discard(request.into_body()).await;
+            Err(error)
+        }
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match result {
@@ -188,6 +195,7 @@ async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result
     let mut params = match head.method {
         Method::GET => Params::new(query_object(head.uri.query().unwrap_or_default())?),
         _ if head.uri.query().is_some_and(|query| !query.is_empty()) => {
+            body::discard(body).await;
             return Err(ApiError::invalid("$", "POST takes its parameters in the body, not in the query."));
         }
         _ => body::read(&app.config.server, headers, body, route == Route::KeyToken).await?,

@@ -1,5 +1,8 @@
 //! Requests that were sent without a valid answer: what each resend rule makes of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::{Client, Conax, Gateway, Reaction, Received, answer_to, eventually, operation_of, run};
@@ -140,6 +143,31 @@ async fn a_doubt_holds_up_its_card_until_it_is_given_up_and_is_then_not_sent_aga
     assert_eq!(sent.iter().position(|name| name == "CancelSubscriptions"), Some(sent.len() - 1), "{sent:?}");
     assert_eq!(add(&client, "b").await["delivery"]["state"], "resolving", "other cards are not concerned");
     assert_eq!(operations(&conax).iter().filter(|name| *name == "CancelSubscriptions").count(), 1);
+}
+
+#[tokio::test]
+async fn a_doubt_is_resolved_before_an_earlier_request_that_falls_due_meanwhile() {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let conax = Conax::start(move |_, request| match up.load(Ordering::SeqCst) {
+        false => Reaction::Close,
+        true => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
+    let (_gateway, client) = start(&conax, &[]).await;
+    let soon = (chrono::Utc::now() + chrono::TimeDelta::seconds(2)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let cancel = json!({"smartcard_set": [{"smartcard_ca_id": "a"}], "service_ca_id": "2", "scheduled_date": soon});
+    let earlier = client.call("cancel_subscriptions", cancel).await.data();
+    let doubtful = add(&client, "a").await;
+    assert_eq!(doubtful["delivery"]["state"], "resolving");
+    let due = earlier["scheduled_date"].as_str().unwrap().to_owned();
+    eventually(async || (chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S").to_string() > due).then_some(())).await;
+    is_up.store(true, Ordering::SeqCst);
+    for record in [&doubtful, &earlier] {
+        assert_eq!(client.ended(&record["number"]).await["life_cycle_state"], "COMPLETED");
+    }
+    let sent = operations(&conax);
+    assert_eq!(sent.iter().position(|name| name == "CancelSubscriptions"), Some(sent.len() - 1), "{sent:?}");
 }
 
 #[tokio::test]

@@ -115,3 +115,16 @@ async fn connections_are_bounded() {
     assert!(began.elapsed() >= Duration::from_millis(300), "it waited for the idle one to go");
     drop(idle);
 }
+
+#[tokio::test]
+async fn a_connection_goes_on_after_a_body_that_nobody_wanted() {
+    let gateway = Gateway::start(&[]).await;
+    let mut stream = TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(b"POST /no/such/method HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n").await.unwrap();
+    tokio::task::yield_now().await;
+    stream.write_all(b"{ } GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut said = Vec::new();
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await.unwrap().unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 404 ") && said.contains("HTTP/1.1 200 "), "{said}");
+}

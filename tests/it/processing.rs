@@ -1,6 +1,7 @@
 //! Requests in their turn: dates, priorities, the order of a card, tries again, and what an operator switches off.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -169,4 +170,38 @@ async fn a_call_runs_on_when_its_client_goes() {
     assert!(call.await.is_err());
     conax.release();
     assert_eq!(client.ended(&json!("1")).await["life_cycle_state"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn regular_requests_keep_flowing_while_express_ones_arrive() {
+    let conax = Conax::start(|_, _| Reaction::After(Duration::from_millis(20), ok_answer("1"))).await;
+    let settings =
+        [("upstream.url", conax.url.as_str()), ("upstream.effective", "false"), ("upstream.max_concurrency", "4")];
+    let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
+    for n in 0..200 {
+        client.pair(&format!("regular-{n}"), json!({})).await.data();
+    }
+    assert_eq!(gateway.terminate().await, Some(0));
+    gateway.start_again(&[("upstream.effective", "true")]).await;
+    let client = Client { url: gateway.url.clone(), ..client };
+    // Four at a time, 20 ms each: at most 200 a second. Half of that is EXPRESS, as long as regular ones wait.
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let mut express = 0;
+    let waiting = format!("{WEB}/list?life_cycle_state=PENDING&fields_set=priority&number_of_results=1000");
+    loop {
+        pace.tick().await;
+        express += 1;
+        client.pair(&format!("express-{express}"), json!({"priority": "EXPRESS"})).await.data();
+        if express % 20 == 0 {
+            let waiting = client.get(&waiting).await.data();
+            let regular = waiting.as_array().unwrap().iter().filter(|r| r["priority"] == "REGULAR").count();
+            if regular == 0 {
+                break;
+            }
+            assert!(express < 1000, "{regular} are still waiting");
+        }
+    }
+    let sent: Vec<bool> = conax.received().iter().map(|r| card_of(r).starts_with("express")).collect();
+    let between = sent.iter().skip_while(|express| !**express).filter(|express| !**express).count();
+    assert!(between > 100, "regular ones were sent between express ones: {between}");
 }

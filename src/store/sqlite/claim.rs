@@ -12,7 +12,7 @@ const LOOKED_AT: usize = 1000;
 
 /// The waiting requests of one priority that are due, and not known to wait for another one.
 const CANDIDATES: &str = "-- candidates
-    SELECT number, cards, doubt = 'RESOLVING' AND resolve_until <= ?2 FROM request
+    SELECT number, cards, doubt = 'RESOLVING', resolve_until <= ?2 FROM request
     WHERE priority = ?1 AND ready_at <= ?2
         AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED'
     ORDER BY ready_at, number LIMIT ?3";
@@ -21,13 +21,19 @@ const CANDIDATES: &str = "-- candidates
 struct Candidate {
     number: i64,
     cards: Vec<String>,
-    /// The time to resolve its doubt is over.
+    /// Its doubt is being resolved: it has its cards already.
+    is_resolving: bool,
+    /// The time for that is over.
     is_over: bool,
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    let cards = request_read::json(row, 1)?.unwrap_or_default();
-    Ok(Candidate { number: row.get(0)?, cards, is_over: row.get::<_, Option<bool>>(2)?.unwrap_or(false) })
+    Ok(Candidate {
+        number: row.get(0)?,
+        cards: request_read::json(row, 1)?.unwrap_or_default(),
+        is_resolving: row.get::<_, Option<bool>>(2)? == Some(true),
+        is_over: row.get::<_, Option<bool>>(3)? == Some(true),
+    })
 }
 
 pub(super) fn claim(
@@ -61,14 +67,12 @@ pub(super) fn claim(
     request_read::by_numbers(db, &numbers)
 }
 
-/// Leases a request, or notes which one it has to wait for.
-fn lease(
-    db: &Connection,
-    Candidate { number, cards, .. }: &Candidate,
-    now: DateTime<Utc>,
-    run: &str,
-) -> Result<bool, StoreError> {
-    if let Some(other) = cards::blocker(db, *number, cards, now)? {
+/// Leases a request, or notes which one it has to wait for. One that has its cards already waits for none: not even for
+/// an earlier one that fell due meanwhile, and waits for these cards.
+fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) -> Result<bool, StoreError> {
+    let Candidate { number, cards, is_resolving, .. } = candidate;
+    let blocker = if *is_resolving { None } else { cards::blocker(db, *number, cards, now)? };
+    if let Some(other) = blocker {
         db.prepare_cached("-- lease: wait\nUPDATE request SET waits_for = ?2 WHERE number = ?1")?
             .execute(params![number, other])?;
         return Ok(false);

@@ -13,6 +13,9 @@ use crate::request::{
 };
 use crate::store::{Filter, RecordKey, StoreError};
 
+/// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
+const PAGE_BYTES: usize = 32 << 20;
+
 type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
 /// A whole record: the columns that [`row_to_request`] reads, in its order.
@@ -149,7 +152,22 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningR
     let mut statement = db.prepare_cached(&sql)?;
     let numbers: Vec<i64> =
         statement.query_map(params_from_iter(values), |row| row.get(0))?.collect::<Result<_, _>>()?;
-    by_numbers(db, &numbers)
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    for number in numbers {
+        if bytes > PAGE_BYTES {
+            break;
+        }
+        let found = by_numbers(db, &[number])?;
+        bytes += found.iter().map(text_bytes).sum::<usize>();
+        page.extend(found);
+    }
+    Ok(page)
+}
+
+/// Bytes of the two texts, which are most of a record.
+fn text_bytes(request: &ProvisioningRequest) -> usize {
+    request.asked.body.as_ref().map_or(0, |body| body.shown.len()) + request.response.as_ref().map_or(0, String::len)
 }
 
 /// The query for the numbers of a page. What narrows most leads: a reference number, then a device; else each pair of
