@@ -84,16 +84,17 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
     Ok(Arc::new(contract))
 }
 
-/// Opens the store that the configuration names.
+/// Opens the store that the configuration names; one of an older version only if it may be migrated.
 ///
 /// # Errors
 /// It cannot be opened.
-pub fn open_store(config: &StoreSection) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open_store(config: &StoreSection, migrate: bool) -> Result<Arc<dyn Store>, StoreError> {
     let options = Options {
         data_dir: config.data_dir.clone(),
         queue: config.queue,
         readers: config.readers,
         read_timeout: config.read_timeout_s,
+        migrate,
     };
     Ok(Arc::new(SqliteStore::open(&options)?))
 }

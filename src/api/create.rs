@@ -147,10 +147,15 @@ fn render(contract: &Contract, kind: RequestType, fields: &Fields) -> Result<Bod
     let fault = |what: &str| EncodeError { field: kind.to_string(), index: None, what: what.to_owned() };
     let operation = contract.operation(kind).ok_or_else(|| fault("has no operation"))?;
     let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
-    Ok(match kind.secret().and_then(|name| fields.first(name)) {
-        Some(secret) => Body { shown: Secret::new(secret).mask_in(&text), wire: Some(text) },
-        None => Body { shown: text, wire: None },
-    })
+    let Some(name) = kind.secret() else { return Ok(Body { shown: text, wire: None }) };
+    let secret = Secret::new(fields.first(name).unwrap_or_default());
+    let shown = secret.mask_in(&text);
+    if shown == text {
+        // Written in another form than it was given in, it would be shown.
+        let what = "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
+        return Err(EncodeError { field: name.to_owned(), index: None, what });
+    }
+    Ok(Body { shown, wire: Some(text) })
 }
 
 /// The same user, key, method and parameters, whatever their order and whichever token: the same request. The content's

@@ -44,7 +44,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let count = entries.len();
-            open_store(&store.load()?.store)?.import(kind, entries).await?;
+            open_store(&store.load()?.store, false)?.import(kind, entries).await?;
             output::line(&format!("{count} {} imported", kind.as_str()));
             Ok(())
         }

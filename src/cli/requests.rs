@@ -165,8 +165,17 @@ fn event_in_words(event: &Event, dates: Dates) -> String {
 }
 
 fn texts(request: Option<&String>, response: Option<&String>) -> String {
-    let line = |name: &str, text: Option<&String>| text.map(|text| format!("\n  {name}: {text}")).unwrap_or_default();
+    let line = |name: &str, text: Option<&String>| {
+        text.map(|text| format!("\n  {name}: {}", without_controls(text))).unwrap_or_default()
+    };
     line("request", request) + &line("response", response)
+}
+
+/// What came over the wire must not steer the terminal.
+fn without_controls(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
 }
 
 async fn decide(args: Decide, decision: Decision) -> Result<(), Failed> {
@@ -178,7 +187,7 @@ async fn decide(args: Decide, decision: Decision) -> Result<(), Failed> {
     let order = Order { decision, user, reason, at: Utc::now() };
     let request = open_existing(&config)?.decide(number, order).await?;
     output::line(&match request.state {
-        State::Pending => format!("request {number} will be sent by the gateway that runs"),
+        State::Pending => format!("request {number} is sent again as soon as a gateway runs"),
         state => format!("request {number} is {}", state.as_str()),
     });
     Ok(())

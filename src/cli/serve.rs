@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let contract = app::load_contract(&config)?;
     let has_tls = app::server_tls(&config)?.is_some();
     let _lock = lock(&config)?;
-    let store = app::open_store(&config.store)?;
+    let store = app::open_store(&config.store, true)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     let listener = TcpListener::bind(config.server.listen)

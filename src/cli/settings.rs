@@ -40,7 +40,7 @@ pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
     if !SqliteStore::exists(dir) {
         return Err(Failed(format!("store.data_dir {}: there is no database", dir.display())));
     }
-    Ok(open_store(&config.store)?)
+    Ok(open_store(&config.store, false)?)
 }
 
 /// Reads the configuration; `flags` are (setting, text, flag).

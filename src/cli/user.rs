@@ -108,5 +108,5 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         role: args.role,
         unit,
     };
-    Ok(open_store(&args.store.load()?.store)?.add_user(user, hash_password(password)).await?)
+    Ok(open_store(&args.store.load()?.store, false)?.add_user(user, hash_password(password)).await?)
 }

@@ -135,7 +135,7 @@ sections! {
     }
     /// How requests are worked through.
     processor: Processor {
-        /// Deliveries tried before a request that could not be delivered is REJECTED.
+        /// Attempts, also those that a breaker did not let through, before what could not be delivered is REJECTED.
         max_attempts: u64 = "8",
         /// Seconds before the second try; doubles each time.
         backoff_initial_s: Duration = "1",

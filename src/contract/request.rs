@@ -85,6 +85,9 @@ impl RequestLoader<'_, '_> {
                 {
                     Err(self.report(query, format!("{query_type} is not bound")))
                 }
+                Ok(query_type) if !query_type.tells_of(name.get_ref()) => {
+                    Err(self.report(query, format!("{query_type} cannot tell what became of {}", name.get_ref())))
+                }
                 Ok(query_type) => Ok(Resend::Verify(query_type)),
                 Err(_) => Err(self.report(query, format!("'{}' is not a request type", query.get_ref()))),
             },

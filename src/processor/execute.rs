@@ -2,16 +2,16 @@
 //! the answer, decide, commit.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use super::Processor;
 use super::policy::{self, Standing, ours};
 use super::read_back::{Found, read_back};
 use crate::contract::{Operation, Resend, SoapVersion};
 use crate::request::{Attempt, Body, Doubt, Event, Failure, Outcome, ProvisioningRequest, Secret, State, failure};
-use crate::soap::{answer, decode, envelope};
+use crate::soap::answer;
 use crate::store::{Settlement, StoreError};
-use crate::upstream::{Call, CallFailure};
-use crate::xml::{self, Limits};
+use crate::upstream::{Call, CallFailure, HttpAnswer, Obstacle};
 
 /// What a step came to.
 struct Step {
@@ -52,25 +52,47 @@ async fn step(processor: &Processor, request: &ProvisioningRequest) -> Step {
             return Step { outcome: Outcome::Rejected { reference: None, failure }, attempt: None, events: Vec::new() };
         }
     };
+    let began = processor.clock.now();
+    let still_in_doubt = |what| {
+        let standing = Standing::of(request, operation.resend, began, processor.clock.now());
+        processor.retry.in_doubt(&standing, what)
+    };
     let mut events = Vec::new();
-    if let (Some(Doubt::Resolving { .. }), Resend::Verify(query)) = (request.doubt, operation.resend) {
-        let began = processor.clock.now();
-        let (found, event) = read_back(processor, request, query).await;
-        events.push(event);
-        let outcome = match found {
-            Found::Done => Some(Outcome::Completed { reference: None, result: None }),
-            Found::Unclear(what) => {
-                let standing = Standing::of(request, operation.resend, began, processor.clock.now());
-                Some(processor.retry.in_doubt(&standing, what))
+    let settled = match (request.doubt, operation.resend) {
+        // The rule may have changed since.
+        (Some(Doubt::Resolving { .. }), Resend::Never) => Some(still_in_doubt("It may not be sent again.".to_owned())),
+        (Some(Doubt::Resolving { until }), Resend::Verify(query)) => {
+            let (found, event) = read_back(processor, request, query, until).await;
+            events.push(event);
+            match found {
+                Found::Done => Some(Outcome::Completed { reference: None, result: None }),
+                Found::Unclear(what) => Some(still_in_doubt(what)),
+                Found::NotDone => None,
             }
-            Found::NotDone => None,
-        };
-        if let Some(outcome) = outcome {
-            return Step { outcome, attempt: None, events };
         }
+        _ => None,
+    };
+    if let Some(outcome) = settled {
+        return Step { outcome, attempt: None, events };
     }
     let (outcome, attempt) = send(processor, request, operation, body).await;
     Step { outcome, attempt: Some(attempt), events }
+}
+
+/// One call; while a doubt is being resolved it ends with the time for that, because later requests go on then.
+pub(super) async fn call_until(
+    processor: &Processor,
+    call: Call,
+    until: Option<DateTime<Utc>>,
+) -> Result<HttpAnswer, CallFailure> {
+    let Some(until) = until else { return processor.transport.call(call).await };
+    let left = (until - processor.clock.now()).to_std().unwrap_or_default();
+    let what = "no answer before the time to resolve the doubt was over".to_owned();
+    if left.is_zero() {
+        return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what });
+    }
+    let over = CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None };
+    tokio::time::timeout(left, processor.transport.call(call)).await.unwrap_or(Err(over))
 }
 
 /// The operation and the body to send, or why nothing is sent.
@@ -94,7 +116,9 @@ async fn send(
 ) -> (Outcome, Attempt) {
     let started_at = processor.clock.now();
     let began = tokio::time::Instant::now();
-    let result = processor.transport.call(call_of(operation, body.to_send(), request.doubt.is_some())).await;
+    let until = if let Some(Doubt::Resolving { until }) = request.doubt { Some(until) } else { None };
+    let call = call_of(operation, body.to_send(), request.doubt.is_some());
+    let result = call_until(processor, call, until).await;
     let standing = Standing::of(request, operation.resend, started_at, processor.clock.now());
     let mut attempt = Attempt {
         attempt: standing.attempt,
@@ -128,7 +152,8 @@ async fn send(
             outcome
         }
     };
-    match secret_of(operation, body) {
+    // Whatever came back may repeat it.
+    match body.secret() {
         Some(secret) => (mask_outcome(&secret, outcome), mask_attempt(&secret, attempt)),
         None => (outcome, attempt),
     }
@@ -145,14 +170,6 @@ pub(super) fn call_of(operation: &Operation, body: &str, is_suspect: bool) -> Ca
     let body = Bytes::copy_from_slice(body.as_bytes());
     let fresh = operation.resend == Resend::Never;
     Call { path: operation.path.clone(), content_type, soap_action, body, fresh, is_suspect }
-}
-
-/// The secret in what was sent: whatever came back may repeat it.
-fn secret_of(operation: &Operation, body: &Body) -> Option<Secret> {
-    let name = operation.request_type.secret()?;
-    let root = xml::parse(body.wire.as_ref()?, Limits::default()).ok()?;
-    let fields = decode::request(operation, envelope::open(&root).ok()?.child?).ok()?;
-    fields.first(name).map(Secret::new)
 }
 
 fn mask_attempt(secret: &Secret, attempt: Attempt) -> Attempt {

@@ -85,7 +85,7 @@ impl Processor {
     /// `None` if its Idempotency-Key came before with something else.
     ///
     /// # Errors
-    /// The store did not take it, or what became of it could not be stored.
+    /// The store did not take it.
     pub async fn submit(self: &Arc<Self>, request: Acceptance) -> Result<Option<ProvisioningRequest>, StoreError> {
         let processor = Arc::clone(self);
         let task = self.tasks.spawn(async move { processor.accept(request).await }.in_current_span());
@@ -99,7 +99,9 @@ impl Processor {
         let mut accepted = self.store.accept(vec![Acceptance { lease: permit.is_some(), ..asked }]).await?;
         let request = match (accepted.pop(), permit) {
             (Some(Accepted::New { request, leased: true }), Some(permit)) => {
-                return self.attempt(request, permit).await.map(Some);
+                // It is on disk: what cannot be stored now is found out at the next start, and is no error of this call.
+                let known = request.clone();
+                return Ok(Some(self.attempt(request, permit).await.unwrap_or(known)));
             }
             (Some(Accepted::New { request, .. } | Accepted::Repeated(request)), _) => request,
             (Some(Accepted::Conflict), _) => return Ok(None),
@@ -108,7 +110,7 @@ impl Processor {
         let outcome = is_immediate.then(|| self.waiting.watch(request.number));
         self.wake_run();
         match outcome {
-            Some(outcome) => self.wait_for(request, outcome).await.map(Some),
+            Some(outcome) => Ok(Some(self.wait_for(request, outcome).await)),
             None => Ok(Some(request)),
         }
     }
@@ -129,20 +131,26 @@ impl Processor {
     }
 
     /// Waits for a request that the run sends; when the time is over, its record is returned as it stands.
-    async fn wait_for(
-        &self,
-        request: ProvisioningRequest,
-        mut outcome: waiting::Watch<'_>,
-    ) -> Result<ProvisioningRequest, StoreError> {
-        let number = RecordKey::Number(request.number);
+    async fn wait_for(&self, request: ProvisioningRequest, mut outcome: waiting::Watch<'_>) -> ProvisioningRequest {
         // It may have been tried before it was watched.
-        let seen = self.store.find(None, number.clone()).await?.unwrap_or(request);
+        let seen = self.as_it_stands(request).await;
         if seen.state != State::Pending || seen.attempts > 0 {
-            return Ok(seen);
+            return seen;
         }
         match tokio::time::timeout(self.immediate_wait, outcome.ended()).await {
-            Ok(Some(ended)) => Ok(ended),
-            Ok(None) | Err(_) => Ok(self.store.find(None, number).await?.unwrap_or(seen)),
+            Ok(Some(ended)) => ended,
+            Ok(None) | Err(_) => self.as_it_stands(seen).await,
+        }
+    }
+
+    /// The record as the store has it; as it was seen last, if that cannot be read now.
+    async fn as_it_stands(&self, seen: ProvisioningRequest) -> ProvisioningRequest {
+        match self.store.find(None, RecordKey::Number(seen.number)).await {
+            Ok(found) => found.unwrap_or(seen),
+            Err(error) => {
+                tracing::warn!(number = seen.number, %error, "a request that was accepted cannot be read now");
+                seen
+            }
         }
     }
 

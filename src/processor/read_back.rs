@@ -1,7 +1,9 @@
 //! Finding out, by the query that the bindings name, whether a pairing whose outcome is not known was done.
 
+use chrono::{DateTime, Utc};
+
 use super::Processor;
-use super::execute::call_of;
+use super::execute::{call_of, call_until};
 use crate::contract::Operation;
 use crate::request::{Event, EventKind, Fields, ProvisioningRequest, RequestType};
 use crate::soap::answer::{self, Meaning};
@@ -22,15 +24,17 @@ pub(super) enum Found {
     Unclear(String),
 }
 
-/// Asks for each card (or box, as the query wants it) of the request until one is found not to be paired as asked.
+/// Asks for each card (or box, as the query wants it) of the request until one is found not to be paired as asked. The
+/// history keeps the last question and its answer, which decided.
 pub(super) async fn read_back(
     processor: &Processor,
     request: &ProvisioningRequest,
     query: RequestType,
+    until: DateTime<Utc>,
 ) -> (Found, Event) {
     let began = tokio::time::Instant::now();
     let mut event = Event::new(processor.clock.now(), EventKind::ReadBack, None, None);
-    let found = ask_all(processor, request, query, &mut event).await;
+    let found = ask_all(processor, request, query, until, &mut event).await;
     event.duration_ms = Some(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
     event.text = Some(match &found {
         Found::Done => "It was done.".to_owned(),
@@ -40,7 +44,13 @@ pub(super) async fn read_back(
     (found, event)
 }
 
-async fn ask_all(processor: &Processor, request: &ProvisioningRequest, query: RequestType, event: &mut Event) -> Found {
+async fn ask_all(
+    processor: &Processor,
+    request: &ProvisioningRequest,
+    query: RequestType,
+    until: DateTime<Utc>,
+    event: &mut Event,
+) -> Found {
     let (cards, boxes) = (&request.asked.cards, &request.asked.boxes);
     let (Some(operation), [parameter]) = (processor.contract.operation(query), query.parameters()) else {
         return Found::Unclear(format!("{query} is no query for a card or a box."));
@@ -49,8 +59,11 @@ async fn ask_all(processor: &Processor, request: &ProvisioningRequest, query: Re
         "stb_ca_id" => (boxes, "smartcard_ca_id", cards),
         _ => (cards, "stb_ca_id", boxes),
     };
+    if subjects.is_empty() || partners.is_empty() {
+        return Found::Unclear(format!("{query} cannot tell what became of {}.", request.asked.kind));
+    }
     for subject in subjects {
-        match ask(processor, operation, parameter.name, subject, event).await {
+        match ask(processor, operation, (parameter.name, subject), until, event).await {
             Ok(results) => match compare(&results, partner, partners) {
                 Found::Done => {}
                 other => return other,
@@ -65,15 +78,15 @@ async fn ask_all(processor: &Processor, request: &ProvisioningRequest, query: Re
 async fn ask(
     processor: &Processor,
     operation: &Operation,
-    parameter: &str,
-    subject: &str,
+    (parameter, subject): (&str, &str),
+    until: DateTime<Utc>,
     event: &mut Event,
 ) -> Result<Fields, String> {
     let mut fields = Fields::new();
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let result = processor.transport.call(call_of(operation, &body, false)).await;
+    let result = call_until(processor, call_of(operation, &body, false), Some(until)).await;
     event.request = Some(body);
     match result {
         Err(CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. }) => {

@@ -55,6 +55,7 @@ impl ProvisioningRequest {
             (Decision::Retry, None) if self.attempts == 0 => {
                 return Err(NotAllowed("it was not tried yet: it is sent in its turn"));
             }
+            (Decision::Retry, Some(Doubt::Ordered)) => return Err(NotAllowed("it is going to be sent again already")),
             (Decision::Retry, doubt) => {
                 self.doubt = doubt.map(|_| Doubt::Ordered);
                 self.next_attempt_at = Some(order.at);

@@ -182,6 +182,12 @@ impl RequestType {
         }
     }
 
+    /// Is this a query whose answer tells whether a request of the type of that name was done?
+    pub fn tells_of(self, command: &str) -> bool {
+        let is_pairing = matches!(command.parse(), Ok(Self::CreatePairing | Self::AddToExistingPairing));
+        is_pairing && matches!(self, Self::GetPairingStatusForCard | Self::GetPairingStatusForPairingModule)
+    }
+
     /// What the answer of a query carries beyond its status; empty for a command.
     pub fn results(self) -> &'static [Parameter] {
         match self {

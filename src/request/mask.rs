@@ -21,6 +21,14 @@ impl Secret {
         Self(text.into())
     }
 
+    /// The secret that a text has where another one, equal but for that, has the mask.
+    pub(super) fn between(text: &str, masked: &str) -> Option<Self> {
+        let same = text.chars().zip(masked.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+        let after = masked.get(same..)?.strip_prefix(MASK)?.chars().next();
+        let rest = text.get(same..)?;
+        Some(Self::new(after.map_or(rest, |after| rest.split(after).next().unwrap_or_default())))
+    }
+
     /// What is shown in its place.
     pub fn mask() -> String {
         MASK.to_owned()
@@ -95,6 +103,9 @@ mod tests {
         assert_eq!(pin.mask_in(&masked.replace("****", "1212")), masked);
         assert_eq!(pin.mask_in("&#49;2&#x31;&#050; &#49;2"), "**** &#49;2");
         assert_eq!(pin.mask_in("1212.121212"), "****.121212");
+        let body = "<a>0 1212</a><CaPin>1212</CaPin><b/>";
+        assert_eq!(Secret::between(body, &pin.mask_in(body)), Some(pin.clone()));
+        assert_eq!(Secret::between(body, body), None);
         assert_eq!(Secret::new("").mask_in("abc"), "abc");
         assert_eq!(format!("{pin:?}"), "****");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
-use super::{RecordId, RequestType};
+use super::{RecordId, RequestType, Secret};
 use crate::account::User;
 
 /// Declares an enum that is stored and shown as one of a few words.
@@ -139,6 +139,11 @@ impl Body {
     pub fn to_send(&self) -> &str {
         self.wire.as_deref().unwrap_or(&self.shown)
     }
+
+    /// The secret that is sent and not shown.
+    pub fn secret(&self) -> Option<Secret> {
+        Secret::between(self.wire.as_deref()?, &self.shown)
+    }
 }
 
 /// What is to become of a request that was sent without a valid answer.
@@ -244,7 +249,7 @@ pub struct ProvisioningRequest {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// It was sent, and the outcome is not known: what is done about it.
     pub doubt: Option<Doubt>,
-    /// Was the body handed to a connection in the last attempt?
+    /// Was the body handed to a connection in any attempt?
     pub sent: bool,
     /// The text that came back in the last attempt.
     pub response: Option<String>,

@@ -1,5 +1,6 @@
 //! The payload of an answer as JSON, typed by the schema: what may repeat is an array, even with one entry or none; what
-//! is absent is null (or the empty list that it holds); a value is a string, whatever it looks like, and only xs:boolean is true or false.
+//! is absent is null (or the empty list that it holds); a value is a string, whatever it looks like, and only xs:boolean
+//! is true or false.
 //!
 //! Names are the elements' local names, attributes have an `@` before theirs. What the bindings read as status,
 //! reference number and message stands in the record already, and is left out.

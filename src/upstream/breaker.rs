@@ -90,8 +90,13 @@ impl Breaker {
         was_closed
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed { .. })
+    }
+
+    /// Does it let no call through now?
+    pub(super) fn is_shut(&self, now: Instant) -> bool {
+        matches!(self.state, State::Open { until, .. } | State::HalfOpen { until, .. } if now < until)
     }
 
     /// Does one call try just now?
@@ -114,6 +119,7 @@ mod tests {
         assert!(!breaker.answered(), "an answer between them counts");
         assert!(!breaker.unanswered(start, 1.0, false) && !breaker.unanswered(start, 1.0, false));
         assert!(breaker.unanswered(start, 1.0, false), "the third in a row opens it");
+        assert!(breaker.is_shut(start) && !breaker.is_shut(start + ms(500)), "then it is not known to be down");
         assert_eq!(breaker.admit(start), Admission::NotFor(ms(500)));
         assert!(!breaker.unanswered(start + ms(100), 1.0, false), "a straggler changes nothing");
         let later = start + ms(500);

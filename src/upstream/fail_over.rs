@@ -139,6 +139,7 @@ impl Transport for FailOver {
     }
 
     fn is_down(&self) -> bool {
-        self.0.iter().all(|node| !node.health().breaker.is_closed())
+        let now = Instant::now();
+        self.0.iter().all(|node| node.health().breaker.is_shut(now))
     }
 }

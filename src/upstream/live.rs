@@ -130,12 +130,13 @@ impl Transport for LiveTransport {
             Ok(response) => return self.receive(response).await,
             Err(error) => error,
         };
-        let was_stale = !call.fresh && !mark.is_taken() && !error.is_connect() && !error.is_timeout();
+        let is_taken = mark.is_taken();
+        let was_stale = !call.fresh && !is_taken && !error.is_connect() && !error.is_timeout();
         if was_stale {
             // An idle connection was closed before it took anything: a new one may.
             return self.call(Call { fresh: true, ..call }).await;
         }
-        Err(match obstacle(&error, mark.is_taken()) {
+        Err(match obstacle(&error, is_taken) {
             Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
             None => CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None },
         })

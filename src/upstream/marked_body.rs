@@ -1,24 +1,37 @@
-//! A request body that remembers whether a connection took it.
+//! A request body that remembers whether a connection took it, and is taken no more once somebody decided that it was not.
 //!
 //! hyper writes a request's head together with the first piece of its body. So long as the body was not taken, not one
 //! byte of the request was written; once it was, some may have been.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+/// Nobody took it yet.
+const UNTOUCHED: u8 = 0;
+/// A connection took it.
+const TAKEN: u8 = 1;
+/// It was given up before a connection took it.
+const WITHDRAWN: u8 = 2;
+
 /// Tells whether the body was taken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mark(Arc<AtomicBool>);
+pub(super) struct Mark(Arc<AtomicU8>);
 
 impl Mark {
+    /// Was it taken? If not, it never will be.
     pub(super) fn is_taken(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.compare_exchange(UNTOUCHED, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire) == Err(TAKEN)
+    }
+
+    /// Takes it, unless it was withdrawn.
+    fn take(&self) -> bool {
+        self.0.compare_exchange(UNTOUCHED, TAKEN, Ordering::AcqRel, Ordering::Acquire) != Err(WITHDRAWN)
     }
 }
 
@@ -37,13 +50,15 @@ impl MarkedBody {
 
 impl Body for MarkedBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.mark.0.store(true, Ordering::Release);
+        if !self.mark.take() {
+            return Poll::Ready(Some(Err(io::Error::other("the request was withdrawn"))));
+        }
         Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
     }
 
@@ -53,5 +68,25 @@ impl Body for MarkedBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.data.as_ref().map_or(0, |d| d.len() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_found_not_to_be_taken_is_taken_no_more() {
+        let poll = |body: &mut MarkedBody| {
+            Pin::new(body)
+                .poll_frame(&mut Context::from_waker(std::task::Waker::noop()))
+                .map(|frame| frame.unwrap().is_ok())
+        };
+        let (mut body, mark) = MarkedBody::new(Bytes::from_static(b"x"));
+        assert!(!mark.is_taken());
+        assert_eq!(poll(&mut body), Poll::Ready(false));
+        let (mut body, mark) = MarkedBody::new(Bytes::from_static(b"x"));
+        assert_eq!(poll(&mut body), Poll::Ready(true));
+        assert!(mark.is_taken() && mark.is_taken());
     }
 }

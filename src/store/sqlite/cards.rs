@@ -1,27 +1,35 @@
-//! The line of each card: which request has the card to itself (`taken`), and which ones wait (`lane`).
+//! The line of each card: which request has the card to itself (`taken`), and which ones wait (`lane`). Together they name
+//! all PENDING requests of a card.
 //!
-//! Together they name all PENDING requests of a card. Rule: a request is under way only while it has taken all of its cards, and it takes them only when no earlier due
+//! Rule: a request is under way only while it has taken all of its cards, and it takes them only when no earlier due
 //! one waits for any of them. One whose doubt is being resolved keeps its cards.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::request::NewRequest;
 use crate::store::StoreError;
 
-/// Value of `lane.due` for one that waits for an operator.
-const NEVER: i64 = i64::MAX;
+/// From when on one that waits holds up later ones of its cards: a value of `lane.due`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due(i64);
 
-/// Puts a request into the line of its cards; without a date it waits for an operator, and holds up nobody.
-pub(super) fn join(
-    db: &Connection,
-    number: i64,
-    cards: &[String],
-    due: Option<DateTime<Utc>>,
-) -> Result<(), StoreError> {
+impl Due {
+    /// It waits for an operator, and holds up nobody.
+    pub(super) const NEVER: Self = Self(i64::MAX);
+
+    /// One that was due when it was accepted is due whatever a clock says later.
+    pub(super) fn of(request: &NewRequest) -> Self {
+        Self(if request.scheduled_at > request.created_at { request.scheduled_at.timestamp_millis() } else { 0 })
+    }
+}
+
+/// Puts a request into the line of its cards.
+pub(super) fn join(db: &Connection, number: i64, cards: &[String], due: Due) -> Result<(), StoreError> {
     let mut statement =
         db.prepare_cached("-- join\nINSERT OR REPLACE INTO lane (card, number, due) VALUES (?1, ?2, ?3)")?;
     for card in cards {
-        statement.execute(params![card, number, due.map_or(NEVER, |due| due.timestamp_millis())])?;
+        statement.execute(params![card, number, due.0])?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::{cards, request_read, request_write};
+use super::cards::{self, Due};
+use super::{request_read, request_write};
 use crate::request::{Event, EventKind, Family, Priority, ProvisioningRequest, process};
 use crate::store::StoreError;
 
@@ -95,15 +96,17 @@ fn give_up(db: &Connection, Candidate { number, cards, .. }: &Candidate, now: Da
          WHERE number = ?1",
     )?
     .execute(params![number, now.timestamp_millis()])?;
-    cards::join(db, *number, cards, None)?;
+    cards::join(db, *number, cards, Due::NEVER)?;
     cards::give_back(db, *number, cards)?;
     let text = "What became of it could not be found out in time; later requests of its cards go on.";
     tracing::error!(number, "outcome unknown: an operator must settle it");
     request_write::add_event(db, *number, &Event::new(now, EventKind::GaveUp, None, Some(text)))
 }
 
-/// The store has one process: whatever is leased when it starts was under way when the last one died.
+/// The store has one process: whatever is leased when it starts was under way when the last one died. What was found
+/// waiting is looked at anew.
 pub(super) fn leased(db: &Connection) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    db.execute("-- leased: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL", [])?;
     let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
     let mut statement = db.prepare_cached(
         "-- leased

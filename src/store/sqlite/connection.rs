@@ -37,11 +37,11 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// The writing connection, after all migrations.
-pub(super) fn open_writer(file: &Path) -> Result<Connection, StoreError> {
-    open(file).map_err(|e| StoreError::Unavailable(format!("cannot open {}: {e}", file.display())))
+pub(super) fn open_writer(file: &Path, may_migrate: bool) -> Result<Connection, StoreError> {
+    open(file, may_migrate).map_err(|e| StoreError::Unavailable(format!("cannot open {}: {e}", file.display())))
 }
 
-fn open(file: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
+fn open(file: &Path, may_migrate: bool) -> Result<Connection, Box<dyn std::error::Error>> {
     let mut db = Connection::open(file)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -54,7 +54,7 @@ fn open(file: &Path) -> Result<Connection, Box<dyn std::error::Error>> {
          PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;
          PRAGMA secure_delete=FAST;",
     )?;
-    migrate(&mut db)?;
+    migrate(&mut db, may_migrate)?;
     prepare_once(&db)?;
     Ok(db)
 }
@@ -64,7 +64,7 @@ fn prepare_once(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-fn migrate(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
+fn migrate(db: &mut Connection, may_migrate: bool) -> Result<(), Box<dyn std::error::Error>> {
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let applied = usize::try_from(version)?;
@@ -76,6 +76,9 @@ fn migrate(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
     if applied > MIGRATIONS.len() {
         return Err(format!("it is of version {version}, made by a newer conax-gateway").into());
     }
+    if applied < MIGRATIONS.len() && tables > 0 && !may_migrate {
+        return Err("it was made by an older conax-gateway: start this one first".into());
+    }
     for migration in MIGRATIONS.iter().skip(applied) {
         transaction.execute_batch(migration)?;
     }
@@ -83,6 +86,11 @@ fn migrate(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
     transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len())?)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Writes something that changes nothing: fails where nothing can be written.
+pub(super) fn touch(db: &Connection) -> Result<(), StoreError> {
+    Ok(db.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?)
 }
 
 /// A read-only connection.

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{cards, request_read, request_write};
+use super::cards::{self, Due};
+use super::{request_read, request_write};
 use crate::request::{NotAllowed, Order, ProvisioningRequest, State};
 use crate::store::{RecordKey, StoreError};
 
@@ -23,7 +24,7 @@ pub(super) fn decide(db: &Connection, number: i64, order: &Order) -> Result<Prov
     cards::leave(db, number, &asked.cards)?;
     cards::give_back(db, number, &asked.cards)?;
     if request.state == State::Pending {
-        cards::join(db, number, &asked.cards, Some(asked.scheduled_at))?;
+        cards::join(db, number, &asked.cards, Due::of(asked))?;
     }
     request_write::add_event(db, number, &event)?;
     Ok(request)

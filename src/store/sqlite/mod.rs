@@ -9,6 +9,7 @@ mod catalogue;
 mod claim;
 mod connection;
 mod decide;
+mod idempotency;
 mod purge;
 mod reader;
 mod request_read;
@@ -34,7 +35,7 @@ use writer::Writer;
 /// Look-ups by key that are quicker done at once, on the async thread, than handed to another: a few microseconds each.
 const QUICK_VALUES: usize = 8;
 
-/// How long a part of the catalogue is believed to be empty without looking again.
+/// How long a part of the catalogue is believed to be empty, and the store to be writable, without looking again.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// How a store is opened.
@@ -48,6 +49,8 @@ pub struct Options {
     pub readers: usize,
     /// How long one read may take.
     pub read_timeout: Duration,
+    /// May a database of an older version be migrated? Only by who has it to himself.
+    pub migrate: bool,
 }
 
 /// Everything, in one SQLite file.
@@ -57,6 +60,8 @@ pub struct SqliteStore {
     writer: Writer,
     /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
+    /// When a check last wrote.
+    written_at: Mutex<Option<Instant>>,
 }
 
 impl SqliteStore {
@@ -71,9 +76,9 @@ impl SqliteStore {
     /// The folder cannot be made, or the file cannot be opened or is not ours.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let file = connection::prepare(&options.data_dir)?;
-        let writer = Writer::start(connection::open_writer(&file)?, options.queue)?;
+        let writer = Writer::start(connection::open_writer(&file, options.migrate)?, options.queue)?;
         let readers = Readers::open(&file, options.readers, options.read_timeout)?;
-        Ok(Self { readers, writer, empty_until: Mutex::default() })
+        Ok(Self { readers, writer, empty_until: Mutex::default(), written_at: Mutex::default() })
     }
 }
 
@@ -134,7 +139,15 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.writer.write(|_| Ok(())).await
+        let is_fresh = |at: &Mutex<Option<Instant>>| {
+            at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < BELIEVED)
+        };
+        if is_fresh(&self.written_at) {
+            return Ok(());
+        }
+        self.writer.write(connection::touch).await?;
+        *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(())
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {

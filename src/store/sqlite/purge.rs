@@ -14,6 +14,7 @@ struct Old {
     number: i64,
     cards: Vec<String>,
     boxes: Vec<String>,
+    is_young: bool,
     has_ended: bool,
 }
 
@@ -22,52 +23,63 @@ fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
         number: row.get(0)?,
         cards: request_read::json(row, 1)?.unwrap_or_default(),
         boxes: request_read::json(row, 2)?.unwrap_or_default(),
-        has_ended: row.get(3)?,
+        is_young: row.get(3)?,
+        has_ended: row.get(4)?,
     })
 }
 
-/// Numbers ascend with the time of creation: the first record that is too young ends the purge.
+/// Numbers ascend with the time of creation: where a whole step is too young, so is all behind it.
 pub(super) fn purge(db: &Connection, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
-    let before = before.timestamp_millis();
     let found: Vec<Old> = db
         .prepare_cached(
             "-- purge: find
              SELECT number, cards,
                  (SELECT json_group_array(value ->> 2) FROM json_each(items) WHERE value ->> 1 = 'stb_ca_id'),
-                 state <> 'PENDING' AND updated_at < ?2
-             FROM (SELECT * FROM request WHERE number >= ?1 ORDER BY number LIMIT ?3) WHERE created_at < ?2",
+                 created_at >= ?2, state <> 'PENDING' AND updated_at < ?2
+             FROM request WHERE number >= ?1 ORDER BY number LIMIT ?3",
         )?
-        .query_map(params![from, before, STEP], old)?
+        .query_map(params![from, before.timestamp_millis(), STEP], old)?
         .collect::<Result<_, _>>()?;
-    let is_full = found.len() == usize::try_from(STEP).unwrap_or(usize::MAX);
-    let next = found.last().filter(|_| is_full).map(|last| last.number + 1);
+    let goes_on = i64::try_from(found.len()) == Ok(STEP) && found.iter().any(|old| !old.is_young);
+    let next = found.last().filter(|_| goes_on).map(|last| last.number + 1);
     let mut count = 0;
     for Old { number, cards, boxes, .. } in found.iter().filter(|old| old.has_ended) {
         for table in ["attempt", "event", "request"] {
             db.prepare_cached(&format!("-- purge: {table}\nDELETE FROM {table} WHERE number = ?1"))?
                 .execute([number])?;
         }
-        for (kind, ids) in [("card", cards), ("stb", boxes)] {
-            forget_devices(db, kind, ids, *number)?;
-        }
+        forget_boxes(db, boxes, *number)?;
+        forget_cards(db, cards, *number)?;
         count += 1;
     }
     Ok(Purged { count, next })
 }
 
-/// The last entry of each device stays: a card's next sequence number follows from it.
-fn forget_devices(db: &Connection, kind: &str, ids: &[String], number: i64) -> Result<(), StoreError> {
-    let mut statement = db.prepare_cached(
-        "-- forget_devices
-         DELETE FROM device WHERE kind = ?1 AND ca_id = ?2 AND number = ?3 AND EXISTS
-             (SELECT 1 FROM device later WHERE later.kind = ?1 AND later.ca_id = ?2 AND later.number > ?3)",
-    )?;
+fn forget_boxes(db: &Connection, boxes: &[String], number: i64) -> Result<(), StoreError> {
+    for table in ["device", "rejected"] {
+        let sql = format!("-- forget_boxes\nDELETE FROM {table} WHERE kind = 'stb' AND ca_id = ?1 AND number = ?2");
+        let mut statement = db.prepare_cached(&sql)?;
+        for stb in boxes {
+            statement.execute(params![stb, number])?;
+        }
+    }
+    Ok(())
+}
+
+/// The last entry of each card stays: its next sequence number follows from it. Then the one that stayed before goes.
+fn forget_cards(db: &Connection, cards: &[String], number: i64) -> Result<(), StoreError> {
     let mut rejected = db.prepare_cached(
-        "-- forget_devices: rejected\nDELETE FROM rejected WHERE kind = ?1 AND ca_id = ?2 AND number = ?3",
+        "-- forget_cards: rejected\nDELETE FROM rejected WHERE kind = 'card' AND ca_id = ?1 AND number = ?2",
     )?;
-    for id in ids {
-        statement.execute(params![kind, id, number])?;
-        rejected.execute(params![kind, id, number])?;
+    let mut device = db.prepare_cached(
+        "-- forget_cards
+         DELETE FROM device WHERE kind = 'card' AND ca_id = ?1 AND number <= ?2
+             AND NOT EXISTS (SELECT 1 FROM request WHERE request.number = device.number)
+             AND number < (SELECT max(number) FROM device last WHERE last.kind = 'card' AND last.ca_id = ?1)",
+    )?;
+    for card in cards {
+        rejected.execute(params![card, number])?;
+        device.execute(params![card, number])?;
     }
     Ok(())
 }

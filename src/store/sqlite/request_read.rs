@@ -1,4 +1,4 @@
-//! Reading requests: one, a list, and a request's attempts.
+//! Reading requests: one, a list, and what happened to one.
 
 use std::sync::Arc;
 

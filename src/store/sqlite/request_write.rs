@@ -1,12 +1,14 @@
-//! Writing requests: accept (the first of the two commits that an immediate request costs) and settle (the second).
+//! Writing requests and their history: accept (the first of the two commits that an immediate request costs) and settle
+//! (the second).
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{cards, request_read};
+use super::cards::{self, Due};
+use super::idempotency;
 use crate::request::{Body, Doubt, Event, Failure, NewRequest, ProvisioningRequest, State, process};
-use crate::store::{Acceptance, Accepted, IdempotencyKey, RecordKey, Settlement, StoreError};
+use crate::store::{Acceptance, Accepted, Settlement, StoreError};
 
 /// Value of `request.lease` while the API call itself sends a request.
 const IMMEDIATE: &str = "immediate";
@@ -31,7 +33,8 @@ impl Row {
 
 pub(super) fn accept(db: &Connection, row: &Row) -> Result<Accepted, StoreError> {
     let Acceptance { request: new, render, lease, key } = &row.acceptance;
-    if let Some(earlier) = key.as_ref().map(|key| earlier(db, key, new)).transpose()?.flatten() {
+    if let Some(earlier) = key.as_ref().map(|key| idempotency::earlier(db, key, new.created_at)).transpose()?.flatten()
+    {
         return Ok(earlier);
     }
     let sequence_number = next_sequence_number(db, &new.cards)?;
@@ -46,35 +49,12 @@ pub(super) fn accept(db: &Connection, row: &Row) -> Result<Accepted, StoreError>
     if leased {
         cards::take(db, number, &new.cards)?;
     } else {
-        cards::join(db, number, &new.cards, Some(new.scheduled_at))?;
+        cards::join(db, number, &new.cards, Due::of(&new))?;
     }
     if let Some(key) = key {
-        remember(db, key, number)?;
+        idempotency::remember(db, key, number)?;
     }
     Ok(Accepted::New { request: accepted(number, sequence_number, new), leased })
-}
-
-/// What became of an earlier request with this key, if there is one.
-fn earlier(db: &Connection, key: &IdempotencyKey, new: &NewRequest) -> Result<Option<Accepted>, StoreError> {
-    db.prepare_cached("-- earlier: clean up\nDELETE FROM idempotency_key WHERE expires_at < ?1")?
-        .execute([new.created_at.timestamp_millis()])?;
-    let found: Option<([u8; 32], i64)> = db
-        .prepare_cached("-- earlier\nSELECT content, number FROM idempotency_key WHERE key = ?1")?
-        .query_row([key.key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((content, number)) = found else { return Ok(None) };
-    if content != key.content {
-        return Ok(Some(Accepted::Conflict));
-    }
-    Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(Accepted::Repeated))
-}
-
-fn remember(db: &Connection, key: &IdempotencyKey, number: i64) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "-- remember\nINSERT OR REPLACE INTO idempotency_key (key, content, number, expires_at) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![key.key, key.content, number, key.expires_at.timestamp_millis()])?;
-    Ok(())
 }
 
 fn rendered(new: &NewRequest, body: Result<Body, Failure>) -> NewRequest {
@@ -190,7 +170,7 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, 
         // It keeps its cards until the doubt is resolved.
         (State::Pending, Some(Doubt::Resolving { .. })) => 0,
         (State::Pending, doubt) => {
-            let due = (doubt != Some(Doubt::Unresolved)).then_some(asked.scheduled_at);
+            let due = if doubt == Some(Doubt::Unresolved) { Due::NEVER } else { Due::of(asked) };
             cards::join(db, number, &asked.cards, due)?;
             cards::give_back(db, number, &asked.cards)?
         }
@@ -255,12 +235,18 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest) -> Result<(
         return Err(StoreError::Other(format!("request {} has ended already", request.number)));
     }
     if request.state == State::Rejected {
-        let mut rejected =
-            db.prepare_cached("-- update: rejected\nINSERT INTO rejected (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
-        for (kind, ids) in [("card", &request.asked.cards), ("stb", &request.asked.boxes)] {
-            for id in ids {
-                rejected.execute(params![kind, id, request.number])?;
-            }
+        insert_rejected(db, request)?;
+    }
+    Ok(())
+}
+
+/// Notes the devices of a rejected request, which a list can then find quickly.
+fn insert_rejected(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
+    let mut rejected =
+        db.prepare_cached("-- insert_rejected\nINSERT INTO rejected (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
+    for (kind, ids) in [("card", &request.asked.cards), ("stb", &request.asked.boxes)] {
+        for id in ids {
+            rejected.execute(params![kind, id, request.number])?;
         }
     }
     Ok(())

@@ -69,8 +69,8 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// The same for what must not be refused: it waits for room, and is tried again while another process holds the
-    /// database.
+    /// The same for what must not be refused or lost: it waits for room, and is tried again while another process holds
+    /// the database, or the disk is full.
     pub(super) async fn write_surely<T: Send + 'static>(
         &self,
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Clone + Send + 'static,
@@ -80,7 +80,8 @@ impl Writer {
             let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
             jobs.send(job).await.map_err(|_| stopped())?;
             match answer.await.unwrap_or_else(|_| Err(stopped())) {
-                Err(StoreError::Busy) => tokio::time::sleep(BUSY_PAUSE).await,
+                // When the writer has stopped, there is nobody to send to.
+                Err(StoreError::Busy | StoreError::Unavailable(_)) => tokio::time::sleep(BUSY_PAUSE).await,
                 result => return result,
             }
         }

@@ -1,0 +1,42 @@
+//! Idempotency keys: which request came with which one.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::request_read;
+use crate::store::{Accepted, IdempotencyKey, RecordKey, StoreError};
+
+/// Expired keys deleted when another one is looked for, at most.
+const CLEANED_UP: i64 = 20;
+
+/// What became of an earlier request with this key, if there is one.
+pub(super) fn earlier(
+    db: &Connection,
+    key: &IdempotencyKey,
+    now: DateTime<Utc>,
+) -> Result<Option<Accepted>, StoreError> {
+    db.prepare_cached(
+        "-- earlier: clean up
+         DELETE FROM idempotency_key WHERE key IN
+             (SELECT key FROM idempotency_key WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+    )?
+    .execute([now.timestamp_millis(), CLEANED_UP])?;
+    let found: Option<([u8; 32], i64)> = db
+        .prepare_cached("-- earlier\nSELECT content, number FROM idempotency_key WHERE key = ?1 AND expires_at >= ?2")?
+        .query_row(params![key.key, now.timestamp_millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((content, number)) = found else { return Ok(None) };
+    if content != key.content {
+        return Ok(Some(Accepted::Conflict));
+    }
+    Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(Accepted::Repeated))
+}
+
+/// Notes the key of a request.
+pub(super) fn remember(db: &Connection, key: &IdempotencyKey, number: i64) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "-- remember\nINSERT OR REPLACE INTO idempotency_key (key, content, number, expires_at) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![key.key, key.content, number, key.expires_at.timestamp_millis()])?;
+    Ok(())
+}
