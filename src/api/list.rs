@@ -36,7 +36,8 @@ pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) ->
         return Err(ApiError::at(Code::MissingParameter, "$", message));
     }
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let filter = Filter { family: Some(family), kind, state, reference_number, card, stb, after, offset, limit };
+    let family = Some(family);
+    let filter = Filter { family, kind, state, reference_number, card, stb, after, offset, limit, ..Filter::default() };
     let records = app.store.list(filter).await?;
     let records: Vec<_> = records.iter().map(|request| fields_set.apply(Record::new(request, app.dates))).collect();
     data(&records)

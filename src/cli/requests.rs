@@ -69,6 +69,9 @@ struct ListArgs {
     /// Only those that touch this smartcard.
     #[arg(long, value_name = "CA_ID")]
     card: Option<String>,
+    /// Only those whose outcome is unknown and that wait for a decision.
+    #[arg(long)]
+    unknown: bool,
     /// Only those with a greater number.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     after: i64,
@@ -98,6 +101,7 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
         kind: args.kind,
         state: args.state,
         card: args.card,
+        is_unresolved: args.unknown,
         after: args.after,
         limit: args.limit,
         ..Filter::default()

@@ -62,6 +62,8 @@ pub struct Filter {
     pub card: Option<String>,
     /// That touch this set-top box.
     pub stb: Option<String>,
+    /// Only those that wait for an operator's decision.
+    pub is_unresolved: bool,
     /// With a greater number.
     pub after: i64,
     /// Skip that many.

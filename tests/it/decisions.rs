@@ -31,12 +31,17 @@ fn decide(gateway: &Gateway, words: &[&str]) -> (bool, String) {
 #[tokio::test]
 async fn retry_sends_it_once_more() {
     let (gateway, client, conax, record) = unknown(true).await;
+    let list = || {
+        String::from_utf8(run(&["requests", "list", "--unknown", "--data-dir", &gateway.data_dir()]).stdout).unwrap()
+    };
+    assert_eq!(list().matches("OUTCOME_UNKNOWN").count(), 1);
     let (worked, text) = decide(&gateway, &["retry", "1", "--reason", "not seen on the screen"]);
     assert!(worked, "{text}");
     let ended = client.ended(&record["number"]).await;
     assert_eq!((&ended["life_cycle_state"], &ended["delivery"]["attempts"]), (&json!("COMPLETED"), &json!(2)));
     assert_eq!(conax.received()[0].body, conax.received()[1].body);
-    let (_, shown) = (0, run(&["requests", "show", "1", "--data-dir", &gateway.data_dir()]));
+    assert_eq!(list().matches("OUTCOME_UNKNOWN").count(), 0);
+    let shown = run(&["requests", "show", "1", "--data-dir", &gateway.data_dir()]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     let places: Vec<_> = ["attempt 1: ", "RETRIED: ", "attempt 2: "].iter().map(|words| shown.find(words)).collect();
     assert!(places.is_sorted() && places[0].is_some(), "{shown}");

@@ -261,3 +261,17 @@ async fn a_pin_is_shown_nowhere_and_gone_when_the_request_has_ended() {
         assert!(at.is_none(), "text {index}: {around:?}");
     }
 }
+
+#[tokio::test]
+async fn a_message_has_a_connection_of_its_own() {
+    let keep =
+        |request: &Received| String::from_utf8(answer_to(request, "OK", "")).unwrap().replace("close", "keep-alive");
+    let conax = Conax::start(move |_, request| Reaction::Keep(keep(request).into())).await;
+    let (_gateway, client) = start(&conax, &[]).await;
+    for card in ["a", "b"] {
+        add(&client, card).await;
+        mail(&client, card).await;
+    }
+    let connections: Vec<usize> = conax.received().iter().map(|request| request.connection).collect();
+    assert_eq!(connections, [0, 1, 0, 2], "others use an idle one again");
+}

@@ -14,6 +14,8 @@ mod purge;
 mod reader;
 mod request_read;
 mod request_write;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::HashMap;

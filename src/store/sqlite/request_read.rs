@@ -176,17 +176,15 @@ fn text_bytes(request: &ProvisioningRequest) -> usize {
 fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
     let limit = i64::try_from(filter.limit.min(1_000_000)).unwrap_or(i64::MAX);
     let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX - limit);
-    let mut values = vec![
-        Value::from(filter.after),
-        Value::from(limit),
-        Value::from(offset),
-        Value::from(limit.saturating_add(offset)),
-    ];
+    let mut values = vec![Value::from(filter.after), Value::from(limit), Value::from(offset)];
     let mut bind = |value: &str| {
         values.push(Value::from(value.to_owned()));
         format!("?{}", values.len())
     };
     let mut sources = Vec::new();
+    if filter.is_unresolved {
+        sources.push("(SELECT number FROM request WHERE doubt = 'UNRESOLVED')".to_owned());
+    }
     if let Some(reference) = &filter.reference_number {
         let reference = bind(reference);
         sources.push(format!("(SELECT number FROM request WHERE reference_number = {reference})"));
@@ -225,7 +223,7 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
             for kind in &kinds {
                 ranges.push(format!(
                     "SELECT * FROM (SELECT number FROM request WHERE family = '{family}' AND state = '{state}' AND
-                     type = '{kind}' AND number > ?1 ORDER BY number LIMIT ?4)"
+                     type = '{kind}' AND number > ?1 ORDER BY number LIMIT ?2 + ?3)"
                 ));
             }
         }

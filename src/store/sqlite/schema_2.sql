@@ -12,6 +12,7 @@ ALTER TABLE request ADD COLUMN result TEXT; -- JSON: what a query's answer tells
 ALTER TABLE request ADD COLUMN waits_for INTEGER;
 CREATE INDEX request_waiting ON request (priority, ready_at, number)
     WHERE state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED';
+CREATE INDEX request_unresolved ON request (number) WHERE doubt = 'UNRESOLVED';
 CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
 
 -- The request that has a card to itself: it is under way, or its doubt is being resolved. It stands here and not in

@@ -10,6 +10,8 @@ use tokio_rustls::TlsAcceptor;
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// Which connection it came over.
+    pub connection: usize,
     pub head: String,
     pub body: String,
 }
@@ -29,7 +31,9 @@ impl Received {
 pub enum Reaction {
     /// Writes these bytes and closes.
     Write(Vec<u8>),
-    /// The same, once [`Conax::release`] lets it.
+    /// The same, and goes on reading.
+    Keep(Vec<u8>),
+    /// Writes them and closes, once [`Conax::release`] lets it.
     Hold(Vec<u8>),
     /// The same after a while.
     After(std::time::Duration, Vec<u8>),
@@ -92,14 +96,14 @@ impl Conax {
         let script = Arc::new(script);
         let conax = Self { url, received: Arc::clone(&received), gate: Arc::clone(&gate) };
         tokio::spawn(async move {
-            loop {
+            for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (received, gate, script, tls) = (received.clone(), gate.clone(), script.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => converse(stream, &received, &gate, &**script).await,
+                        None => converse(stream, connection, &received, &gate, &**script).await,
                         Some(tls) => match tls.accept(stream).into_fallible().await {
-                            Ok(stream) => converse(stream, &received, &gate, &**script).await,
+                            Ok(stream) => converse(stream, connection, &received, &gate, &**script).await,
                             // Closing with unread bytes would reset the connection, and the alert could be lost.
                             Err((_, mut stream)) => drop(stream.read_to_end(&mut Vec::new()).await),
                         },
@@ -122,53 +126,63 @@ impl Conax {
 
 async fn converse<S: Stream>(
     mut stream: S,
+    connection: usize,
     received: &Mutex<Vec<Received>>,
     gate: &Semaphore,
     script: &(dyn Fn(usize, &Received) -> Reaction + Send + Sync),
 ) {
     let mut bytes = Vec::new();
-    let request = loop {
-        if let Some(request) = whole(&bytes) {
-            break request;
-        }
-        match stream.read_buf(&mut bytes).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    };
-    let index = {
-        let mut received = received.lock().unwrap();
-        received.push(request.clone());
-        received.len() - 1
-    };
-    let answer = match script(index, &request) {
-        Reaction::Write(answer) => answer,
-        Reaction::Hold(answer) => {
-            gate.acquire().await.unwrap().forget();
-            answer
-        }
-        Reaction::After(pause, answer) => {
-            tokio::time::sleep(pause).await;
-            answer
-        }
-        Reaction::Close => return,
-        Reaction::Reset(answer) => {
-            drop(stream.write_all(&answer).await);
-            return stream.reset();
-        }
-    };
-    drop(stream.write_all(&answer).await);
-    drop(stream.shutdown().await);
+    loop {
+        let request = loop {
+            if let Some((request, length)) = whole(connection, &bytes) {
+                bytes.drain(..length);
+                break request;
+            }
+            match stream.read_buf(&mut bytes).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        };
+        let index = {
+            let mut received = received.lock().unwrap();
+            received.push(request.clone());
+            received.len() - 1
+        };
+        let answer = match script(index, &request) {
+            Reaction::Write(answer) => answer,
+            Reaction::Keep(answer) => {
+                stream.write_all(&answer).await.unwrap();
+                continue;
+            }
+            Reaction::Hold(answer) => {
+                gate.acquire().await.unwrap().forget();
+                answer
+            }
+            Reaction::After(pause, answer) => {
+                tokio::time::sleep(pause).await;
+                answer
+            }
+            Reaction::Close => return,
+            Reaction::Reset(answer) => {
+                drop(stream.write_all(&answer).await);
+                return stream.reset();
+            }
+        };
+        drop(stream.write_all(&answer).await);
+        drop(stream.shutdown().await);
+        return;
+    }
 }
 
-fn whole(bytes: &[u8]) -> Option<Received> {
+/// The first whole request of these bytes, and its length.
+fn whole(connection: usize, bytes: &[u8]) -> Option<(Received, usize)> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let mut request = Received { head, body: String::new() };
+    let mut request = Received { connection, head, body: String::new() };
     let length: usize = request.header("content-length").map_or(0, |v| v.parse().unwrap());
     let body = bytes.get(end + 4..end + 4 + length)?;
     request.body = String::from_utf8(body.to_vec()).unwrap();
-    Some(request)
+    Some((request, end + 4 + length))
 }
 
 /// An HTTP answer with an XML body.

@@ -1,0 +1,206 @@
+//! The store by itself, on a real file: what a clock, a purge or an older version must not change.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::Connection;
+
+use super::{Options, SqliteStore};
+use crate::account::{Role, Unit, User};
+use crate::request::{
+    Body, Doubt, Failure, Family, Item, NewRequest, Outcome, Priority, ProvisioningRequest, RecordId, RequestType,
+    State,
+};
+use crate::store::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store as _, StoreError};
+
+fn options(folder: &Path, migrate: bool) -> Options {
+    let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
+    Options { data_dir: folder.to_owned(), queue, readers, read_timeout, migrate }
+}
+
+fn moment(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
+
+fn user() -> User {
+    let (id, username) = ("1".to_owned(), "u".to_owned());
+    User { id, username, person_name: None, email: None, role: Role::Operate, unit: Unit::default() }
+}
+
+async fn open(folder: &Path) -> SqliteStore {
+    let store = SqliteStore::open(&options(folder, true)).unwrap();
+    store.add_user(user(), String::new()).await.unwrap();
+    store
+}
+
+/// A pairing of a card, accepted at a time by some clock.
+fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Acceptance {
+    let request = NewRequest {
+        id: RecordId::new(created_at),
+        family: Family::WebServices,
+        kind: RequestType::CreatePairing,
+        priority: Priority::Regular,
+        process_immediately: Some(lease),
+        scheduled_at: created_at,
+        items: vec![Item::new("smartcard_ca_id", Some(card.to_owned())), Item::new("stb_ca_id", Some("b".to_owned()))],
+        subscription: None,
+        cards: vec![card.to_owned()],
+        boxes: vec!["b".to_owned()],
+        body: Some(Body { shown: "<a/>".to_owned(), wire: None }),
+        refusal: None,
+        created_by: Arc::new(user()),
+        created_at,
+    };
+    Acceptance { request: Arc::new(request), render: None, lease, key: None }
+}
+
+async fn accept(store: &SqliteStore, acceptance: Acceptance) -> (ProvisioningRequest, bool) {
+    match store.accept(vec![acceptance]).await.unwrap().pop() {
+        Some(Accepted::New { request, leased }) => (request, leased),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn settle(store: &SqliteStore, mut request: ProvisioningRequest, outcome: Outcome, now: DateTime<Utc>) -> usize {
+    request.settle(outcome, None, now);
+    store.settle(vec![Settlement { request, attempt: None, events: Vec::new() }]).await.unwrap()
+}
+
+fn done() -> Outcome {
+    Outcome::Completed { reference: None, result: None }
+}
+
+fn numbers(requests: &[ProvisioningRequest]) -> Vec<i64> {
+    requests.iter().map(|request| request.number).collect()
+}
+
+#[tokio::test]
+async fn a_card_keeps_its_order_whatever_the_clocks_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let (first, _) = accept(&store, pairing("a", moment(11), false)).await;
+    let (second, leased) = accept(&store, pairing("a", moment(10), true)).await;
+    assert!(!leased, "an earlier one waits, by a clock that is ahead");
+    assert_eq!(numbers(&store.claim(moment(10), 9, "run").await.unwrap()), [0_i64; 0], "the first is not due yet");
+    let claimed = store.claim(moment(11), 9, "run").await.unwrap();
+    assert_eq!(numbers(&claimed), [first.number]);
+    // It comes back to the line, and the clock goes back.
+    let failure = Failure::default();
+    let released = settle(&store, claimed[0].clone(), Outcome::Retry { at: moment(20), failure }, moment(12)).await;
+    assert_eq!(released, 1, "the second may be looked at again");
+    assert_eq!(numbers(&store.claim(moment(12), 9, "run").await.unwrap()), [0_i64; 0]);
+    assert_eq!(store.next_due().await.unwrap(), Some(moment(20)));
+    let claimed = store.claim(moment(20), 9, "run").await.unwrap();
+    assert_eq!(numbers(&claimed), [first.number]);
+    settle(&store, claimed[0].clone(), done(), moment(21)).await;
+    assert_eq!(numbers(&store.claim(moment(21), 9, "run").await.unwrap()), [second.number]);
+}
+
+#[tokio::test]
+async fn many_requests_of_one_card_wait_for_one_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    for _ in 0..2_000 {
+        accept(&store, pairing("a", moment(1), false)).await;
+    }
+    let mut claimed = store.claim(moment(2), 9, "run").await.unwrap();
+    while store.next_due().await.unwrap().is_some() {
+        assert!(store.claim(moment(2), 9, "run").await.unwrap().is_empty());
+    }
+    for number in 1..50 {
+        assert_eq!(numbers(&claimed), [number]);
+        assert_eq!(settle(&store, claimed[0].clone(), done(), moment(3)).await, 1, "its end wakes one");
+        claimed = store.claim(moment(3), 9, "run").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_deleted_and_numbers_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    // By a clock that was years ahead.
+    accept(&store, pairing("z", moment(1_000_000_000), false)).await;
+    for second in 0..300 {
+        let (request, leased) = accept(&store, pairing("a", moment(second), true)).await;
+        assert!(leased);
+        settle(&store, request, done(), moment(second)).await;
+    }
+    let (waiting, _) = accept(&store, pairing("b", moment(5), false)).await;
+    let (mut from, mut count) = (0, 0);
+    loop {
+        let purged = store.purge(moment(250), from).await.unwrap();
+        count += purged.count;
+        let Some(next) = purged.next else { break };
+        from = next;
+    }
+    assert_eq!(count, 250);
+    let of_card = |card: &str| Filter { card: Some(card.to_owned()), limit: 1000, ..Filter::default() };
+    assert_eq!(store.list(of_card("a")).await.unwrap().len(), 50);
+    assert_eq!(numbers(&store.list(of_card("b")).await.unwrap()), [waiting.number], "what has not ended stays");
+    assert_eq!(store.purge(moment(400), 0).await.unwrap().count, 50);
+    let (next, _) = accept(&store, pairing("a", moment(500), true)).await;
+    assert_eq!((next.number, next.sequence_number), (303, 301));
+    let left: i64 = Connection::open(folder.path().join("gateway.sqlite3"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM device WHERE kind = 'card' AND ca_id = 'a'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 2, "the new one, and the one that its number followed from");
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.sqlite3");
+    let old = Connection::open(&file).unwrap();
+    old.execute_batch(include_str!("schema_1.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x43584757; PRAGMA user_version = 1;
+         INSERT INTO user VALUES ('1', 'u', NULL, NULL, 'operate',
+             '{\"id\":\"1\",\"name\":\"n\",\"group_name\":null,\"community_name\":null,\"alternative_code\":null,\"description\":null}',
+             '', NULL);",
+    )
+    .unwrap();
+    for (number, state, lease, uncertain) in
+        [(1, "PENDING", None, 1), (2, "PENDING", Some("run"), 0), (3, "PENDING", None, 0), (4, "REJECTED", None, 0)]
+    {
+        old.execute(
+            "INSERT INTO request (number, id, family, type, priority, scheduled_at, items, cards, body, sequence_number,
+                 created_by, created_at, state, ready_at, lease, uncertain, updated_at, process_name)
+             VALUES (?1, printf('%032X', ?1), 'conax_web_services', 'CREATE_PAIRING', 'REGULAR', 1, '[]', '[\"a\"]',
+                 '<a/>', ?1, '1', 1, ?2, 1, ?3, ?4, 1, 'MANUAL')",
+            rusqlite::params![number, state, lease, uncertain],
+        )
+        .unwrap();
+        old.execute("INSERT INTO device VALUES ('card', 'a', ?1, ?1)", [number]).unwrap();
+        if (2..=3).contains(&number) {
+            old.execute("INSERT INTO lane VALUES ('a', ?1, 1)", [number]).unwrap();
+        }
+    }
+    drop(old);
+    let refused = SqliteStore::open(&options(folder.path(), false)).err().unwrap().to_string();
+    assert!(refused.contains("made by an older conax-gateway"), "{refused}");
+    let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
+    let find = async |number| store.find(None, RecordKey::Number(number)).await.unwrap().unwrap();
+    assert_eq!(find(1).await.doubt, Some(Doubt::Unresolved));
+    let leased = store.leased().await.unwrap();
+    assert_eq!(numbers(&leased), [2]);
+    assert!(store.claim(moment(2), 9, "run").await.unwrap().is_empty(), "the leased one has the card");
+    settle(&store, leased[0].clone(), done(), moment(3)).await;
+    assert_eq!(numbers(&store.claim(moment(3), 9, "run").await.unwrap()), [3]);
+    for (state, expected) in [(State::Pending, vec![1, 3]), (State::Completed, vec![2]), (State::Rejected, vec![4])] {
+        let filter = Filter { card: Some("a".to_owned()), state: Some(state), limit: 9, ..Filter::default() };
+        assert_eq!(numbers(&store.list(filter).await.unwrap()), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_has_ended_is_not_settled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let (request, _) = accept(&store, pairing("a", moment(1), true)).await;
+    settle(&store, request.clone(), done(), moment(2)).await;
+    let again = store.settle(vec![Settlement { request, attempt: None, events: Vec::new() }]).await;
+    assert!(matches!(again, Err(StoreError::Other(_))), "{again:?}");
+}
