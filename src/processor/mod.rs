@@ -36,6 +36,8 @@ pub struct Processor {
     retry: RetryRule,
     is_effective: bool,
     immediate_wait: Duration,
+    /// How long an API call waits for the attempt that it made.
+    call_limit: Duration,
     poll: Duration,
     /// One permit a request under way.
     permits: Arc<Semaphore>,
@@ -71,6 +73,7 @@ impl Processor {
             },
             is_effective: config.upstream.effective,
             immediate_wait: processor.immediate_wait_s,
+            call_limit: processor.immediate_wait_s + config.upstream.answer_timeout_s,
             poll: processor.poll_s,
             permits: Arc::new(Semaphore::new(config.upstream.max_concurrency)),
             run_id: random_hex(),
@@ -99,9 +102,7 @@ impl Processor {
         let mut accepted = self.store.accept(vec![Acceptance { lease: permit.is_some(), ..asked }]).await?;
         let request = match (accepted.pop(), permit) {
             (Some(Accepted::New { request, leased: true }), Some(permit)) => {
-                // It is on disk: what cannot be stored now is found out at the next start, and is no error of this call.
-                let known = request.clone();
-                return Ok(Some(self.attempt(request, permit).await.unwrap_or(known)));
+                return Ok(Some(self.attempt_in_time(request, permit).await));
             }
             (Some(Accepted::New { request, .. } | Accepted::Repeated(request)), _) => request,
             (Some(Accepted::Conflict), _) => return Ok(None),
@@ -115,13 +116,41 @@ impl Processor {
         }
     }
 
-    /// Makes one attempt at a leased request, frees its place, and wakes the run if that may want it.
+    /// Makes an immediate request's attempt. It is on disk already: if its outcome cannot be stored, or not yet, that is no
+    /// error of the call, which then gets the record as it was accepted.
+    async fn attempt_in_time(
+        self: Arc<Self>,
+        request: ProvisioningRequest,
+        permit: OwnedSemaphorePermit,
+    ) -> ProvisioningRequest {
+        let known = request.clone();
+        let processor = Arc::clone(&self);
+        let attempt = async move { processor.attempt(request, permit).await };
+        let attempt = self.tasks.spawn(attempt.in_current_span());
+        match tokio::time::timeout(self.call_limit, attempt).await {
+            Ok(Ok(Ok(settled))) => settled,
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => known,
+        }
+    }
+
+    /// Takes a leased request one step further, frees its place, and wakes the run if that may want it.
     async fn attempt(
-        &self,
+        self: &Arc<Self>,
         request: ProvisioningRequest,
         permit: OwnedSemaphorePermit,
     ) -> Result<ProvisioningRequest, StoreError> {
-        let settled = execute::execute(self, request).await;
+        let step = {
+            let (processor, request) = (Arc::clone(self), request.clone());
+            async move { execute::execute(&processor, request).await }
+        };
+        // In a task of its own: what panics there must not leave the request leased for ever.
+        let settled = match tokio::spawn(step.in_current_span()).await {
+            Ok(settled) => settled,
+            Err(panic) => {
+                tracing::error!(number = request.number, %panic, "working on a request failed");
+                self.settle_as_lost(&request).await
+            }
+        };
         drop(permit);
         let goes_on = settled.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some());
         if goes_on || self.is_anything_held.load(Ordering::Acquire) {

@@ -1,5 +1,5 @@
-//! What a dead process left under way: its bytes may have gone out, so each such request is in doubt, and what is done
-//! about it is the same as for any other doubt.
+//! What a dead process left under way, or a step that failed: the bytes may have gone out, so such a request is in doubt,
+//! and what is done about it is the same as for any other doubt.
 
 use super::Processor;
 use super::policy::{self, Standing};
@@ -18,7 +18,8 @@ impl Processor {
     pub async fn recover(&self) -> Result<(), StoreError> {
         let lost = self.store.leased().await?;
         for batch in lost.chunks(BATCH) {
-            self.store.settle(batch.iter().map(|request| self.recovered(request)).collect()).await?;
+            let what = "The gateway stopped while this request was under way.";
+            self.store.settle(batch.iter().map(|request| self.lost(request, what)).collect()).await?;
         }
         if !lost.is_empty() {
             tracing::warn!(requests = lost.len(), "the last run died with requests under way");
@@ -26,7 +27,20 @@ impl Processor {
         Ok(())
     }
 
-    fn recovered(&self, request: &ProvisioningRequest) -> Settlement {
+    /// Settles one whose step ended without telling how; also tells whether requests that waited for it may go on.
+    pub(super) async fn settle_as_lost(
+        &self,
+        request: &ProvisioningRequest,
+    ) -> Result<(ProvisioningRequest, bool), StoreError> {
+        let settlement = self.lost(request, "The gateway failed while this request was under way.");
+        let request = settlement.request.clone();
+        let released = self.store.settle(vec![settlement]).await?;
+        self.waiting.tell(&request);
+        Ok((request, released > 0))
+    }
+
+    /// The record of a request of which it is not known how far it got.
+    fn lost(&self, request: &ProvisioningRequest, what: &str) -> Settlement {
         let now = self.clock.now();
         let mut request = request.clone();
         let (outcome, attempt) = match policy::sendable(&request) {
@@ -36,17 +50,16 @@ impl Processor {
                 let started_at = request.updated_at;
                 let resend = self.contract.operation(request.asked.kind).map_or(Resend::Never, |o| o.resend);
                 let standing = Standing::of(&request, resend, started_at, now);
-                let what = "The gateway stopped while this request was under way.".to_owned();
                 let attempt = Attempt {
                     attempt: standing.attempt,
                     started_at,
                     duration_ms: 0,
                     sent: true,
                     http_status: None,
-                    error: Some(what.clone()),
+                    error: Some(what.to_owned()),
                     response: None,
                 };
-                (self.retry.in_doubt(&standing, what), Some(attempt))
+                (self.retry.in_doubt(&standing, what.to_owned()), Some(attempt))
             }
         };
         request.settle(outcome, attempt.as_ref(), now);

@@ -1,6 +1,8 @@
 //! Killing the gateway with SIGKILL again and again, at random moments and at each boundary of a request's life, beside a
 //! Conax that remembers all it received. `KILLS=1000` makes it as many kills; a short run is part of the suite.
 
+#![expect(clippy::print_stdout, reason = "the seed repeats a run, and the figures tell what it did")]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

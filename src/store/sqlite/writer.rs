@@ -2,14 +2,15 @@
 //! commit: many requests share one wait for the disk, and none is told "done" before it is.
 //!
 //! A write that fails takes no other with it: its group is then rolled back and run again, each write in a savepoint of
-//! its own. (A savepoint copies every page it changes: that is paid only after a failure.) When a commit fails the whole
-//! group is told so, and the writer stops: what is on disk is then unknown, and the next start finds out.
+//! its own. (A savepoint copies every page it changes: that is paid only after a failure.) A full disk writes nothing, and
+//! all goes on once there is room. When a commit fails otherwise the whole group is told so, and the writer stops: what is
+//! on disk is then unknown, and the next start finds out.
 
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
@@ -17,14 +18,14 @@ use crate::store::StoreError;
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
 /// Between two tries at a write that must not be refused.
-const BUSY_PAUSE: Duration = Duration::from_millis(200);
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Committed {
     /// It is on disk.
     Yes,
-    /// It was not begun: another process holds the database.
+    /// Nothing of it is: another process holds the database, or the disk is full.
     No,
     /// The commit failed: what is on disk is not known.
     Unknown,
@@ -157,7 +158,7 @@ fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Committed {
     let together = commit_together(db, group);
     together.unwrap_or_else(|| match begin(db).and_then(|transaction| run_apart(transaction, group)) {
         Ok(transaction) => end(transaction),
-        Err(error) => not_begun(&error),
+        Err(error) => not_written(&error),
     })
 }
 
@@ -166,7 +167,7 @@ fn commit_together(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Option<Co
     match begin(db) {
         Ok(transaction) if group.iter_mut().all(|job| job.run(&transaction)) => Some(end(transaction)),
         Ok(_rolled_back_when_dropped) => None,
-        Err(error) => Some(not_begun(&error)),
+        Err(error) => Some(not_written(&error)),
     }
 }
 
@@ -190,6 +191,8 @@ fn run_apart<'c>(
 fn end(transaction: Transaction<'_>) -> Committed {
     match transaction.commit() {
         Ok(()) => Committed::Yes,
+        // The last frame is what commits, and it was not written.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => not_written(&error),
         Err(error) => {
             tracing::error!(%error, "a commit failed; no further request is accepted");
             Committed::Unknown
@@ -197,7 +200,7 @@ fn end(transaction: Transaction<'_>) -> Committed {
     }
 }
 
-fn not_begun(error: &rusqlite::Error) -> Committed {
+fn not_written(error: &rusqlite::Error) -> Committed {
     tracing::error!(%error, "the store cannot be written now");
     Committed::No
 }
