@@ -15,10 +15,19 @@ impl Processor {
     /// Runs until shutdown; then nothing new is started.
     pub async fn run(self: Arc<Self>, mut shutdown: Shutdown) {
         while !shutdown.is_set() {
-            let pause = match self.start_ready(&shutdown).await {
-                Ok(pause) => pause,
-                Err(error) => {
-                    tracing::error!(%error, "the processing run cannot read the store");
+            let round = {
+                let (processor, shutdown) = (Arc::clone(&self), shutdown.clone());
+                async move { processor.start_ready(&shutdown).await }
+            };
+            // In a task of its own: the run goes on, whatever happens in a round.
+            let pause = match tokio::spawn(round).await {
+                Ok(Ok(pause)) => pause,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the processing run cannot use the store");
+                    self.poll
+                }
+                Err(panic) => {
+                    tracing::error!(%panic, "a round of the processing run failed");
                     self.poll
                 }
             };
