@@ -33,6 +33,29 @@ pub(super) struct Draft<'a> {
     places: Vec<(&'static str, Place)>,
 }
 
+/// A kind of device, and what its parameters are called.
+struct Device {
+    kind: EntryKind,
+    /// An array of objects with the id in each.
+    set: &'static str,
+    id: &'static str,
+    /// Shown beside the id; the documents' two names for the same thing.
+    distribution: &'static str,
+}
+
+const CARD: Device = Device {
+    kind: EntryKind::Smartcards,
+    set: "smartcard_set",
+    id: "smartcard_ca_id",
+    distribution: "smartcard_sub_provisioning_distribution_id",
+};
+const STB: Device = Device {
+    kind: EntryKind::SetTopBoxes,
+    set: "stb_set",
+    id: "stb_ca_id",
+    distribution: "stb_sub_provisioning_distributor_id",
+};
+
 /// Where a field's values came from.
 enum Place {
     /// One value.
@@ -139,61 +162,53 @@ impl<'a> Draft<'a> {
 
     /// Takes one card by its CA ID, under a name of its own.
     pub(super) async fn card(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let card = self.params.mandatory_text(name)?;
-        let place = self.params.place_of(name);
-        let place_of = |_| place.clone();
-        let found =
-            device::distribution_ids(self.app, EntryKind::Smartcards, std::slice::from_ref(&card), place_of).await?;
-        self.set(name, place, &card);
-        self.show(name, Some(card.clone()));
-        self.show("smartcard_sub_provisioning_distribution_id", found.into_iter().next().flatten());
+        let card = self.device(name, &CARD).await?;
         self.cards.push(card);
         Ok(())
     }
 
     /// Takes one box by its CA ID.
     pub(super) async fn stb(&mut self) -> Result<(), ApiError> {
-        let name = "stb_ca_id";
-        let stb = self.params.mandatory_text(name)?;
-        let place = self.params.place_of(name);
-        let place_of = |_| place.clone();
-        let found =
-            device::distribution_ids(self.app, EntryKind::SetTopBoxes, std::slice::from_ref(&stb), place_of).await?;
-        self.set(name, place, &stb);
-        self.show(name, Some(stb.clone()));
-        self.show("stb_sub_provisioning_distributor_id", found.into_iter().next().flatten());
+        let stb = self.device(STB.id, &STB).await?;
         self.boxes.push(stb);
         Ok(())
     }
 
     /// Takes a set of cards.
     pub(super) async fn card_set(&mut self) -> Result<(), ApiError> {
-        let (set, id) = ("smartcard_set", "smartcard_ca_id");
-        self.cards = device::take_set(&mut self.params, set, id)?;
-        self.places.push((id, Place::In(set)));
-        let place_of = |index| format!("$.{set}[{index}].{id}");
-        let found = device::distribution_ids(self.app, EntryKind::Smartcards, &self.cards, place_of).await?;
-        for (card, distribution) in self.cards.iter().zip(found) {
-            self.fields.push(id, card);
-            self.items.push(Item::new(id, Some(card.clone())));
-            self.items.push(Item::new("smartcard_sub_provisioning_distribution_id", distribution));
-        }
+        self.cards = self.device_set(&CARD).await?;
         Ok(())
     }
 
     /// Takes a set of boxes.
     pub(super) async fn stb_set(&mut self) -> Result<(), ApiError> {
-        let (set, id) = ("stb_set", "stb_ca_id");
-        self.boxes = device::take_set(&mut self.params, set, id)?;
+        self.boxes = self.device_set(&STB).await?;
+        Ok(())
+    }
+
+    async fn device(&mut self, name: &'static str, device: &Device) -> Result<String, ApiError> {
+        let ca_id = self.params.mandatory_text(name)?;
+        let place = self.params.place_of(name);
+        let ids = std::slice::from_ref(&ca_id);
+        let distributions = device::distribution_ids(self.app, device.kind, ids, |_| place.clone()).await?;
+        self.set(name, place, &ca_id);
+        self.show(name, Some(ca_id.clone()));
+        self.show(device.distribution, distributions.into_iter().next().flatten());
+        Ok(ca_id)
+    }
+
+    async fn device_set(&mut self, device: &Device) -> Result<Vec<String>, ApiError> {
+        let Device { set, id, .. } = device;
+        let ca_ids = device::take_set(&mut self.params, set, id)?;
         self.places.push((id, Place::In(set)));
         let place_of = |index| format!("$.{set}[{index}].{id}");
-        let found = device::distribution_ids(self.app, EntryKind::SetTopBoxes, &self.boxes, place_of).await?;
-        for (stb, distribution) in self.boxes.iter().zip(found) {
-            self.fields.push(id, stb);
-            self.items.push(Item::new(id, Some(stb.clone())));
-            self.items.push(Item::new("stb_sub_provisioning_distributor_id", distribution));
+        let distributions = device::distribution_ids(self.app, device.kind, &ca_ids, place_of).await?;
+        for (ca_id, distribution) in ca_ids.iter().zip(distributions) {
+            self.fields.push(id, ca_id);
+            self.show(id, Some(ca_id.clone()));
+            self.show(device.distribution, distribution);
         }
-        Ok(())
+        Ok(ca_ids)
     }
 
     /// A date of the method that stands for the scheduled date, unless that is given too.

@@ -145,7 +145,7 @@ async fn each_fault_has_its_record() {
     // What is tried again is tried much later.
     let settings = [
         ("upstream.url", conax.url.as_str()),
-        ("upstream.answer_timeout_s", "0.4"),
+        ("upstream.answer_timeout_s", "1"),
         ("processor.backoff_initial_s", "300"),
     ];
     let (gateway, client) = Gateway::start_signed_in(&settings).await;

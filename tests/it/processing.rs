@@ -184,8 +184,8 @@ async fn regular_requests_keep_flowing_while_express_ones_arrive() {
     assert_eq!(gateway.terminate().await, Some(0));
     gateway.start_again(&[("upstream.effective", "true")]).await;
     let client = Client { url: gateway.url.clone(), ..client };
-    // Four at a time, 20 ms each: at most 200 a second. Half of that is EXPRESS, as long as regular ones wait.
-    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    // Four at a time, 20 ms each: at most 200 a second. A fifth of that is EXPRESS, as long as regular ones wait.
+    let mut pace = tokio::time::interval(Duration::from_millis(25));
     let mut express = 0;
     let waiting = format!("{WEB}/list?life_cycle_state=PENDING&fields_set=priority&number_of_results=1000");
     loop {
