@@ -88,7 +88,7 @@ pub struct Acceptance {
     pub key: Option<IdempotencyKey>,
 }
 
-/// What tells that a client repeats a request: see RFC draft-ietf-httpapi-idempotency-key-header.
+/// What tells that a client repeats a request (draft-ietf-httpapi-idempotency-key-header).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// Hash of the user and the key.

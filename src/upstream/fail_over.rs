@@ -93,6 +93,15 @@ struct Refused {
     is_trying: bool,
 }
 
+/// A call under way. Whoever drops it before its end must not leave the breaker waiting for it.
+struct Unreported<'n>(&'n Node);
+
+impl Drop for Unreported<'_> {
+    fn drop(&mut self) {
+        self.0.health().breaker.unanswered(Instant::now(), rand::random(), true);
+    }
+}
+
 impl Node {
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,7 +109,9 @@ impl Node {
 
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
         let is_suspect = call.is_suspect;
+        let unreported = Unreported(self);
         let result = self.transport.call(call).await;
+        std::mem::forget(unreported);
         let mut health = self.health();
         match &result {
             Ok(_) | Err(CallFailure::Doubt { status: Some(_), .. }) => {
