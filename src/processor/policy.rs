@@ -80,7 +80,8 @@ impl RetryRule {
         if standing.doubt.is_some() {
             // An earlier attempt may have arrived all the same.
             let what = failure.description.unwrap_or_default();
-            return self.in_doubt(standing, format!("Sent before without a valid answer; then: {what}"));
+            let what = format!("Sent before without a valid answer; then: {what}");
+            return self.doubt(standing, what, not_before);
         }
         if u64::from(standing.attempt) >= self.max_attempts {
             return Outcome::Rejected { reference: None, failure };
@@ -91,6 +92,10 @@ impl RetryRule {
 
     /// What becomes of a request of which nobody knows whether it was done.
     pub(super) fn in_doubt(&self, standing: &Standing, what: String) -> Outcome {
+        self.doubt(standing, what, None)
+    }
+
+    fn doubt(&self, standing: &Standing, what: String, not_before: Option<Duration>) -> Outcome {
         let until = match (standing.resend, standing.doubt) {
             // What an operator ordered is sent once: later requests of its cards have gone out since.
             (Resend::Never, _) | (_, Some(Doubt::Ordered | Doubt::Unresolved)) => None,
@@ -103,7 +108,8 @@ impl RetryRule {
         };
         // At its end the claim gives up.
         let next = until.filter(|until| *until > standing.now);
-        let next = next.map(|until| Next { at: self.next_look(standing, until), until });
+        let not_before = later(standing.now, not_before.unwrap_or_default());
+        let next = next.map(|until| Next { at: self.next_look(standing, until).max(not_before).min(until), until });
         Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what), next }
     }
 
@@ -267,6 +273,9 @@ mod tests {
         assert_eq!(next(&of(Some("99999999999"), Resend::Safe)), Some((3660, 0)));
         assert_eq!(next(&of(Some("soon"), Resend::Safe)), Some((61, 0)));
         assert!(matches!(of(None, Resend::Never), Outcome::Uncertain { next: None, .. }));
+        let doubt = Some(Doubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(900) });
+        let of = |retry_after| RULE.of_answer(busy(Some(retry_after)), &standing(Resend::Safe, doubt, 2));
+        assert_eq!([next(&of("30")), next(&of("3000"))], [Some((90, 900)), Some((900, 900))], "in a doubt, too");
         let later = RULE.of_answer(Meaning::Later(Failure::default()), &standing(Resend::Never, None, 1));
         assert!(matches!(later, Outcome::Retry { .. }), "a SOAP answer that says so is definite");
     }
