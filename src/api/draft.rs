@@ -33,27 +33,34 @@ pub(super) struct Draft<'a> {
     places: Vec<(&'static str, Place)>,
 }
 
+/// What the distribution id of a card is called in a request about subscriptions.
+pub(super) const SUBSCRIBED_CARD_DISTRIBUTION: &str = "sub_provisioning_distribution_id";
+
 /// A kind of device, and what its parameters are called.
 struct Device {
     kind: EntryKind,
     /// An array of objects with the id in each.
     set: &'static str,
     id: &'static str,
-    /// Shown beside the id; the documents' two names for the same thing.
-    distribution: &'static str,
+    /// Shown beside the id, by the name that the documents' examples have for it, if they show it.
+    distribution: Option<&'static str>,
 }
 
 const CARD: Device = Device {
     kind: EntryKind::Smartcards,
     set: "smartcard_set",
     id: "smartcard_ca_id",
-    distribution: "smartcard_sub_provisioning_distribution_id",
+    distribution: Some("smartcard_sub_provisioning_distribution_id"),
 };
+/// A card in a request about subscriptions.
+const SUBSCRIBED_CARD: Device = Device { distribution: Some(SUBSCRIBED_CARD_DISTRIBUTION), ..CARD };
+/// A card that a message goes to.
+const ADDRESSED_CARD: Device = Device { distribution: None, ..CARD };
 const STB: Device = Device {
     kind: EntryKind::SetTopBoxes,
     set: "stb_set",
     id: "stb_ca_id",
-    distribution: "stb_sub_provisioning_distributor_id",
+    distribution: Some("stb_sub_provisioning_distributor_id"),
 };
 
 /// Where a field's values came from.
@@ -180,6 +187,18 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Takes a set of cards whose subscriptions are concerned.
+    pub(super) async fn subscribed_card_set(&mut self) -> Result<(), ApiError> {
+        self.cards = self.device_set(&SUBSCRIBED_CARD).await?;
+        Ok(())
+    }
+
+    /// Takes a set of cards that a message goes to.
+    pub(super) async fn addressed_card_set(&mut self) -> Result<(), ApiError> {
+        self.cards = self.device_set(&ADDRESSED_CARD).await?;
+        Ok(())
+    }
+
     /// Takes a set of boxes.
     pub(super) async fn stb_set(&mut self) -> Result<(), ApiError> {
         self.boxes = self.device_set(&STB).await?;
@@ -193,7 +212,9 @@ impl<'a> Draft<'a> {
         let distributions = device::distribution_ids(self.app, device.kind, ids, |_| place.clone()).await?;
         self.set(name, place, &ca_id);
         self.show(name, Some(ca_id.clone()));
-        self.show(device.distribution, distributions.into_iter().next().flatten());
+        if let Some(distribution) = device.distribution {
+            self.show(distribution, distributions.into_iter().next().flatten());
+        }
         Ok(ca_id)
     }
 
@@ -203,10 +224,12 @@ impl<'a> Draft<'a> {
         self.places.push((id, Place::In(set)));
         let place_of = |index| format!("$.{set}[{index}].{id}");
         let distributions = device::distribution_ids(self.app, device.kind, &ca_ids, place_of).await?;
-        for (ca_id, distribution) in ca_ids.iter().zip(distributions) {
+        for (ca_id, found) in ca_ids.iter().zip(distributions) {
             self.fields.push(id, ca_id);
             self.show(id, Some(ca_id.clone()));
-            self.show(device.distribution, distribution);
+            if let Some(distribution) = device.distribution {
+                self.show(distribution, found);
+            }
         }
         Ok(ca_ids)
     }

@@ -10,7 +10,7 @@ const DISPLAY_DURATION_S: i64 = 20;
 pub(super) async fn mail(draft: &mut Draft<'_>) -> Result<(), ApiError> {
     draft.text("message")?;
     draft.date("star_indication_date_time")?;
-    draft.card_set().await
+    draft.addressed_card_set().await
 }
 
 /// `send_bark_message_to_client`: shows a message on the screen.
@@ -18,7 +18,7 @@ pub(super) async fn bark(draft: &mut Draft<'_>) -> Result<(), ApiError> {
     draft.text("message")?;
     draft.whole("display_duration", Some(DISPLAY_DURATION_S))?;
     draft.date("star_indication_date_time")?;
-    draft.card_set().await
+    draft.addressed_card_set().await
 }
 
 /// `send_repeating_bark_message_to_client`: shows it again and again.

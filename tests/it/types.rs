@@ -147,7 +147,11 @@ async fn parameters_keep_their_type() {
     let record =
         client.call("send_bark_message_to_client", json!({"smartcard_set": cards(), "message": "12"})).await.data();
     let expected = json!({"message": "12", "display_duration": 20, "star_indication_date_time": null,
-        "smartcard_ca_id": CARD, "smartcard_sub_provisioning_distribution_id": null});
+        "smartcard_ca_id": CARD});
+    assert_eq!(parameters(&record), expected);
+    let body = json!({"smartcard_set": cards(), "service_ca_id": "1"});
+    let record = client.call("add_subscriptions", body).await.data();
+    let expected = json!({"service_ca_id": "1", "smartcard_ca_id": CARD, "sub_provisioning_distribution_id": null});
     assert_eq!(parameters(&record), expected);
     assert_eq!(record["request"], Value::Null, "nothing was sent");
 }
