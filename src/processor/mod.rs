@@ -46,6 +46,8 @@ pub struct Processor {
     wake: Notify,
     /// Due requests were left for want of a free place: the end of any request wakes the run.
     is_anything_held: AtomicBool,
+    /// Due requests wait for a free place: immediate ones must not take it before them.
+    is_crowded: AtomicBool,
     waiting: Waiting,
     tasks: TaskTracker,
 }
@@ -79,6 +81,7 @@ impl Processor {
             run_id: random_hex(),
             wake: Notify::new(),
             is_anything_held: AtomicBool::new(true),
+            is_crowded: AtomicBool::new(false),
             waiting: Waiting::default(),
             tasks: TaskTracker::new(),
         }
@@ -97,8 +100,9 @@ impl Processor {
 
     async fn accept(self: Arc<Self>, asked: Acceptance) -> Result<Option<ProvisioningRequest>, StoreError> {
         let is_immediate = asked.request.process_immediately == Some(true) && self.is_effective;
-        // When as many requests are under way as may be, this one waits its turn like any other.
-        let permit = is_immediate.then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten();
+        // When as many requests are under way as may be, or others wait for a place, this one waits its turn like any other.
+        let may_go = is_immediate && !self.is_crowded.load(Ordering::Acquire);
+        let permit = may_go.then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten();
         let mut accepted = self.store.accept(vec![Acceptance { lease: permit.is_some(), ..asked }]).await?;
         let request = match (accepted.pop(), permit) {
             (Some(Accepted::New { request, leased: true }), Some(permit)) => {

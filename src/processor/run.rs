@@ -50,12 +50,18 @@ impl Processor {
             self.is_anything_held.store(false, Ordering::Release);
             let now = self.clock.now();
             match self.store.next_due().await? {
-                None => return Ok(self.poll),
-                Some(due) if due > now => return Ok((due - now).to_std().unwrap_or(self.poll).min(self.poll)),
-                Some(_) => {}
+                Some(due) if due <= now => {}
+                next => {
+                    self.is_crowded.store(false, Ordering::Release);
+                    let pause = next.and_then(|due| (due - now).to_std().ok());
+                    return Ok(pause.unwrap_or(self.poll).min(self.poll));
+                }
             }
             self.is_anything_held.store(true, Ordering::Release);
-            let Some(permits) = self.free_permits() else { return Ok(self.poll) };
+            let Some(permits) = self.free_permits() else {
+                self.is_crowded.store(true, Ordering::Release);
+                return Ok(self.poll);
+            };
             // Whatever was due is leased now, or known to wait for another one.
             let claimed = self.store.claim(now, permits.num_permits(), &self.run_id).await?;
             self.spawn(claimed, permits);

@@ -205,3 +205,28 @@ async fn regular_requests_keep_flowing_while_express_ones_arrive() {
     let between = sent.iter().skip_while(|express| !**express).filter(|express| !**express).count();
     assert!(between > 100, "regular ones were sent between express ones: {between}");
 }
+
+#[tokio::test]
+async fn immediate_requests_do_not_push_aside_those_that_wait() {
+    let conax = Conax::start(|_, _| Reaction::After(Duration::from_millis(5), ok_answer("1"))).await;
+    let settings = [("upstream.url", conax.url.as_str()), ("upstream.max_concurrency", "1")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    // More arrive than can be sent, whether or not the earlier ones are answered.
+    let mut pace = tokio::time::interval(Duration::from_millis(3));
+    let mut crowd = Vec::new();
+    for n in 0..150 {
+        pace.tick().await;
+        let client = client.clone();
+        crowd.push(tokio::spawn(async move { client.pair_now(&format!("card-{n}")).await }));
+    }
+    let mut number_of = std::collections::HashMap::new();
+    for call in crowd {
+        let record = call.await.unwrap();
+        let card = record["parameters_set"][0]["smartcard_ca_id"].as_str().unwrap().to_owned();
+        number_of.insert(card, record["number"].as_str().unwrap().parse::<i64>().unwrap());
+    }
+    let sent: Vec<i64> = conax.received().iter().map(|r| number_of[&card_of(r)]).collect();
+    let overtaken = |at: usize| sent[..at].iter().filter(|other| **other > sent[at]).count();
+    let most = (0..sent.len()).map(overtaken).max().unwrap();
+    assert!(most <= 3, "one was overtaken by {most}: {sent:?}");
+}
