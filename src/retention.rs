@@ -33,10 +33,7 @@ pub async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keep: TimeDelta, 
 }
 
 /// Deletes all that ended longer ago than `keep`; returns how many.
-///
-/// # Errors
-/// The store.
-pub async fn purge(store: &dyn Store, clock: &dyn Clock, keep: TimeDelta) -> Result<usize, StoreError> {
+async fn purge(store: &dyn Store, clock: &dyn Clock, keep: TimeDelta) -> Result<usize, StoreError> {
     let Some(before) = clock.now().checked_sub_signed(keep) else { return Ok(0) };
     let (mut count, mut from) = (0, 0);
     loop {

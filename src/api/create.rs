@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::draft::Draft;
+use super::draft::{CARD, Draft};
 use super::error::{ApiError, Code};
 use super::params::Params;
 use super::{Data, Record, Session, data, device, message, pairing, subscriptions};
@@ -69,9 +69,9 @@ async fn take_parameters(draft: &mut Draft<'_>) -> Result<(), ApiError> {
         RequestType::CreatePairing => pairing::create(draft).await,
         RequestType::AddToExistingPairing => pairing::add(draft).await,
         RequestType::DisplayFingerprint => message::fingerprint(draft).await,
-        RequestType::UpdateCaPinToDefaultValue => draft.card_set().await,
+        RequestType::UpdateCaPinToDefaultValue => draft.card_set(&CARD).await,
         RequestType::UpdateCaPinToGivenValue => {
-            draft.card_set().await?;
+            draft.card_set(&CARD).await?;
             draft.secret("ca_pin")
         }
         RequestType::SendMailMessageToClient => message::mail(draft).await,

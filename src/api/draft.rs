@@ -33,11 +33,8 @@ pub(super) struct Draft<'a> {
     places: Vec<(&'static str, Place)>,
 }
 
-/// What the distribution id of a card is called in a request about subscriptions.
-pub(super) const SUBSCRIBED_CARD_DISTRIBUTION: &str = "sub_provisioning_distribution_id";
-
 /// A kind of device, and what its parameters are called.
-struct Device {
+pub(super) struct Device {
     kind: EntryKind,
     /// An array of objects with the id in each.
     set: &'static str,
@@ -46,16 +43,17 @@ struct Device {
     distribution: Option<&'static str>,
 }
 
-const CARD: Device = Device {
+/// A card.
+pub(super) const CARD: Device = Device {
     kind: EntryKind::Smartcards,
     set: "smartcard_set",
     id: "smartcard_ca_id",
     distribution: Some("smartcard_sub_provisioning_distribution_id"),
 };
 /// A card in a request about subscriptions.
-const SUBSCRIBED_CARD: Device = Device { distribution: Some(SUBSCRIBED_CARD_DISTRIBUTION), ..CARD };
+pub(super) const SUBSCRIBED_CARD: Device = Device { distribution: Some("sub_provisioning_distribution_id"), ..CARD };
 /// A card that a message goes to.
-const ADDRESSED_CARD: Device = Device { distribution: None, ..CARD };
+pub(super) const ADDRESSED_CARD: Device = Device { distribution: None, ..CARD };
 const STB: Device = Device {
     kind: EntryKind::SetTopBoxes,
     set: "stb_set",
@@ -111,6 +109,13 @@ impl<'a> Draft<'a> {
     /// Notes a value that is shown.
     pub(super) fn show(&mut self, name: &str, value: Option<impl Into<Scalar>>) {
         self.items.push(Item::new(name, value));
+    }
+
+    /// Notes the distribution id of a device, where the documents show it.
+    pub(super) fn show_distribution(&mut self, device: &Device, id: Option<String>) {
+        if let Some(name) = device.distribution {
+            self.show(name, id);
+        }
     }
 
     /// Takes a text that must be there.
@@ -181,21 +186,9 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Takes a set of cards.
-    pub(super) async fn card_set(&mut self) -> Result<(), ApiError> {
-        self.cards = self.device_set(&CARD).await?;
-        Ok(())
-    }
-
-    /// Takes a set of cards whose subscriptions are concerned.
-    pub(super) async fn subscribed_card_set(&mut self) -> Result<(), ApiError> {
-        self.cards = self.device_set(&SUBSCRIBED_CARD).await?;
-        Ok(())
-    }
-
-    /// Takes a set of cards that a message goes to.
-    pub(super) async fn addressed_card_set(&mut self) -> Result<(), ApiError> {
-        self.cards = self.device_set(&ADDRESSED_CARD).await?;
+    /// Takes a set of cards, of the kind that the method is about.
+    pub(super) async fn card_set(&mut self, card: &Device) -> Result<(), ApiError> {
+        self.cards = self.device_set(card).await?;
         Ok(())
     }
 
@@ -212,9 +205,7 @@ impl<'a> Draft<'a> {
         let distributions = device::distribution_ids(self.app, device.kind, ids, |_| place.clone()).await?;
         self.set(name, place, &ca_id);
         self.show(name, Some(ca_id.clone()));
-        if let Some(distribution) = device.distribution {
-            self.show(distribution, distributions.into_iter().next().flatten());
-        }
+        self.show_distribution(device, distributions.into_iter().next().flatten());
         Ok(ca_id)
     }
 
@@ -227,9 +218,7 @@ impl<'a> Draft<'a> {
         for (ca_id, found) in ca_ids.iter().zip(distributions) {
             self.fields.push(id, ca_id);
             self.show(id, Some(ca_id.clone()));
-            if let Some(distribution) = device.distribution {
-                self.show(distribution, found);
-            }
+            self.show_distribution(device, found);
         }
         Ok(ca_ids)
     }

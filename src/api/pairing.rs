@@ -1,11 +1,11 @@
 //! Parameters of the pairing methods.
 
-use super::draft::Draft;
+use super::draft::{CARD, Draft};
 use super::error::ApiError;
 
 /// `create_pairing`: pairs each card of a set with each box of another.
 pub(super) async fn create(draft: &mut Draft<'_>) -> Result<(), ApiError> {
-    draft.card_set().await?;
+    draft.card_set(&CARD).await?;
     draft.stb_set().await
 }
 

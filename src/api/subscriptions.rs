@@ -2,7 +2,7 @@
 //! or, in the web services family, by their CA IDs.
 
 use super::device;
-use super::draft::{self, Draft, SUBSCRIBED_CARD_DISTRIBUTION};
+use super::draft::{self, Draft, SUBSCRIBED_CARD};
 use super::error::{ApiError, Code};
 use super::identifier::{self, Identifier};
 use crate::catalogue::{Entry, EntryKind};
@@ -22,7 +22,7 @@ pub(super) async fn take(draft: &mut Draft<'_>) -> Result<(), ApiError> {
         service(draft).await?;
     }
     if takes_ca_ids && is_in_place_of(draft, "smartcard_set", "smartcard_identifier")? {
-        draft.subscribed_card_set().await?;
+        draft.card_set(&SUBSCRIBED_CARD).await?;
     } else {
         card(draft).await?;
     }
@@ -81,7 +81,7 @@ async fn card(draft: &mut Draft<'_>) -> Result<(), ApiError> {
     };
     draft.set("smartcard_ca_id", card.place, &ca_id);
     draft.show("smartcard_ca_id", Some(ca_id.clone()));
-    draft.show(SUBSCRIBED_CARD_DISTRIBUTION, distribution_id);
+    draft.show_distribution(&SUBSCRIBED_CARD, distribution_id);
     draft.cards.push(ca_id);
     Ok(())
 }

@@ -44,9 +44,8 @@ pub struct Processor {
     /// Id of this process's run, shown as process_id.
     run_id: String,
     wake: Notify,
-    /// Due requests were left for want of a free place: the end of any request wakes the run.
-    is_anything_held: AtomicBool,
-    /// Due requests wait for a free place: immediate ones must not take it before them.
+    /// Due requests may wait for a free place: the end of any request wakes the run, and immediate ones do not take the
+    /// place before them.
     is_crowded: AtomicBool,
     waiting: Waiting,
     tasks: TaskTracker,
@@ -80,7 +79,6 @@ impl Processor {
             permits: Arc::new(Semaphore::new(config.upstream.max_concurrency)),
             run_id: random_hex(),
             wake: Notify::new(),
-            is_anything_held: AtomicBool::new(true),
             is_crowded: AtomicBool::new(false),
             waiting: Waiting::default(),
             tasks: TaskTracker::new(),
@@ -113,7 +111,7 @@ impl Processor {
             (None, _) => return Err(StoreError::Other("the store accepted nothing".to_owned())),
         };
         let outcome = is_immediate.then(|| self.waiting.watch(request.number));
-        self.wake_run();
+        self.wake.notify_one();
         match outcome {
             Some(outcome) => Ok(Some(self.wait_for(request, outcome).await)),
             None => Ok(Some(request)),
@@ -157,7 +155,7 @@ impl Processor {
         };
         drop(permit);
         let goes_on = settled.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some());
-        if goes_on || self.is_anything_held.load(Ordering::Acquire) {
+        if goes_on || self.is_crowded.load(Ordering::Acquire) {
             self.wake.notify_one();
         }
         settled.map(|(request, _)| request)
@@ -190,11 +188,6 @@ impl Processor {
     /// Is it known that nothing would reach Conax now?
     pub fn is_upstream_down(&self) -> bool {
         self.transport.is_down()
-    }
-
-    fn wake_run(&self) {
-        self.is_anything_held.store(true, Ordering::Release);
-        self.wake.notify_one();
     }
 
     /// Waits until nothing is under way any more.

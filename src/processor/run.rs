@@ -46,8 +46,6 @@ impl Processor {
             return Ok(self.poll);
         }
         while !shutdown.is_set() {
-            // What arrives from here on wakes the run anew.
-            self.is_anything_held.store(false, Ordering::Release);
             let now = self.clock.now();
             match self.store.next_due().await? {
                 Some(due) if due <= now => {}
@@ -57,11 +55,9 @@ impl Processor {
                     return Ok(pause.unwrap_or(self.poll).min(self.poll));
                 }
             }
-            self.is_anything_held.store(true, Ordering::Release);
-            let Some(permits) = self.free_permits() else {
-                self.is_crowded.store(true, Ordering::Release);
-                return Ok(self.poll);
-            };
+            // Before looking for a place: whoever frees one afterwards wakes the run.
+            self.is_crowded.store(true, Ordering::Release);
+            let Some(permits) = self.free_permits() else { return Ok(self.poll) };
             // Whatever was due is leased now, or known to wait for another one.
             let claimed = self.store.claim(now, permits.num_permits(), &self.run_id).await?;
             self.spawn(claimed, permits);
