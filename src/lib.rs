@@ -26,6 +26,7 @@ pub mod config;
 pub mod contract;
 pub mod http;
 pub mod processor;
+pub mod redaction;
 pub mod request;
 pub mod retention;
 pub mod shutdown;

@@ -1,0 +1,152 @@
+//! Keyed pseudonyms: a permutation of all texts of one shape, which only the key undoes.
+//!
+//! A Feistel network over characters instead of bits: every digit becomes a digit, every letter a letter of the same
+//! alphabet, and what is neither is not given to it. HMAC-SHA-256 (RFC 2104) is the round function; each character
+//! is added modulo the size of its own alphabet, so that the result has the same shape and can be undone.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+/// Rounds; even ones change the first half, odd ones the second.
+const ROUNDS: u8 = 10;
+/// Characters of the key's name.
+const ID_LENGTH: usize = 8;
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From what is real to its pseudonym.
+    Hide,
+    /// Back.
+    Reveal,
+}
+
+/// The permutation of one key.
+#[derive(Clone)]
+pub struct Cipher([u8; 32]);
+
+/// A character as a place in its alphabet.
+struct Symbol {
+    /// Where the alphabet begins: its name.
+    base: u32,
+    /// Its characters; of ASCII letters the lower case ones.
+    alphabet: Vec<char>,
+    index: usize,
+    is_upper: bool,
+}
+
+impl Cipher {
+    /// The permutation of that key.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// A name for the key that does not tell it.
+    pub fn id(&self) -> String {
+        let hash = Sha256::digest([b"conax-gateway redaction key ".as_slice(), &self.0].concat());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(ID_LENGTH).collect()
+    }
+
+    /// Replaces digits and letters, all of them as one value; whatever else is among them stays.
+    pub fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
+        let mut symbols: Vec<_> = chars.iter().map(|c| Symbol::of(*c)).collect();
+        let mut known: Vec<&mut Symbol> = symbols.iter_mut().flatten().collect();
+        let half = known.len() / 2;
+        for round in 0..ROUNDS {
+            let round = if direction == Direction::Hide { round } else { ROUNDS - 1 - round };
+            let (first, second) = known.split_at_mut(half);
+            let (changed, other) = if round % 2 == 0 { (first, second) } else { (second, first) };
+            let keys = self.round(round, other, changed);
+            for (symbol, key) in changed.iter_mut().zip(keys) {
+                let size = symbol.alphabet.len();
+                let key = usize::try_from(key % u64::try_from(size).unwrap_or(1)).unwrap_or(0);
+                let shift = if direction == Direction::Hide { key } else { size - key };
+                symbol.index = (symbol.index + shift) % size;
+            }
+        }
+        symbols.iter().zip(chars).map(|(symbol, c)| symbol.as_ref().map_or(*c, |symbol| symbol.char(*c))).collect()
+    }
+
+    /// One number for each character of a half, from all of the other half.
+    fn round(&self, round: u8, other: &[&mut Symbol], changed: &[&mut Symbol]) -> Vec<u64> {
+        let mut message = vec![round];
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
+        message.extend(number(other.len()));
+        for symbol in other {
+            message.extend(symbol.base.to_be_bytes());
+            message.extend(number(symbol.index));
+        }
+        changed.iter().for_each(|symbol| message.extend(symbol.base.to_be_bytes()));
+        let mut keys = Vec::with_capacity(changed.len());
+        let mut block = 0_usize;
+        while keys.len() < changed.len() {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+            mac.update(&number(block));
+            mac.update(&message);
+            let bytes = mac.finalize().into_bytes();
+            keys.extend(bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |n, byte| n << 8 | u64::from(*byte))));
+            block += 1;
+        }
+        keys
+    }
+}
+
+impl Symbol {
+    /// `None` for what is neither a digit nor a letter.
+    fn of(c: char) -> Option<Self> {
+        let alphabet: Vec<char> = match c {
+            '0'..='9' => ('0'..='9').collect(),
+            'a'..='z' | 'A'..='Z' => ('a'..='z').collect(),
+            _ if c.is_ascii() || !c.is_alphanumeric() => return None,
+            // Unicode groups kindred characters by sixteen: those of the same kind there.
+            _ => {
+                let block = u32::from(c) & !0xF;
+                let is_kindred = |m: &char| (m.is_alphabetic(), m.is_numeric()) == (c.is_alphabetic(), c.is_numeric());
+                (block..block + 16).filter_map(char::from_u32).filter(is_kindred).collect()
+            }
+        };
+        let is_upper = c.is_ascii_uppercase();
+        let index = alphabet.iter().position(|m| *m == c.to_ascii_lowercase())?;
+        Some(Self { base: u32::from(*alphabet.first()?), alphabet, index, is_upper })
+    }
+
+    fn char(&self, was: char) -> char {
+        let c = self.alphabet.get(self.index).copied().unwrap_or(was);
+        if self.is_upper { c.to_ascii_uppercase() } else { c }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_the_shape_and_is_undone_by_its_key_only() {
+        let (cipher, other) = (Cipher::new([1; 32]), Cipher::new([2; 32]));
+        for text in ["01450253313", "1212", "THMOD001-10002", "Señor Ångström, pay!", "中文 привет", "a", "7", "", "¼ ½"]
+        {
+            let chars: Vec<char> = text.chars().collect();
+            let hidden = cipher.apply(Direction::Hide, &chars);
+            assert_eq!(cipher.apply(Direction::Reveal, &hidden), chars, "{text}");
+            assert_eq!(hidden.len(), chars.len());
+            for (a, b) in chars.iter().zip(&hidden) {
+                let kind = |c: &char| (c.is_alphabetic(), c.is_numeric(), c.is_ascii(), c.is_ascii_uppercase());
+                assert_eq!(kind(a), kind(b), "{text}");
+            }
+            if chars.len() > 5 {
+                assert_ne!(hidden, chars);
+                assert_ne!(hidden, other.apply(Direction::Hide, &chars));
+            }
+        }
+        assert_ne!(cipher.id(), other.id());
+    }
+
+    #[test]
+    fn no_two_values_share_a_pseudonym() {
+        let cipher = Cipher::new([7; 32]);
+        let all: std::collections::HashSet<_> = (0..10_000)
+            .map(|pin| cipher.apply(Direction::Hide, &format!("{pin:04}").chars().collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(all.len(), 10_000);
+    }
+}

@@ -1,0 +1,64 @@
+//! The key of the pseudonyms: a file of its own, made once, outside of every folder that is given away.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rand::RngExt as _;
+
+/// Where the key is kept below the user's configuration, if no setting names a file.
+const FILE: &str = "conax-gateway/redaction.key";
+/// Bytes of a key; the file has them in hexadecimal.
+const BYTES: usize = 32;
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+#[error("fixtures.key_file {}: {what}", file.display())]
+pub struct KeyFault {
+    file: PathBuf,
+    what: String,
+}
+
+/// The key in that file, else in the user's configuration folder, else in `data_dir`. It is made if there is none.
+///
+/// # Errors
+/// The file cannot be read or made, or holds something else.
+pub fn load_key(file: Option<&Path>, data_dir: &Path) -> Result<[u8; BYTES], KeyFault> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let configuration = || folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None => configuration().unwrap_or_else(|| data_dir.to_owned()).join(FILE),
+    };
+    read_or_make(&file).map_err(|what| KeyFault { file, what })
+}
+
+fn read_or_make(file: &Path) -> Result<[u8; BYTES], String> {
+    if let Some(folder) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| e.to_string())?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Ok(mut new) => {
+            let key: [u8; BYTES] = rand::rng().random();
+            let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            new.write_all(format!("{hex}\n").as_bytes()).and_then(|()| new.sync_all()).map_err(|e| e.to_string())?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let mut text = String::new();
+            std::fs::File::open(file).and_then(|mut f| f.read_to_string(&mut text)).map_err(|e| e.to_string())?;
+            parse(text.trim()).ok_or_else(|| format!("does not hold {} hexadecimal digits", 2 * BYTES))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse(hex: &str) -> Option<[u8; BYTES]> {
+    let mut key = [0; BYTES];
+    let digits = Some(hex).filter(|hex| hex.len() == 2 * BYTES && hex.is_ascii())?;
+    for (at, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(key)
+}

@@ -1,0 +1,159 @@
+//! Walks through a text as through XML, whether it is well-formed or not, and rewrites its contents only: every byte of
+//! its tags but attribute values stays.
+
+/// A piece of content, and where it stands.
+pub(super) struct Content<'t> {
+    /// Local names of the open elements, in lower case, outermost first.
+    pub(super) path: &'t [String],
+    /// Local name of the attribute whose value it is, in lower case.
+    pub(super) attribute: Option<&'t str>,
+    /// As it is written, references and all.
+    pub(super) text: &'t str,
+}
+
+/// Could it be XML, or something like it?
+pub(super) fn is_markup(text: &str) -> bool {
+    text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<')
+}
+
+/// Rewrites every piece of content: text, CDATA, comments, instructions, values of attributes.
+pub(super) fn rewrite(text: &str, mut content: impl FnMut(Content<'_>) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut path: Vec<String> = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (text, markup) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
+        if !text.is_empty() {
+            out.push_str(&content(Content { path: &path, attribute: None, text }));
+        }
+        let Some((opening, closing)) = bracket(markup) else {
+            rest = one_tag(markup, &mut path, &mut out, &mut content);
+            continue;
+        };
+        let inner = markup.get(opening.len()..).unwrap_or_default();
+        let (inner, after) = inner.split_once(closing).unwrap_or((inner, ""));
+        out.push_str(opening);
+        out.push_str(&content(Content { path: &path, attribute: None, text: inner }));
+        rest = after;
+        if markup.len() > opening.len() + inner.len() {
+            out.push_str(closing);
+        }
+    }
+    out
+}
+
+/// The brackets of what is not a tag.
+fn bracket(markup: &str) -> Option<(&'static str, &'static str)> {
+    let brackets = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?xml ", "?>"), ("<?", "?>")];
+    let found = brackets.into_iter().find(|(opening, _)| markup.starts_with(opening));
+    // Nothing of a declaration is content, but a tag it is not.
+    found.filter(|(opening, _)| *opening != "<?xml ")
+}
+
+/// One tag; returns what follows it.
+fn one_tag<'t>(
+    markup: &'t str,
+    path: &mut Vec<String>,
+    out: &mut String,
+    content: &mut impl FnMut(Content<'_>) -> String,
+) -> &'t str {
+    let Some(end) = tag_end(markup) else {
+        // It breaks off inside a tag, or was none.
+        let (first, rest) = markup.split_at(markup.char_indices().nth(1).map_or(markup.len(), |(at, _)| at));
+        out.push_str(first);
+        return rest;
+    };
+    let (tag, rest) = markup.split_at(end);
+    if tag.starts_with("</") {
+        path.pop();
+        out.push_str(tag);
+        return rest;
+    }
+    let is_element = !tag.starts_with("<?") && !tag.starts_with("<!");
+    let name_end = tag.find([' ', '\t', '\r', '\n', '/', '>']).unwrap_or(tag.len());
+    let (name, attributes) = tag.split_at(name_end);
+    if is_element {
+        path.push(local(name.trim_start_matches('<')));
+    }
+    out.push_str(name);
+    rewrite_attributes(attributes, is_element, |attribute, text| {
+        out.push_str(&match attribute {
+            Some(attribute) => content(Content { path, attribute: Some(attribute), text }),
+            None => text.to_owned(),
+        });
+    });
+    if is_element && tag.ends_with("/>") {
+        path.pop();
+    }
+    rest
+}
+
+/// Where a tag ends; a `>` inside quotes does not end it.
+fn tag_end(markup: &str) -> Option<usize> {
+    let mut quote = None;
+    for (at, byte) in markup.bytes().enumerate().skip(1) {
+        match (quote, byte) {
+            (Some(open), _) if open == byte => quote = None,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'>') => return Some(at + 1),
+            (None, b'<') => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Gives each value with its attribute's name, and all between them without.
+fn rewrite_attributes(text: &str, is_element: bool, mut give: impl FnMut(Option<&str>, &str)) {
+    let mut rest = text;
+    while let Some(open) = rest.find(['"', '\'']).filter(|_| is_element) {
+        let (before, quoted) = rest.split_at(open);
+        let (quote, quoted) = quoted.split_at(1);
+        let Some((value, after)) = quoted.split_once(quote) else { break };
+        give(None, before);
+        give(None, quote);
+        let name = before.trim_end().trim_end_matches('=').trim_end().rsplit([' ', '\t', '\r', '\n']).next();
+        let name = name.unwrap_or_default();
+        let is_declaration = name == "xmlns" || name.starts_with("xmlns:");
+        give((!is_declaration).then(|| local(name)).as_deref(), value);
+        give(None, quote);
+        rest = after;
+    }
+    give(None, rest);
+}
+
+fn local(name: &str) -> String {
+    name.rsplit(':').next().unwrap_or(name).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_content_is_rewritten_and_its_place_is_known() {
+        let text = "<?xml version='1.0'?>\n<a:A xmlns:a='urn:x' b = \"1>2\"><!-- c --><B/>t<![CDATA[<d>]]><C>e</C></a:A>";
+        let mut seen = Vec::new();
+        let same = rewrite(text, |content| {
+            seen.push((content.path.join("/"), content.attribute.map(str::to_owned), content.text.to_owned()));
+            content.text.to_owned()
+        });
+        assert_eq!(same, text);
+        let seen: Vec<_> =
+            seen.iter().map(|(path, attribute, text)| (path.as_str(), attribute.as_deref(), text.as_str())).collect();
+        assert_eq!(
+            seen,
+            [
+                ("", None, "\n"),
+                ("a", Some("b"), "1>2"),
+                ("a", None, " c "),
+                ("a", None, "t"),
+                ("a", None, "<d>"),
+                ("a/c", None, "e"),
+            ]
+        );
+        for broken in ["<a><b", "<a>1 < 2</a>", "</a></b>x", "<!-- x", "<a b='c", "<![CDATA[", "<"] {
+            assert_eq!(rewrite(broken, |content| content.text.to_owned()), broken);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Takes what is personal out of recorded traffic, so that it can be given away: card and box numbers, PINs, names and
+//! messages become pseudonyms of the same shape, the same one everywhere.
+//!
+//! First by name (`names`): what the named elements and parameters hold is replaced as a whole, and remembered. Then by
+//! value (`values`): what was remembered is replaced wherever else it stands, in any spelling (`spelling`) and inside
+//! base64 or hexadecimal (`wrapped`). The pseudonyms are a keyed permutation (`cipher`), so whoever has the key (`key`)
+//! gets back what was recorded, and a replay answers with it.
+
+mod cipher;
+mod key;
+mod markup;
+mod names;
+mod spelling;
+mod values;
+mod wrapped;
+
+use std::cell::RefCell;
+use std::sync::{PoisonError, RwLock};
+
+use serde_json::Value;
+
+pub use cipher::{Cipher, Direction};
+pub use key::{KeyFault, load_key};
+pub use names::Names;
+use values::Values;
+
+/// Hides and reveals, with one key.
+pub struct Redactor {
+    names: Names,
+    cipher: Cipher,
+    /// Long values seen anywhere, as they are and as pseudonyms.
+    real: RwLock<Values>,
+    pseudonyms: RwLock<Values>,
+}
+
+impl Redactor {
+    /// A redactor that knows no value yet.
+    pub fn new(names: Names, key: [u8; 32]) -> Self {
+        Self { names, cipher: Cipher::new(key), real: RwLock::default(), pseudonyms: RwLock::default() }
+    }
+
+    /// The name of the key.
+    pub fn key_id(&self) -> String {
+        self.cipher.id()
+    }
+
+    /// Begins with texts that belong together: what is short (a PIN) is replaced in these only.
+    pub fn pass(&self, direction: Direction) -> Pass<'_> {
+        Pass { redactor: self, direction, known: RefCell::default() }
+    }
+}
+
+/// Texts that belong together: first all of them are learned from, then each is rewritten.
+pub struct Pass<'r> {
+    redactor: &'r Redactor,
+    direction: Direction,
+    known: RefCell<Values>,
+}
+
+impl Pass<'_> {
+    /// Remembers what is personal by name in a text.
+    pub fn learn(&self, text: &str) {
+        if markup::is_markup(text) {
+            markup::rewrite(text, |content| {
+                if self.redactor.names.is_personal(content.path, content.attribute) {
+                    self.remember(content.text);
+                }
+                String::new()
+            });
+        }
+    }
+
+    /// The same, in a call or a reply of the JSON face.
+    pub fn learn_json(&self, json: &Value) {
+        walk(&mut Vec::new(), "", &mut json.clone(), &mut |path, key, text| {
+            if Names::is_personal_key(path, key) { self.remember(text) } else { self.learn(text) }
+        });
+    }
+
+    /// Remembers a value.
+    pub fn remember(&self, value: &str) {
+        if self.known.borrow_mut().add(value) {
+            let (same, other) = match self.direction {
+                Direction::Hide => (&self.redactor.real, &self.redactor.pseudonyms),
+                Direction::Reveal => (&self.redactor.pseudonyms, &self.redactor.real),
+            };
+            same.write().unwrap_or_else(PoisonError::into_inner).add(value);
+            let turned = values::whole(&self.redactor.cipher, self.direction, value);
+            other.write().unwrap_or_else(PoisonError::into_inner).add(&turned);
+        }
+    }
+
+    /// The text with everything replaced.
+    pub fn text(&self, text: &str) -> String {
+        if !markup::is_markup(text) {
+            return self.by_value(text);
+        }
+        let names = &self.redactor.names;
+        markup::rewrite(text, |content| {
+            if names.is_personal(content.path, content.attribute) {
+                self.whole(content.text)
+            } else if names.is_protocol(content.path) {
+                content.text.to_owned()
+            } else {
+                self.by_value(content.text)
+            }
+        })
+    }
+
+    /// A call or a reply of the JSON face with everything replaced.
+    pub fn json(&self, json: &Value) -> Value {
+        let mut json = json.clone();
+        walk(&mut Vec::new(), "", &mut json, &mut |path, key, text| {
+            *text = if Names::is_personal_key(path, key) { self.whole(text) } else { self.text(text) };
+        });
+        json
+    }
+
+    fn whole(&self, text: &str) -> String {
+        values::whole(&self.redactor.cipher, self.direction, text)
+    }
+
+    fn by_value(&self, text: &str) -> String {
+        let everywhere = match self.direction {
+            Direction::Hide => &self.redactor.real,
+            Direction::Reveal => &self.redactor.pseudonyms,
+        };
+        let everywhere = everywhere.read().unwrap_or_else(PoisonError::into_inner);
+        let here = self.known.borrow();
+        wrapped::replace(text, &|text| {
+            values::replace(&self.redactor.cipher, self.direction, &[&*here, &*everywhere], text)
+        })
+    }
+}
+
+/// Masks what is secret by name in a text, and tells whether there was anything.
+pub fn mask(names: &Names, mask: &str, text: &str) -> Option<String> {
+    let mut is_masked = false;
+    let masked = markup::is_markup(text).then(|| {
+        markup::rewrite(text, |content| {
+            if names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty() {
+                is_masked = true;
+                return mask.to_owned();
+            }
+            content.text.to_owned()
+        })
+    });
+    masked.filter(|_| is_masked)
+}
+
+/// Calls for every text, with the keys around it and its own; items of an array have the key of the array.
+fn walk<'j>(path: &mut Vec<&'j str>, key: &'j str, json: &'j mut Value, take: &mut dyn FnMut(&[&str], &str, &mut String)) {
+    match json {
+        Value::String(text) => take(path, key, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(path, key, item, take)),
+        Value::Object(map) => {
+            path.push(key);
+            for (key, value) in map.iter_mut() {
+                walk(path, key, value, take);
+            }
+            path.pop();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

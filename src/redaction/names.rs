@@ -1,0 +1,89 @@
+//! What is personal by its name: the elements that the bindings fill with cards, boxes, PINs and messages, whatever an
+//! operator's WSDL calls them; parameters of the JSON face; and names that people have given such things everywhere.
+
+use std::collections::HashSet;
+
+use crate::contract::{BoundField, Contract, Slot};
+
+/// Parameters and results whose values are personal.
+const PERSONAL: [&str; 5] = ["smartcard_ca_id", "existing_smartcard_ca_id", "stb_ca_id", "ca_pin", "message"];
+/// Keys of the JSON face, besides: people, and what leads to them.
+const KEYS: [&str; 4] = ["person_name", "username", "email", "serial_number"];
+/// Objects of the JSON face of which every text is personal.
+const OBJECTS: [&str; 2] = ["subscription_identifier", "smartcard_identifier"];
+/// What is secret, beyond personal: it is not even kept in the store. The second comes with WS-Security.
+const SECRET: [&str; 2] = ["ca_pin", "password"];
+/// The object of the JSON face whose `message` is our own words.
+const STATUS: &str = "status";
+
+/// Names of what is personal.
+pub struct Names {
+    elements: HashSet<String>,
+    secret_elements: HashSet<String>,
+    /// The ends of the paths of status codes and reference numbers: never replaced.
+    protocol: Vec<Vec<String>>,
+    /// The ends of the paths of what only shares its name with something personal.
+    impersonal: Vec<Vec<String>>,
+}
+
+impl Names {
+    /// The names of a contract, and further elements or attributes by their local names.
+    pub fn of(contract: &Contract, further: &[String]) -> Self {
+        let mut names = Self {
+            elements: further.iter().map(|name| name.to_lowercase()).collect(),
+            secret_elements: SECRET.iter().map(|name| (*name).to_owned()).collect(),
+            protocol: Vec::new(),
+            impersonal: Vec::new(),
+        };
+        for operation in contract.operations() {
+            for field in operation.input_fields.iter().chain(&operation.output_fields) {
+                names.take(field);
+            }
+        }
+        names
+    }
+
+    fn take(&mut self, field: &BoundField) {
+        let path = || -> Vec<String> {
+            field.path.split('/').map(|name| name.trim_start_matches('@').to_lowercase()).collect()
+        };
+        let path_ends = match &field.slot {
+            Slot::Field(name) if PERSONAL.contains(&name.as_str()) => {
+                let element = path().pop();
+                if SECRET.contains(&name.as_str()) {
+                    self.secret_elements.extend(element.clone());
+                }
+                self.elements.extend(element);
+                return;
+            }
+            Slot::Status | Slot::Reference => &mut self.protocol,
+            Slot::Message => &mut self.impersonal,
+            Slot::Field(_) | Slot::Constant(_) | Slot::Fixed(_) => return,
+        };
+        if !path_ends.contains(&path()) {
+            path_ends.push(path());
+        }
+    }
+
+    /// Is it inside a personal element, or the value of a personal attribute?
+    pub(super) fn is_personal(&self, path: &[String], attribute: Option<&str>) -> bool {
+        let is_named = path.iter().map(String::as_str).chain(attribute).any(|name| self.elements.contains(name));
+        is_named && !self.impersonal.iter().any(|end| path.ends_with(end))
+    }
+
+    /// Is it inside a secret element, or the value of a secret attribute?
+    pub(super) fn is_secret(&self, path: &[String], attribute: Option<&str>) -> bool {
+        path.iter().map(String::as_str).chain(attribute).any(|name| self.secret_elements.contains(name))
+    }
+
+    /// Is it a status code or a reference number?
+    pub(super) fn is_protocol(&self, path: &[String]) -> bool {
+        self.protocol.iter().any(|end| path.ends_with(end))
+    }
+
+    /// Is the text under this key of the JSON face personal? `path` is the keys of the objects around it.
+    pub(super) fn is_personal_key(path: &[&str], key: &str) -> bool {
+        let is_named = PERSONAL.contains(&key) || KEYS.contains(&key);
+        (is_named && path.last() != Some(&STATUS)) || path.iter().any(|object| OBJECTS.contains(object))
+    }
+}

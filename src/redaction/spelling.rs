@@ -1,0 +1,108 @@
+//! A character and how it is spelled: raw, as a reference of XML, as an escape of JSON, or percent-encoded. Texts inside
+//! texts mix these, so all of them are understood everywhere.
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// Bytes of the longest reference.
+const LONGEST_REFERENCE: usize = 12;
+
+/// A character and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) char: char,
+}
+
+/// The characters of a text.
+pub(super) fn units(text: &str) -> impl Iterator<Item = Unit> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(start..)?;
+        let raw = rest.chars().next()?;
+        let (char, length) = match raw {
+            '&' => reference(rest),
+            '\\' => escape(rest),
+            '%' => percent(rest),
+            _ => None,
+        }
+        .unwrap_or((raw, raw.len_utf8()));
+        let unit = Unit { start, end: start + length, char };
+        start = unit.end;
+        Some(unit)
+    })
+}
+
+/// The text with other characters; those that stay keep their spelling.
+pub(super) fn respell(text: &str, mut replacement: impl FnMut(char) -> char) -> String {
+    let mut out = String::with_capacity(text.len());
+    for Unit { start, end, char } in units(text) {
+        let new = replacement(char);
+        let spelling = text.get(start..end).unwrap_or_default();
+        if new == char {
+            out.push_str(spelling);
+        } else if spelling.starts_with('%') {
+            out.extend(utf8_percent_encode(new.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC));
+        } else {
+            out.push(new);
+        }
+    }
+    out
+}
+
+/// `&#65;`, `&#x41;`, `&amp;` and the other four.
+fn reference(text: &str) -> Option<(char, usize)> {
+    let end = text.bytes().take(LONGEST_REFERENCE).position(|b| b == b';')?;
+    let name = text.get(1..end)?;
+    let char = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix('x') {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+    };
+    Some((char, end + 1))
+}
+
+/// `\u0041`.
+fn escape(text: &str) -> Option<(char, usize)> {
+    let hex = text.strip_prefix("\\u")?.get(..4)?;
+    Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, 6))
+}
+
+/// `%41`, `%C3%A9`.
+fn percent(text: &str) -> Option<(char, usize)> {
+    let first = u8::from_str_radix(text.get(1..3)?, 16).ok()?;
+    let bytes = match first {
+        0..=0x7F => 1,
+        0xC0..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF7 => 4,
+        _ => return None,
+    };
+    let encoded = text.get(..3 * bytes).filter(|encoded| encoded.bytes().step_by(3).all(|b| b == b'%'))?;
+    let decoded = percent_decode_str(encoded).decode_utf8().ok()?;
+    let mut chars = decoded.chars();
+    chars.next().filter(|_| chars.next().is_none()).map(|char| (char, 3 * bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_read_and_kept() {
+        let text = "a&#98;&amp;\\u0063%64%C3%A9&nbsp;%zz\\n%";
+        assert_eq!(units(text).map(|unit| unit.char).collect::<String>(), "ab&cdé&nbsp;%zz\\n%");
+        assert_eq!(respell(text, |c| c), text);
+        assert_eq!(respell("&#98;%64%C3%A9b", |c| if c == 'b' { 'x' } else { 'ü' }), "x%C3%BC%C3%BCx");
+    }
+}

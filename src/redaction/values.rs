@@ -1,0 +1,192 @@
+//! The values to be replaced wherever they stand, and how a text is searched for all of them at once.
+//!
+//! A text is read as tokens, runs of digits and runs of letters; a value is a sequence of tokens, whatever stands between
+//! them. So the cost of a search is that of the text, however many values are known, and a value is found in any spelling:
+//! raw, as references of XML, as escapes of JSON, percent-encoded. A value is not found inside a longer token, unless it
+//! is long itself: a PIN inside a card number is no PIN.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::cipher::{Cipher, Direction};
+use super::spelling::{Unit, respell, units};
+
+/// Characters from which on a value is found inside longer tokens, and in texts that do not belong to where it was seen.
+const LONG: usize = 8;
+/// Runs of so many digits are card numbers, whoever says so: 11, or 12 as printed with the check digit (facts.md 4.2).
+const CARD_DIGITS: std::ops::RangeInclusive<usize> = 11..=12;
+
+/// Values, by their first token.
+#[derive(Default)]
+pub(super) struct Values {
+    phrases: HashMap<String, Vec<Vec<String>>>,
+    /// Long values of one token, by their number of characters.
+    long: BTreeMap<usize, HashSet<String>>,
+}
+
+/// A run of digits or of letters.
+struct Token {
+    start: usize,
+    end: usize,
+    /// ASCII letters in lower case.
+    text: String,
+}
+
+impl Values {
+    /// Adds a value, unless it is too short to be told from others like it: `OK` or `12`. Returns whether it is long.
+    pub(super) fn add(&mut self, value: &str) -> bool {
+        let mut phrase = Vec::new();
+        let mut at = 0;
+        while let Some(token) = token(value, at) {
+            at = token.end;
+            phrase.push(token.text);
+        }
+        let length: usize = phrase.iter().map(|token| token.chars().count()).sum();
+        let has_letters = phrase.iter().any(|token| !token.starts_with(|c: char| c.is_numeric()));
+        if length < if has_letters { 3 } else { 4 } {
+            return false;
+        }
+        if let ([single], true) = (phrase.as_slice(), length >= LONG) {
+            self.long.entry(length).or_default().insert(single.clone());
+        }
+        let Some(first) = phrase.first() else { return false };
+        let known = self.phrases.entry(first.clone()).or_default();
+        if !known.contains(&phrase) {
+            known.push(phrase);
+            // The longest first.
+            known.sort_by_key(|phrase| std::cmp::Reverse(phrase.len()));
+        }
+        length >= LONG
+    }
+
+    /// Where the longest value that begins with this token ends.
+    fn phrase_end(&self, text: &str, first: &Token) -> Option<usize> {
+        self.phrases.get(&first.text)?.iter().find_map(|phrase| {
+            let mut end = first.end;
+            for expected in phrase.iter().skip(1) {
+                let next = token(text, end).filter(|next| next.text == *expected)?;
+                end = next.end;
+            }
+            Some(end)
+        })
+    }
+
+    /// Where in a token a long value stands, in characters.
+    fn inside(&self, token: &str) -> Option<(usize, usize)> {
+        let chars: Vec<(usize, char)> = token.char_indices().collect();
+        self.long.iter().rev().find_map(|(length, values)| {
+            (0..(chars.len() + 1).saturating_sub(*length)).find_map(|from| {
+                let start = chars.get(from)?.0;
+                let end = chars.get(from + length).map_or(token.len(), |(at, _)| *at);
+                values.contains(token.get(start..end)?).then_some((from, from + length))
+            })
+        })
+    }
+}
+
+/// Replaces all that the values name, and whatever looks like a card number.
+pub(super) fn replace(cipher: &Cipher, direction: Direction, sets: &[&Values], text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    while let Some(token) = token(text, done) {
+        out.push_str(text.get(done..token.start).unwrap_or_default());
+        let phrase_end = sets.iter().filter_map(|values| values.phrase_end(text, &token)).max();
+        let is_card = CARD_DIGITS.contains(&token.text.len()) && token.text.bytes().all(|b| b.is_ascii_digit());
+        let end = phrase_end.or(is_card.then_some(token.end));
+        let found = text.get(token.start..end.unwrap_or(token.end)).unwrap_or_default();
+        match (end, sets.iter().find_map(|values| values.inside(&token.text))) {
+            (Some(_), _) => out.push_str(&whole(cipher, direction, found)),
+            (None, Some((from, to))) => {
+                let at = |n: usize| units(found).nth(n).map_or(found.len(), |unit| unit.start);
+                let (from, to) = (at(from), at(to));
+                out.push_str(found.get(..from).unwrap_or_default());
+                out.push_str(&whole(cipher, direction, found.get(from..to).unwrap_or_default()));
+                // What follows may hold another one.
+                done = token.start + to;
+                continue;
+            }
+            (None, None) => out.push_str(found),
+        }
+        done = end.unwrap_or(token.end);
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+/// Replaces a text that is one value as a whole.
+pub(super) fn whole(cipher: &Cipher, direction: Direction, text: &str) -> String {
+    let chars: Vec<char> = units(text).map(|unit| unit.char).filter(|c| c.is_alphanumeric()).collect();
+    let mut replaced = cipher.apply(direction, &chars).into_iter();
+    respell(text, |c| if c.is_alphanumeric() { replaced.next().unwrap_or(c) } else { c })
+}
+
+/// The next token from a place on.
+fn token(text: &str, from: usize) -> Option<Token> {
+    let mut found: Option<(Token, bool)> = None;
+    for Unit { start, end, char } in units(text.get(from..)?) {
+        let (start, end) = (from + start, from + end);
+        match &mut found {
+            None if char.is_alphanumeric() => {
+                let token = Token { start, end, text: char.to_ascii_lowercase().to_string() };
+                found = Some((token, char.is_numeric()));
+            }
+            None => {}
+            Some((token, is_numeric)) if char.is_alphanumeric() && char.is_numeric() == *is_numeric => {
+                token.text.push(char.to_ascii_lowercase());
+                token.end = end;
+            }
+            Some(_) => break,
+        }
+    }
+    found.map(|(token, _)| token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hide(values: &[&str], text: &str) -> String {
+        let mut known = Values::default();
+        values.iter().for_each(|value| drop(known.add(value)));
+        replace(&Cipher::new([3; 32]), Direction::Hide, &[&known], text)
+    }
+
+    fn pseudonym(value: &str) -> String {
+        whole(&Cipher::new([3; 32]), Direction::Hide, value)
+    }
+
+    #[test]
+    fn a_value_is_found_in_any_spelling_and_not_inside_another() {
+        let p = pseudonym("1212");
+        assert_eq!(hide(&["1212"], "1212 x1212y 01212 12121 '1212'"), format!("{p} x{p}y 01212 12121 '{p}'"));
+        assert_eq!(hide(&["1212"], "&#49;2&#x31;&#050; \\u0031212 %31212"), format!("{p} {p} {p}"));
+        let name = pseudonym("Jo Smith");
+        assert_eq!(hide(&["Jo Smith"], "jo smith? JO&#32;SMITH, Jo%20Smith; Jo"), {
+            let (a, b) = name.split_once(' ').unwrap();
+            let (lower, upper) = (name.to_lowercase(), name.to_uppercase().replace(' ', "&#32;"));
+            format!("{lower}? {upper}, {a}%20{b}; Jo")
+        });
+        assert_eq!(hide(&["OK", "12"], "OK 12"), "OK 12");
+    }
+
+    #[test]
+    fn long_values_are_found_inside_others_and_cards_without_being_known() {
+        let p = pseudonym("01450253313");
+        assert_eq!(hide(&["01450253313"], "00001450253313999"), format!("000{p}999"));
+        assert_eq!(hide(&[], "card 01450253313."), format!("card {p}."));
+        assert_eq!(hide(&[], "014502533130"), pseudonym("014502533130"));
+        assert_eq!(hide(&["THMOD001-10002"], "box thmod001-10002"), format!("box {}", pseudonym("thmod001-10002")));
+    }
+
+    #[test]
+    fn it_is_undone() {
+        let (cipher, text) = (Cipher::new([3; 32]), "pin 1212, card &#48;1450253313 of Jo Smith; 9990145025331377");
+        let (mut real, mut pseudonyms) = (Values::default(), Values::default());
+        for value in ["1212", "01450253313", "Jo Smith"] {
+            real.add(value);
+            pseudonyms.add(&pseudonym(value));
+        }
+        let hidden = replace(&cipher, Direction::Hide, &[&real], text);
+        let shown = replace(&cipher, Direction::Reveal, &[&pseudonyms], &hidden);
+        assert_eq!(shown, text.replace("&#48;", "0"));
+    }
+}
