@@ -24,6 +24,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod contract;
+pub mod fixtures;
 pub mod http;
 pub mod processor;
 pub mod redaction;

@@ -5,7 +5,7 @@
 use super::axis::{self, AxisFault};
 use super::charset::{self, Decoded};
 use super::envelope::{self, Opened};
-use super::{decode, multipart, result};
+use super::{decode, result, texts};
 use crate::contract::{Contract, Operation, Verdict};
 use crate::request::{Failure, Fields, failure};
 use crate::upstream::HttpAnswer;
@@ -101,11 +101,7 @@ pub fn text_of_partial(body: &[u8], content_type: Option<&str>) -> String {
 /// The text of the body, and that of the message in it, which differ where the answer has several parts.
 fn texts_of(answer: &HttpAnswer) -> (Decoded, Option<Decoded>) {
     let content_type = answer.content_type.as_deref();
-    let root = content_type
-        .filter(|value| multipart::is_multipart(value))
-        .and_then(|value| multipart::root_part(value, &answer.body));
-    let message = root.map(|part| charset::decode(part.body, part.content_type.as_deref()));
-    (charset::decode(&answer.body, content_type), message)
+    (charset::decode(&answer.body, content_type), texts::root_of_parts(&answer.body, content_type))
 }
 
 fn soap_meaning(

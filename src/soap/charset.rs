@@ -1,4 +1,4 @@
-//! Turns the bytes of an answer into text: by byte order mark, else by the charset of Content-Type, else by the XML
+//! Turns the bytes of a message into text, and back: by byte order mark, else by the charset of Content-Type, else by the XML
 //! declaration, else UTF-8 (RFC 7303 section 3; XML 1.0 appendix F).
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -14,7 +14,30 @@ pub(super) struct Decoded {
 
 /// Decodes a body.
 pub(super) fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
-    let (encoding, is_known) = match Encoding::for_bom(body) {
+    let (encoding, is_known) = encoding_of(body, content_type);
+    let (text, had_errors) = encoding.decode_with_bom_removal(body);
+    Decoded { text: text.into_owned(), is_faithful: is_known && !had_errors }
+}
+
+/// Writes a text in the charset that a body has, with its byte order mark. What the charset cannot carry becomes a
+/// reference.
+pub(super) fn encode_like(text: &str, body: &[u8], content_type: Option<&str>) -> Vec<u8> {
+    let (encoding, _) = encoding_of(body, content_type);
+    let mark_length = Encoding::for_bom(body).map_or(0, |(_, length)| length);
+    let mut bytes = body.get(..mark_length).unwrap_or_default().to_vec();
+    if encoding == UTF_16LE {
+        bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    } else if encoding == UTF_16BE {
+        bytes.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+    } else {
+        bytes.extend_from_slice(&encoding.encode(text).0);
+    }
+    bytes
+}
+
+/// The charset of a body, and whether the one that it names is known.
+fn encoding_of(body: &[u8], content_type: Option<&str>) -> (&'static Encoding, bool) {
+    match Encoding::for_bom(body) {
         Some((encoding, _)) => (encoding, true),
         None => match content_type.and_then(charset_parameter).or_else(|| declared(body)) {
             Some(label) => {
@@ -23,9 +46,7 @@ pub(super) fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
             }
             None => (without_mark(body), true),
         },
-    };
-    let (text, had_errors) = encoding.decode_with_bom_removal(body);
-    Decoded { text: text.into_owned(), is_faithful: is_known && !had_errors }
+    }
 }
 
 /// The parameter `charset` of a media type.
@@ -85,8 +106,11 @@ mod tests {
         );
         assert!(!decode(&latin(""), None).is_faithful);
         assert!(!decode(b"<a/>", Some("text/xml; charset=klingon")).is_faithful);
+        let latin_1 = Some("text/xml; charset=iso-8859-1");
+        assert_eq!(encode_like("<a>éж</a>", b"<a/>", latin_1), b"<a>\xE9&#1078;</a>");
         let utf_16: Vec<u8> = "\u{FEFF}<a>é</a>".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(decode(&utf_16, header).text, "<a>é</a>");
+        assert_eq!(encode_like("<a>é</a>", &utf_16, None), utf_16);
         assert_eq!(decode(utf_16.get(2..).unwrap(), None).text, "<a>é</a>");
         assert_eq!(decode("\u{FEFF}<a>é</a>".as_bytes(), header).text, "<a>é</a>");
     }

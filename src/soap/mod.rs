@@ -8,4 +8,5 @@ pub mod encode;
 pub mod envelope;
 mod multipart;
 pub mod result;
+pub mod texts;
 pub mod validate;

@@ -1,47 +1,58 @@
-//! Finds the root part of a `multipart/related` answer (RFC 2387; SOAP with Attachments, MTOM).
+//! Takes a `multipart/related` message apart (RFC 2387; SOAP with Attachments, MTOM).
+
+use std::ops::Range;
 
 use super::charset::parameter;
 
-/// The root part: its Content-Type and its bytes.
-pub(super) struct RootPart<'b> {
+/// One part, and where it stands in the message.
+pub(super) struct Part {
+    /// Content-Type.
     pub(super) content_type: Option<String>,
-    pub(super) body: &'b [u8],
+    /// Content-ID, with its angle brackets.
+    pub(super) content_id: Option<String>,
+    /// Its content.
+    pub(super) body: Range<usize>,
 }
 
-/// Is it a multipart answer at all?
+/// Is it a multipart message at all?
 pub(super) fn is_multipart(content_type: &str) -> bool {
     content_type.trim_start().get(..17).is_some_and(|start| start.eq_ignore_ascii_case("multipart/related"))
 }
 
-/// The part named by `start`, else the first one. `None` when the parts cannot be told apart or the end is missing.
-pub(super) fn root_part<'b>(content_type: &str, body: &'b [u8]) -> Option<RootPart<'b>> {
+/// The parts, and which of them is the root: the one named by `start`, else the first one. `None` when the parts cannot
+/// be told apart or the end is missing.
+pub(super) fn parts(content_type: &str, body: &[u8]) -> Option<(Vec<Part>, usize)> {
     let delimiter = format!("--{}", parameter(content_type, "boundary")?);
     let start = parameter(content_type, "start");
-    let mut rest = after(body, delimiter.as_bytes())?;
-    let mut first = None;
-    while !rest.starts_with(b"--") {
-        let content = after(rest, b"\n")?;
-        let end = find(content, [b"\n", delimiter.as_bytes()].concat().as_slice())?;
-        let part = content.get(..end)?;
-        rest = content.get(end + 1 + delimiter.len()..)?;
-        let (headers, body) = split_headers(part.strip_suffix(b"\r").unwrap_or(part))?;
-        let root = RootPart { content_type: header(&headers, "content-type"), body };
-        if start.is_some() && header(&headers, "content-id") == start {
-            return Some(root);
-        }
-        first = first.or(Some(root));
+    let line_end_and_delimiter = [b"\n", delimiter.as_bytes()].concat();
+    let mut parts: Vec<Part> = Vec::new();
+    let mut at = find(body, delimiter.as_bytes())? + delimiter.len();
+    while !body.get(at..)?.starts_with(b"--") {
+        at += find(body.get(at..)?, b"\n")? + 1;
+        let end = find(body.get(at..)?, &line_end_and_delimiter)?;
+        let part = body.get(at..at + end)?;
+        let part = part.strip_suffix(b"\r").unwrap_or(part);
+        let (headers, skipped) = split_headers(part)?;
+        parts.push(Part {
+            content_type: header(&headers, "content-type"),
+            content_id: header(&headers, "content-id"),
+            body: at + skipped..at + part.len(),
+        });
+        at += end + line_end_and_delimiter.len();
     }
-    first
+    let named = start.and_then(|start| parts.iter().position(|part| part.content_id.as_ref() == Some(&start)));
+    (!parts.is_empty()).then(|| (parts, named.unwrap_or(0)))
 }
 
-fn split_headers(part: &[u8]) -> Option<(String, &[u8])> {
+/// The headers, and how many bytes they and the empty line take.
+fn split_headers(part: &[u8]) -> Option<(String, usize)> {
     let (end, skip) = match (find(part, b"\r\n\r\n"), find(part, b"\n\n")) {
         (Some(crlf), Some(lf)) if lf < crlf => (lf, 2),
         (Some(crlf), _) => (crlf, 4),
         (None, Some(lf)) => (lf, 2),
         (None, None) => return None,
     };
-    Some((String::from_utf8_lossy(part.get(..end)?).into_owned(), part.get(end + skip..)?))
+    Some((String::from_utf8_lossy(part.get(..end)?).into_owned(), end + skip))
 }
 
 fn header(headers: &str, name: &str) -> Option<String> {
@@ -49,10 +60,6 @@ fn header(headers: &str, name: &str) -> Option<String> {
         let (key, value) = line.split_once(':')?;
         key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
     })
-}
-
-fn after<'b>(haystack: &'b [u8], needle: &[u8]) -> Option<&'b [u8]> {
-    haystack.get(find(haystack, needle)? + needle.len()..)
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
@@ -67,9 +74,11 @@ mod tests {
 
     #[test]
     fn takes_the_named_part_else_the_first() {
-        let root = root_part("multipart/related; boundary=\"b\"; start=\"<0>\"", BODY).unwrap();
-        assert_eq!((root.body, root.content_type.as_deref()), (&b"<a>\r\n</a>"[..], Some("text/xml; charset=utf-8")));
-        assert_eq!(root_part("multipart/related; boundary=b", BODY).unwrap().body, b"\x89PNG");
-        assert!(root_part("multipart/related; boundary=b", &BODY[..80]).is_none());
+        let (all, root) = parts("multipart/related; boundary=\"b\"; start=\"<0>\"", BODY).unwrap();
+        let bodies: Vec<_> = all.iter().map(|part| BODY.get(part.body.clone()).unwrap()).collect();
+        assert_eq!((bodies, root), (vec![&b"\x89PNG"[..], b"<a>\r\n</a>"], 1));
+        assert_eq!(all[1].content_type.as_deref(), Some("text/xml; charset=utf-8"));
+        assert_eq!(parts("multipart/related; boundary=b", BODY).unwrap().1, 0);
+        assert!(parts("multipart/related; boundary=b", &BODY[..80]).is_none());
     }
 }

@@ -1,0 +1,72 @@
+//! The texts in a message's body: one, or one in each part of a `multipart/related` message.
+
+use super::charset::{self, Decoded};
+use super::multipart;
+
+/// A message taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts<'b> {
+    /// The SOAP message; `None` if its bytes are not in its charset.
+    pub root: Option<String>,
+    /// What comes with it: its Content-ID, and its bytes.
+    pub attachments: Vec<(Option<String>, &'b [u8])>,
+}
+
+/// Takes a message apart.
+pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
+    let faithful = |decoded: Decoded| decoded.is_faithful.then_some(decoded.text);
+    let Some((parts, root)) = split(body, content_type) else {
+        return Parts { root: faithful(charset::decode(body, content_type)), attachments: Vec::new() };
+    };
+    let bytes = |part: &multipart::Part| body.get(part.body.clone()).unwrap_or_default();
+    let mut attachments = Vec::new();
+    let mut text = None;
+    for (index, part) in parts.into_iter().enumerate() {
+        if index == root {
+            text = faithful(charset::decode(bytes(&part), part.content_type.as_deref()));
+        } else {
+            attachments.push((part.content_id.clone(), bytes(&part)));
+        }
+    }
+    Parts { root: text, attachments }
+}
+
+/// The text of the SOAP message, if the body has several parts.
+pub(super) fn root_of_parts(body: &[u8], content_type: Option<&str>) -> Option<Decoded> {
+    let (parts, root) = split(body, content_type)?;
+    let part = parts.get(root)?;
+    Some(charset::decode(body.get(part.body.clone())?, part.content_type.as_deref()))
+}
+
+/// The body with every text in it rewritten, each in its own charset; what stays the same keeps its bytes.
+pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(&str) -> String) -> Vec<u8> {
+    let Some((parts, _)) = split(body, content_type) else { return one(body, content_type, &mut rewrite) };
+    let mut out = Vec::with_capacity(body.len());
+    let mut done = 0;
+    for part in parts {
+        // What is between the parts are their headers, which may name things too.
+        out.extend(one(body.get(done..part.body.start).unwrap_or_default(), None, &mut rewrite));
+        done = part.body.end;
+        out.extend(one(body.get(part.body).unwrap_or_default(), part.content_type.as_deref(), &mut rewrite));
+    }
+    out.extend(one(body.get(done..).unwrap_or_default(), None, &mut rewrite));
+    out
+}
+
+fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
+    let decoded = charset::decode(body, content_type);
+    if decoded.is_faithful {
+        let rewritten = rewrite(&decoded.text);
+        let is_same = rewritten == decoded.text;
+        return if is_same { body.to_vec() } else { charset::encode_like(&rewritten, body, content_type) };
+    }
+    // Bytes of any kind, one character each.
+    let text: String = body.iter().map(|byte| char::from(*byte)).collect();
+    let bytes: Result<Vec<u8>, _> = rewrite(&text).chars().map(u8::try_from).collect();
+    bytes.unwrap_or_else(|_| body.to_vec())
+}
+
+fn split(body: &[u8], content_type: Option<&str>) -> Option<(Vec<multipart::Part>, usize)> {
+    let content_type = content_type.filter(|value| multipart::is_multipart(value))?;
+    multipart::parts(content_type, body)
+}
