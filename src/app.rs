@@ -5,24 +5,22 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::{Role, Unit, User, hash_password};
 use crate::api::{Dates, Rates, Sessions};
 use crate::catalogue::{self, EntryKind};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigFault, FileFault, StoreSection, Upstream, UpstreamTarget};
+use crate::config::{Config, ConfigFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
 use crate::http;
 use crate::processor::Processor;
 use crate::request::random_hex;
 use crate::retention;
 use crate::shutdown::Shutdown;
-use crate::simulator::Simulator;
 use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::tls;
-use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
+use crate::upstream::Transport;
 
 /// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds.
 const PASSWORD_CHECKS: usize = 2;
@@ -100,21 +98,17 @@ pub fn open_store(config: &StoreSection, migrate: bool) -> Result<Arc<dyn Store>
 }
 
 impl App {
-    /// Builds the application around a store and a contract; `base_urls` is where Conax is.
-    ///
-    /// # Errors
-    /// A certificate or key that cannot be used.
+    /// Builds the application around a store, a contract and a way to Conax.
     pub fn new(
         config: Config,
-        base_urls: &[String],
+        transport: Arc<dyn Transport>,
         store: Arc<dyn Store>,
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, StartError> {
-        let transport = upstream(base_urls, &config.upstream).map_err(|e| StartError(vec![e.to_string()]))?;
+    ) -> Self {
         let processor =
-            Processor::new(&config, Arc::clone(&store), Arc::new(transport), Arc::clone(&contract), Arc::clone(&clock));
-        Ok(Self {
+            Processor::new(&config, Arc::clone(&store), transport, Arc::clone(&contract), Arc::clone(&clock));
+        Self {
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
@@ -125,7 +119,7 @@ impl App {
             store,
             contract,
             clock,
-        })
+        }
     }
 
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
@@ -158,20 +152,6 @@ impl App {
     }
 }
 
-/// The way to Conax, by whichever base URL can be reached.
-fn upstream(base_urls: &[String], config: &Upstream) -> Result<FailOver, FileFault> {
-    let rule = BreakerRule {
-        failures: config.breaker_failures,
-        max_pause: config.breaker_pause_s,
-        probe_time: config.answer_timeout_s * 2,
-    };
-    let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
-    for base_url in base_urls {
-        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config)?)));
-    }
-    Ok(FailOver::new(nodes, rule))
-}
-
 /// The server's TLS, where configured.
 ///
 /// # Errors
@@ -184,27 +164,6 @@ pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
         }
         _ => Ok(None),
     }
-}
-
-/// Where Conax is: the configured URLs, or a simulator that is started here and serves until `shutdown`; its task.
-///
-/// # Errors
-/// The simulator's address is not free.
-pub async fn start_upstream(
-    config: &Config,
-    contract: &Arc<Contract>,
-    clock: &Arc<dyn Clock>,
-    shutdown: Shutdown,
-) -> Result<(Vec<String>, Option<JoinHandle<()>>), StartError> {
-    if let UpstreamTarget::Urls(urls) = &config.upstream.url {
-        return Ok((urls.clone(), None));
-    }
-    let failed = |e: std::io::Error| StartError(vec![format!("simulator.listen {}: {e}", config.simulator.listen)]);
-    let listener = TcpListener::bind(config.simulator.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let simulator = Simulator::new(config.simulator.clone(), Arc::clone(contract), Arc::clone(clock));
-    let serving = tokio::spawn(simulator.serve(listener, shutdown));
-    Ok((vec![format!("http://{address}{}", contract.base_path())], Some(serving)))
 }
 
 /// Makes the first user where there is none.

@@ -13,6 +13,8 @@
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan, and fault text as Apache Axis words it.
 //! - [`upstream`]: the way to Conax, and how far the bytes got.
+//! - [`fixtures`]: recorded traffic; recording and replaying are upstreams too. [`redaction`] takes out what is personal,
+//!   and [`transport`] opens the way that the configuration names.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
 //! - [`xml`]: a strict reader, a tree and a writer, for all of them.
 
@@ -36,5 +38,6 @@ pub mod soap;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
+pub mod transport;
 pub mod upstream;
 pub mod xml;

@@ -35,6 +35,7 @@ pub async fn call(
 ) -> Result<Data, ApiError> {
     let now = app.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, kind), &params, now));
+    let given = params.to_json(kind.secret());
     let mut draft = Draft::begin(app, family, kind, params)?;
     take_parameters(&mut draft).await?;
     draft.params.finish()?;
@@ -46,7 +47,7 @@ pub async fn call(
         None => rendered(app, &draft)?,
         Some(_) => (None, None),
     };
-    let request = Arc::new(new_request(session, draft, body, now));
+    let request = Arc::new(new_request(session, draft, given, body, now));
     let submitted = app.processor.submit(Acceptance { request, render, lease: false, key }).await?;
     match submitted {
         Some(record) => data(&Record::new(&record, app.dates)),
@@ -88,7 +89,13 @@ fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError>
     Ok(())
 }
 
-fn new_request(session: &Session, draft: Draft<'_>, body: Option<Body>, now: DateTime<Utc>) -> NewRequest {
+fn new_request(
+    session: &Session,
+    draft: Draft<'_>,
+    call: String,
+    body: Option<Body>,
+    now: DateTime<Utc>,
+) -> NewRequest {
     NewRequest {
         id: RecordId::new(now),
         family: draft.family,
@@ -104,6 +111,7 @@ fn new_request(session: &Session, draft: Draft<'_>, body: Option<Body>, now: Dat
         subscription: draft.subscription.map(|s| json!({ s.field: s.value }).to_string()),
         cards: draft.cards,
         boxes: draft.boxes,
+        call: Some(call),
         body,
         refusal: draft.refusal,
         created_by: session.user.clone(),

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::request::Secret;
 use crate::xml::is_xml_char;
 
 /// The parameters of a call, or of an object inside it.
@@ -133,6 +134,15 @@ impl Params {
             Some(number) => Ok(Some(number)),
             None => Err(wrong_type(self.place_of(name), name, "a whole number", &value)),
         }
+    }
+
+    /// What was not taken yet, as JSON, with one text masked.
+    pub fn to_json(&self, masked: Option<&str>) -> String {
+        let mut values = self.values.clone();
+        if let Some(value) = masked.and_then(|name| values.get_mut(name)) {
+            *value = Value::String(Secret::mask());
+        }
+        Value::Object(values).to_string()
     }
 
     /// What was not taken yet, in an order that does not depend on the client's.

@@ -146,7 +146,7 @@ async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
 }
 
 fn attempt_in_words(attempt: &Attempt, request: &ProvisioningRequest, dates: Dates) -> String {
-    let Attempt { attempt, started_at, duration_ms, sent, http_status, error, response } = attempt;
+    let Attempt { attempt, started_at, duration_ms, sent, http_status, error, response, .. } = attempt;
     let status = http_status.map_or("no HTTP status".to_owned(), |s| format!("HTTP {s}"));
     let error = error.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
     let body = request.asked.body.as_ref().filter(|_| *sent).map(|body| &body.shown);

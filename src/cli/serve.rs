@@ -10,10 +10,11 @@ use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, UpstreamTarget};
+use crate::config::{Config, UpstreamSource};
 use crate::request::random_hex;
 use crate::shutdown::{self, Signals};
 use crate::store::Store;
+use crate::transport::{self, Way};
 use crate::{telemetry, tls};
 
 /// The user that is made when none is named.
@@ -34,8 +35,9 @@ pub(super) struct Args {
     /// Folder of the database.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// simulator, or the base URLs of the Conax services, separated by commas.
-    #[arg(long, value_name = "simulator|URL,…")]
+    /// simulator; the base URLs of the Conax services, separated by commas; replay:DIR, which sends nothing; or
+    /// record:DIR=… any of these.
+    #[arg(long, value_name = "simulator|URL,…|replay:DIR|record:DIR=…")]
     upstream: Option<String>,
 }
 
@@ -60,8 +62,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         .map_err(|e| Failed(format!("server.listen {}: {e}", config.server.listen)))?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
-    let (base_urls, simulator) = app::start_upstream(&config, &contract, &clock, simulator_shutdown).await?;
-    if config.upstream.url == UpstreamTarget::Simulator {
+    let Way { words, transport, simulator } = transport::open(&config, &contract, &clock, simulator_shutdown).await?;
+    if config.upstream.url.source == UpstreamSource::Simulator {
         app::load_sample_catalogue(store.as_ref()).await?;
     }
     make_first_user(store.as_ref(), &url).await?;
@@ -73,8 +75,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::info!("stopping: finishing what is under way");
         trigger.set();
     });
-    tracing::info!(upstream = base_urls.join(", "), data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
-    let app = Arc::new(App::new(config, &base_urls, store, contract, clock)?);
+    tracing::info!(upstream = words, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
+    let app = Arc::new(App::new(config, transport, store, contract, clock));
     output::line(&format!("listening on {url}"));
     let in_time = app.serve(listener, shutdown).await?;
     signal.abort();

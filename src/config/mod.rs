@@ -9,10 +9,12 @@ mod setting;
 
 pub use read::{ConfigFault, Inputs, load};
 pub use sections::{
-    Auth, CatalogueSection, Config, ContractSection, Log, Processor, Server, SimulatorSection, StoreSection, Upstream,
+    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, Processor, Server, SimulatorSection,
+    StoreSection, Upstream,
 };
 pub use setting::{
-    CardRange, FileFault, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamTarget,
+    CardRange, FileFault, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamSource,
+    UpstreamTarget,
 };
 
 /// Every setting, in the order of the sections.

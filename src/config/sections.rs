@@ -104,7 +104,7 @@ sections! {
     }
     /// The Conax that requests are sent to.
     upstream: Upstream {
-        /// "simulator", or the base URL of the Conax services; of several, by comma, the first that is reached is used.
+        /// "simulator"; the base URL of the Conax services (of several, by comma, the first that is reached is used); "replay:DIR"; or "record:DIR=" and one of these.
         url: UpstreamTarget = "\"simulator\"",
         /// When false nothing is sent and requests stay PENDING (CRM.COM's "Not Effective").
         effective: bool = "true",
@@ -147,6 +147,15 @@ sections! {
         immediate_wait_s: Duration = "30",
         /// Seconds after which the run looks for due requests even if nothing woke it.
         poll_s: Duration = "5",
+    }
+    /// Recorded traffic.
+    fixtures: FixturesSection {
+        /// Key of the pseudonyms (64 hexadecimal digits), made if there is none; empty is conax-gateway/redaction.key in the user's configuration folder.
+        key_file: Option<PathBuf> = "\"\"",
+        /// Elements and attributes that are personal, by local name, beside those that the bindings fill with cards, boxes, PINs and messages.
+        redact: Vec<String> = "[\"Username\", \"Password\", \"Nonce\", \"BinarySecurityToken\", \"Name\", \"FirstName\", \"LastName\", \"Email\", \"Phone\", \"Address\"]",
+        /// Elements that differ each time, by local name or {namespace}local, beside sequence and reference numbers.
+        volatile: Vec<String> = "[\"{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}Security\", \"{http://www.w3.org/2005/08/addressing}MessageID\", \"{http://www.w3.org/2005/08/addressing}RelatesTo\"]",
     }
     /// The built-in Conax simulator.
     simulator: SimulatorSection {

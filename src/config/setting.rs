@@ -245,25 +245,60 @@ impl Setting for CardRange {
     }
 }
 
-/// What the gateway sends to.
+/// Where requests go, and whether that is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamTarget {
+pub struct UpstreamTarget {
+    /// The folder that exchanges are recorded into.
+    pub record: Option<PathBuf>,
+    /// Where answers come from.
+    pub source: UpstreamSource,
+}
+
+/// Where answers come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamSource {
     /// The built-in Conax simulator, on a socket of its own.
     Simulator,
     /// A Conax, by the base URLs of its services: the first one that can be reached is used.
     Urls(Vec<String>),
+    /// A folder of fixtures.
+    Replay(PathBuf),
 }
+
+/// What `upstream.url` may be.
+const TARGETS: &str = "\"simulator\", \"replay:DIR\", or http:// or https:// URLs without user, query or fragment, \
+                       separated by commas; or \"record:DIR=\" and one of these";
 
 impl std::str::FromStr for UpstreamTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "simulator" {
-            return Ok(Self::Simulator);
+        // A folder's name may have a "=" in it.
+        let split = |rest: &str| {
+            let starts = ["=simulator", "=replay:", "=http://", "=https://"];
+            let at = starts.iter().filter_map(|start| rest.find(start)).min()?;
+            Some((rest.get(..at).filter(|dir| !dir.is_empty())?.into(), rest.get(at + 1..)?.to_owned()))
+        };
+        let (record, source) = match text.strip_prefix("record:") {
+            Some(rest) => split(rest).map(|(dir, source)| (Some(dir), source)).ok_or_else(|| TARGETS.to_owned())?,
+            None => (None, text.to_owned()),
+        };
+        Ok(Self { record, source: source.parse()? })
+    }
+}
+
+impl std::str::FromStr for UpstreamSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("replay:")) {
+            ("simulator", _) => Ok(Self::Simulator),
+            (_, Some(dir)) if !dir.is_empty() => Ok(Self::Replay(dir.into())),
+            _ => {
+                let urls: Option<Vec<String>> = text.split(',').map(|url| base_url(url.trim())).collect();
+                urls.map(Self::Urls).ok_or_else(|| TARGETS.to_owned())
+            }
         }
-        let urls: Option<Vec<String>> = text.split(',').map(|url| base_url(url.trim())).collect();
-        let expected = "\"simulator\" or http:// or https:// URLs without user, query or fragment, separated by commas";
-        urls.map(Self::Urls).ok_or_else(|| expected.to_owned())
     }
 }
 

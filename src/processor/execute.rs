@@ -1,6 +1,8 @@
 //! One step with one leased request, top to bottom: look into its doubt if it is in one, send the committed bytes, read
 //! the answer, decide, commit.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -11,7 +13,7 @@ use crate::contract::{Operation, Resend, SoapVersion};
 use crate::request::{Attempt, Body, Doubt, Event, Failure, Outcome, ProvisioningRequest, Secret, State, failure};
 use crate::soap::answer;
 use crate::store::{Settlement, StoreError};
-use crate::upstream::{Call, CallFailure, HttpAnswer, Obstacle};
+use crate::upstream::{About, Call, CallFailure, HttpAnswer, Obstacle};
 
 /// What a step came to.
 struct Step {
@@ -32,9 +34,15 @@ pub(super) async fn execute(
     let Step { outcome, attempt, events } = step(processor, &request).await;
     request.settle(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
+    let was_called = attempt.is_some();
     let stored = processor.store.settle(vec![Settlement { request: request.clone(), attempt, events }]).await;
     match &stored {
-        Ok(_) => processor.waiting.tell(&request),
+        Ok(_) => {
+            if was_called {
+                processor.transport.ended(&request).await;
+            }
+            processor.waiting.tell(&request);
+        }
         Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),
     }
     stored.map(|released| (request, released > 0))
@@ -117,7 +125,7 @@ async fn send(
     let started_at = processor.clock.now();
     let began = tokio::time::Instant::now();
     let until = if let Some(Doubt::Resolving { until }) = request.doubt { Some(until) } else { None };
-    let call = call_of(operation, body.to_send(), request.doubt.is_some());
+    let call = call_of(operation, body.to_send(), Some(request));
     let result = call_until(processor, call, until).await;
     let standing = Standing::of(request, operation.resend, started_at, processor.clock.now());
     let mut attempt = Attempt {
@@ -128,18 +136,20 @@ async fn send(
         http_status: None,
         error: None,
         response: None,
+        content_type: None,
     };
     let outcome = match result {
         Ok(http) => {
             let reading = answer::read(&processor.contract, operation, &http);
             attempt.http_status = Some(http.status);
             attempt.response = Some(reading.text);
+            attempt.content_type = http.content_type;
             processor.retry.of_answer(reading.meaning, &standing)
         }
         Err(failed) => {
             let outcome = processor.retry.of_failure(&failed, &standing);
             match failed {
-                CallFailure::NotSent { what, .. } => {
+                CallFailure::NotSent { what, .. } | CallFailure::NoFixture { what } => {
                     attempt.sent = false;
                     attempt.error = Some(what);
                 }
@@ -147,6 +157,7 @@ async fn send(
                     attempt.error = Some(what);
                     attempt.http_status = status;
                     attempt.response = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));
+                    attempt.content_type = content_type;
                 }
             }
             outcome
@@ -160,7 +171,7 @@ async fn send(
 }
 
 /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
-pub(super) fn call_of(operation: &Operation, body: &str, is_suspect: bool) -> Call {
+pub(super) fn call_of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Call {
     let action = &operation.action;
     let (content_type, soap_action) = match operation.soap {
         SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),
@@ -169,7 +180,9 @@ pub(super) fn call_of(operation: &Operation, body: &str, is_suspect: bool) -> Ca
     };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let fresh = operation.resend == Resend::Never;
-    Call { path: operation.path.clone(), content_type, soap_action, body, fresh, is_suspect }
+    let is_suspect = request.is_some_and(|request| request.doubt.is_some());
+    let about = request.map(|request| About { number: request.number, asked: Arc::clone(&request.asked) });
+    Call { path: operation.path.clone(), content_type, soap_action, body, fresh, is_suspect, about }
 }
 
 fn mask_attempt(secret: &Secret, attempt: Attempt) -> Attempt {

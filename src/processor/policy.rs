@@ -145,7 +145,11 @@ impl RetryRule {
                 };
                 self.not_delivered(standing, ours(code, what.clone()), None)
             }
-            CallFailure::Doubt { what, .. } => self.in_doubt(standing, what.clone()),
+            // What was sent before may have been done, whatever a folder says.
+            CallFailure::NoFixture { what } if standing.doubt.is_none() => {
+                Outcome::Rejected { reference: None, failure: ours(failure::NO_FIXTURE, what.clone()) }
+            }
+            CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(standing, what.clone()),
         }
     }
 }

@@ -86,10 +86,10 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let result = call_until(processor, call_of(operation, &body, false), Some(until)).await;
+    let result = call_until(processor, call_of(operation, &body, None), Some(until)).await;
     event.request = Some(body);
     match result {
-        Err(CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. }) => {
+        Err(CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what }) => {
             (event.http_status, event.response) = (None, None);
             Err(what)
         }

@@ -58,6 +58,7 @@ impl Processor {
                     http_status: None,
                     error: Some(what.to_owned()),
                     response: None,
+                    content_type: None,
                 };
                 (self.retry.in_doubt(&standing, what.to_owned()), Some(attempt))
             }

@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn it_keeps_the_shape_and_is_undone_by_its_key_only() {
         let (cipher, other) = (Cipher::new([1; 32]), Cipher::new([2; 32]));
-        for text in ["01450253313", "1212", "THMOD001-10002", "Señor Ångström, pay!", "中文 привет", "a", "7", "", "¼ ½"]
+        for text in
+            ["01450253313", "1212", "THMOD001-10002", "Señor Ångström, pay!", "中文 привет", "a", "7", "", "¼ ½"]
         {
             let chars: Vec<char> = text.chars().collect();
             let hidden = cipher.apply(Direction::Hide, &chars);

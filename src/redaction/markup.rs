@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn only_content_is_rewritten_and_its_place_is_known() {
-        let text = "<?xml version='1.0'?>\n<a:A xmlns:a='urn:x' b = \"1>2\"><!-- c --><B/>t<![CDATA[<d>]]><C>e</C></a:A>";
+        let text =
+            "<?xml version='1.0'?>\n<a:A xmlns:a='urn:x' b = \"1>2\"><!-- c --><B/>t<![CDATA[<d>]]><C>e</C></a:A>";
         let mut seen = Vec::new();
         let same = rewrite(text, |content| {
             seen.push((content.path.join("/"), content.attribute.map(str::to_owned), content.text.to_owned()));

@@ -44,6 +44,11 @@ impl Redactor {
         self.cipher.id()
     }
 
+    /// What is personal by its name.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// Begins with texts that belong together: what is short (a PIN) is replaced in these only.
     pub fn pass(&self, direction: Direction) -> Pass<'_> {
         Pass { redactor: self, direction, known: RefCell::default() }
@@ -148,8 +153,22 @@ pub fn mask(names: &Names, mask: &str, text: &str) -> Option<String> {
     masked.filter(|_| is_masked)
 }
 
+/// Rewrites what is inside the elements of these local names, at any depth, and the values of their attributes.
+pub fn rewrite_inside(text: &str, names: &[&str], new: impl Fn(&str) -> String) -> String {
+    let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    markup::rewrite(text, |content| {
+        let is_inside = content.path.iter().any(|name| names.contains(name));
+        if is_inside { new(content.text) } else { content.text.to_owned() }
+    })
+}
+
 /// Calls for every text, with the keys around it and its own; items of an array have the key of the array.
-fn walk<'j>(path: &mut Vec<&'j str>, key: &'j str, json: &'j mut Value, take: &mut dyn FnMut(&[&str], &str, &mut String)) {
+fn walk<'j>(
+    path: &mut Vec<&'j str>,
+    key: &'j str,
+    json: &'j mut Value,
+    take: &mut dyn FnMut(&[&str], &str, &mut String),
+) {
     match json {
         Value::String(text) => take(path, key, text),
         Value::Array(items) => items.iter_mut().for_each(|item| walk(path, key, item, take)),

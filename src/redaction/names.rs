@@ -71,6 +71,11 @@ impl Names {
         is_named && !self.impersonal.iter().any(|end| path.ends_with(end))
     }
 
+    /// Has an element or attribute of this local name a secret, whatever the contract?
+    pub fn is_secret_name(&self, name: &str) -> bool {
+        self.secret_elements.contains(&name.to_lowercase())
+    }
+
     /// Is it inside a secret element, or the value of a secret attribute?
     pub(super) fn is_secret(&self, path: &[String], attribute: Option<&str>) -> bool {
         path.iter().map(String::as_str).chain(attribute).any(|name| self.secret_elements.contains(name))

@@ -84,7 +84,8 @@ fn hex(run: &str) -> Option<(Wrapping, Vec<u8>)> {
     let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
     let is_upper = digits.bytes().any(|b| b.is_ascii_uppercase());
     // Of text only: any number could be read as hexadecimal.
-    let bytes = bytes.filter(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x80..)))?;
+    let bytes =
+        bytes.filter(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x80..)))?;
     Some((Wrapping::Hex { is_upper }, bytes))
 }
 

@@ -21,6 +21,8 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The answer's body as text.
     pub response: Option<String>,
+    /// Its Content-Type.
+    pub content_type: Option<String>,
 }
 
 word_enum! {

@@ -21,6 +21,11 @@ impl Secret {
         Self(text.into())
     }
 
+    /// The secret itself, to be replaced by something else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// The secret that a text has where another one, equal but for that, has the mask.
     pub(super) fn between(text: &str, masked: &str) -> Option<Self> {
         let same = text.chars().zip(masked.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();

@@ -189,6 +189,8 @@ pub mod failure {
     pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
     /// Sent, and what became of it is not known.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// Requests are answered from recorded fixtures, and none fits.
+    pub const NO_FIXTURE: &str = "NO_FIXTURE";
     /// An operator cancelled it before it was sent.
     pub const CANCELLED: &str = "CANCELLED";
     /// Its outcome was not known, and an operator found that Conax did not do it.
@@ -218,6 +220,8 @@ pub struct NewRequest {
     pub cards: Vec<String>,
     /// The set-top boxes it touches.
     pub boxes: Vec<String>,
+    /// What the client called with, as JSON: without token, and with the secret masked.
+    pub call: Option<String>,
     /// The SOAP request; `None` where it cannot be sent (and then `refusal` says why).
     pub body: Option<Body>,
     /// Why it is to be rejected without being sent, when its turn comes.
@@ -226,6 +230,20 @@ pub struct NewRequest {
     pub created_by: Arc<User>,
     /// When.
     pub created_at: DateTime<Utc>,
+}
+
+impl NewRequest {
+    /// What the client called with, its secret in place, for as long as that is known.
+    pub fn call_with_secret(&self) -> Option<serde_json::Value> {
+        let mut call: serde_json::Value = serde_json::from_str(self.call.as_deref()?).ok()?;
+        let secret = self.body.as_ref().and_then(Body::secret);
+        if let (Some(name), Some(secret)) = (self.kind.secret(), secret)
+            && let Some(value) = call.get_mut(name)
+        {
+            *value = secret.expose().into();
+        }
+        Some(call)
+    }
 }
 
 /// A request as the store has it.

@@ -121,6 +121,7 @@ impl Node {
             }
             Err(CallFailure::NotSent { what, obstacle }) => self.note(&mut health, *obstacle, what, false),
             Err(CallFailure::Doubt { what, .. }) => self.note(&mut health, Obstacle::Connect, what, is_suspect),
+            Err(CallFailure::NoFixture { .. }) => {}
         }
         result
     }

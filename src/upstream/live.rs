@@ -114,7 +114,10 @@ impl LiveTransport {
                     return Err(doubt(format!("the answer is over {} bytes", self.max_response_bytes), body));
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(HttpAnswer { status: status.as_u16(), reason, content_type, body, retry_after }),
+                Ok(None) => {
+                    let status = status.as_u16();
+                    return Ok(HttpAnswer { status, reason, content_type, body, retry_after, recorded: None });
+                }
                 Err(error) => return Err(doubt(format!("the answer broke off: {}", in_words(error)), body)),
             }
         }

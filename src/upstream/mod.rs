@@ -9,8 +9,13 @@ mod failure;
 mod live;
 mod marked_body;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
+
+use crate::request::{NewRequest, ProvisioningRequest};
 
 pub use breaker::BreakerRule;
 pub use fail_over::FailOver;
@@ -32,6 +37,17 @@ pub struct Call {
     pub fresh: bool,
     /// It was sent before and not answered: that may be its own fault, and not upstream's.
     pub is_suspect: bool,
+    /// The request that it carries out; `None` for a query of the gateway's own.
+    pub about: Option<About>,
+}
+
+/// What a call is made for.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Number of the record.
+    pub number: i64,
+    /// What was asked.
+    pub asked: Arc<NewRequest>,
 }
 
 /// An HTTP answer, whole.
@@ -47,6 +63,17 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
     /// Retry-After as it came: seconds or a date (RFC 9110, 10.2.3).
     pub retry_after: Option<String>,
+    /// It was recorded some time, and not received now.
+    pub recorded: Option<Recorded>,
+}
+
+/// What a recording tells of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// How long the answer took then.
+    pub duration: Option<Duration>,
+    /// It has pseudonyms of this key.
+    pub redacted_with: Option<String>,
 }
 
 /// Why there is no whole answer.
@@ -70,6 +97,11 @@ pub enum CallFailure {
         /// Content-Type of that part.
         content_type: Option<String>,
     },
+    /// Nothing was to be sent, and no recorded answer fits.
+    NoFixture {
+        /// What was looked for, and what is nearest.
+        what: String,
+    },
 }
 
 /// What keeps a request from being sent.
@@ -86,6 +118,8 @@ pub enum Obstacle {
 pub trait Transport: Send + Sync {
     /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
+    /// Tells what became of a request that calls were made for, as often as a call was made.
+    async fn ended(&self, _record: &ProvisioningRequest) {}
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
 }

@@ -24,7 +24,7 @@ fn select(tail: &str) -> String {
         "SELECT r.number, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, r.items,
              r.subscription, r.body, r.refusal, r.sequence_number, r.created_at, r.state, r.ready_at, r.doubt,
              r.attempts, r.sent, r.executed_at, r.updated_at, r.reference_number, r.failure, r.process_name,
-             r.process_id, a.response, r.cards, r.wire, r.resolve_until, r.result, {USER_COLUMNS}
+             r.process_id, a.response, r.cards, r.wire, r.resolve_until, r.result, r.call, {USER_COLUMNS}
          FROM request r JOIN user u ON u.id = r.created_by
              LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
     )
@@ -53,9 +53,10 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
             Some(shown) => Some(Body { shown, wire: row.get(26)? }),
             None => None,
         },
+        call: row.get(29)?,
         refusal: failure(row, 10)?,
         created_at: time(row, 12)?,
-        created_by: Arc::new(row_to_user(row, 29)?),
+        created_by: Arc::new(row_to_user(row, 30)?),
     };
     let is_run = row.get_ref(22)?.as_str()? == process::RUN;
     Ok(ProvisioningRequest {
@@ -245,7 +246,7 @@ fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
 pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- attempts
-         SELECT attempt, started_at, duration_ms, sent, http_status, error, response FROM attempt
+         SELECT attempt, started_at, duration_ms, sent, http_status, error, response, content_type FROM attempt
          WHERE number = ?1 ORDER BY attempt",
     )?;
     let rows = statement.query_map([number], |row| {
@@ -257,6 +258,7 @@ pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, Sto
             http_status: row.get(4)?,
             error: row.get(5)?,
             response: row.get(6)?,
+            content_type: row.get(7)?,
         })
     })?;
     Ok(rows.collect::<Result<_>>()?)

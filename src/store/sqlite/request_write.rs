@@ -122,8 +122,8 @@ fn insert_request(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
              body, wire, refusal, sequence_number, created_by, created_at, state, ready_at, lease, updated_at,
-             process_name)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17)",
+             process_name, call)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17, ?19)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -144,6 +144,7 @@ fn insert_request(
         leased.then_some(IMMEDIATE),
         process::MANUAL,
         new.body.as_ref().and_then(|body| body.wire.as_ref()),
+        new.call,
     ])?;
     Ok(())
 }
@@ -182,8 +183,9 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, 
     let Some(attempt) = attempt else { return Ok(released) };
     db.prepare_cached(
         "-- settle: attempt
-         INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response,
+             content_type)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
         number,
@@ -194,6 +196,7 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, 
         attempt.http_status,
         attempt.error,
         attempt.response,
+        attempt.content_type,
     ])?;
     Ok(released)
 }

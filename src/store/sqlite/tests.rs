@@ -49,6 +49,7 @@ fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Acceptance {
         cards: vec![card.to_owned()],
         boxes: vec!["b".to_owned()],
         body: Some(Body { shown: "<a/>".to_owned(), wire: None }),
+        call: None,
         refusal: None,
         created_by: Arc::new(user()),
         created_at,

@@ -1,0 +1,115 @@
+//! The way to Conax that `upstream.url` names: live, over a simulator that is started here, or from a folder of fixtures;
+//! and around any of these one that records.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::api::{Dates, Record};
+use crate::app::StartError;
+use crate::clock::Clock;
+use crate::config::{Config, FileFault, Upstream, UpstreamSource};
+use crate::contract::Contract;
+use crate::fixtures::{CaseFault, RecordTransport, Recorder, ReplayTransport, Terms};
+use crate::redaction::{Names, Redactor, load_key};
+use crate::shutdown::Shutdown;
+use crate::simulator::Simulator;
+use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
+
+impl From<Vec<CaseFault>> for StartError {
+    fn from(faults: Vec<CaseFault>) -> Self {
+        Self(faults.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// Where calls go, in words for the log; the transport; and the simulator's task, if one was started here. That serves
+/// until `shutdown`.
+pub struct Way {
+    /// In words.
+    pub words: String,
+    /// What carries calls.
+    pub transport: Arc<dyn Transport>,
+    /// The simulator's task.
+    pub simulator: Option<JoinHandle<()>>,
+}
+
+/// Opens the way that the configuration names.
+///
+/// # Errors
+/// A file that cannot be used, or the simulator's address is not free.
+pub async fn open(
+    config: &Config,
+    contract: &Arc<Contract>,
+    clock: &Arc<dyn Clock>,
+    shutdown: Shutdown,
+) -> Result<Way, StartError> {
+    let target = &config.upstream.url;
+    let mut simulator = None;
+    let (mut words, mut transport): (String, Arc<dyn Transport>) = match &target.source {
+        UpstreamSource::Urls(urls) => (urls.join(", "), Arc::new(live(urls, &config.upstream)?)),
+        UpstreamSource::Simulator => {
+            let (url, serving) = start_simulator(config, contract, clock, shutdown).await?;
+            simulator = Some(serving);
+            (url.clone(), Arc::new(live(&[url], &config.upstream)?))
+        }
+        UpstreamSource::Replay(folder) => {
+            let (terms, redactor) = (terms(config, contract), redactor(config, contract)?);
+            let words = format!("replay of {}", folder.display());
+            (words, Arc::new(ReplayTransport::load(folder, terms, redactor)?))
+        }
+    };
+    if let Some(folder) = &target.record {
+        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), redactor(config, contract)?)?);
+        words.push_str(&format!(", recorded into {}", folder.display()));
+        let dates = Dates(config.server.time_zone);
+        let render = move |record: &_| json!({"status": {"code": "OK", "message": "", "description": ""}, "data": Record::new(record, dates)});
+        transport = Arc::new(RecordTransport::new(transport, recorder, Box::new(render)));
+    }
+    Ok(Way { words, transport, simulator })
+}
+
+/// What the contract tells of recorded messages.
+pub fn terms(config: &Config, contract: &Contract) -> Arc<Terms> {
+    Arc::new(Terms::of(contract, &config.fixtures.volatile))
+}
+
+/// What hides what is personal, with the key that the configuration names.
+///
+/// # Errors
+/// The key's file.
+pub fn redactor(config: &Config, contract: &Contract) -> Result<Arc<Redactor>, StartError> {
+    let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir);
+    let key = key.map_err(|fault| StartError(vec![fault.to_string()]))?;
+    Ok(Arc::new(Redactor::new(Names::of(contract, &config.fixtures.redact), key)))
+}
+
+/// HTTP to whichever base URL can be reached.
+fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError> {
+    let rule = BreakerRule {
+        failures: config.breaker_failures,
+        max_pause: config.breaker_pause_s,
+        probe_time: config.answer_timeout_s * 2,
+    };
+    let failed = |fault: FileFault| StartError(vec![fault.to_string()]);
+    let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
+    for base_url in base_urls {
+        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config).map_err(failed)?)));
+    }
+    Ok(FailOver::new(nodes, rule))
+}
+
+async fn start_simulator(
+    config: &Config,
+    contract: &Arc<Contract>,
+    clock: &Arc<dyn Clock>,
+    shutdown: Shutdown,
+) -> Result<(String, JoinHandle<()>), StartError> {
+    let failed = |e: std::io::Error| StartError(vec![format!("simulator.listen {}: {e}", config.simulator.listen)]);
+    let listener = TcpListener::bind(config.simulator.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let simulator = Simulator::new(config.simulator.clone(), Arc::clone(contract), Arc::clone(clock));
+    let serving = tokio::spawn(simulator.serve(listener, shutdown));
+    Ok((format!("http://{address}{}", contract.base_path()), serving))
+}
