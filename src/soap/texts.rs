@@ -38,6 +38,17 @@ pub(super) fn root_of_parts(body: &[u8], content_type: Option<&str>) -> Option<D
     Some(charset::decode(body.get(part.body.clone())?, part.content_type.as_deref()))
 }
 
+/// A body as one text; `None` if its bytes are not in its charset.
+pub fn decoded(body: &[u8], content_type: Option<&str>) -> Option<String> {
+    let decoded = charset::decode(body, content_type);
+    decoded.is_faithful.then_some(decoded.text)
+}
+
+/// A text as a body, in the charset that its type or its XML declaration names.
+pub fn encode(text: &str, content_type: Option<&str>) -> Vec<u8> {
+    charset::encode_like(text, text.as_bytes(), content_type)
+}
+
 /// The body with every text in it rewritten, each in its own charset; what stays the same keeps its bytes.
 pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(&str) -> String) -> Vec<u8> {
     let Some((parts, _)) = split(body, content_type) else { return one(body, content_type, &mut rewrite) };

@@ -89,6 +89,9 @@ class Front(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
+        if self.close_connection:
+            # PHP would use the connection again.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 VARIANTS = {
     "zeep": "soap12 wsse-text wsse-digest basic basic-wrong gzip latin1 utf16",
     "node": "soap12 wsse-text wsse-digest basic basic-wrong gzip latin1 utf16 mtom attachment",
-    "php": "soap12 wsse-text wsse-digest basic basic-wrong gzip utf16",
+    "php": "soap12 wsse-text wsse-digest basic basic-wrong gzip utf16 close",
     "axis": "soap12 wsse-text wsse-digest basic basic-wrong chunked latin1 utf16 attachment",
 }
 PREFIX = {"zeep": "0210", "node": "0220", "php": "0230", "axis": "0240"}

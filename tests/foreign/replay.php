@@ -39,7 +39,7 @@ function client(string $variant, string $service): Recorder
     };
     return $clients["$variant $service"] ??= new Recorder("$base/$service?wsdl", $options + [
         'location' => "$base/$service", 'cache_wsdl' => WSDL_CACHE_NONE, 'features' => SOAP_SINGLE_ELEMENT_ARRAYS,
-        'trace' => true, 'keep_alive' => $variant !== 'plain', 'connection_timeout' => 30,
+        'trace' => true, 'keep_alive' => $variant !== 'close', 'connection_timeout' => 30,
     ]);
 }
 
