@@ -4,6 +4,7 @@
 mod catalogue;
 mod config;
 mod contract;
+mod fixtures;
 mod key;
 mod output;
 mod requests;
@@ -48,6 +49,8 @@ enum Command {
     Key(key::Args),
     /// Catalogue: import, list.
     Catalogue(catalogue::Args),
+    /// Recorded traffic: check, redact, diff, import, export.
+    Fixtures(fixtures::Args),
     /// Provisioning requests: list, show, retry, cancel, settle.
     Requests(requests::Args),
 }
@@ -93,6 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::User(args) => user::run(args).await,
             Command::Key(args) => key::run(args).await,
             Command::Catalogue(args) => catalogue::run(args).await,
+            Command::Fixtures(args) => fixtures::run(args).await,
             Command::Requests(args) => requests::run(args).await,
         }
     });

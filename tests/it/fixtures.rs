@@ -4,43 +4,25 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use conax_gateway::fixtures::{Case, Exchange, comparable_reply, read_folder};
 use conax_gateway::request::RequestType;
 use serde_json::Value;
 
-use crate::support::{Client, Conax, Gateway, Reaction};
+use crate::support::{Client, Conax, Gateway, Reaction, run};
 
-/// What differs each time, in a reply.
-const VOLATILE: [&str; 9] = [
-    "id",
-    "number",
-    "sequence_number",
-    "scheduled_date",
-    "executed_date",
-    "created_date",
-    "updated_date",
-    "process_id",
-    "created_by_unit",
-];
+const CATALOGUE: [&str; 3] = ["services", "smartcards", "subscriptions"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-fn read_json(file: &Path) -> Value {
-    let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
-}
-
-/// A reply without what differs each time: who called, when, and the ids made up for it.
-fn stable(reply: &Value) -> Value {
-    match reply {
-        Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| !VOLATILE.contains(&key.as_str()) && *key != "log_information");
-            kept.map(|(key, value)| (key.clone(), stable(value))).collect()
-        }
-        Value::Array(items) => items.iter().map(stable).collect(),
-        other => other.clone(),
+/// A reply without what differs each time, and without who called.
+fn stable(reply: &Value, exchange: &Exchange) -> Value {
+    let mut reply = comparable_reply(reply, &exchange.volatile);
+    if let Some(data) = reply["data"].as_object_mut() {
+        data.remove("log_information");
     }
+    reply
 }
 
 /// A message without the text of an element that differs each time.
@@ -52,45 +34,53 @@ fn blank(message: &str, name: &str) -> String {
     }
 }
 
-/// Compares with a file, or writes it.
-fn assert_file(file: &Path, is_same: impl Fn(&str) -> bool, now: &str) {
+/// `idle` is a client of a gateway that sends nothing: what is not processed immediately is PENDING there.
+async fn run_case(client: &Client, idle: &Client, conax: &Conax, answer: &Mutex<Vec<u8>>, case: &Case) {
     let is_update = std::env::var_os("UPDATE_FIXTURES").is_some();
-    match std::fs::read_to_string(file) {
-        Ok(expected) if is_same(&expected) => {}
-        // What differs each time is left as it is.
-        Ok(_) | Err(_) if is_update => std::fs::write(file, now).unwrap(),
-        Ok(_) => panic!("{} differs; now:\n{now}", file.display()),
-        Err(e) => panic!("{}: {e}", file.display()),
-    }
-}
-
-async fn run_case(client: &Client, conax: &Conax, answer: &Mutex<Vec<u8>>, case: &Path) {
-    let exchange = read_json(&case.join("exchange.json"));
-    let response = std::fs::read(case.join("response.xml")).ok();
-    if let Some(body) = &response {
-        let (status, content_type) = (&exchange["http_status"], exchange["headers"]["Content-Type"].as_str().unwrap());
+    let (label, exchange) = (case.label(), &case.exchange);
+    if let Some(body) = &case.response {
+        let status = hyper::StatusCode::from_u16(exchange.http_status.unwrap()).unwrap();
+        let content_type = exchange.response_type().unwrap();
         let head =
-            format!("HTTP/1.1 {status} \r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+            format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
         *answer.lock().unwrap() = [head.as_bytes(), body].concat();
     }
     let before = conax.received().len();
-    let reply = client.post(exchange["method"].as_str().unwrap(), read_json(&case.join("call.json"))).await.json;
-    let received = conax.received();
-    assert_eq!(received.len() - before, usize::from(response.is_some()), "{}", case.display());
-    if let Some(request) = received.get(before) {
-        let volatile = exchange["volatile"].as_array().unwrap();
-        let same =
-            |text: &str| volatile.iter().fold(text.to_owned(), |text, name| blank(&text, name.as_str().unwrap()));
-        assert_file(&case.join("request.xml"), |file| same(file) == same(&request.body), &request.body);
+    let mut call = case.call.clone().unwrap();
+    let is_deferred = call.get("process_immediately").is_none();
+    if is_deferred && case.response.is_some() {
+        // Sent at once, so that there is a request to look at; the reply is that of a call that is not.
+        call["process_immediately"] = true.into();
     }
-    let now = serde_json::to_string_pretty(&reply).unwrap() + "\n";
-    let is_same = |file: &str| stable(&serde_json::from_str(file).unwrap()) == stable(&reply);
-    assert_file(&case.join("reply.json"), is_same, &now);
+    let method = exchange.method.as_deref().unwrap();
+    let mut reply = client.post(method, call).await.json;
+    let received = conax.received();
+    assert_eq!(received.len() - before, usize::from(case.response.is_some()), "{label}");
+    let mut now = case.clone();
+    if let Some(request) = received.get(before) {
+        let same = |text: &str| exchange.volatile.iter().fold(text.to_owned(), |text, name| blank(&text, name));
+        let recorded = String::from_utf8(case.request.clone().unwrap()).unwrap();
+        if same(&recorded) != same(&request.body) {
+            assert!(is_update, "{label}: the request is now\n{}", request.body);
+            now.request = Some(request.body.clone().into_bytes());
+        }
+    }
+    if is_deferred {
+        reply = idle.post(method, case.call.clone().unwrap()).await.json;
+    }
+    let recorded = case.reply.clone().unwrap();
+    if stable(&recorded, exchange) != stable(&reply, exchange) {
+        assert!(is_update, "{label}: the reply is now\n{reply:#}");
+        now.reply = Some(comparable_reply(&reply, &[]));
+    }
+    if now != *case {
+        now.write(&folder()).unwrap();
+    }
     let state = &reply["data"]["life_cycle_state"];
-    match case.file_name().unwrap().to_str().unwrap() {
-        "success" => assert_eq!(state, "COMPLETED", "{}", case.display()),
-        "rejection" | "fault" => assert_eq!(state, "REJECTED", "{}", case.display()),
-        "invalid" => assert_ne!(reply["status"]["code"], "OK", "{}", case.display()),
+    match case.name.as_str() {
+        "success" => assert_eq!(state, "COMPLETED", "{label}"),
+        "rejection" | "fault" => assert_eq!(state, "REJECTED", "{label}"),
+        "invalid" => assert_ne!(reply["status"]["code"], "OK", "{label}"),
         _ => {}
     }
 }
@@ -101,14 +91,25 @@ async fn every_case_of_every_type() {
     let shared = Arc::clone(&answer);
     let conax = Conax::start(move |_, _| Reaction::Write(shared.lock().unwrap().clone())).await;
     let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
-    for kind in ["services", "smartcards", "subscriptions"] {
+    let (idle_gateway, idle) = Gateway::start_signed_in(&[("upstream.effective", "false")]).await;
+    for (gateway, kind) in [&gateway, &idle_gateway].into_iter().flat_map(|g| CATALOGUE.map(|kind| (g, kind))) {
         let file = folder().join(format!("catalogue/{kind}.csv"));
         let (file, data_dir) = (file.to_str().unwrap(), gateway.data_dir());
-        assert!(crate::support::run(&["catalogue", "import", kind, file, "--data-dir", &data_dir]).status.success());
+        assert!(run(&["catalogue", "import", kind, file, "--data-dir", &data_dir]).status.success());
     }
+    let cases = read_folder(&folder()).unwrap();
     for kind in RequestType::ALL {
-        for case in ["success", "rejection", "fault", "invalid"] {
-            run_case(&client, &conax, &answer, &folder().join(kind.as_str()).join(case)).await;
+        for name in ["success", "rejection", "fault", "invalid"] {
+            assert!(cases.iter().any(|case| case.kind == kind.as_str() && case.name == name), "{kind}/{name}");
         }
     }
+    for case in &cases {
+        run_case(&client, &idle, &conax, &answer, case).await;
+    }
+}
+
+#[test]
+fn the_corpus_answers_its_own_calls() {
+    let checked = run(&["fixtures", "check", folder().to_str().unwrap()]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
