@@ -165,9 +165,10 @@ fn upstream(base_urls: &[String], config: &Upstream) -> Result<FailOver, FileFau
         max_pause: config.breaker_pause_s,
         probe_time: config.answer_timeout_s * 2,
     };
+    let tls = tls::client_config(config)?;
     let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
     for base_url in base_urls {
-        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config)?)));
+        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config, &tls)?)));
     }
     Ok(FailOver::new(nodes, rule))
 }

@@ -6,15 +6,22 @@
 mod breaker;
 mod fail_over;
 mod failure;
+mod forward;
+mod forwarding;
 mod live;
 mod marked_body;
+mod paced;
+mod tee;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use breaker::BreakerRule;
 pub use fail_over::FailOver;
+pub use forward::{Forward, ForwardAnswer, ForwardBody, ForwardError, RequestBody};
 pub use live::LiveTransport;
+pub use paced::Paced;
+pub use tee::{Captured, End, Tee, tee, tee_within};
 
 /// One SOAP request on its way.
 #[derive(Clone, Debug)]
@@ -86,6 +93,8 @@ pub enum Obstacle {
 pub trait Transport: Send + Sync {
     /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
+    /// Carries a client's own request, body and answer streaming; never repeats it by itself.
+    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure>;
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
 }
