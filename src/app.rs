@@ -14,7 +14,7 @@ use crate::catalogue::{self, EntryKind};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigFault, FileFault, StoreSection, Upstream, UpstreamTarget};
 use crate::contract::{Contract, ContractSource};
-use crate::http;
+use crate::http::{self, Captures};
 use crate::processor::Processor;
 use crate::request::random_hex;
 use crate::retention;
@@ -37,6 +37,10 @@ pub struct App {
     pub contract: Arc<Contract>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The way to Conax.
+    pub transport: Arc<dyn Transport>,
+    /// What keeps the requests that are passed through.
+    pub captures: Captures,
     /// What sends requests.
     pub processor: Arc<Processor>,
     /// Who is calling.
@@ -112,9 +116,17 @@ impl App {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let transport = upstream(base_urls, &config.upstream).map_err(|e| StartError(vec![e.to_string()]))?;
-        let processor =
-            Processor::new(&config, Arc::clone(&store), Arc::new(transport), Arc::clone(&contract), Arc::clone(&clock));
+        let transport: Arc<dyn Transport> = Arc::new(transport);
+        let processor = Processor::new(
+            &config,
+            Arc::clone(&store),
+            Arc::clone(&transport),
+            Arc::clone(&contract),
+            Arc::clone(&clock),
+        );
         Ok(Self {
+            transport,
+            captures: Captures::new(Arc::clone(&store)),
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
@@ -147,6 +159,7 @@ impl App {
                 tracing::error!(%error, "the processing run ended early");
             }
             connections.finish().await;
+            self.captures.drain().await;
             self.processor.drain().await;
             if let Some(retention) = retention
                 && let Err(error) = retention.await

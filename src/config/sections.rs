@@ -133,6 +133,15 @@ sections! {
         /// Most seconds that it is left alone before one call tries again.
         breaker_pause_s: Duration = "30",
     }
+    /// SOAP requests of clients that go to upstream as they are.
+    pass_through: PassThrough {
+        /// Carry them; when false there is nothing below the contract's base path.
+        enabled: bool = "true",
+        /// Bytes of a request body.
+        max_body_bytes: usize = "67108864",
+        /// Bytes of each body that are kept.
+        capture_bytes: usize = "16777216",
+    }
     /// How requests are worked through.
     processor: Processor {
         /// Attempts, also those that a breaker did not let through, before what could not be delivered is REJECTED.

@@ -3,6 +3,7 @@
 //! Rule: a body that was handed over is never handed over again, so the request is sent once at most; while it was not,
 //! another base URL may be tried. Only headers that concern one connection are left out (RFC 9110, 7.6.1).
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -18,7 +19,7 @@ use tokio::time::{Duration, Instant};
 use super::marked_body::Mark;
 
 /// Why a body broke off.
-pub type ForwardError = Box<dyn std::error::Error + Send + Sync>;
+pub type ForwardError = io::Error;
 /// A body on its way.
 pub type ForwardBody = UnsyncBoxBody<Bytes, ForwardError>;
 /// Upstream's answer to a client's own request, as it comes.
@@ -61,13 +62,9 @@ struct State {
 
 impl RequestBody {
     /// A body that nobody has taken yet.
-    pub fn new<B>(body: B) -> Self
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<ForwardError>,
-    {
+    pub fn new(body: impl Body<Data = Bytes, Error = ForwardError> + Send + 'static) -> Self {
         let (is_empty, size_hint) = (body.is_end_stream(), body.size_hint());
-        let body = Some(body.map_err(Into::into).boxed_unsync());
+        let body = Some(body.boxed_unsync());
         let state =
             State { body, moved_at: Instant::now(), waits_for_client: false, is_broken: false, was_too_late: false };
         Self(Arc::new(Shared { is_empty, size_hint, state: Mutex::new(state) }))
@@ -134,7 +131,7 @@ impl Body for HandedBody {
             this.taken = if this.mark.take() { this.source.take() } else { None };
         }
         let Some(body) = &mut this.taken else {
-            return Poll::Ready(Some(Err("the request was withdrawn".into())));
+            return Poll::Ready(Some(Err(io::Error::other("the request was withdrawn"))));
         };
         let polled = Pin::new(body).poll_frame(cx);
         let mut state = this.source.state();

@@ -4,7 +4,7 @@
 //! Rule: nothing is added. Host names upstream, and headers that concern one connection stay behind; all else, also how
 //! names are written, goes as it came.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use rustls::ClientConfig;
 use tower_service::Service;
 
 use super::failure::{chain_in_words, obstacle};
-use super::forward::{Forward, ForwardAnswer, ForwardError, HandedBody, RequestBody};
+use super::forward::{Forward, ForwardAnswer, HandedBody, RequestBody};
 use super::paced::Paced;
 use super::{CallFailure, Obstacle};
 use crate::config::{FileFault, Upstream};
@@ -158,6 +158,8 @@ async fn within<F: Future>(future: F, body: &RequestBody, limit: Duration) -> Op
     }
 }
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Connects, TLS included, within the configured time.
 #[derive(Clone)]
 struct Connector {
@@ -167,17 +169,17 @@ struct Connector {
 
 impl Service<Uri> for Connector {
     type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
-    type Error = ForwardError;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, ForwardError>> + Send>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ForwardError>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.https.poll_ready(cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (connecting, timeout) = (self.https.call(uri), self.timeout);
         Box::pin(async move {
-            let late = |_| ForwardError::from(format!("no connection within {} s", timeout.as_secs_f64()));
+            let late = |_| BoxError::from(format!("no connection within {} s", timeout.as_secs_f64()));
             tokio::time::timeout(timeout, connecting).await.map_err(late)?
         })
     }

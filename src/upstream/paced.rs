@@ -2,6 +2,7 @@
 //!
 //! The time runs only while somebody waits for a piece: a slow reader costs the sender nothing.
 
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -30,7 +31,7 @@ impl<B> Paced<B> {
 impl<B> Body for Paced<B>
 where
     B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<ForwardError>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Data = Bytes;
     type Error = ForwardError;
@@ -39,13 +40,13 @@ where
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.sleep = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
         }
         let limit = this.limit;
         let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         sleep.as_mut().poll(cx).map(|()| {
             let words = format!("nothing came for {} s", limit.as_secs_f64());
-            Some(Err(io::Error::new(io::ErrorKind::TimedOut, words).into()))
+            Some(Err(io::Error::new(io::ErrorKind::TimedOut, words)))
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Rule: whatever becomes of the body (read to its end, broken off, dropped), the copy is handed over exactly once.
 
+use std::fmt::Display;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,8 +10,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-
-use super::forward::ForwardError;
 
 /// What was kept of a body.
 #[derive(Debug)]
@@ -120,15 +119,14 @@ impl<B: Body> Tee<B> {
 impl<B> Body for Tee<B>
 where
     B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<ForwardError>,
+    B::Error: Display,
 {
     type Data = Bytes;
-    type Error = ForwardError;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        let frame = frame.map(|frame| frame.map_err(Into::into));
         match &frame {
             None => this.end(End::Whole),
             Some(Err(error)) => this.end(End::BrokenOff(Some(error.to_string()))),

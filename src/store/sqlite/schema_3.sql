@@ -1,0 +1,22 @@
+-- Version 3: the requests that clients pass through, and the way to find attempts by time. A released migration is never
+-- edited.
+
+-- One row an exchange of a client with upstream. Bodies come last: whoever lists the rows does not read them.
+CREATE TABLE exchange (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    error TEXT,
+    status INTEGER, -- this and the next: of upstream's answer, if one came
+    reason TEXT,
+    request_is_truncated INTEGER NOT NULL,
+    answer_is_truncated INTEGER NOT NULL,
+    request_headers TEXT NOT NULL, -- JSON: [[name, value], …]
+    answer_headers TEXT NOT NULL, -- JSON
+    request_body BLOB NOT NULL,
+    answer_body BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX attempt_started_at ON attempt (started_at);
