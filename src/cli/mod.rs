@@ -4,6 +4,7 @@
 mod catalogue;
 mod config;
 mod contract;
+mod exchanges;
 mod key;
 mod output;
 mod requests;
@@ -50,6 +51,8 @@ enum Command {
     Catalogue(catalogue::Args),
     /// Provisioning requests: list, show, retry, cancel, settle.
     Requests(requests::Args),
+    /// Raw SOAP traffic: list, show, tail.
+    Exchanges(exchanges::Args),
 }
 
 /// Why a command failed: every line is one fault.
@@ -94,6 +97,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Key(args) => key::run(args).await,
             Command::Catalogue(args) => catalogue::run(args).await,
             Command::Requests(args) => requests::run(args).await,
+            Command::Exchanges(args) => exchanges::run(args).await,
         }
     });
     match result {

@@ -40,3 +40,10 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
     print(&headings.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>());
     rows.iter().for_each(|row| print(row));
 }
+
+/// What came over the wire must not steer the terminal.
+pub(super) fn without_controls(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
+}

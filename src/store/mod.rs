@@ -202,7 +202,7 @@ pub trait Store: Send + Sync {
     async fn exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
     /// Exchanges without their texts, by number.
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError>;
-    /// The last attempts at requests that began at `since` or later and were sent, newest first.
+    /// The last attempts at requests that ended at `since` or later and were sent, newest first.
     async fn sent(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError>;
     /// Deletes a few exchanges that ended before `before`; returns how many.
     async fn purge_exchanges(&self, before: DateTime<Utc>) -> Result<usize, StoreError>;

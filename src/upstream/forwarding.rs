@@ -121,7 +121,9 @@ fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&
     let named: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()
-        .flat_map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned().split(',').map(own).collect::<Vec<_>>())
+        .flat_map(|value| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned().split(',').map(own).collect::<Vec<_>>()
+        })
         .collect();
     let is_framed = headers.contains_key(header::TRANSFER_ENCODING);
     let stays = |name: &HeaderName| {

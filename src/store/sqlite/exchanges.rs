@@ -101,8 +101,8 @@ pub(super) fn sent(db: &Connection, since: DateTime<Utc>, limit: u64) -> Result<
     let mut statement = db.prepare_cached(
         "-- sent
          SELECT r.id, r.number, r.type, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
-         FROM attempt a JOIN request r ON r.number = a.number
-         WHERE a.started_at >= ?1 AND a.sent ORDER BY a.started_at DESC, a.number DESC, a.attempt DESC LIMIT ?2",
+         FROM attempt a CROSS JOIN request r ON r.number = a.number
+         WHERE a.started_at + a.duration_ms >= ?1 AND a.sent ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![since.timestamp_millis(), limit], |row| {

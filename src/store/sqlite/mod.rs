@@ -29,7 +29,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
 use super::{
-    Acceptance, Accepted, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store, StoreError, TokenOwner,
+    Acceptance, Accepted, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store, StoreError,
+    TokenOwner,
 };
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};

@@ -19,4 +19,5 @@ CREATE TABLE exchange (
     answer_body BLOB NOT NULL
 ) STRICT;
 
-CREATE INDEX attempt_started_at ON attempt (started_at);
+-- Attempts in the order in which they ended, which is the order in which they are written.
+CREATE INDEX attempt_ended_at ON attempt (started_at + duration_ms);
