@@ -89,7 +89,7 @@ sections! {
         readers: usize = "3",
         /// Seconds that one read may take.
         read_timeout_s: Duration = "10",
-        /// Days that an ended request is kept; 0 keeps it for ever.
+        /// Days that an ended request or exchange is kept; 0 keeps it for ever.
         retention_days: u64 = "0",
     }
     /// Services, cards and boxes known by name.
@@ -135,11 +135,11 @@ sections! {
     }
     /// SOAP requests of clients that go to upstream as they are.
     pass_through: PassThrough {
-        /// Carry them; when false there is nothing below the contract's base path.
+        /// Carry clients' own SOAP requests to upstream; when false there is nothing below the contract's base path.
         enabled: bool = "true",
-        /// Bytes of a request body.
+        /// Bytes of the body of such a request.
         max_body_bytes: usize = "67108864",
-        /// Bytes of each body that are kept.
+        /// Bytes of each of its bodies that are kept.
         capture_bytes: usize = "16777216",
     }
     /// How requests are worked through.

@@ -346,6 +346,7 @@ async fn it_is_kept_before_the_gateway_ends() {
 
 #[tokio::test]
 async fn services_are_described_with_the_gateways_address() {
+    conax_gateway::tls::install_provider();
     let gateway = Gateway::start(&[]).await;
     let get = async |path: &str| {
         let response = reqwest::get(format!("{}{path}", gateway.url)).await.unwrap();
@@ -381,14 +382,15 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
     );
     wire.write(format!("{head}{request}")).await;
     let answer = wire.read_message().await;
-    assert!(String::from_utf8(answer.body).unwrap().contains("<StatusCode>OK<"), "{}", answer.first);
+    assert!(String::from_utf8(answer.body).unwrap().contains("StatusCode>OK<"), "{}", answer.first);
     let lines = listed(&gateway, 2).await;
     assert!(lines[0].contains("  200  ") && lines[0].contains("COMPLETED  CREATE_PAIRING, request 1"), "{lines:?}");
     assert!(lines[1].contains("PASSED") && lines[1].ends_with(PAIRING), "{lines:?}");
     let by_id = stdout(&gateway, &["exchanges", "show", &lines[0][..32]]);
     assert_eq!(by_id, stdout(&gateway, &["exchanges", "show", "1"]));
     assert!(by_id.contains("attempt 1: ") && by_id.contains("CreatePairingRequest"), "{by_id}");
-    assert_eq!(stdout(&gateway, &["exchanges", "list", "--limit", "1"]).lines().nth(1), Some(lines[1].as_str()));
+    let newest = stdout(&gateway, &["exchanges", "list", "--limit", "1"]);
+    assert!(newest.lines().count() == 2 && newest.contains(&lines[1][..32]), "{newest}");
     let missing = run(&["exchanges", "show", &"0".repeat(32), "--data-dir", &gateway.data_dir()]);
     assert_eq!(missing.status.code(), Some(1));
 
