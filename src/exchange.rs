@@ -93,7 +93,9 @@ pub fn kept_headers(headers: &HeaderMap) -> Headers {
 impl Message {
     /// What is kept of a head and of the first bytes of its body.
     pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool) -> Self {
-        Self { body: shown(body, headers), headers: kept_headers(headers), is_truncated }
+        let body = shown(body, headers);
+        let is_truncated = is_truncated || u64::try_from(body.len()).is_ok_and(|n| n >= UNPACKED_BYTES);
+        Self { body, headers: kept_headers(headers), is_truncated }
     }
 
     /// The first header of that name, in lower case.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use hyper::HeaderMap;
+use hyper::header::CONTENT_ENCODING;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -18,12 +19,21 @@ use crate::upstream::{Captured, End};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 256 << 20;
+/// Exchanges with a packed body that are unpacked and stored at the same time: a small body may unpack to a large one.
+const UNPACKING: usize = 2;
 
 /// Everything that is being kept.
 pub struct Captures {
     /// Bytes that may still be held.
     pub(super) budget: Arc<Semaphore>,
     tasks: TaskTracker,
+    keeper: Keeper,
+}
+
+/// What the tasks share.
+#[derive(Clone)]
+struct Keeper {
+    unpacking: Arc<Semaphore>,
     store: Arc<dyn Store>,
 }
 
@@ -48,7 +58,8 @@ pub(super) enum Outcome {
 impl Captures {
     /// Keeps what it is told in a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { budget: Arc::new(Semaphore::new(BUDGET_BYTES)), tasks: TaskTracker::new(), store }
+        let keeper = Keeper { unpacking: Arc::new(Semaphore::new(UNPACKING)), store };
+        Self { budget: Arc::new(Semaphore::new(BUDGET_BYTES)), tasks: TaskTracker::new(), keeper }
     }
 
     /// Waits until everything is kept.
@@ -60,13 +71,12 @@ impl Captures {
     /// Keeps one exchange, once it has ended. A sender that is dropped means that the client has gone.
     pub(super) fn begin(&self, begun: Begun) -> oneshot::Sender<Outcome> {
         let (tell, outcome) = oneshot::channel();
-        let store = Arc::clone(&self.store);
-        self.tasks.spawn(keep(store, begun, outcome).in_current_span());
+        self.tasks.spawn(keep(self.keeper.clone(), begun, outcome).in_current_span());
         tell
     }
 }
 
-async fn keep(store: Arc<dyn Store>, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
+async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
     let gone = || Outcome::Failed("the client went away before the answer".to_owned());
     let outcome = outcome.await.unwrap_or_else(|_| gone());
     let (head, answer_copy, mut error) = match outcome {
@@ -83,6 +93,9 @@ async fn keep(store: Arc<dyn Store>, begun: Begun, outcome: oneshot::Receiver<Ou
     }
     log(&begun.path, duration_ms, head.as_ref().map(|(status, ..)| *status), error.as_deref());
     let (id, at, path, request_headers) = (begun.id, begun.at, begun.path, begun.headers);
+    let answer_headers = head.as_ref().map(|(.., headers)| headers);
+    let is_packed = [Some(&request_headers), answer_headers].iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING));
+    let _turn = if is_packed { keeper.unpacking.acquire().await.ok() } else { None };
     // Unpacking takes its time. The copies keep their shares of the budget until all is stored.
     let built = tokio::task::spawn_blocking(move || {
         let (request, request_share) = message(&request_headers, request_copy);
@@ -96,7 +109,7 @@ async fn keep(store: Arc<dyn Store>, begun: Begun, outcome: oneshot::Receiver<Ou
         (Exchange { id, number: 0, at, duration_ms, path, request, answer, error }, (request_share, answer_share))
     });
     let stored = match built.await {
-        Ok((exchange, _shares)) => store.add_exchanges(vec![exchange]).await.map_err(|e| e.to_string()),
+        Ok((exchange, _shares)) => keeper.store.add_exchanges(vec![exchange]).await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = stored {

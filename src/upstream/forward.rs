@@ -147,6 +147,6 @@ impl Body for HandedBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.taken.as_ref().map_or(self.source.0.size_hint.clone(), Body::size_hint)
+        self.taken.as_ref().map_or(self.source.0.size_hint, Body::size_hint)
     }
 }

@@ -118,13 +118,10 @@ impl Forwarding {
 
 /// The headers that are passed on, in their order; one may get another value.
 fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&'v HeaderValue>) -> HeaderMap {
-    let named: Vec<String> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| {
-            String::from_utf8_lossy(value.as_bytes()).into_owned().split(',').map(own).collect::<Vec<_>>()
-        })
-        .collect();
+    let mut named = Vec::new();
+    for value in headers.get_all(header::CONNECTION) {
+        named.extend(String::from_utf8_lossy(value.as_bytes()).split(',').map(|n| n.trim().to_ascii_lowercase()));
+    }
     let is_framed = headers.contains_key(header::TRANSFER_ENCODING);
     let stays = |name: &HeaderName| {
         HOP_BY_HOP.contains(name)
@@ -138,10 +135,6 @@ fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&
         passed.append(name, replaced(name).unwrap_or(value).clone());
     }
     passed
-}
-
-fn own(word: &str) -> String {
-    word.trim().to_ascii_lowercase()
 }
 
 /// Waits for the answer's head, for so long as upstream is not silent for longer than `limit`.
