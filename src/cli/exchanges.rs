@@ -48,7 +48,7 @@ enum Action {
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Prints new ones as they come, until it is interrupted.
+    /// Prints new ones as they come, until it is interrupted or its reader goes away.
     Tail(StoreFlags),
 }
 
@@ -123,7 +123,9 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
         let passed = passed.iter().map(|summary| passed_line(summary, dates));
         let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
         lines.sort_by_key(|line| line.at);
-        lines.iter().for_each(|line| output::line(&line.cells.join("  ")));
+        if !lines.iter().all(|line| output::line_for_reader(&line.cells.join("  "))) {
+            return Ok(());
+        }
     }
 }
 

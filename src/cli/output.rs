@@ -5,12 +5,19 @@ use std::process::ExitCode;
 
 /// One line to standard output.
 pub(super) fn line(text: &str) {
+    line_for_reader(text);
+}
+
+/// The same; false when its reader has gone away.
+pub(super) fn line_for_reader(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        note(&format!("conax-gateway: standard output: {error}"));
-        std::process::exit(1);
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            note(&format!("conax-gateway: standard output: {error}"));
+            std::process::exit(1);
+        }
     }
 }
 

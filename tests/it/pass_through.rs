@@ -162,6 +162,36 @@ async fn headers_of_one_connection_stay_behind() {
 }
 
 #[tokio::test]
+async fn a_request_with_two_lengths_is_passed_on_with_one() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_to(&upstream, &[]).await;
+    let mut client = Wire::connect(&gateway.url).await;
+    let head = format!("POST {PAIRING} HTTP/1.1\r\nHost: g\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.write(head + "4\r\n<a/>\r\n0\r\n\r\n").await;
+    let received = upstream.accept().await.read_message().await;
+    assert_eq!(
+        (&received.headers[1..], received.body.as_slice()),
+        (&["Transfer-Encoding: chunked".to_owned()][..], &b"<a/>"[..])
+    );
+}
+
+#[tokio::test]
+async fn connections_are_used_again_on_both_sides() {
+    let conax = Conax::start(|_, _| Reaction::Keep(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<b/>".to_vec())).await;
+    let gateway = Gateway::start(&[("upstream.url", &conax.url)]).await;
+    let mut client = Wire::connect(&gateway.url).await;
+    for _ in 0..3 {
+        client.write(format!("POST {PAIRING} HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\n\r\n<a/>")).await;
+        let answer = client.read_message().await;
+        assert_eq!((answer.headers, answer.body), (vec!["Content-Length: 4".to_owned()], b"<b/>".to_vec()));
+    }
+    client.write("GET /livez HTTP/1.1\r\nHost: g\r\n\r\n").await;
+    let answer = client.read_message().await;
+    assert!(answer.headers.iter().any(|line| line.starts_with("date: ")), "{answer:?}");
+    assert!(conax.received().iter().all(|request| request.connection == 0));
+}
+
+#[tokio::test]
 async fn ten_megabytes_stream_in_both_directions() {
     let upstream = Upstream::start().await;
     let gateway = gateway_to(&upstream, &[]).await;
