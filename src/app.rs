@@ -13,8 +13,9 @@ use crate::catalogue::{self, EntryKind};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
-use crate::http;
+use crate::http::{self, Captures};
 use crate::processor::Processor;
+use crate::redaction::Names;
 use crate::request::random_hex;
 use crate::retention;
 use crate::shutdown::Shutdown;
@@ -35,6 +36,10 @@ pub struct App {
     pub contract: Arc<Contract>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The way to Conax.
+    pub transport: Arc<dyn Transport>,
+    /// What keeps the requests that are passed through.
+    pub captures: Captures,
     /// What sends requests.
     pub processor: Arc<Processor>,
     /// Who is calling.
@@ -106,9 +111,17 @@ impl App {
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let processor =
-            Processor::new(&config, Arc::clone(&store), transport, Arc::clone(&contract), Arc::clone(&clock));
+        let names = Arc::new(Names::of(&contract, &[]));
+        let processor = Processor::new(
+            &config,
+            Arc::clone(&store),
+            Arc::clone(&transport),
+            Arc::clone(&contract),
+            Arc::clone(&clock),
+        );
         Self {
+            transport: Arc::clone(&transport),
+            captures: Captures::new(Arc::clone(&store), transport, names),
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
@@ -141,6 +154,7 @@ impl App {
                 tracing::error!(%error, "the processing run ended early");
             }
             connections.finish().await;
+            self.captures.drain().await;
             self.processor.drain().await;
             if let Some(retention) = retention
                 && let Err(error) = retention.await

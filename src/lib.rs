@@ -7,7 +7,8 @@
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
 //! - [`request`]: the provisioning request, its types, states and outcome.
-//! - [`store`]: where it is kept: one trait, SQLite behind it.
+//! - [`exchange`]: what a client and Conax said to each other through us, as it is kept.
+//! - [`store`]: where both are kept: one trait, SQLite behind it.
 //! - [`retention`]: deletes what ended long ago.
 //! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod contract;
+pub mod exchange;
 pub mod fixtures;
 pub mod http;
 pub mod processor;

@@ -1,4 +1,4 @@
-//! Deletes requests that ended long ago, a few at a time, while everything goes on.
+//! Deletes requests and exchanges that ended long ago, a few at a time, while everything goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ pub async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keep: TimeDelta, 
     while !shutdown.is_set() {
         tokio::select! {
             purged = purge(store.as_ref(), clock.as_ref(), keep) => match purged {
-                Ok(0) => {}
-                Ok(requests) => tracing::info!(requests, "requests that ended long ago are deleted"),
-                Err(error) => tracing::warn!(%error, "requests that ended long ago cannot be deleted now"),
+                Ok((0, 0)) => {}
+                Ok((requests, exchanges)) => tracing::info!(requests, exchanges, "what ended long ago is deleted"),
+                Err(error) => tracing::warn!(%error, "what ended long ago cannot be deleted now"),
             },
             () = shutdown.wait() => return,
         }
@@ -32,17 +32,22 @@ pub async fn run(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keep: TimeDelta, 
     }
 }
 
-/// Deletes all that ended longer ago than `keep`; returns how many.
-async fn purge(store: &dyn Store, clock: &dyn Clock, keep: TimeDelta) -> Result<usize, StoreError> {
-    let Some(before) = clock.now().checked_sub_signed(keep) else { return Ok(0) };
-    let (mut count, mut from) = (0, 0);
+/// Deletes all that ended longer ago than `keep`; returns how many requests and exchanges.
+async fn purge(store: &dyn Store, clock: &dyn Clock, keep: TimeDelta) -> Result<(usize, usize), StoreError> {
+    let Some(before) = clock.now().checked_sub_signed(keep) else { return Ok((0, 0)) };
+    let (mut requests, mut exchanges, mut from) = (0, 0, Some(0));
+    while let Some(number) = from {
+        let purged = store.purge(before, number).await?;
+        requests += purged.count;
+        from = purged.next;
+        tokio::time::sleep(STEP_PAUSE).await;
+    }
     loop {
-        let purged = store.purge(before, from).await?;
-        count += purged.count;
-        match purged.next {
-            Some(next) => from = next,
-            None => return Ok(count),
+        let count = store.purge_exchanges(before).await?;
+        if count == 0 {
+            return Ok((requests, exchanges));
         }
+        exchanges += count;
         tokio::time::sleep(STEP_PAUSE).await;
     }
 }

@@ -16,6 +16,7 @@ use crate::fixtures::{CaseFault, RecordTransport, Recorder, ReplayTransport, Ter
 use crate::redaction::{Names, Redactor, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
+use crate::tls;
 use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
 
 impl From<Vec<CaseFault>> for StartError {
@@ -65,7 +66,7 @@ pub async fn open(
         words.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| json!({"status": {"code": "OK", "message": "", "description": ""}, "data": Record::new(record, dates)});
-        transport = Arc::new(RecordTransport::new(transport, recorder, Box::new(render)));
+        transport = Arc::new(RecordTransport::new(transport, recorder, Box::new(render), contract.base_path()));
     }
     Ok(Way { words, transport, simulator })
 }
@@ -93,9 +94,10 @@ fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError>
         probe_time: config.answer_timeout_s * 2,
     };
     let failed = |fault: FileFault| StartError(vec![fault.to_string()]);
+    let tls = tls::client_config(config).map_err(failed)?;
     let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
     for base_url in base_urls {
-        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config).map_err(failed)?)));
+        nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config, &tls).map_err(failed)?)));
     }
     Ok(FailOver::new(nodes, rule))
 }

@@ -3,7 +3,7 @@
 use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app;
-use crate::config::default_toml;
+use crate::config::{FileFault, Upstream, default_toml};
 use crate::tls;
 use crate::upstream::LiveTransport;
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
             let faults: Vec<String> = [
                 app::load_contract(&config).err().map(|e| e.to_string()),
                 app::server_tls(&config).err().map(|e| e.to_string()),
-                LiveTransport::new("http://localhost", &config.upstream).err().map(|e| e.to_string()),
+                upstream(&config.upstream).err().map(|e| e.to_string()),
             ]
             .into_iter()
             .flatten()
@@ -47,4 +47,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
             }
         }
     }
+}
+
+/// The way to Conax, as `serve` would build it.
+fn upstream(config: &Upstream) -> Result<LiveTransport, FileFault> {
+    LiveTransport::new("http://localhost", config, &tls::client_config(config)?)
 }

@@ -4,6 +4,7 @@
 mod catalogue;
 mod config;
 mod contract;
+mod exchanges;
 mod fixtures;
 mod key;
 mod output;
@@ -53,6 +54,8 @@ enum Command {
     Fixtures(fixtures::Args),
     /// Provisioning requests: list, show, retry, cancel, settle.
     Requests(requests::Args),
+    /// Raw SOAP traffic: list, show, tail.
+    Exchanges(exchanges::Args),
 }
 
 /// Why a command failed: every line is one fault.
@@ -98,6 +101,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Catalogue(args) => catalogue::run(args).await,
             Command::Fixtures(args) => fixtures::run(args).await,
             Command::Requests(args) => requests::run(args).await,
+            Command::Exchanges(args) => exchanges::run(args).await,
         }
     });
     match result {

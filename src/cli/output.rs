@@ -5,12 +5,19 @@ use std::process::ExitCode;
 
 /// One line to standard output.
 pub(super) fn line(text: &str) {
+    line_for_reader(text);
+}
+
+/// The same; false when its reader has gone away.
+pub(super) fn line_for_reader(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        note(&format!("conax-gateway: standard output: {error}"));
-        std::process::exit(1);
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+        Err(error) => {
+            note(&format!("conax-gateway: standard output: {error}"));
+            std::process::exit(1);
+        }
     }
 }
 
@@ -39,4 +46,11 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
     };
     print(&headings.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>());
     rows.iter().for_each(|row| print(row));
+}
+
+/// What came over the wire must not steer the terminal.
+pub(super) fn without_controls(text: &str) -> String {
+    let shown =
+        |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
 }

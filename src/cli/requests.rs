@@ -6,7 +6,7 @@ use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::api::{Dates, Record};
 use crate::request::{Attempt, Decision, Event, Order, ProvisioningRequest, RequestType, State};
-use crate::store::{Filter, RecordKey};
+use crate::store::{Filter, RecordKey, Store};
 
 /// Flags of `requests`.
 #[derive(Debug, clap::Args)]
@@ -127,17 +127,21 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
 
 async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
-    let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
     let found = store.find(None, RecordKey::Number(number)).await?;
     let request = found.ok_or_else(|| Failed(format!("there is no request {number}")))?;
-    let json = serde_json::to_string_pretty(&Record::new(&request, dates)).map_err(|e| Failed(e.to_string()))?;
+    print(store.as_ref(), &request, Dates(config.server.time_zone)).await
+}
+
+/// A request as the API shows it, and its history.
+pub(super) async fn print(store: &dyn Store, request: &ProvisioningRequest, dates: Dates) -> Result<(), Failed> {
+    let json = serde_json::to_string_pretty(&Record::new(request, dates)).map_err(|e| Failed(e.to_string()))?;
     output::line(&json);
     let mut history: Vec<(DateTime<Utc>, String)> = Vec::new();
-    for attempt in store.attempts(number).await? {
-        history.push((attempt.started_at, attempt_in_words(&attempt, &request, dates)));
+    for attempt in store.attempts(request.number).await? {
+        history.push((attempt.started_at, attempt_in_words(&attempt, request, dates)));
     }
-    for event in store.events(number).await? {
+    for event in store.events(request.number).await? {
         history.push((event.at, event_in_words(&event, dates)));
     }
     history.sort_by_key(|(at, _)| *at);
@@ -170,16 +174,9 @@ fn event_in_words(event: &Event, dates: Dates) -> String {
 
 fn texts(request: Option<&String>, response: Option<&String>) -> String {
     let line = |name: &str, text: Option<&String>| {
-        text.map(|text| format!("\n  {name}: {}", without_controls(text))).unwrap_or_default()
+        text.map(|text| format!("\n  {name}: {}", output::without_controls(text))).unwrap_or_default()
     };
     line("request", request) + &line("response", response)
-}
-
-/// What came over the wire must not steer the terminal.
-fn without_controls(text: &str) -> String {
-    let shown =
-        |c: char| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().to_string() } else { c.into() };
-    text.chars().map(shown).collect()
 }
 
 async fn decide(args: Decide, decision: Decision) -> Result<(), Failed> {

@@ -9,8 +9,8 @@ mod setting;
 
 pub use read::{ConfigFault, Inputs, load};
 pub use sections::{
-    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, Processor, Server, SimulatorSection,
-    StoreSection, Upstream,
+    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, PassThrough, Processor, Server,
+    SimulatorSection, StoreSection, Upstream,
 };
 pub use setting::{
     CardRange, FileFault, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamSource,

@@ -89,7 +89,7 @@ sections! {
         readers: usize = "3",
         /// Seconds that one read may take.
         read_timeout_s: Duration = "10",
-        /// Days that an ended request is kept; 0 keeps it for ever.
+        /// Days that an ended request or exchange is kept; 0 keeps it for ever.
         retention_days: u64 = "0",
     }
     /// Services, cards and boxes known by name.
@@ -132,6 +132,15 @@ sections! {
         breaker_failures: u64 = "10",
         /// Most seconds that it is left alone before one call tries again.
         breaker_pause_s: Duration = "30",
+    }
+    /// SOAP requests of clients that go to upstream as they are.
+    pass_through: PassThrough {
+        /// Carry clients' own SOAP requests to upstream; when false there is nothing below the contract's base path.
+        enabled: bool = "true",
+        /// Bytes of the body of such a request.
+        max_body_bytes: usize = "67108864",
+        /// Bytes of each of its bodies that are kept.
+        capture_bytes: usize = "16777216",
     }
     /// How requests are worked through.
     processor: Processor {

@@ -81,6 +81,14 @@ impl Contract {
         services
     }
 
+    /// The file that a GET of `path?query` asks for, with links that lead to `origin` (`http://host:port`).
+    pub fn served(&self, path: &str, query: &str, origin: &str) -> Option<String> {
+        let service_path = path.strip_prefix(self.base_path())?;
+        let service = self.services().into_iter().find(|service| service.path == service_path)?;
+        let name = if query.eq_ignore_ascii_case("wsdl") { service.wsdl } else { query.strip_prefix("xsd=")? };
+        self.document(name, &format!("{origin}{}", self.base_path), service_path)
+    }
+
     /// A WSDL or schema as text, for a client that asked the service at `service_path` for `?wsdl` or `?xsd=NAME`.
     ///
     /// Addresses of services become addresses below `base_url` (which stands for the base path), and references to

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::HeaderMap;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use crate::api::{ApiError, Code, Params, parse_object};
@@ -47,7 +47,7 @@ pub(super) async fn read(
 }
 
 /// Reads on for a while: closing with bytes unread would reset the connection, and the client might never see the answer.
-pub(super) async fn discard(mut body: Incoming) {
+pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let read_on = async {
         let mut left = DISCARD_BYTES;
         while let Some(Ok(frame)) = body.frame().await {

@@ -103,6 +103,9 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
+        // What is passed through keeps the names of its headers as they are written, and gets no Date.
+        .preserve_header_case(true)
+        .auto_date_header(false)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     // Taken only now: a client that never speaks must not hold up a shutdown.

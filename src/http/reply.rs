@@ -1,15 +1,16 @@
 //! Replies: the envelope around data or an error, with the HTTP status that the configuration asks for.
 
+use chrono::{DateTime, Utc};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
 use crate::api::{ApiError, Code, Data};
 use crate::config::HttpStatusMode;
 
 /// Header with the id of a request, in every answer and in the log.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Seconds after which a client may try again when the gateway cannot take its request.
 const RETRY_AFTER_S: &str = "5";
 
@@ -64,6 +65,16 @@ pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Re
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
+}
+
+/// Adds what every answer of the gateway itself carries: the request's id, and Date (RFC 9110, 6.6.1).
+pub(super) fn sign(reply: &mut Reply, request_id: &str, now: DateTime<Utc>) {
+    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    for (name, value) in [(REQUEST_ID, request_id), (DATE, &date)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            reply.headers_mut().insert(name, value);
+        }
+    }
 }
 
 /// An answer to a verb that is not taken, without an envelope.

@@ -1,17 +1,20 @@
 //! The router: one table of methods, one match that calls them.
 
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{HOST, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, Request, Version};
 use tracing::Instrument as _;
 
-use super::reply::{self, REQUEST_ID, Reply};
+use super::pass_through::{self, Answered};
+use super::reply::{self, Reply};
 use super::{auth, body, health};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
 use crate::app::App;
 use crate::request::RequestType::{self, self as T};
 use crate::request::{Family, random_hex};
+use crate::upstream::ForwardAnswer;
 
 /// Characters of a path that are shown, in an answer or a log.
 const SHOWN: usize = 200;
@@ -111,19 +114,24 @@ pub const ROUTES: [(&str, &str, Route); 24] = [
 ];
 
 /// Answers one request; every error becomes a reply here, and is logged here.
-pub(super) async fn respond(app: &App, request: Request<Incoming>) -> Reply {
+pub(super) async fn respond(app: &App, request: Request<Incoming>) -> ForwardAnswer {
     let request_id = random_hex();
     // The span goes along into the processor, so that every line about this request carries its id.
     let span = tracing::info_span!("http", request_id);
-    let health = health::respond(app, request.method(), request.uri().path()).await;
-    let mut reply = match health {
-        Some(reply) => reply,
-        None => answer(app, request).instrument(span).await,
+    let path = request.uri().path();
+    let mut reply = if let Some(reply) = health::respond(app, request.method(), path).await {
+        reply
+    } else if !path.starts_with(PREFIX) && pass_through::below(app, path).is_some() {
+        let framing = check_framing(&request).err().map(|error| error.message);
+        match pass_through::respond(app, request, framing).instrument(span).await {
+            Answered::Passed(answer) => return answer,
+            Answered::Own(reply) => reply,
+        }
+    } else {
+        answer(app, request).instrument(span).await
     };
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        reply.headers_mut().insert(REQUEST_ID, value);
-    }
-    reply
+    reply::sign(&mut reply, &request_id, app.clock.now());
+    reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }
 
 async fn answer(app: &App, request: Request<Incoming>) -> Reply {

@@ -69,14 +69,8 @@ async fn respond(simulator: &Simulator, request: Request<Incoming>) -> Result<Re
 /// WSDL and XSD, with the address that the client used.
 fn describe(simulator: &Simulator, request: &Request<Incoming>) -> Reply {
     let host = request.headers().get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
-    let base_url = format!("http://{host}{}", simulator.contract.base_path());
-    let path = request.uri().path().strip_prefix(simulator.contract.base_path()).unwrap_or_default();
-    let services = simulator.contract.services();
-    let name = services.iter().find(|s| s.path == path).and_then(|service| {
-        let query = request.uri().query().unwrap_or_default();
-        if query.eq_ignore_ascii_case("wsdl") { Some(service.wsdl) } else { query.strip_prefix("xsd=") }
-    });
-    match name.and_then(|name| simulator.contract.document(name, &base_url, path)) {
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    match simulator.contract.served(path, query, &format!("http://{host}")) {
         Some(document) => xml_reply(StatusCode::OK, SoapVersion::V11, document.into_bytes()),
         None => plain(StatusCode::NOT_FOUND, "No service here; try PATH?wsdl."),
     }

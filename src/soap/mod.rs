@@ -6,6 +6,7 @@ mod charset;
 pub mod decode;
 pub mod encode;
 pub mod envelope;
+pub mod fault;
 mod multipart;
 pub mod result;
 pub mod texts;

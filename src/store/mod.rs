@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
+use crate::exchange::{Exchange, Summary};
 use crate::request::{
     Attempt, Body, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
 };
@@ -126,6 +127,40 @@ pub struct Settlement {
     pub events: Vec<Event>,
 }
 
+/// Which exchanges a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExchangeFilter {
+    /// With a greater number.
+    pub after: i64,
+    /// At most that many.
+    pub limit: u64,
+    /// The newest first, else the oldest.
+    pub newest_first: bool,
+}
+
+/// An attempt at a request that reached a connection, without its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentAttempt {
+    /// The request's id.
+    pub id: RecordId,
+    /// The request's number.
+    pub number: i64,
+    /// Its type.
+    pub kind: RequestType,
+    /// Its state now.
+    pub state: State,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// HTTP status of the answer, if one came.
+    pub http_status: Option<u16>,
+    /// What went wrong below SOAP.
+    pub error: Option<String>,
+}
+
 /// What one step of a purge did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purged {
@@ -161,6 +196,16 @@ pub trait Store: Send + Sync {
     async fn decide(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
     /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
     async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
+    /// Commits what clients and upstream said to each other; the store numbers it.
+    async fn add_exchanges(&self, batch: Vec<Exchange>) -> Result<(), StoreError>;
+    /// One exchange, with its texts.
+    async fn exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
+    /// Exchanges without their texts, by number.
+    async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError>;
+    /// The last attempts at requests that ended at `since` or later and were sent, newest first.
+    async fn sent(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError>;
+    /// Deletes a few exchanges that ended before `before`; returns how many.
+    async fn purge_exchanges(&self, before: DateTime<Utc>) -> Result<usize, StoreError>;
     /// Makes sure that the store can be written.
     async fn check(&self) -> Result<(), StoreError>;
     /// When the next waiting request falls due.

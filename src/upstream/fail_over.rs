@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::breaker::{Admission, Breaker, BreakerRule};
-use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
+use super::{Call, CallFailure, Forward, ForwardAnswer, HttpAnswer, Obstacle, Transport};
 
 /// How long a call waits for a breaker that may close; a longer pause fails it at once.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -96,6 +96,25 @@ struct Refused {
 /// A call under way. Whoever drops it before its end must not leave the breaker waiting for it.
 struct Unreported<'n>(&'n Node);
 
+impl Unreported<'_> {
+    /// Tells the breaker how it went.
+    fn report<T>(self, result: &Result<T, CallFailure>, is_suspect: bool) {
+        let node = self.0;
+        std::mem::forget(self);
+        let mut health = node.health();
+        match result {
+            Ok(_) | Err(CallFailure::Doubt { status: Some(_), .. }) => {
+                if health.breaker.answered() {
+                    tracing::warn!(base_url = node.base_url, "upstream answers again");
+                }
+            }
+            Err(CallFailure::NotSent { what, obstacle }) => node.note(&mut health, *obstacle, what, false),
+            Err(CallFailure::Doubt { what, .. }) => node.note(&mut health, Obstacle::Connect, what, is_suspect),
+            Err(CallFailure::NoFixture { .. }) => {}
+        }
+    }
+}
+
 impl Drop for Unreported<'_> {
     fn drop(&mut self) {
         self.0.health().breaker.unanswered(Instant::now(), rand::random(), true);
@@ -111,18 +130,16 @@ impl Node {
         let is_suspect = call.is_suspect;
         let unreported = Unreported(self);
         let result = self.transport.call(call).await;
-        std::mem::forget(unreported);
-        let mut health = self.health();
-        match &result {
-            Ok(_) | Err(CallFailure::Doubt { status: Some(_), .. }) => {
-                if health.breaker.answered() {
-                    tracing::warn!(base_url = self.base_url, "upstream answers again");
-                }
-            }
-            Err(CallFailure::NotSent { what, obstacle }) => self.note(&mut health, *obstacle, what, false),
-            Err(CallFailure::Doubt { what, .. }) => self.note(&mut health, Obstacle::Connect, what, is_suspect),
-            Err(CallFailure::NoFixture { .. }) => {}
-        }
+        unreported.report(&result, is_suspect);
+        result
+    }
+
+    /// A request that its own client broke off says nothing of upstream.
+    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
+        let body = request.body.clone();
+        let unreported = Unreported(self);
+        let result = self.transport.forward(request).await;
+        unreported.report(&result, body.is_broken());
         result
     }
 
@@ -141,6 +158,20 @@ impl Transport for FailOver {
         loop {
             let Some(node) = self.0.get(index) else { return Err(self.not_tried()) };
             match node.call(call.clone()).await {
+                Err(not_sent @ CallFailure::NotSent { .. }) => match self.admit(index + 1) {
+                    Ok(next) => index = next,
+                    Err(_) => return Err(not_sent),
+                },
+                result => return result,
+            }
+        }
+    }
+
+    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
+        let mut index = self.admit_soon().await?;
+        loop {
+            let Some(node) = self.0.get(index) else { return Err(self.not_tried()) };
+            match node.forward(request.clone()).await {
                 Err(not_sent @ CallFailure::NotSent { .. }) => match self.admit(index + 1) {
                     Ok(next) => index = next,
                     Err(_) => return Err(not_sent),

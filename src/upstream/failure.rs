@@ -52,7 +52,11 @@ fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> 
 
 /// The error and its causes in one line; an URL is left out, it says nothing new.
 pub(super) fn in_words(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    chain_in_words(&error.without_url())
+}
+
+/// The error and its causes in one line.
+pub(super) fn chain_in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

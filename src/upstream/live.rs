@@ -4,7 +4,6 @@
 //! environment are not used, and there is no HTTP/2: one request, one connection, one answer.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,10 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use rustls::ClientConfig;
 
 use super::failure::{in_words, obstacle};
+use super::forward::{Forward, ForwardAnswer};
+use super::forwarding::Forwarding;
 use super::marked_body::{Mark, MarkedBody};
-use super::{Call, CallFailure, HttpAnswer, Obstacle, Transport};
+use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
 use crate::config::{FileFault, Secret, Upstream};
 
 /// Header that names the operation in SOAP 1.1.
@@ -34,16 +36,17 @@ pub struct LiveTransport {
     headers: HeaderMap,
     answer_timeout: Duration,
     max_response_bytes: usize,
+    forwarding: Forwarding,
 }
 
 impl LiveTransport {
-    /// A transport to `base_url`, with everything else from the configuration.
+    /// A transport to `base_url`, with everything else from the configuration; `tls` is made of the same.
     ///
     /// # Errors
-    /// A certificate or key that cannot be read or used.
-    pub fn new(base_url: &str, config: &Upstream) -> Result<Self, FileFault> {
-        let fresh_client = client(config, 0)?;
-        let client = client(config, config.max_concurrency)?;
+    /// What cannot be used of it.
+    pub fn new(base_url: &str, config: &Upstream, tls: &ClientConfig) -> Result<Self, FileFault> {
+        let fresh_client = client(config, tls, 0)?;
+        let client = client(config, tls, config.max_concurrency)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
         if let (Some(username), Some(password)) = (&config.username, &config.password) {
@@ -57,6 +60,7 @@ impl LiveTransport {
             headers,
             answer_timeout: config.answer_timeout_s,
             max_response_bytes: config.max_response_bytes,
+            forwarding: Forwarding::new(base_url, config, tls)?,
         })
     }
 
@@ -97,6 +101,8 @@ impl LiveTransport {
             None => status.canonical_reason().unwrap_or_default().to_owned(),
         };
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        let timing = response.headers().get(SERVER_TIMING);
+        let recorded = timing.and_then(|value| Recorded::from_server_timing(value.to_str().ok()?));
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         let mut body = Vec::new();
@@ -116,7 +122,7 @@ impl LiveTransport {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => {
                     let status = status.as_u16();
-                    return Ok(HttpAnswer { status, reason, content_type, body, retry_after, recorded: None });
+                    return Ok(HttpAnswer { status, reason, content_type, body, retry_after, recorded });
                 }
                 Err(error) => return Err(doubt(format!("the answer broke off: {}", in_words(error)), body)),
             }
@@ -145,15 +151,20 @@ impl Transport for LiveTransport {
         })
     }
 
+    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
+        self.forwarding.forward(request).await
+    }
+
     fn is_down(&self) -> bool {
         false
     }
 }
 
 /// An HTTP client that keeps up to `idle` connections for further use.
-fn client(config: &Upstream, idle: usize) -> Result<reqwest::Client, FileFault> {
-    let mut client = reqwest::Client::builder()
+fn client(config: &Upstream, tls: &ClientConfig, idle: usize) -> Result<reqwest::Client, FileFault> {
+    let client = reqwest::Client::builder()
         .http1_only()
+        .tls_backend_preconfigured(tls.clone())
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
@@ -163,24 +174,6 @@ fn client(config: &Upstream, idle: usize) -> Result<reqwest::Client, FileFault> 
         .pool_idle_timeout(config.idle_timeout_s)
         .pool_max_idle_per_host(idle)
         .tcp_nodelay(true);
-    if let Some(file) = &config.ca_file {
-        let setting = "upstream.ca_file";
-        let pem = read(setting, file)?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|e| fault(setting, format!("{}: {}", file.display(), in_words(e))))?;
-        if certificates.is_empty() {
-            return Err(fault(setting, format!("{} holds no certificate", file.display())));
-        }
-        client = client.tls_certs_only(certificates);
-    }
-    if let (Some(certificate), Some(key)) = (&config.client_certificate, &config.client_key) {
-        let mut pem = read("upstream.client_key", key)?;
-        pem.push(b'\n');
-        pem.extend(read("upstream.client_certificate", certificate)?);
-        let identity = reqwest::Identity::from_pem(&pem)
-            .map_err(|e| fault("upstream.client_certificate", format!("{}: {}", certificate.display(), in_words(e))))?;
-        client = client.identity(identity);
-    }
     client.build().map_err(|e| fault("upstream", in_words(e)))
 }
 
@@ -195,8 +188,4 @@ fn basic(username: &str, password: &Secret) -> Result<HeaderValue, FileFault> {
 
 fn fault(setting: &'static str, what: String) -> FileFault {
     FileFault { setting, what }
-}
-
-fn read(setting: &'static str, file: &Path) -> Result<Vec<u8>, FileFault> {
-    std::fs::read(file).map_err(|e| fault(setting, format!("cannot read {}: {e}", file.display())))
 }

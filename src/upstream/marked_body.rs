@@ -30,7 +30,7 @@ impl Mark {
     }
 
     /// Takes it, unless it was withdrawn.
-    fn take(&self) -> bool {
+    pub(super) fn take(&self) -> bool {
         self.0.compare_exchange(UNTOUCHED, TAKEN, Ordering::AcqRel, Ordering::Acquire) != Err(WITHDRAWN)
     }
 }

@@ -6,20 +6,29 @@
 mod breaker;
 mod fail_over;
 mod failure;
+mod forward;
+mod forwarding;
 mod live;
 mod marked_body;
+mod paced;
+mod recorded;
+mod tee;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::exchange::Exchange;
 use crate::request::{NewRequest, ProvisioningRequest};
 
 pub use breaker::BreakerRule;
 pub use fail_over::FailOver;
+pub use forward::{Forward, ForwardAnswer, ForwardBody, ForwardError, RequestBody};
 pub use live::LiveTransport;
+pub use paced::Paced;
+pub use recorded::{Recorded, SERVER_TIMING};
+pub use tee::{Captured, End, Tee, tee, tee_within};
 
 /// One SOAP request on its way.
 #[derive(Clone, Debug)]
@@ -67,15 +76,6 @@ pub struct HttpAnswer {
     pub recorded: Option<Recorded>,
 }
 
-/// What a recording tells of an answer.
-#[derive(Clone, Debug, Default)]
-pub struct Recorded {
-    /// How long the answer took then.
-    pub duration: Option<Duration>,
-    /// It has pseudonyms of this key.
-    pub redacted_with: Option<String>,
-}
-
 /// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {
@@ -118,8 +118,12 @@ pub enum Obstacle {
 pub trait Transport: Send + Sync {
     /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
+    /// Carries a client's own request, body and answer streaming; never repeats it by itself.
+    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure>;
     /// Tells what became of a request that calls were made for, as often as a call was made.
     async fn ended(&self, _record: &ProvisioningRequest) {}
+    /// Tells what a client's own request came to, once both bodies have ended. May block, for writing files.
+    fn passed(&self, _exchange: &Exchange) {}
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
 }

@@ -76,5 +76,6 @@ async fn the_commands_work() {
     );
     assert!(session[3].contains("\"COMPLETED\""), "{}", session[3]);
     assert!(printed[2].contains("is REJECTED") && printed[2].contains("CANCELLED: "), "{}", printed[2]);
+    assert!(printed[3].contains(&gateway.url) && printed[3].contains("PASSED"), "{}", printed[3]);
     assert!(printed[1].contains("CREATE_PAIRING") && printed[1].contains("attempt 1: "), "{}", printed[1]);
 }

@@ -19,6 +19,7 @@ mod kills;
 mod limits;
 mod list;
 mod outcomes;
+mod pass_through;
 mod processing;
 mod simulator;
 mod support;

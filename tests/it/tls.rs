@@ -102,3 +102,28 @@ async fn the_json_face_serves_tls() {
     let body = json!({"username": USER, "password": PASSWORD, "organisation": "demo"});
     assert!(client.post_raw("authentication/token", body.to_string()).await.data()["token"].is_string());
 }
+
+#[tokio::test]
+async fn what_is_passed_through_goes_by_the_same_tls() {
+    let (authority, clients) = (Authority::new("conax"), Authority::new("clients"));
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = authority.write(folder.path()).display().to_string();
+    let (chain, key) = clients.issue("crm").write(folder.path(), "client");
+    let (chain, key) = (chain.display().to_string(), key.display().to_string());
+    for (host, expected) in [("localhost", 200), ("conax.example", 502)] {
+        let conax = Conax::start_tls(server(&authority.issue(host), Some(&clients)), ok_answer("tls")).await;
+        let settings = [
+            ("upstream.url", conax.url.as_str()),
+            ("upstream.ca_file", &ca_file),
+            ("upstream.client_certificate", &chain),
+            ("upstream.client_key", &key),
+        ];
+        let gateway = Gateway::start(&settings).await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = http.post(format!("{}/ca-server/webservices/caclient/pairing", gateway.url)).body("<a/>");
+        let answer = answer.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(if expected == 200 { ">tls<" } else { "No TLS connection to Conax" }), "{text}");
+    }
+}

@@ -9,6 +9,7 @@ mod catalogue;
 mod claim;
 mod connection;
 mod decide;
+mod exchanges;
 mod idempotency;
 mod purge;
 mod reader;
@@ -27,10 +28,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
-use super::{Acceptance, Accepted, Filter, Purged, RecordKey, Settlement, Store, StoreError, TokenOwner};
+use super::{
+    Acceptance, Accepted, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store, StoreError,
+    TokenOwner,
+};
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
+use crate::exchange::{Exchange, Summary};
+use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest, RecordId};
 use reader::Readers;
 use writer::Writer;
 
@@ -138,6 +143,27 @@ impl Store for SqliteStore {
 
     async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
         self.writer.write(move |db| purge::purge(db, before, from)).await
+    }
+
+    async fn add_exchanges(&self, batch: Vec<Exchange>) -> Result<(), StoreError> {
+        self.writer.write(move |db| batch.iter().try_for_each(|exchange| exchanges::add(db, exchange))).await
+    }
+
+    async fn exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |db| exchanges::find(db, &id)).await
+    }
+
+    async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
+        self.readers.read(move |db| exchanges::list(db, &filter)).await
+    }
+
+    async fn sent(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError> {
+        self.readers.read(move |db| exchanges::sent(db, since, limit)).await
+    }
+
+    async fn purge_exchanges(&self, before: DateTime<Utc>) -> Result<usize, StoreError> {
+        self.writer.write(move |db| exchanges::purge(db, before)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -99,7 +99,7 @@ fn wrong(column: usize, what: impl Into<Box<dyn std::error::Error + Send + Sync>
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
 }
 
-fn word<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+pub(super) fn word<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     parse(text).ok_or_else(|| wrong(column, format!("unexpected value '{text}'")))
 }

@@ -9,11 +9,12 @@ use rusqlite::Connection;
 
 use super::{Options, SqliteStore};
 use crate::account::{Role, Unit, User};
+use crate::exchange::{Answer, Exchange, Message};
 use crate::request::{
-    Body, Doubt, Failure, Family, Item, NewRequest, Outcome, Priority, ProvisioningRequest, RecordId, RequestType,
-    State,
+    Attempt, Body, Doubt, Failure, Family, Item, NewRequest, Outcome, Priority, ProvisioningRequest, RecordId,
+    RequestType, State,
 };
-use crate::store::{Acceptance, Accepted, Filter, RecordKey, Settlement, Store as _, StoreError};
+use crate::store::{Acceptance, Accepted, ExchangeFilter, Filter, RecordKey, Settlement, Store as _, StoreError};
 
 fn options(folder: &Path, migrate: bool) -> Options {
     let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
@@ -204,4 +205,56 @@ async fn a_request_that_has_ended_is_not_settled_again() {
     settle(&store, request.clone(), done(), moment(2)).await;
     let again = store.settle(vec![Settlement { request, attempt: None, events: Vec::new() }]).await;
     assert!(matches!(again, Err(StoreError::Other(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn exchanges_are_kept_listed_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let message = |body: &[u8]| Message {
+        headers: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())],
+        body: body.to_vec(),
+        is_truncated: true,
+    };
+    let exchange = |at: i64| Exchange {
+        id: RecordId::new(moment(at)),
+        number: 0,
+        at: moment(at),
+        duration_ms: 5,
+        path: "/p?q".to_owned(),
+        request: message(b"\0\xFF"),
+        answer: (at != 2).then(|| Answer { status: 500, reason: "No".to_owned(), message: message(b"") }),
+        error: Some("e".to_owned()),
+    };
+    let added: Vec<_> = (1..=60).map(exchange).collect();
+    store.add_exchanges(added.clone()).await.unwrap();
+    for (number, exchange) in (1..).zip(&added) {
+        let kept = store.exchange(&exchange.id).await.unwrap();
+        assert_eq!(kept, Some(Exchange { number, ..exchange.clone() }));
+    }
+    let listed = async |after, limit, newest_first| {
+        let found = store.exchanges(ExchangeFilter { after, limit, newest_first }).await.unwrap();
+        found.iter().map(|summary| summary.number).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(58, 9, false).await, [59, 60]);
+    assert_eq!(listed(0, 2, true).await, [60, 59]);
+    while store.purge_exchanges(moment(51)).await.unwrap() > 0 {}
+    assert_eq!(listed(0, 2, false).await, [51, 52]);
+    let (request, _) = accept(&store, pairing("a", moment(100), true)).await;
+    let attempt = |sent| Attempt {
+        attempt: 1,
+        started_at: moment(100),
+        duration_ms: 2000,
+        sent,
+        http_status: None,
+        error: None,
+        response: None,
+        content_type: None,
+    };
+    let settled = Settlement { request, attempt: Some(attempt(true)), events: Vec::new() };
+    store.settle(vec![settled]).await.unwrap();
+    let (other, _) = accept(&store, pairing("b", moment(100), true)).await;
+    store.settle(vec![Settlement { request: other, attempt: Some(attempt(false)), events: Vec::new() }]).await.unwrap();
+    let sent = async |since| store.sent(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>();
+    assert_eq!((sent(102).await, sent(103).await), (vec![1], vec![]), "by their ends, and only what was sent");
 }

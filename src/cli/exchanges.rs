@@ -1,0 +1,190 @@
+//! `exchanges list | show | tail`: raw SOAP traffic from the terminal, passed through and of our own requests alike. It only
+//! reads, while the gateway runs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::settings::{StoreFlags, open_existing};
+use super::{Failed, output, requests};
+use crate::api::Dates;
+use crate::exchange::{Exchange, Message, Summary};
+use crate::request::RecordId;
+use crate::shutdown::Signals;
+use crate::soap::answer::text_of_partial;
+use crate::store::{ExchangeFilter, RecordKey, SentAttempt, Store};
+
+/// How often `tail` looks for new ones.
+const LOOK: Duration = Duration::from_millis(500);
+/// Seconds after its end within which an attempt is in the store.
+const LAG_S: i64 = 30;
+/// Exchanges that `tail` prints at a time, at most.
+const AT_ONCE: u64 = 10_000;
+/// The columns of a list.
+const HEADINGS: [&str; 6] = ["ID", "TIME", "STATUS", "MS", "STATE", "WHAT"];
+
+/// Flags of `exchanges`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Lists what was passed through and every attempt at a request that was sent, the newest last.
+    List {
+        /// At most that many.
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Shows everything of one: both raw texts; of a request every attempt.
+    Show {
+        /// Its id, or the number of a request.
+        id: String,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Prints new ones as they come, until it is interrupted or its reader goes away.
+    Tail(StoreFlags),
+}
+
+/// A line of the list.
+struct Line {
+    at: DateTime<Utc>,
+    cells: Vec<String>,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    match args.action {
+        Action::List { limit, store } => list(limit, store).await,
+        Action::Show { id, store } => show(&id, store).await,
+        Action::Tail(store) => tail(store).await,
+    }
+}
+
+async fn list(limit: u64, store: StoreFlags) -> Result<(), Failed> {
+    let config = store.load()?;
+    let dates = Dates(config.server.time_zone);
+    let store = open_existing(&config)?;
+    let filter = ExchangeFilter { after: 0, limit, newest_first: true };
+    let passed = store.exchanges(filter).await?.into_iter().map(|summary| passed_line(&summary, dates));
+    let sent = store.sent(DateTime::UNIX_EPOCH, limit).await?.into_iter().map(|attempt| sent_line(&attempt, dates));
+    let mut lines: Vec<Line> = passed.chain(sent).collect();
+    lines.sort_by_key(|line| line.at);
+    let first = lines.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+    let rows: Vec<_> = lines.into_iter().skip(first).map(|line| line.cells).collect();
+    output::table(&HEADINGS, &rows);
+    Ok(())
+}
+
+fn passed_line(summary: &Summary, dates: Dates) -> Line {
+    let Summary { id, number: _, at, duration_ms, path, status, error } = summary;
+    let state = if error.is_some() { "BROKEN" } else { "PASSED" };
+    let what = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
+    Line { at: *at, cells: cells(id, dates.print(*at), *status, *duration_ms, state, &what) }
+}
+
+fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
+    let SentAttempt { id, number, kind, state, attempt, started_at, duration_ms, http_status, error } = attempt;
+    let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let what = format!("{kind}, request {number}{again}{error}");
+    let time = dates.print(*started_at);
+    Line { at: *started_at, cells: cells(id, time, *http_status, *duration_ms, state.as_str(), &what) }
+}
+
+fn cells(id: &RecordId, time: String, status: Option<u16>, ms: i64, state: &str, what: &str) -> Vec<String> {
+    let status = status.map_or("-".to_owned(), |status| status.to_string());
+    vec![id.to_string(), time, status, ms.to_string(), state.to_owned(), output::without_controls(what)]
+}
+
+async fn tail(store: StoreFlags) -> Result<(), Failed> {
+    let config = store.load()?;
+    let dates = Dates(config.server.time_zone);
+    let store = open_existing(&config)?;
+    let mut signals = Signals::listen()?;
+    let newest = ExchangeFilter { after: 0, limit: 1, newest_first: true };
+    let mut after = store.exchanges(newest).await?.first().map_or(0, |summary| summary.number);
+    let mut seen = HashMap::new();
+    new_attempts(store.as_ref(), &mut seen).await?;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = signals.wait() => return Ok(()),
+        }
+        let filter = ExchangeFilter { after, limit: AT_ONCE, newest_first: false };
+        let passed = store.exchanges(filter).await?;
+        after = passed.last().map_or(after, |summary| summary.number);
+        let sent = new_attempts(store.as_ref(), &mut seen).await?;
+        let passed = passed.iter().map(|summary| passed_line(summary, dates));
+        let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
+        lines.sort_by_key(|line| line.at);
+        if !lines.iter().all(|line| output::line_for_reader(&line.cells.join("  "))) {
+            return Ok(());
+        }
+    }
+}
+
+/// The attempts that are not among those seen; then they are.
+async fn new_attempts(
+    store: &dyn Store,
+    seen: &mut HashMap<(i64, u32), DateTime<Utc>>,
+) -> Result<Vec<SentAttempt>, Failed> {
+    let since = Utc::now() - TimeDelta::seconds(LAG_S);
+    let mut sent = store.sent(since, AT_ONCE).await?;
+    sent.retain(|attempt| {
+        let ended_at = attempt.started_at + TimeDelta::milliseconds(attempt.duration_ms);
+        seen.insert((attempt.number, attempt.attempt), ended_at).is_none()
+    });
+    seen.retain(|_, ended_at| *ended_at >= since);
+    Ok(sent)
+}
+
+async fn show(id: &str, store: StoreFlags) -> Result<(), Failed> {
+    let config = store.load()?;
+    let dates = Dates(config.server.time_zone);
+    let store = open_existing(&config)?;
+    let missing = || Failed(format!("there is no exchange or request {id}"));
+    let key = match (RecordId::parse(&id.to_uppercase()), id.parse()) {
+        (Some(id), _) => {
+            if let Some(exchange) = store.exchange(&id).await? {
+                print(&exchange, dates);
+                return Ok(());
+            }
+            RecordKey::Id(id)
+        }
+        (None, Ok(number)) => RecordKey::Number(number),
+        (None, Err(_)) => return Err(missing()),
+    };
+    let request = store.find(None, key).await?.ok_or_else(missing)?;
+    requests::print(store.as_ref(), &request, dates).await
+}
+
+fn print(exchange: &Exchange, dates: Dates) {
+    let Exchange { id, number, at, duration_ms, path, request, answer, error } = exchange;
+    output::line(&format!("exchange {id}, number {number}: {}, {duration_ms} ms", dates.print(*at)));
+    if let Some(error) = error {
+        output::line(&format!("error: {}", output::without_controls(error)));
+    }
+    print_message(&format!("POST {path}"), request);
+    if let Some(answer) = answer {
+        print_message(&format!("HTTP {} {}", answer.status, answer.reason), &answer.message);
+    }
+}
+
+fn print_message(first: &str, message: &Message) {
+    let mut text = format!("\n{first}\n");
+    for (name, value) in &message.headers {
+        text.push_str(&format!("{name}: {value}\n"));
+    }
+    text.push('\n');
+    text.push_str(&text_of_partial(&message.body, message.header("content-type")));
+    if message.is_truncated {
+        text.push_str("\n(only the beginning)");
+    }
+    output::line(&output::without_controls(&text));
+}

@@ -1,0 +1,198 @@
+//! A client's own SOAP request and its answer, as they are kept: raw, less credentials, readable.
+//!
+//! Rule: what is kept of a body has passed [`shown`] and [`Exchange::masked`], and no header that signs somebody in is
+//! kept.
+
+use std::io::{Read, Write as _};
+
+use chrono::{DateTime, Utc};
+use flate2::Compression;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::write::GzEncoder;
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+
+use crate::redaction::{self, Names};
+use crate::request::RecordId;
+use crate::soap::texts;
+
+/// Bytes of a body once it is unpacked, at most: the rest is not kept.
+const UNPACKED_BYTES: u64 = 64 << 20;
+/// What stands for a credential.
+const MASK: &str = "****";
+
+/// Names and values, in their order.
+pub type Headers = Vec<(String, String)>;
+
+/// One request of a client, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its id.
+    pub id: RecordId,
+    /// Ascending in the order in which exchanges ended; the store gives it, 0 before.
+    pub number: i64,
+    /// When the request's head had come.
+    pub at: DateTime<Utc>,
+    /// Until the end of the answer.
+    pub duration_ms: i64,
+    /// Path and query, as the client wrote them.
+    pub path: String,
+    /// What the client sent.
+    pub request: Message,
+    /// What upstream answered, if it did.
+    pub answer: Option<Answer>,
+    /// What went wrong below SOAP.
+    pub error: Option<String>,
+}
+
+/// A head and a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Headers as they came; names in lower case, credentials masked.
+    pub headers: Headers,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
+    /// Is it only the beginning?
+    pub is_truncated: bool,
+}
+
+/// An answer of upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Reason phrase as sent, else the standard one.
+    pub reason: String,
+    /// The rest.
+    pub message: Message,
+}
+
+/// An exchange without its texts, for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its id.
+    pub id: RecordId,
+    /// Its number.
+    pub number: i64,
+    /// When the request's head had come.
+    pub at: DateTime<Utc>,
+    /// Until the end of the answer.
+    pub duration_ms: i64,
+    /// Path and query.
+    pub path: String,
+    /// HTTP status of upstream's answer.
+    pub status: Option<u16>,
+    /// What went wrong below SOAP.
+    pub error: Option<String>,
+}
+
+/// Headers as they are kept.
+pub fn kept_headers(headers: &HeaderMap) -> Headers {
+    let is_secret = |name| [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE].contains(name);
+    let value = |name, value: &[u8]| {
+        if is_secret(name) { MASK.to_owned() } else { String::from_utf8_lossy(value).into_owned() }
+    };
+    headers.iter().map(|(name, v)| (name.as_str().to_owned(), value(name, v.as_bytes()))).collect()
+}
+
+impl Exchange {
+    /// The exchange with what is secret by name in it (PINs, passwords) masked.
+    pub fn masked(self, names: &Names) -> Self {
+        let answer = self.answer.map(|answer| Answer { message: answer.message.masked(names), ..answer });
+        Self { request: self.request.masked(names), answer, ..self }
+    }
+}
+
+impl Message {
+    /// What is kept of a head and of the first bytes of its body.
+    pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool) -> Self {
+        let body = shown(body, headers);
+        let is_truncated = is_truncated || u64::try_from(body.len()).is_ok_and(|n| n >= UNPACKED_BYTES);
+        Self { body, headers: kept_headers(headers), is_truncated }
+    }
+
+    /// The message with what is secret by name in it masked.
+    pub fn masked(self, names: &Names) -> Self {
+        let content_type = self.header("content-type").map(str::to_owned);
+        let mask = |text: &str| redaction::mask(names, MASK, text).unwrap_or_else(|| text.to_owned());
+        Self { body: texts::rewrite(&self.body, content_type.as_deref(), mask), ..self }
+    }
+
+    /// The first header of that name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The one way by which a body comes into the store. It undoes gzip and deflate (RFC 9110, 8.4), of a body that is cut
+/// off so far as it goes; what it cannot undo stays as it came.
+pub fn shown(body: Vec<u8>, headers: &HeaderMap) -> Vec<u8> {
+    let coding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
+    let unpacked = match coding.as_deref() {
+        Some(b"gzip" | b"x-gzip") => unpack(MultiGzDecoder::new(body.as_slice())),
+        // Some servers leave out the zlib wrapper.
+        Some(b"deflate") => {
+            unpack(ZlibDecoder::new(body.as_slice())).or_else(|| unpack(DeflateDecoder::new(body.as_slice())))
+        }
+        _ => None,
+    };
+    unpacked.unwrap_or(body)
+}
+
+/// A body in gzip.
+pub fn packed(body: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let packed = gzip.write_all(body).and_then(|()| gzip.finish());
+    packed.expect("writing to a Vec cannot fail")
+}
+
+/// `None` when not one byte comes out.
+fn unpack(reader: impl Read) -> Option<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    // What came before an error is in the vector.
+    drop(reader.take(UNPACKED_BYTES).read_to_end(&mut unpacked));
+    (!unpacked.is_empty()).then_some(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::write::{DeflateEncoder, ZlibEncoder};
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn packed_bodies_are_unpacked_so_far_as_they_go() {
+        let text: Vec<u8> = (0..100_000_u32).flat_map(|i| i.to_string().into_bytes()).collect();
+        let of = |coding: &'static str, body: &[u8]| {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+            shown(body.to_vec(), &headers)
+        };
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&text).unwrap();
+        let gzip = gzip.finish().unwrap();
+        assert_eq!(of("GZIP ", &gzip), text);
+        let part = of("gzip", &gzip[..gzip.len() / 2]);
+        assert!(part.len() > 1000 && text.starts_with(&part), "{}", part.len());
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(&text).unwrap();
+        assert_eq!(of("deflate", &zlib.finish().unwrap()), text);
+        let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
+        deflate.write_all(&text).unwrap();
+        assert_eq!(of("deflate", &deflate.finish().unwrap()), text);
+        assert_eq!(of("br", b"as it came"), b"as it came");
+        assert_eq!(of("gzip", b"no gzip"), b"no gzip");
+    }
+
+    #[test]
+    fn credentials_are_not_kept() {
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, HeaderValue::from_static("Basic c2VjcmV0")),
+            (SET_COOKIE, HeaderValue::from_static("id=secret")),
+            (CONTENT_ENCODING, HeaderValue::from_static("br")),
+        ]);
+        let kept = kept_headers(&headers);
+        assert!(!format!("{kept:?}").contains("secret") && !format!("{kept:?}").contains("c2Vj"), "{kept:?}");
+        assert!(kept.contains(&("content-encoding".to_owned(), "br".to_owned())));
+    }
+}

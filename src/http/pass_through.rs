@@ -1,0 +1,201 @@
+//! Carries clients' own SOAP requests to upstream, and upstream's answers back, byte for byte.
+//!
+//! Rule: what upstream says is upstream's; the gateway speaks only where upstream does not: it describes the services
+//! (`?wsdl`), and it answers with a SOAP fault what it could not carry. Who may call is for upstream to say: the client's
+//! own credentials go through, and the gateway's are not added.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
+
+use super::body::discard;
+use super::capture::{Begun, Outcome};
+use super::inbound::{Broken, Fate, Inbound};
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::request::RecordId;
+use crate::soap::fault;
+use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, tee_within};
+
+/// How long the rest of a body may be in the hands of a connection that has failed.
+const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
+
+/// An answer below the contract's base path.
+pub(super) enum Answered {
+    /// Upstream's.
+    Passed(ForwardAnswer),
+    /// The gateway's own.
+    Own(Reply),
+}
+
+/// The path below the contract's base path, where requests are passed through.
+pub(super) fn below<'p>(app: &App, path: &'p str) -> Option<&'p str> {
+    let rest = path.strip_prefix(app.contract.base_path())?;
+    (app.config.pass_through.enabled && rest.starts_with('/')).then_some(rest)
+}
+
+/// Answers a request below the base path; `framing` says what is wrong with its head.
+pub(super) async fn respond(app: &App, request: Request<Incoming>, framing: Option<String>) -> Answered {
+    let refusal = match *request.method() {
+        Method::GET | Method::HEAD => Some(describe(app, &request)),
+        Method::POST => refusal(app, &request, framing),
+        _ => Some(reply::not_allowed("GET, HEAD, POST")),
+    };
+    match refusal {
+        Some(reply) => {
+            tracing::info!(path = request.uri().path(), status = reply.status().as_u16(), "pass-through refused");
+            discard(request.into_body()).await;
+            Answered::Own(reply)
+        }
+        None => pass(app, request).await,
+    }
+}
+
+/// WSDL and XSD, with the address that the client used.
+fn describe(app: &App, request: &Request<Incoming>) -> Reply {
+    let scheme = if app.config.server.tls_certificate.is_some() { "https" } else { "http" };
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    match app.contract.served(path, query, &format!("{scheme}://{host}")) {
+        Some(document) => own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes()),
+        None => own(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", b"No service here; try PATH?wsdl.".to_vec()),
+    }
+}
+
+/// Why a request is not carried at all, if it is not.
+fn refusal(app: &App, request: &Request<Incoming>, framing: Option<String>) -> Option<Reply> {
+    if let Some(words) = framing {
+        return Some(soap_fault(StatusCode::BAD_REQUEST, &words));
+    }
+    if leaves_its_folder(request.uri().path()) {
+        return Some(soap_fault(StatusCode::BAD_REQUEST, "The path must not have the segments . and .. in it."));
+    }
+    if !app.config.upstream.effective {
+        return Some(soap_fault(StatusCode::SERVICE_UNAVAILABLE, "Nothing is sent to Conax (upstream.effective)."));
+    }
+    let limit = app.config.pass_through.max_body_bytes;
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    length.filter(|length| usize::try_from(*length).map_or(true, |n| n > limit)).map(|_| too_large(limit))
+}
+
+/// Does the path have `.` or `..` in it, in whatever spelling? Then a server may look outside the base URL.
+fn leaves_its_folder(path: &str) -> bool {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    // Java's servers take what follows a semicolon for a parameter.
+    decoded.split(['/', '\\']).filter_map(|segment| segment.split(';').next()).any(|s| s == "." || s == "..")
+}
+
+async fn pass(app: &App, request: Request<Incoming>) -> Answered {
+    let (head, body) = request.into_parts();
+    let Parts { method, uri, headers, extensions, .. } = head;
+    let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str()).to_owned();
+    let config = &app.config.pass_through;
+    let (inbound, fate) = Inbound::new(body, config.max_body_bytes, app.config.server.body_timeout_s);
+    let (inbound, copy) = tee_within(inbound, config.capture_bytes, &app.captures.budget);
+    let body = RequestBody::new(inbound);
+    let at = app.clock.now();
+    let begun = Begun {
+        id: RecordId::new(at),
+        at,
+        began: Instant::now(),
+        path: path.clone(),
+        headers: headers.clone(),
+        body: copy,
+    };
+    let tell = app.captures.begin(begun);
+    let below = path.strip_prefix(app.contract.base_path()).unwrap_or_default().to_owned();
+    let forward = Forward { method, path: below, headers, extensions, body: body.clone() };
+    match app.transport.forward(forward).await {
+        Ok(answer) => {
+            let (head, answer_body) = answer.into_parts();
+            let (answer_body, copy) = tee_within(answer_body, config.capture_bytes, &app.captures.budget);
+            let reason = match head.extensions.get::<ReasonPhrase>() {
+                Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
+                None => head.status.canonical_reason().unwrap_or_default().to_owned(),
+            };
+            let (status, headers) = (head.status.as_u16(), head.headers.clone());
+            drop(tell.send(Outcome::Answered { status, reason, headers, body: copy }));
+            Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))
+        }
+        Err(failure) => {
+            let reply = failed(app, &failure, &body, fate.broken());
+            let (CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what }) =
+                failure;
+            drop(tell.send(Outcome::Failed(what)));
+            drop(body);
+            read_away(fate).await;
+            Answered::Own(reply)
+        }
+    }
+}
+
+/// The answer where upstream gave none.
+fn failed(app: &App, failure: &CallFailure, body: &RequestBody, broken: Option<Broken>) -> Reply {
+    let seconds = app.config.upstream.answer_timeout_s.as_secs_f64();
+    let (status, words) = match (broken, failure) {
+        (Some(Broken::TooLarge), _) => return too_large(app.config.pass_through.max_body_bytes),
+        (Some(Broken::TooSlow), _) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
+        (Some(Broken::Gone), _) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
+        (None, _) if body.was_too_late() => {
+            (StatusCode::GATEWAY_TIMEOUT, format!("Conax did not answer within {seconds} s."))
+        }
+        (None, CallFailure::NotSent { obstacle: Obstacle::Connect, .. }) => {
+            (StatusCode::BAD_GATEWAY, "Conax cannot be reached; nothing was sent.".into())
+        }
+        (None, CallFailure::NotSent { obstacle: Obstacle::Tls, .. }) => {
+            (StatusCode::BAD_GATEWAY, "No TLS connection to Conax can be made; nothing was sent.".into())
+        }
+        (None, CallFailure::NoFixture { what }) => (StatusCode::INTERNAL_SERVER_ERROR, what.clone()),
+        (None, CallFailure::Doubt { .. }) => {
+            (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered.".into())
+        }
+    };
+    soap_fault(status, &words)
+}
+
+/// The client may still be sending, and sees no answer before it has sent all.
+async fn read_away(fate: Fate) {
+    if matches!(fate.broken(), None | Some(Broken::TooLarge))
+        && let Ok(Some(rest)) = tokio::time::timeout(GIVE_BACK_TIME, fate.rest()).await
+    {
+        discard(rest).await;
+    }
+}
+
+fn too_large(limit: usize) -> Reply {
+    soap_fault(StatusCode::PAYLOAD_TOO_LARGE, &format!("The request body is larger than {limit} bytes."))
+}
+
+fn soap_fault(status: StatusCode, words: &str) -> Reply {
+    let fault = fault::write("soap", "soap:Server", words, None).unwrap_or_default();
+    own(status, "text/xml; charset=utf-8", fault)
+}
+
+fn own(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_the_base_url() {
+        for path in ["/a/../b", "/a/%2e%2E/b", "/a/..;x=1/b", "/a/.%2e", "/a%2f..%2fb", "/a\\..\\b", "/./a"] {
+            assert!(leaves_its_folder(path), "{path}");
+        }
+        for path in ["/a/b..c/d", "/a/...", "/caclient/pairing", "/a;v=1..2/b", "//a"] {
+            assert!(!leaves_its_folder(path), "{path}");
+        }
+    }
+}

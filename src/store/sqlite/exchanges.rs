@@ -1,0 +1,132 @@
+//! Exchanges of clients with upstream, and the attempts at requests: the traffic, by time.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::request_read::{json, time, word};
+use crate::exchange::{Answer, Exchange, Headers, Message, Summary};
+use crate::request::{RecordId, RequestType, State};
+use crate::store::{ExchangeFilter, SentAttempt, StoreError};
+
+/// Exchanges deleted in one step, at most: each may hold many pages.
+const STEP: i64 = 20;
+
+pub(super) fn add(db: &Connection, exchange: &Exchange) -> Result<(), StoreError> {
+    let none = Message::default();
+    let Exchange { id, number: _, at, duration_ms, path, request, answer, error } = exchange;
+    let message = answer.as_ref().map_or(&none, |answer| &answer.message);
+    let headers = |headers: &Headers| serde_json::to_string(headers).map_err(|e| StoreError::Other(e.to_string()));
+    db.prepare_cached(
+        "-- add_exchanges
+         INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
+             answer_is_truncated, request_headers, answer_headers, request_body, answer_body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        id.as_str(),
+        at.timestamp_millis(),
+        duration_ms,
+        path,
+        error,
+        answer.as_ref().map(|answer| answer.status),
+        answer.as_ref().map(|answer| &answer.reason),
+        request.is_truncated,
+        message.is_truncated,
+        headers(&request.headers)?,
+        headers(&message.headers)?,
+        request.body,
+        message.body,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn find(db: &Connection, id: &RecordId) -> Result<Option<Exchange>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- exchange
+         SELECT number, id, at, duration_ms, path, error, status, reason, request_is_truncated, answer_is_truncated,
+             request_headers, answer_headers, request_body, answer_body
+         FROM exchange WHERE id = ?1",
+    )?;
+    Ok(statement.query_row([id.as_str()], row_to_exchange).optional()?)
+}
+
+fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
+    let message = |is_truncated, headers, body| {
+        Ok::<_, rusqlite::Error>(Message {
+            is_truncated: row.get(is_truncated)?,
+            headers: json(row, headers)?.unwrap_or_default(),
+            body: row.get(body)?,
+        })
+    };
+    let answer = match (row.get(6)?, row.get(7)?) {
+        (Some(status), Some(reason)) => Some(Answer { status, reason, message: message(9, 11, 13)? }),
+        _ => None,
+    };
+    Ok(Exchange {
+        number: row.get(0)?,
+        id: word(row, 1, RecordId::parse)?,
+        at: time(row, 2)?,
+        duration_ms: row.get(3)?,
+        path: row.get(4)?,
+        error: row.get(5)?,
+        request: message(8, 10, 12)?,
+        answer,
+    })
+}
+
+pub(super) fn list(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
+    let order = if filter.newest_first { "DESC" } else { "ASC" };
+    let mut statement = db.prepare_cached(&format!(
+        "-- exchanges
+         SELECT number, id, at, duration_ms, path, status, error FROM exchange
+         WHERE number > ?1 ORDER BY number {order} LIMIT ?2"
+    ))?;
+    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![filter.after, limit], |row| {
+        Ok(Summary {
+            number: row.get(0)?,
+            id: word(row, 1, RecordId::parse)?,
+            at: time(row, 2)?,
+            duration_ms: row.get(3)?,
+            path: row.get(4)?,
+            status: row.get(5)?,
+            error: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Newest first.
+pub(super) fn sent(db: &Connection, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- sent
+         SELECT r.id, r.number, r.type, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
+         FROM attempt a CROSS JOIN request r ON r.number = a.number
+         WHERE a.started_at + a.duration_ms >= ?1 AND a.sent ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![since.timestamp_millis(), limit], |row| {
+        Ok(SentAttempt {
+            id: word(row, 0, RecordId::parse)?,
+            number: row.get(1)?,
+            kind: word(row, 2, |w| w.parse::<RequestType>().ok())?,
+            state: word(row, 3, State::parse)?,
+            attempt: row.get(4)?,
+            started_at: time(row, 5)?,
+            duration_ms: row.get(6)?,
+            http_status: row.get(7)?,
+            error: row.get(8)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Numbers ascend with the time of the end: what is old enough stands first.
+pub(super) fn purge(db: &Connection, before: DateTime<Utc>) -> Result<usize, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- purge_exchanges
+         DELETE FROM exchange
+         WHERE number IN (SELECT number FROM exchange ORDER BY number LIMIT ?1) AND at + duration_ms < ?2",
+    )?;
+    Ok(statement.execute(params![STEP, before.timestamp_millis()])?)
+}

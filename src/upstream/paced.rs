@@ -1,0 +1,60 @@
+//! A body whose sender has so long for each piece, and no longer: then it breaks off.
+//!
+//! The time runs only while somebody waits for a piece: a slow reader costs the sender nothing.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Duration, Sleep};
+
+use super::forward::ForwardError;
+
+/// A body that comes in time or breaks off with [`io::ErrorKind::TimedOut`].
+#[derive(Debug)]
+pub struct Paced<B> {
+    body: B,
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Paced<B> {
+    /// `limit` for each piece.
+    pub fn new(body: B, limit: Duration) -> Self {
+        Self { body, limit, sleep: None }
+    }
+}
+
+impl<B> Body for Paced<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = ForwardError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.sleep = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(io::Error::other)));
+        }
+        let limit = this.limit;
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        sleep.as_mut().poll(cx).map(|()| {
+            let words = format!("nothing came for {} s", limit.as_secs_f64());
+            Some(Err(io::Error::new(io::ErrorKind::TimedOut, words)))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,32 @@
+//! What a replayed answer tells of its recording. Over HTTP it travels in `Server-Timing` (W3C Server Timing), so that
+//! whoever records a replay writes the same case.
+
+use std::time::Duration;
+
+/// The header field's name.
+pub const SERVER_TIMING: &str = "server-timing";
+/// The name of the time that the recorded answer took.
+const METRIC: &str = "recorded";
+
+/// What a recording tells of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// How long the answer took then.
+    pub duration: Option<Duration>,
+    /// It has pseudonyms of this key.
+    pub redacted_with: Option<String>,
+}
+
+impl Recorded {
+    /// What the header field says; `None` for what comes from no recording.
+    pub fn from_server_timing(value: &str) -> Option<Self> {
+        let rest = value.split(',').find_map(|metric| metric.trim().strip_prefix(METRIC))?;
+        let milliseconds = rest.trim_start().strip_prefix(';')?.trim().strip_prefix("dur=")?.parse().ok()?;
+        Some(Self { duration: Some(Duration::from_millis(milliseconds)), redacted_with: None })
+    }
+
+    /// The header field's value for an answer that took so many milliseconds.
+    pub fn to_server_timing(duration_ms: u64) -> String {
+        format!("{METRIC};dur={duration_ms}")
+    }
+}

@@ -1,0 +1,203 @@
+//! A body that passes on as it comes, and leaves a copy of its beginning.
+//!
+//! Rule: whatever becomes of the body (read to its end, broken off, dropped), the copy is handed over exactly once.
+
+use std::fmt::Display;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// What was kept of a body.
+#[derive(Debug)]
+pub struct Captured {
+    /// Its first bytes.
+    pub bytes: Vec<u8>,
+    /// Are they all?
+    pub end: End,
+    /// Its share of the common budget, given back when this is dropped.
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All of it passed, and all of it was kept.
+    Whole,
+    /// All of it passed, and only its beginning was kept.
+    Truncated,
+    /// It ended early; with the cause in words, unless its reader simply left.
+    BrokenOff(Option<String>),
+}
+
+/// A body with a copy made of it.
+#[derive(Debug)]
+pub struct Tee<B: Body> {
+    body: B,
+    copy: Option<Copy>,
+}
+
+#[derive(Debug)]
+struct Copy {
+    bytes: Vec<u8>,
+    limit: usize,
+    is_truncated: bool,
+    budget: Option<Arc<Semaphore>>,
+    share: Option<OwnedSemaphorePermit>,
+    tell: oneshot::Sender<Captured>,
+}
+
+/// Keeps up to `limit` bytes of a body that passes on.
+pub fn tee<B: Body<Data = Bytes>>(body: B, limit: usize) -> (Tee<B>, oneshot::Receiver<Captured>) {
+    within(body, limit, None)
+}
+
+/// The same within a budget of bytes, a permit each, that many bodies share.
+pub fn tee_within<B: Body<Data = Bytes>>(
+    body: B,
+    limit: usize,
+    budget: &Arc<Semaphore>,
+) -> (Tee<B>, oneshot::Receiver<Captured>) {
+    within(body, limit, Some(Arc::clone(budget)))
+}
+
+fn within<B: Body<Data = Bytes>>(
+    body: B,
+    limit: usize,
+    budget: Option<Arc<Semaphore>>,
+) -> (Tee<B>, oneshot::Receiver<Captured>) {
+    let (tell, captured) = oneshot::channel();
+    let copy = Copy { bytes: Vec::new(), limit, is_truncated: false, budget, share: None, tell };
+    (Tee { body, copy: Some(copy) }, captured)
+}
+
+impl Copy {
+    fn keep(&mut self, data: &Bytes) {
+        if self.is_truncated {
+            return;
+        }
+        let fitting = data.get(..self.limit.saturating_sub(self.bytes.len())).unwrap_or(data);
+        let is_paid = self.pay(fitting.len());
+        self.is_truncated = !is_paid || fitting.len() < data.len();
+        if is_paid {
+            self.bytes.extend_from_slice(fitting);
+        }
+    }
+
+    /// Takes so many bytes from the budget; false when it does not have them.
+    fn pay(&mut self, bytes: usize) -> bool {
+        let Some(budget) = &self.budget else { return true };
+        let Some(paid) = u32::try_from(bytes).ok().and_then(|n| Arc::clone(budget).try_acquire_many_owned(n).ok())
+        else {
+            return false;
+        };
+        match &mut self.share {
+            Some(share) => share.merge(paid),
+            None => self.share = Some(paid),
+        }
+        true
+    }
+
+    fn hand_over(self, end: End) {
+        let end = if self.is_truncated && end == End::Whole { End::Truncated } else { end };
+        // Nobody may be interested any more.
+        drop(self.tell.send(Captured { bytes: self.bytes, end, _share: self.share }));
+    }
+}
+
+impl<B: Body> Tee<B> {
+    fn end(&mut self, end: End) {
+        if let Some(copy) = self.copy.take() {
+            copy.hand_over(end);
+        }
+    }
+}
+
+impl<B> Body for Tee<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        match &frame {
+            None => this.end(End::Whole),
+            Some(Err(error)) => this.end(End::BrokenOff(Some(error.to_string()))),
+            Some(Ok(frame)) => {
+                if let (Some(data), Some(copy)) = (frame.data_ref(), &mut this.copy) {
+                    copy.keep(data);
+                }
+                // A reader that has all that was announced does not ask again.
+                if this.body.is_end_stream() {
+                    this.end(End::Whole);
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B: Body> Drop for Tee<B> {
+    fn drop(&mut self) {
+        let end = if self.body.is_end_stream() { End::Whole } else { End::BrokenOff(None) };
+        self.end(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_becomes_of_a_body_its_copy_is_handed_over() {
+        let body = || Full::new(Bytes::from_static(b"0123456789"));
+        let captured = |captured: oneshot::Receiver<Captured>| async {
+            let captured = captured.await.unwrap();
+            (captured.bytes, captured.end)
+        };
+        let (whole, copy) = tee(body(), 10);
+        assert_eq!(whole.collect().await.unwrap().to_bytes().len(), 10);
+        assert_eq!(captured(copy).await, (b"0123456789".to_vec(), End::Whole));
+        let (whole, copy) = tee(body(), 4);
+        assert_eq!(whole.collect().await.unwrap().to_bytes().len(), 10, "all of it passes");
+        assert_eq!(captured(copy).await, (b"0123".to_vec(), End::Truncated));
+        let (dropped, copy) = tee(body(), 4);
+        drop(dropped);
+        assert_eq!(captured(copy).await, (Vec::new(), End::BrokenOff(None)));
+        let (empty, copy) = tee(Full::<Bytes>::default(), 4);
+        drop(empty);
+        assert_eq!(captured(copy).await, (Vec::new(), End::Whole), "nobody asks an empty body");
+    }
+
+    #[tokio::test]
+    async fn copies_share_a_budget_and_give_it_back() {
+        let budget = Arc::new(Semaphore::new(15));
+        let body = || Full::new(Bytes::from_static(b"0123456789"));
+        let (first, copy) = tee_within(body(), 100, &budget);
+        assert!(first.collect().await.is_ok());
+        let first = copy.await.unwrap();
+        assert_eq!((first.end.clone(), budget.available_permits()), (End::Whole, 5));
+        let (second, copy) = tee_within(body(), 100, &budget);
+        assert!(second.collect().await.is_ok());
+        assert_eq!(copy.await.unwrap().end, End::Truncated);
+        drop(first);
+        assert_eq!(budget.available_permits(), 15);
+    }
+}
