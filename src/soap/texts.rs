@@ -1,5 +1,7 @@
 //! The texts in a message's body: one, or one in each part of a `multipart/related` message.
 
+use encoding_rs::mem;
+
 use super::charset::{self, Decoded};
 use super::multipart;
 
@@ -66,15 +68,16 @@ pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(
 
 fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
     let decoded = charset::decode(body, content_type);
-    if decoded.is_faithful {
-        let rewritten = rewrite(&decoded.text);
-        let is_same = rewritten == decoded.text;
-        return if is_same { body.to_vec() } else { charset::encode_like(&rewritten, body, content_type) };
+    // Bytes of any kind are one character each.
+    let text = if decoded.is_faithful { decoded.text } else { mem::decode_latin1(body).into_owned() };
+    let rewritten = rewrite(&text);
+    if rewritten == text {
+        return body.to_vec();
     }
-    // Bytes of any kind, one character each.
-    let text: String = body.iter().map(|byte| char::from(*byte)).collect();
-    let bytes: Result<Vec<u8>, _> = rewrite(&text).chars().map(u8::try_from).collect();
-    bytes.unwrap_or_else(|_| body.to_vec())
+    match decoded.is_faithful {
+        true => charset::encode_like(&rewritten, body, content_type),
+        false => mem::encode_latin1_lossy(&rewritten).into_owned(),
+    }
 }
 
 fn split(body: &[u8], content_type: Option<&str>) -> Option<(Vec<multipart::Part>, usize)> {
