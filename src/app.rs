@@ -126,7 +126,7 @@ impl App {
         );
         Ok(Self {
             transport,
-            captures: Captures::new(Arc::clone(&store)),
+            captures: Captures::new(Arc::clone(&store), config.store.queue),
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),

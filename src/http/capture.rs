@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use crate::exchange::{Answer, Exchange, Message};
 use crate::request::RecordId;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::upstream::{Captured, End};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
@@ -34,6 +34,7 @@ pub struct Captures {
 #[derive(Clone)]
 struct Keeper {
     unpacking: Arc<Semaphore>,
+    storing: Arc<Semaphore>,
     store: Arc<dyn Store>,
 }
 
@@ -56,9 +57,11 @@ pub(super) enum Outcome {
 }
 
 impl Captures {
-    /// Keeps what it is told in a store.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        let keeper = Keeper { unpacking: Arc::new(Semaphore::new(UNPACKING)), store };
+    /// Keeps what it is told in a store with room for `queue` waiting writes. It takes a quarter at most: the JSON face
+    /// must not find the queue full.
+    pub fn new(store: Arc<dyn Store>, queue: usize) -> Self {
+        let (unpacking, storing) = (Semaphore::new(UNPACKING), Semaphore::new(queue.div_ceil(4)));
+        let keeper = Keeper { unpacking: Arc::new(unpacking), storing: Arc::new(storing), store };
         Self { budget: Arc::new(Semaphore::new(BUDGET_BYTES)), tasks: TaskTracker::new(), keeper }
     }
 
@@ -73,6 +76,13 @@ impl Captures {
         let (tell, outcome) = oneshot::channel();
         self.tasks.spawn(keep(self.keeper.clone(), begun, outcome).in_current_span());
         tell
+    }
+}
+
+impl Keeper {
+    async fn store(&self, exchange: Exchange) -> Result<(), StoreError> {
+        let _place = self.storing.try_acquire().map_err(|_| StoreError::Busy)?;
+        self.store.add_exchanges(vec![exchange]).await
     }
 }
 
@@ -109,7 +119,7 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>)
         (Exchange { id, number: 0, at, duration_ms, path, request, answer, error }, (request_share, answer_share))
     });
     let stored = match built.await {
-        Ok((exchange, _shares)) => keeper.store.add_exchanges(vec![exchange]).await.map_err(|e| e.to_string()),
+        Ok((exchange, _shares)) => keeper.store(exchange).await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = stored {
