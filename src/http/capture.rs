@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -15,8 +15,8 @@ use tracing::Instrument as _;
 use crate::exchange::{Answer, Exchange, Message};
 use crate::redaction::Names;
 use crate::request::RecordId;
-use crate::store::Store;
-use crate::upstream::{Captured, End, Transport};
+use crate::store::{Store, StoreError};
+use crate::upstream::{CallFailure, Captured, End, Transport};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 256 << 20;
@@ -35,6 +35,9 @@ pub struct Captures {
 #[derive(Clone)]
 struct Keeper {
     unpacking: Arc<Semaphore>,
+    storing: Arc<Semaphore>,
+    /// Exchanges are recorded one after the other, in the order in which they ended.
+    recording: Arc<Mutex<()>>,
     store: Arc<dyn Store>,
     transport: Arc<dyn Transport>,
     names: Arc<Names>,
@@ -54,14 +57,23 @@ pub(super) struct Begun {
 pub(super) enum Outcome {
     /// Upstream's answer has begun.
     Answered { status: u16, reason: String, headers: HeaderMap, body: oneshot::Receiver<Captured> },
-    /// There is none: why.
-    Failed(String),
+    /// There is none, and why; nobody knows if the client went away before it.
+    Failed(Option<CallFailure>),
 }
 
 impl Captures {
-    /// Keeps what it is told in a store, less what is secret by these names; a recording transport is told all of it.
-    pub fn new(store: Arc<dyn Store>, transport: Arc<dyn Transport>, names: Arc<Names>) -> Self {
-        let keeper = Keeper { unpacking: Arc::new(Semaphore::new(UNPACKING)), store, transport, names };
+    /// Keeps what it is told in a store with room for `queue` waiting writes, less what is secret by these names; a
+    /// recording transport is told all of it. It takes a quarter of the queue at most: the JSON face must not find it full.
+    pub fn new(store: Arc<dyn Store>, queue: usize, transport: Arc<dyn Transport>, names: Arc<Names>) -> Self {
+        let (unpacking, storing) = (Semaphore::new(UNPACKING), Semaphore::new(queue.div_ceil(4)));
+        let keeper = Keeper {
+            unpacking: Arc::new(unpacking),
+            storing: Arc::new(storing),
+            recording: Arc::default(),
+            store,
+            transport,
+            names,
+        };
         Self { budget: Arc::new(Semaphore::new(BUDGET_BYTES)), tasks: TaskTracker::new(), keeper }
     }
 
@@ -79,12 +91,24 @@ impl Captures {
     }
 }
 
+impl Keeper {
+    async fn store(&self, exchange: Exchange) -> Result<(), StoreError> {
+        let _place = self.storing.try_acquire().map_err(|_| StoreError::Busy)?;
+        self.store.add_exchanges(vec![exchange]).await
+    }
+}
+
 async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
-    let gone = || Outcome::Failed("the client went away before the answer".to_owned());
-    let outcome = outcome.await.unwrap_or_else(|_| gone());
-    let (head, answer_copy, mut error) = match outcome {
+    let (head, answer_copy, failure) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers)), body.await.ok(), None),
-        Outcome::Failed(what) => (None, None, Some(what)),
+        Outcome::Failed(failure) => (None, None, failure),
+    };
+    // Before anything else that takes time: this is the order in which they end.
+    let recording = if keeper.transport.records() { Some(keeper.recording.lock().await) } else { None };
+    let mut error = match (&head, &failure) {
+        (Some(_), _) => None,
+        (None, Some(failure)) => Some(failure.what().to_owned()),
+        (None, None) => Some("the client went away before the answer".to_owned()),
     };
     let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
     let request_copy = begun.body.await.ok();
@@ -111,11 +135,13 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>)
             None => (None, None),
         };
         let exchange = Exchange { id, number: 0, at, duration_ms, path, request, answer, error };
-        transport.passed(&exchange);
+        transport.passed(&exchange, failure.as_ref());
         (exchange.masked(&names), (request_share, answer_share))
     });
-    let stored = match built.await {
-        Ok((exchange, _shares)) => keeper.store.add_exchanges(vec![exchange]).await.map_err(|e| e.to_string()),
+    let built = built.await;
+    drop(recording);
+    let stored = match built {
+        Ok((exchange, _shares)) => keeper.store(exchange).await.map_err(|e| e.to_string()),
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = stored {

@@ -126,9 +126,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
         }
         Err(failure) => {
             let reply = failed(app, &failure, &body, fate.broken());
-            let (CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what }) =
-                failure;
-            drop(tell.send(Outcome::Failed(what)));
+            drop(tell.send(Outcome::Failed(Some(failure))));
             drop(body);
             read_away(fate).await;
             Answered::Own(reply)

@@ -66,7 +66,8 @@ fn reference(text: &str) -> Option<(char, usize)> {
                 Some(hex) => u32::from_str_radix(hex, 16),
                 None => number.parse(),
             };
-            char::from_u32(code.ok()?)?
+            // Half of a surrogate pair is no character, but it is spelled like one.
+            char::from_u32(code.ok()?).unwrap_or(char::REPLACEMENT_CHARACTER)
         }
     };
     Some((char, end + 1))

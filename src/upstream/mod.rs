@@ -104,6 +104,15 @@ pub enum CallFailure {
     },
 }
 
+impl CallFailure {
+    /// In words, with the cause.
+    pub fn what(&self) -> &str {
+        match self {
+            Self::NotSent { what, .. } | Self::Doubt { what, .. } | Self::NoFixture { what } => what,
+        }
+    }
+}
+
 /// What keeps a request from being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
@@ -123,7 +132,11 @@ pub trait Transport: Send + Sync {
     /// Tells what became of a request that calls were made for, as often as a call was made.
     async fn ended(&self, _record: &ProvisioningRequest) {}
     /// Tells what a client's own request came to, once both bodies have ended. May block, for writing files.
-    fn passed(&self, _exchange: &Exchange) {}
+    fn passed(&self, _exchange: &Exchange, _failure: Option<&CallFailure>) {}
+    /// Does it want to be told, of one exchange after the other?
+    fn records(&self) -> bool {
+        false
+    }
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
 }
