@@ -22,6 +22,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::request::RecordId;
 use crate::soap::fault;
+use crate::upstream::proxy_status::{self, PROXY_STATUS};
 use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, tee_within};
 
 /// How long the rest of a body may be in the hands of a connection that has failed.
@@ -125,7 +126,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
             Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))
         }
         Err(failure) => {
-            let reply = failed(app, &failure, &body, fate.broken());
+            let reply = failed(app, &failure, fate.broken());
             drop(tell.send(Outcome::Failed(Some(failure))));
             drop(body);
             read_away(fate).await;
@@ -135,13 +136,13 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
 }
 
 /// The answer where upstream gave none.
-fn failed(app: &App, failure: &CallFailure, body: &RequestBody, broken: Option<Broken>) -> Reply {
+fn failed(app: &App, failure: &CallFailure, broken: Option<Broken>) -> Reply {
     let seconds = app.config.upstream.answer_timeout_s.as_secs_f64();
     let (status, words) = match (broken, failure) {
         (Some(Broken::TooLarge), _) => return too_large(app.config.pass_through.max_body_bytes),
         (Some(Broken::TooSlow), _) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
         (Some(Broken::Gone), _) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
-        (None, _) if body.was_too_late() => {
+        (None, CallFailure::Doubt { is_late: true, .. }) => {
             (StatusCode::GATEWAY_TIMEOUT, format!("Conax did not answer within {seconds} s."))
         }
         (None, CallFailure::NotSent { obstacle: Obstacle::Connect, .. }) => {
@@ -155,7 +156,11 @@ fn failed(app: &App, failure: &CallFailure, body: &RequestBody, broken: Option<B
             (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered.".into())
         }
     };
-    soap_fault(status, &words)
+    let mut reply = soap_fault(status, &words);
+    if let Ok(value) = HeaderValue::from_str(&proxy_status::of_failure(failure)) {
+        reply.headers_mut().insert(PROXY_STATUS, value);
+    }
+    reply
 }
 
 /// The client may still be sending, and sees no answer before it has sent all.

@@ -99,7 +99,7 @@ pub(super) async fn call_until(
     if left.is_zero() {
         return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what });
     }
-    let over = CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None };
+    let over = CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late: true };
     tokio::time::timeout(left, processor.transport.call(call)).await.unwrap_or(Err(over))
 }
 
@@ -153,7 +153,7 @@ async fn send(
                     attempt.sent = false;
                     attempt.error = Some(what);
                 }
-                CallFailure::Doubt { what, status, partial, content_type } => {
+                CallFailure::Doubt { what, status, partial, content_type, .. } => {
                     attempt.error = Some(what);
                     attempt.http_status = status;
                     attempt.response = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));

@@ -204,7 +204,13 @@ mod tests {
     }
 
     fn cut() -> CallFailure {
-        CallFailure::Doubt { what: "cut".to_owned(), status: None, partial: Vec::new(), content_type: None }
+        CallFailure::Doubt {
+            what: "cut".to_owned(),
+            status: None,
+            partial: Vec::new(),
+            content_type: None,
+            is_late: false,
+        }
     }
 
     fn busy(retry_after: Option<&str>) -> Meaning {

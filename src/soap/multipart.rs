@@ -10,8 +10,19 @@ pub(super) struct Part {
     pub(super) content_type: Option<String>,
     /// Content-ID, with its angle brackets.
     pub(super) content_id: Option<String>,
+    /// Its headers, with the empty line.
+    pub(super) head: Range<usize>,
     /// Its content.
     pub(super) body: Range<usize>,
+}
+
+/// What is asked of the end of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It must be there: an answer without it is cut off.
+    Needed,
+    /// Clients may leave it out: Apache Axis 1.4 counts its Content-Length too short by some bytes of it.
+    Optional,
 }
 
 /// Is it a multipart message at all?
@@ -20,28 +31,47 @@ pub(super) fn is_multipart(content_type: &str) -> bool {
 }
 
 /// The parts, and which of them is the root: the one named by `start`, else the first one. `None` when the parts cannot
-/// be told apart or the end is missing.
-pub(super) fn parts(content_type: &str, body: &[u8]) -> Option<(Vec<Part>, usize)> {
+/// be told apart.
+pub(super) fn parts(content_type: &str, body: &[u8], ending: Ending) -> Option<(Vec<Part>, usize)> {
     let delimiter = format!("--{}", parameter(content_type, "boundary")?);
     let start = parameter(content_type, "start");
     let line_end_and_delimiter = [b"\n", delimiter.as_bytes()].concat();
     let mut parts: Vec<Part> = Vec::new();
     let mut at = find(body, delimiter.as_bytes())? + delimiter.len();
     while !body.get(at..)?.starts_with(b"--") {
-        at += find(body.get(at..)?, b"\n")? + 1;
-        let end = find(body.get(at..)?, &line_end_and_delimiter)?;
-        let part = body.get(at..at + end)?;
+        at += match find(body.get(at..)?, b"\n") {
+            Some(line_end) => line_end + 1,
+            None if ending == Ending::Optional => break,
+            None => return None,
+        };
+        let rest = body.get(at..)?;
+        let (length, is_last) = match find(rest, &line_end_and_delimiter) {
+            Some(length) => (length, false),
+            None if ending == Ending::Optional => (length_before_cut(rest, &line_end_and_delimiter), true),
+            None => return None,
+        };
+        let part = rest.get(..length)?;
         let part = part.strip_suffix(b"\r").unwrap_or(part);
         let (headers, skipped) = split_headers(part)?;
         parts.push(Part {
             content_type: header(&headers, "content-type"),
             content_id: header(&headers, "content-id"),
+            head: at..at + skipped,
             body: at + skipped..at + part.len(),
         });
-        at += end + line_end_and_delimiter.len();
+        if is_last {
+            break;
+        }
+        at += length + line_end_and_delimiter.len();
     }
     let named = start.and_then(|start| parts.iter().position(|part| part.content_id.as_ref() == Some(&start)));
     (!parts.is_empty()).then(|| (parts, named.unwrap_or(0)))
+}
+
+/// Where the content of the last part ends, if some of the delimiter after it is cut off.
+fn length_before_cut(rest: &[u8], delimiter: &[u8]) -> usize {
+    let kept = (1..=delimiter.len()).rev().find(|n| delimiter.get(..*n).is_some_and(|start| rest.ends_with(start)));
+    rest.len() - kept.unwrap_or(0)
 }
 
 /// The headers, and how many bytes they and the empty line take.
@@ -62,23 +92,38 @@ fn header(headers: &str, name: &str) -> Option<String> {
     })
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+/// Where the one stands in the other first.
+pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut from = 0;
+    loop {
+        from += haystack.get(from..)?.iter().position(|byte| *byte == first)?;
+        if haystack.get(from..)?.starts_with(needle) {
+            return Some(from);
+        }
+        from += 1;
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Ending::{Needed, Optional};
     use super::*;
 
     const BODY: &[u8] = b"preamble\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <1>\r\n\r\n\x89PNG\r\n--b\r\nContent-Type: text/xml; charset=utf-8\r\nContent-ID: <0>\r\n\r\n<a>\r\n</a>\r\n--b--\r\n";
 
     #[test]
     fn takes_the_named_part_else_the_first() {
-        let (all, root) = parts("multipart/related; boundary=\"b\"; start=\"<0>\"", BODY).unwrap();
+        let (all, root) = parts("multipart/related; boundary=\"b\"; start=\"<0>\"", BODY, Needed).unwrap();
         let bodies: Vec<_> = all.iter().map(|part| BODY.get(part.body.clone()).unwrap()).collect();
         assert_eq!((bodies, root), (vec![&b"\x89PNG"[..], b"<a>\r\n</a>"], 1));
         assert_eq!(all[1].content_type.as_deref(), Some("text/xml; charset=utf-8"));
-        assert_eq!(parts("multipart/related; boundary=b", BODY).unwrap().1, 0);
-        assert!(parts("multipart/related; boundary=b", &BODY[..80]).is_none());
+        assert_eq!(parts("multipart/related; boundary=b", BODY, Needed).unwrap().1, 0);
+        assert!(parts("multipart/related; boundary=b", &BODY[..80], Needed).is_none());
+        for cut in 1..9 {
+            let cut = &BODY[..BODY.len() - cut];
+            let (all, _) = parts("multipart/related; boundary=b", cut, Optional).unwrap();
+            assert_eq!(cut.get(all[1].body.clone()), Some(&b"<a>\r\n</a>"[..]));
+        }
     }
 }

@@ -57,7 +57,6 @@ struct State {
     moved_at: Instant,
     waits_for_client: bool,
     is_broken: bool,
-    was_too_late: bool,
 }
 
 impl RequestBody {
@@ -65,8 +64,7 @@ impl RequestBody {
     pub fn new(body: impl Body<Data = Bytes, Error = ForwardError> + Send + 'static) -> Self {
         let (is_empty, size_hint) = (body.is_end_stream(), body.size_hint());
         let body = Some(body.boxed_unsync());
-        let state =
-            State { body, moved_at: Instant::now(), waits_for_client: false, is_broken: false, was_too_late: false };
+        let state = State { body, moved_at: Instant::now(), waits_for_client: false, is_broken: false };
         Self(Arc::new(Shared { is_empty, size_hint, state: Mutex::new(state) }))
     }
 
@@ -78,16 +76,6 @@ impl RequestBody {
     /// Did it break off before its end? Then the request failed for no fault of upstream's.
     pub fn is_broken(&self) -> bool {
         self.state().is_broken
-    }
-
-    /// Did the answer not come in time?
-    pub fn was_too_late(&self) -> bool {
-        self.state().was_too_late
-    }
-
-    /// Says that the answer did not come in time.
-    pub(super) fn note_too_late(&self) {
-        self.state().was_too_late = true;
     }
 
     /// Has it nothing in it, so that no connection ever asks for it?

@@ -21,10 +21,11 @@ use tower_service::Service;
 use super::failure::{chain_in_words, obstacle};
 use super::forward::{Forward, ForwardAnswer, HandedBody, RequestBody};
 use super::paced::Paced;
+use super::proxy_status::PROXY_STATUS;
 use super::{CallFailure, Obstacle};
 use crate::config::{FileFault, Upstream};
 
-/// Headers that concern one connection (RFC 9110, 7.6.1), beside Proxy-… and those that Connection names; and Expect,
+/// Headers that concern one connection (RFC 9110, 7.6.1), beside Proxy-… but Proxy-Status, and those that Connection names; and Expect,
 /// which the gateway's own server answers.
 const HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
@@ -73,20 +74,19 @@ impl Forwarding {
         let request = self.request(forward, body)?;
         // A connection asks for a body before it writes anything; where there is none, only a failure to connect is sure.
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
-        let failure = |obstacle: Option<Obstacle>, what| match obstacle {
+        let failure = |obstacle: Option<Obstacle>, what, is_late| match obstacle {
             Some(obstacle) => CallFailure::NotSent { obstacle, what },
-            None => CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None },
+            None => CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late },
         };
         match within(self.client.request(request), &source, self.answer_timeout).await {
             Some(Ok(answer)) => Ok(self.answer(answer)),
             Some(Err(error)) => {
                 let obstacle = obstacle(&error, was_taken(error.is_connect()));
-                Err(failure(obstacle, chain_in_words(&error)))
+                Err(failure(obstacle, chain_in_words(&error), false))
             }
             None => {
-                source.note_too_late();
                 let what = format!("there was no answer within {} s", self.answer_timeout.as_secs_f64());
-                Err(failure((!was_taken(false)).then_some(Obstacle::Connect), what))
+                Err(failure((!was_taken(false)).then_some(Obstacle::Connect), what, true))
             }
         }
     }
@@ -125,7 +125,7 @@ fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&
     let is_framed = headers.contains_key(header::TRANSFER_ENCODING);
     let stays = |name: &HeaderName| {
         HOP_BY_HOP.contains(name)
-            || name.as_str().starts_with("proxy-")
+            || (name.as_str().starts_with("proxy-") && name != PROXY_STATUS)
             || named.iter().any(|n| n == name.as_str())
             // RFC 9112, 6.3: where both are there, this one means nothing.
             || (is_framed && *name == header::CONTENT_LENGTH)

@@ -112,6 +112,7 @@ impl LiveTransport {
                 status: Some(status.as_u16()),
                 partial,
                 content_type: content_type.clone(),
+                is_late: false,
             };
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > self.max_response_bytes => {
@@ -147,7 +148,11 @@ impl Transport for LiveTransport {
         }
         Err(match obstacle(&error, is_taken) {
             Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
-            None => CallFailure::Doubt { what: in_words(error), status: None, partial: Vec::new(), content_type: None },
+            None => {
+                let is_late = error.is_timeout();
+                let what = in_words(error);
+                CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late }
+            }
         })
     }
 

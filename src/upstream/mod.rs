@@ -11,6 +11,7 @@ mod forwarding;
 mod live;
 mod marked_body;
 mod paced;
+pub mod proxy_status;
 mod recorded;
 mod tee;
 
@@ -96,6 +97,8 @@ pub enum CallFailure {
         partial: Vec<u8>,
         /// Content-Type of that part.
         content_type: Option<String>,
+        /// There was nothing but no answer in time.
+        is_late: bool,
     },
     /// Nothing was to be sent, and no recorded answer fits.
     NoFixture {

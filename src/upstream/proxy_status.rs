@@ -1,0 +1,70 @@
+//! How the gateway says over HTTP that an answer is its own, and what went wrong on the way to upstream: `Proxy-Status`
+//! (RFC 9209). Whoever records a replay writes the same case from it.
+
+use super::{CallFailure, Obstacle};
+
+/// The header field's name.
+pub const PROXY_STATUS: &str = "proxy-status";
+/// Who says it.
+const PROXY: &str = env!("CARGO_PKG_NAME");
+/// Characters of the details, at most.
+const DETAILS: usize = 1000;
+
+/// The header field's value for a failure.
+pub fn of_failure(failure: &CallFailure) -> String {
+    let error = match failure {
+        CallFailure::NotSent { obstacle: Obstacle::Connect, .. } => "connection_refused",
+        CallFailure::NotSent { obstacle: Obstacle::Tls, .. } => "tls_protocol_error",
+        CallFailure::Doubt { is_late: true, .. } => "http_response_timeout",
+        CallFailure::Doubt { .. } => "connection_terminated",
+        CallFailure::NoFixture { .. } => return format!("{PROXY}; error=destination_not_found"),
+    };
+    // Visible ASCII only, quotes and backslashes escaped (RFC 8941, 3.3.3).
+    let visible = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    let details: String = failure.what().chars().take(DETAILS).map(visible).collect();
+    format!("{PROXY}; error={error}; details=\"{}\"", details.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The failure that a header field's value tells of, if it is one of another gateway like this.
+pub fn to_failure(value: &str) -> Option<CallFailure> {
+    let rest = value.strip_prefix(PROXY)?.trim_start().strip_prefix(';')?.trim_start().strip_prefix("error=")?;
+    let (error, details) = rest.split_once(';').unwrap_or((rest, ""));
+    let details = details.trim_start().strip_prefix("details=\"").and_then(|details| details.strip_suffix('"'));
+    let what = details.unwrap_or_default().replace("\\\"", "\"").replace("\\\\", "\\");
+    let doubt =
+        |what, is_late| CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late };
+    Some(match error {
+        "connection_refused" => CallFailure::NotSent { obstacle: Obstacle::Connect, what },
+        "tls_protocol_error" => CallFailure::NotSent { obstacle: Obstacle::Tls, what },
+        "http_response_timeout" => doubt(what, true),
+        "connection_terminated" => doubt(what, false),
+        "destination_not_found" => CallFailure::NoFixture { what },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_comes_back_as_it_went() {
+        let what = || "it broke: \"x\\y\"".to_owned();
+        let doubt = |is_late| CallFailure::Doubt {
+            what: what(),
+            status: None,
+            partial: Vec::new(),
+            content_type: None,
+            is_late,
+        };
+        for failure in [
+            CallFailure::NotSent { obstacle: Obstacle::Connect, what: what() },
+            CallFailure::NotSent { obstacle: Obstacle::Tls, what: what() },
+            doubt(true),
+            doubt(false),
+        ] {
+            assert_eq!(to_failure(&of_failure(&failure)), Some(failure));
+        }
+        assert_eq!(to_failure("squid; error=connection_refused"), None);
+    }
+}
