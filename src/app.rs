@@ -1,5 +1,6 @@
 //! The application: everything built once, in order, and handed on by reference.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -203,19 +204,20 @@ pub async fn make_first_user(store: &dyn Store, username: &str, password: &str) 
     Ok(true)
 }
 
-/// Fills an empty catalogue with the sample of the documents' examples.
+/// Fills an empty catalogue; of each kind there is a CSV text.
 ///
 /// # Errors
-/// The store cannot be written.
-pub async fn load_sample_catalogue(store: &dyn Store) -> Result<(), StoreError> {
+/// A text that is no such CSV, or the store cannot be written.
+pub async fn load_catalogue(store: &dyn Store, texts: &[(EntryKind, Cow<'_, str>)]) -> Result<(), StartError> {
     for kind in EntryKind::ALL {
         if !store.catalogue(kind).await?.is_empty() {
             return Ok(());
         }
     }
-    for (kind, text) in catalogue::SAMPLE {
-        let entries = catalogue::read_csv(kind, text.as_bytes()).map_err(|e| StoreError::Other(e.to_string()))?;
-        store.import(kind, entries).await?;
+    for (kind, text) in texts {
+        let entries = catalogue::read_csv(*kind, text.as_bytes());
+        let entries = entries.map_err(|e| StartError(vec![format!("catalogue of {}: {e}", kind.as_str())]))?;
+        store.import(*kind, entries).await?;
     }
     Ok(())
 }

@@ -1,18 +1,21 @@
 //! The way to Conax that `upstream.url` names: live, over a simulator that is started here, or from a folder of fixtures;
 //! and around any of these one that records.
 
+use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{Dates, Record};
 use crate::app::StartError;
+use crate::catalogue::{EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
-use crate::fixtures::{CaseFault, RecordTransport, Recorder, ReplayTransport, Terms};
+use crate::fixtures::{CATALOGUE, CaseFault, RecordTransport, Recorder, ReplayTransport, Terms};
 use crate::redaction::{Names, Redactor, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
@@ -65,10 +68,39 @@ pub async fn open(
         let recorder = Arc::new(Recorder::open(folder, terms(config, contract), redactor(config, contract)?)?);
         words.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
-        let render = move |record: &_| json!({"status": {"code": "OK", "message": "", "description": ""}, "data": Record::new(record, dates)});
+        let render = move |record: &_| Record::new(record, dates).to_reply();
         transport = Arc::new(RecordTransport::new(transport, recorder, Box::new(render), contract.base_path()));
     }
     Ok(Way { words, transport, simulator })
+}
+
+/// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn catalogue(source: &UpstreamSource) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
+    match source {
+        UpstreamSource::Urls(_) => Ok(Vec::new()),
+        UpstreamSource::Simulator => Ok(SAMPLE.map(|(kind, text)| (kind, Cow::Borrowed(text))).to_vec()),
+        UpstreamSource::Replay(folder) => recorded_catalogue(folder),
+    }
+}
+
+/// The catalogue that a folder of fixtures has.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn recorded_catalogue(folder: &Path) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
+    let mut texts = Vec::new();
+    for kind in EntryKind::ALL {
+        let file = folder.join(CATALOGUE).join(format!("{}.csv", kind.as_str()));
+        match std::fs::read_to_string(&file) {
+            Ok(text) => texts.push((kind, Cow::Owned(text))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(StartError(vec![format!("{}: {error}", file.display())])),
+        }
+    }
+    Ok(texts)
 }
 
 /// What the contract tells of recorded messages.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::Dates;
 use crate::account::{Unit, User};
@@ -153,6 +154,13 @@ impl<'r> Record<'r> {
                 result: request.result.as_deref(),
             },
         }
+    }
+}
+
+impl Record<'_> {
+    /// The record in the envelope of a successful answer.
+    pub fn to_reply(&self) -> Value {
+        json!({"status": {"code": "OK", "message": "", "description": ""}, "data": self})
     }
 }
 

@@ -1,19 +1,24 @@
-//! `exchanges list | show | tail`: raw SOAP traffic from the terminal, passed through and of our own requests alike. It only
-//! reads, while the gateway runs.
+//! `exchanges list | show | export | tail`: raw SOAP traffic from the terminal, passed through and of our own requests alike. It only
+//! reads from the store, while the gateway runs.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output, requests};
-use crate::api::Dates;
+use crate::api::{Dates, Record};
+use crate::app::{self, StartError};
 use crate::exchange::{Exchange, Message, Summary};
-use crate::request::RecordId;
+use crate::fixtures::{self, Recorder};
+use crate::request::{ProvisioningRequest, RecordId};
 use crate::shutdown::Signals;
 use crate::soap::answer::text_of_partial;
 use crate::store::{ExchangeFilter, RecordKey, SentAttempt, Store};
+use crate::transport;
 
 /// How often `tail` looks for new ones.
 const LOOK: Duration = Duration::from_millis(500);
@@ -48,6 +53,15 @@ enum Action {
         #[command(flatten)]
         store: StoreFlags,
     },
+    /// Adds one to a folder of fixtures, redacted: a request with every attempt that was sent.
+    Export {
+        /// Its id, or the number of a request.
+        id: String,
+        /// The folder; it is made if there is none.
+        dir: PathBuf,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
     /// Prints new ones as they come, until it is interrupted or its reader goes away.
     Tail(StoreFlags),
 }
@@ -62,6 +76,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::List { limit, store } => list(limit, store).await,
         Action::Show { id, store } => show(&id, store).await,
+        Action::Export { id, dir, store } => export(&id, &dir, store).await,
         Action::Tail(store) => tail(store).await,
     }
 }
@@ -144,24 +159,70 @@ async fn new_attempts(
     Ok(sent)
 }
 
-async fn show(id: &str, store: StoreFlags) -> Result<(), Failed> {
-    let config = store.load()?;
-    let dates = Dates(config.server.time_zone);
-    let store = open_existing(&config)?;
+/// What an id names.
+enum Found {
+    Passed(Box<Exchange>),
+    Request(Box<ProvisioningRequest>),
+}
+
+async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
     let missing = || Failed(format!("there is no exchange or request {id}"));
     let key = match (RecordId::parse(&id.to_uppercase()), id.parse()) {
         (Some(id), _) => {
             if let Some(exchange) = store.exchange(&id).await? {
-                print(&exchange, dates);
-                return Ok(());
+                return Ok(Found::Passed(Box::new(exchange)));
             }
             RecordKey::Id(id)
         }
         (None, Ok(number)) => RecordKey::Number(number),
         (None, Err(_)) => return Err(missing()),
     };
-    let request = store.find(None, key).await?.ok_or_else(missing)?;
-    requests::print(store.as_ref(), &request, dates).await
+    store.find(None, key).await?.map(|request| Found::Request(Box::new(request))).ok_or_else(missing)
+}
+
+async fn show(id: &str, store: StoreFlags) -> Result<(), Failed> {
+    let config = store.load()?;
+    let dates = Dates(config.server.time_zone);
+    let store = open_existing(&config)?;
+    match find(store.as_ref(), id).await? {
+        Found::Passed(exchange) => {
+            print(&exchange, dates);
+            Ok(())
+        }
+        Found::Request(request) => requests::print(store.as_ref(), &request, dates).await,
+    }
+}
+
+async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
+    let config = store.load()?;
+    let store = open_existing(&config)?;
+    let found = find(store.as_ref(), id).await?;
+    let contract = app::load_contract(&config)?;
+    let redactor = transport::redactor(&config, &contract)?;
+    let recorder = Recorder::open(dir, transport::terms(&config, &contract), Arc::clone(&redactor));
+    let recorder = recorder.map_err(StartError::from)?;
+    let labels = match found {
+        Found::Passed(exchange) => {
+            let added = fixtures::export_exchange(&recorder, redactor.names(), contract.base_path(), &exchange);
+            added.map_err(|e| Failed(e.to_string()))?.into_iter().collect()
+        }
+        Found::Request(request) => {
+            let kind = request.asked.kind;
+            let operation = contract.operation(kind);
+            let operation =
+                operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {kind}")))?;
+            let reply = Record::new(&request, Dates(config.server.time_zone)).to_reply();
+            let attempts = store.attempts(request.number).await?;
+            fixtures::export_request(&recorder, operation, &request, &attempts, &reply)?
+        }
+    };
+    for label in &labels {
+        output::line(&dir.join(label).display().to_string());
+    }
+    if labels.is_empty() {
+        output::note("nothing new: it was not sent, or the folder has it already");
+    }
+    Ok(())
 }
 
 fn print(exchange: &Exchange, dates: Dates) {

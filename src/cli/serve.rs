@@ -10,7 +10,7 @@ use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, UpstreamSource};
+use crate::config::Config;
 use crate::request::random_hex;
 use crate::shutdown::{self, Signals};
 use crate::store::Store;
@@ -63,9 +63,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
     let Way { words, transport, simulator } = transport::open(&config, &contract, &clock, simulator_shutdown).await?;
-    if config.upstream.url.source == UpstreamSource::Simulator {
-        app::load_sample_catalogue(store.as_ref()).await?;
-    }
+    app::load_catalogue(store.as_ref(), &transport::catalogue(&config.upstream.url.source)?).await?;
     make_first_user(store.as_ref(), &url).await?;
 
     let (trigger, shutdown) = shutdown::channel();

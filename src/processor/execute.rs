@@ -170,8 +170,10 @@ async fn send(
     }
 }
 
+/// The call that sends a body to an operation, for a request or for a query of our own.
+///
 /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
-pub(super) fn call_of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Call {
+pub fn call_of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Call {
     let action = &operation.action;
     let (content_type, soap_action) = match operation.soap {
         SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),

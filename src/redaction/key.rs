@@ -1,15 +1,16 @@
 //! The key of the pseudonyms: a file of its own, made once, outside of every folder that is given away.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::DirBuilder;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
+use tempfile::NamedTempFile;
 
 /// Where the key is kept below the user's configuration, if no setting names a file.
 const FILE: &str = "conax-gateway/redaction.key";
-/// Bytes of a key; the file has them in hexadecimal.
+/// Bytes of a key; the file, readable by its owner only, has them in hexadecimal.
 const BYTES: usize = 32;
 
 /// Why there is no key.
@@ -35,23 +36,22 @@ pub fn load_key(file: Option<&Path>, data_dir: &Path) -> Result<[u8; BYTES], Key
 }
 
 fn read_or_make(file: &Path) -> Result<[u8; BYTES], String> {
-    if let Some(folder) = file.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| e.to_string())?;
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Ok(mut new) => {
-            let key: [u8; BYTES] = rand::rng().random();
-            let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-            new.write_all(format!("{hex}\n").as_bytes()).and_then(|()| new.sync_all()).map_err(|e| e.to_string())?;
-            Ok(key)
+    let words = |e: std::io::Error| e.to_string();
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !file.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(words)?;
+        let key: [u8; BYTES] = rand::rng().random();
+        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        // Whole or not at all, and never in place of one that another process has just made.
+        let mut new = NamedTempFile::new_in(folder).map_err(words)?;
+        new.write_all(format!("{hex}\n").as_bytes()).and_then(|()| new.as_file().sync_all()).map_err(words)?;
+        match new.persist_noclobber(file) {
+            Err(fault) if fault.error.kind() != ErrorKind::AlreadyExists => return Err(fault.error.to_string()),
+            Ok(_) | Err(_) => {}
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let mut text = String::new();
-            std::fs::File::open(file).and_then(|mut f| f.read_to_string(&mut text)).map_err(|e| e.to_string())?;
-            parse(text.trim()).ok_or_else(|| format!("does not hold {} hexadecimal digits", 2 * BYTES))
-        }
-        Err(error) => Err(error.to_string()),
     }
+    let text = std::fs::read_to_string(file).map_err(words)?;
+    parse(text.trim()).ok_or_else(|| format!("does not hold {} hexadecimal digits", 2 * BYTES))
 }
 
 fn parse(hex: &str) -> Option<[u8; BYTES]> {

@@ -116,7 +116,11 @@ impl Pass<'_> {
     pub fn json(&self, json: &Value) -> Value {
         let mut json = json.clone();
         walk(&mut Vec::new(), "", &mut json, &mut |path, key, text| {
-            *text = if Names::is_personal_key(path, key) { self.whole(text) } else { self.text(text) };
+            if Names::is_personal_key(path, key) {
+                *text = self.whole(text);
+            } else if !Names::is_word_key(path, key) {
+                *text = self.text(text);
+            }
         });
         json
     }

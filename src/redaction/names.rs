@@ -13,6 +13,20 @@ const KEYS: [&str; 4] = ["person_name", "username", "email", "serial_number"];
 const OBJECTS: [&str; 2] = ["subscription_identifier", "smartcard_identifier"];
 /// What is secret, beyond personal: it is not even kept in the store. The second comes with WS-Security.
 const SECRET: [&str; 2] = ["ca_pin", "password"];
+/// The ends of the paths of fault codes, SOAP 1.1 and 1.2: words of the protocol, whatever somebody is called.
+const FAULT_CODES: [&[&str]; 3] = [&["faultcode"], &["code", "value"], &["subcode", "value"]];
+/// Keys of the JSON face whose values are words of the protocol.
+const WORDS: [&str; 9] = [
+    "type",
+    "life_cycle_state",
+    "priority",
+    "process_name",
+    "state",
+    "code",
+    "error_code",
+    "provider_error_code",
+    "reference_number",
+];
 /// The object of the JSON face whose `message` is our own words.
 const STATUS: &str = "status";
 
@@ -32,7 +46,7 @@ impl Names {
         let mut names = Self {
             elements: further.iter().map(|name| name.to_lowercase()).collect(),
             secret_elements: SECRET.iter().map(|name| (*name).to_owned()).collect(),
-            protocol: Vec::new(),
+            protocol: FAULT_CODES.iter().map(|path| path.iter().map(|name| (*name).to_owned()).collect()).collect(),
             impersonal: Vec::new(),
         };
         for operation in contract.operations() {
@@ -84,6 +98,11 @@ impl Names {
     /// Is it a status code or a reference number?
     pub(super) fn is_protocol(&self, path: &[String]) -> bool {
         self.protocol.iter().any(|end| path.ends_with(end))
+    }
+
+    /// Is the text under this key of the JSON face a word of the protocol?
+    pub(super) fn is_word_key(path: &[&str], key: &str) -> bool {
+        WORDS.contains(&key) && !Self::is_personal_key(path, key)
     }
 
     /// Is the text under this key of the JSON face personal? `path` is the keys of the objects around it.
