@@ -105,7 +105,7 @@ impl Pass<'_> {
             if names.is_personal(content.path, content.attribute) {
                 self.whole(content.text)
             } else if names.is_protocol(content.path) {
-                content.text.to_owned()
+                self.by_long_value(content.text)
             } else {
                 self.by_value(content.text)
             }
@@ -118,7 +118,9 @@ impl Pass<'_> {
         walk(&mut Vec::new(), "", &mut json, &mut |path, key, text| {
             if Names::is_personal_key(path, key) {
                 *text = self.whole(text);
-            } else if !Names::is_word_key(path, key) {
+            } else if Names::is_word_key(path, key) {
+                *text = self.by_long_value(text);
+            } else {
                 *text = self.text(text);
             }
         });
@@ -130,15 +132,22 @@ impl Pass<'_> {
     }
 
     fn by_value(&self, text: &str) -> String {
+        self.replaced(text, Some(&self.known.borrow()))
+    }
+
+    /// In words of the protocol only what is long enough to be nothing else.
+    fn by_long_value(&self, text: &str) -> String {
+        self.replaced(text, None)
+    }
+
+    fn replaced(&self, text: &str, here: Option<&Values>) -> String {
         let everywhere = match self.direction {
             Direction::Hide => &self.redactor.real,
             Direction::Reveal => &self.redactor.pseudonyms,
         };
         let everywhere = everywhere.read().unwrap_or_else(PoisonError::into_inner);
-        let here = self.known.borrow();
-        wrapped::replace(text, &|text| {
-            values::replace(&self.redactor.cipher, self.direction, &[&*here, &*everywhere], text)
-        })
+        let sets: Vec<&Values> = here.into_iter().chain([&*everywhere]).collect();
+        wrapped::replace(text, &|text| values::replace(&self.redactor.cipher, self.direction, &sets, text))
     }
 }
 

@@ -21,6 +21,7 @@ mod list;
 mod outcomes;
 mod pass_through;
 mod processing;
+mod replay;
 mod simulator;
 mod support;
 mod tls;

@@ -1,6 +1,7 @@
 //! The real binary, started for one test and killed with it.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -96,6 +97,11 @@ async fn spawn(folder: &TempDir, settings: &[(String, String)]) -> (Child, Strin
 /// Runs a command of the binary to its end.
 pub fn run(args: &[&str]) -> Output {
     std::process::Command::new(BIN).args(args).output().unwrap()
+}
+
+/// The same in a folder, with further environment variables.
+pub fn run_in(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Output {
+    std::process::Command::new(BIN).args(args).current_dir(folder).envs(environment.iter().copied()).output().unwrap()
 }
 
 /// The same with something on standard input.

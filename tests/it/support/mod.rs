@@ -9,6 +9,6 @@ mod wire;
 
 pub use client::{Client, WEB};
 pub use conax::{Conax, Reaction, Received, answer_to, ok_answer, operation_of, values_of, xml_answer};
-pub use gateway::{BIN, Gateway, PASSWORD, USER, eventually, run, run_with_input};
+pub use gateway::{BIN, Gateway, PASSWORD, USER, eventually, run, run_in, run_with_input};
 pub use tls::{Authority, Certificate};
 pub use wire::{Upstream, Wire};

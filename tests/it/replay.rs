@@ -1,0 +1,411 @@
+//! Recording and replaying: the same records, the same files, nothing personal in them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Client, Conax, Gateway, Reaction, WEB, run_in, values_of};
+
+const CARD: &str = "01450253313";
+const OTHER_CARD: &str = "01900080207";
+const STB: &str = "THMOD001-10002";
+const PIN: &str = "4711";
+const MESSAGE: &str = "Dear Mr Smith & Söhne, pay <now>";
+
+/// A folder for recordings, with the key beside it.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn of(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A gateway with a store of its own.
+    async fn gateway(&self, upstream: &str) -> (Gateway, Client) {
+        let key = self.of("key").display().to_string();
+        Gateway::start_signed_in(&[("upstream.url", upstream), ("fixtures.key_file", &key)]).await
+    }
+
+    /// The exit code and the output of a `fixtures` or `exchanges` command.
+    fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = run_in(self.0.path(), args, &[("CONAX_GATEWAY_FIXTURES_KEY_FILE", "key")]);
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    }
+}
+
+/// Calls of several types, some of them twice with a change between; what became of each.
+async fn session(client: &Client) -> Vec<Value> {
+    let status = json!({"smartcard_ca_id": CARD, "process_immediately": true});
+    let cards = json!([{"smartcard_ca_id": CARD}]);
+    let add = |card: &str| {
+        json!({"smartcard_set": [{"smartcard_ca_id": card}], "service_ca_id": "00000123", "process_immediately": true,
+            "subscription_identifier": {"number": "S60149"}})
+    };
+    let calls = [
+        ("get_pairing_status_for_card", status.clone()),
+        ("get_pairing_status_for_card", status.clone()),
+        (
+            "create_pairing",
+            json!({"smartcard_set": cards, "stb_set": [{"stb_ca_id": STB}], "process_immediately": true}),
+        ),
+        ("get_pairing_status_for_card", status),
+        ("get_pairing_status_for_pairing_module", json!({"stb_ca_id": STB, "process_immediately": true})),
+        ("update_ca_pin_to_given_value", json!({"smartcard_set": cards, "ca_pin": PIN, "process_immediately": true})),
+        (
+            "send_bark_message_to_client",
+            json!({"smartcard_set": cards, "message": MESSAGE, "process_immediately": true}),
+        ),
+        (
+            "send_bark_message_to_client",
+            json!({"smartcard_set": cards, "message": MESSAGE, "process_immediately": true}),
+        ),
+        ("add_subscriptions", add(OTHER_CARD)),
+        ("add_subscriptions", add("99000000001")),
+        ("add_subscriptions", add("99000000007")),
+    ];
+    let mut records = Vec::new();
+    for (method, call) in calls {
+        let mut record = client.post(&format!("{WEB}/{method}"), call).await.data();
+        let stable =
+            ["life_cycle_state", "reference_number", "error_code", "error_description", "response", "delivery"];
+        record.as_object_mut().unwrap().retain(|key, _| stable.contains(&key.as_str()));
+        records.push(record);
+    }
+    records
+}
+
+/// Every file below a folder, by its path.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(at) = open.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => open.push(path),
+                false => {
+                    let name = path.strip_prefix(folder).unwrap().display().to_string();
+                    found.push((name, std::fs::read(&path).unwrap()));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Fails if a value stands in one of the files, or in its name.
+fn assert_nowhere(files: &[(String, Vec<u8>)], values: &[&str]) {
+    for (name, bytes) in files {
+        let text = format!("{name}\n{}", String::from_utf8_lossy(bytes));
+        for value in values {
+            assert!(!text.contains(value), "{value} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_recording_gives_the_same_records_and_a_recording_of_it_the_same_files() {
+    let folder = Folder::new();
+    let (recording, replay) = (folder.of("a"), format!("replay:{}", folder.of("a").display()));
+    let record = |name: &str, source: &str| format!("record:{}={source}", folder.of(name).display());
+
+    let (gateway, client) = folder.gateway(&record("a", "simulator")).await;
+    let live = session(&client).await;
+    assert_eq!(live[3]["delivery"]["result"]["PairingStatus"], "PAIRED");
+    let recorded = files(&recording);
+    assert_eq!(recorded.iter().filter(|(name, _)| name.ends_with("exchange.json")).count(), live.len());
+    assert_nowhere(&recorded, &[CARD, OTHER_CARD, STB, PIN, "Smith", "S60149", "tester", &client.token]);
+    drop(gateway);
+
+    let (gateway, client) = folder.gateway(&replay).await;
+    assert_eq!(session(&client).await, live);
+    drop(gateway);
+
+    let (gateway, client) = folder.gateway(&record("b", &replay)).await;
+    assert_eq!(session(&client).await, live);
+    assert!(files(&folder.of("b")) == recorded, "the same files");
+    drop(gateway);
+
+    // Over HTTP, and into a folder that has it all.
+    let (source, _) = folder.gateway(&replay).await;
+    let url = format!("{}/ca-server/webservices", source.url);
+    let (_gateway, client) = folder.gateway(&record("b", &url)).await;
+    assert_eq!(session(&client).await, live);
+    assert!(files(&folder.of("b")) == recorded, "nothing new");
+
+    assert_eq!(folder.run(&["fixtures", "check", "a"]), (Some(0), "11 cases, no difference\n".to_owned()));
+    assert_eq!(folder.run(&["fixtures", "diff", "a", "b"]), (Some(0), "no call differs\n".to_owned()));
+    assert_eq!(folder.run(&["fixtures", "export", "a", "a.har"]).0, Some(0));
+    assert_eq!(folder.run(&["fixtures", "import", "a.har", "c"]).0, Some(0));
+    assert!(files(&folder.of("c")) == recorded, "the same files by way of an archive");
+}
+
+#[tokio::test]
+async fn without_the_key_a_recording_answers_its_own_pseudonyms() {
+    let folder = Folder::new();
+    let recording = folder.of("a");
+    let (gateway, client) = folder.gateway(&format!("record:{}=simulator", recording.display())).await;
+    client
+        .post(
+            &format!("{WEB}/get_pairing_status_for_card"),
+            json!({"smartcard_ca_id": CARD, "process_immediately": true}),
+        )
+        .await
+        .data();
+    drop(gateway);
+    let call = files(&recording).into_iter().find(|(name, _)| name.ends_with("call.json")).unwrap().1;
+    let other = Folder::new();
+    let (_gateway, client) = other.gateway(&format!("replay:{}", recording.display())).await;
+    let method = format!("{WEB}/get_pairing_status_for_card");
+    let record = client.post(&method, serde_json::from_slice(&call).unwrap()).await.data();
+    assert_eq!(record["life_cycle_state"], "COMPLETED");
+    let record = client.post(&method, json!({"smartcard_ca_id": CARD, "process_immediately": true})).await.data();
+    assert_eq!((&record["error_code"], &record["request"]), (&json!("NO_FIXTURE"), &Value::Null));
+    let description = record["error_description"].as_str().unwrap();
+    assert!(description.contains("fixtures.key_file"), "{description}");
+}
+
+/// Writes a case by hand: a query for a card, and the transaction id of its answer.
+fn write_query(folder: &Path, name: &str, card: &str, transaction: &str, exchange: &Value) {
+    let case = folder.join("GET_PAIRING_STATUS_FOR_CARD").join(name);
+    std::fs::create_dir_all(&case).unwrap();
+    let envelope = |body: &str| {
+        format!(
+            "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'>\n  <e:Body>{body}</e:Body></e:Envelope>"
+        )
+    };
+    let request = format!(
+        "<GetPairingStatusForCard xmlns='http://www.conax.com/cas/xsd/pairing/v1'>\n<GetPairingStatusForCardRequest>\
+         <CaClientId>{card}</CaClientId></GetPairingStatusForCardRequest></GetPairingStatusForCard>"
+    );
+    let response = format!(
+        "<p:GetPairingStatusForCardResponse xmlns:p='http://www.conax.com/cas/xsd/pairing/v1' \
+         xmlns:c='http://www.conax.com/cas/xsd/common-types/v1'><p:TransactionStatus><c:StatusCode>OK</c:StatusCode>\
+         <c:TransactionId>{transaction}</c:TransactionId></p:TransactionStatus><p:PairingStatus>NOT_PAIRED\
+         </p:PairingStatus></p:GetPairingStatusForCardResponse>"
+    );
+    std::fs::write(case.join("request.xml"), envelope(&request)).unwrap();
+    std::fs::write(case.join("response.xml"), envelope(&response)).unwrap();
+    std::fs::write(case.join("exchange.json"), exchange.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn cases_of_one_request_answer_in_their_order_for_each_card() {
+    let folder = Folder::new();
+    let cases = folder.of("f");
+    write_query(&cases, "case-2", CARD, "second", &json!({"volatile": ["CaClientId"]}));
+    write_query(&cases, "case-10", "any", "third", &json!({"volatile": ["CaClientId"]}));
+    write_query(&cases, "case-1", CARD, "first", &json!({"volatile": ["CaClientId"]}));
+    let (_gateway, client) = folder.gateway(&format!("replay:{}", cases.display())).await;
+    let mut answers = Vec::new();
+    for card in [CARD, CARD, OTHER_CARD, CARD, CARD, OTHER_CARD] {
+        let call = json!({"smartcard_ca_id": card, "process_immediately": true});
+        let record = client.post(&format!("{WEB}/get_pairing_status_for_card"), call).await.data();
+        answers.push(record["reference_number"].as_str().unwrap_or_default().to_owned());
+    }
+    assert_eq!(answers, ["first", "second", "first", "third", "third", "second"]);
+}
+
+#[tokio::test]
+async fn what_no_case_answers_is_rejected_with_the_nearest_one() {
+    let folder = Folder::new();
+    let cases = folder.of("f");
+    write_query(&cases, "other", OTHER_CARD, "other", &json!({}));
+    write_query(&cases, "near", "01450253399", "near", &json!({"volatile": ["Header"]}));
+    let (mut gateway, client) = folder.gateway(&format!("replay:{}", cases.display())).await;
+    let call = json!({"smartcard_ca_id": "01450253398", "process_immediately": true});
+    let record = client.post(&format!("{WEB}/get_pairing_status_for_card"), call.clone()).await.data();
+    assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("REJECTED"), &json!("NO_FIXTURE")));
+    let description = record["error_description"].as_str().unwrap();
+    let xpath = "/soap:Envelope/soap:Body/ns1:GetPairingStatusForCard/ns1:GetPairingStatusForCardRequest\
+                 /ns1:CaClientId/text(): expected '01450253399', got '01450253398'";
+    let line = "\"volatile\": [\"Header\", \"CaClientId\"],";
+    assert!(description.contains("GET_PAIRING_STATUS_FOR_CARD/near") && description.contains(xpath), "{description}");
+    assert!(description.ends_with(line), "{description}");
+
+    // The line does what it says.
+    let line: Value = serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(','))).unwrap();
+    write_query(&cases, "near", "01450253399", "near", &line);
+    gateway.terminate().await;
+    gateway.start_again(&[]).await;
+    let client = Client::sign_in(&gateway.url).await;
+    let record = client.post(&format!("{WEB}/get_pairing_status_for_card"), call).await.data();
+    assert_eq!(record["reference_number"], "near");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_is_named_file_by_file() {
+    let folder = Folder::new();
+    let cases = folder.of("f");
+    write_query(&cases, "a", CARD, "x", &json!({"format": 7}));
+    write_query(&cases, "b", CARD, "x", &json!({"volatil": []}));
+    write_query(&cases, "c", CARD, "x", &json!({}));
+    std::fs::write(cases.join("GET_PAIRING_STATUS_FOR_CARD/c/notes.txt"), "x").unwrap();
+    let (code, text) = folder.run(&["serve", "--listen", "127.0.0.1:0", "--upstream", "replay:f"]);
+    assert_eq!(code, Some(1));
+    for part in ["a/exchange.json: has format 7", "b/exchange.json: unknown field `volatil`", "c/notes.txt: is none of"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let (code, text) = folder.run(&["serve", "--listen", "127.0.0.1:0", "--upstream", "replay:nowhere"]);
+    assert!(code == Some(1) && text.contains("nowhere: "), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_seen_once_is_hidden_wherever_else_it_stands() {
+    // The answer repeats the card, and the card of the call before it, in several spellings.
+    let conax = Conax::start(|_, request| {
+        let card = values_of(request, "CaClientId").join("");
+        let base64 = |text: &str| {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.encode(text)
+        };
+        let hex: String = CARD.bytes().map(|b| format!("{b:02x}")).collect();
+        let references: String = CARD.bytes().map(|b| format!("&#{b};")).collect();
+        let body = format!(
+            "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><!-- {card} --><s:Body><s:Fault>\
+             <faultcode>s:Client</faultcode><faultstring>card {card}: {references} {hex} <![CDATA[{CARD}]]> {} {}\
+             </faultstring></s:Fault></s:Body></s:Envelope>",
+            base64(&format!("card={card}")),
+            base64(&format!("x{CARD}")),
+        );
+        let head = format!("HTTP/1.1 500 Card {card}\r\nContent-Type: text/xml\r\nX-Card: {card}\r\n");
+        Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    })
+    .await;
+    let folder = Folder::new();
+    let recording = folder.of("a");
+    let (gateway, client) = folder.gateway(&format!("record:{}={}", recording.display(), conax.url)).await;
+    let call = |card: &str| json!({"smartcard_ca_id": card, "process_immediately": true});
+    let method = format!("{WEB}/get_active_subscriptions");
+    let first = client.post(&method, call(CARD)).await.data();
+    let second = client.post(&method, call("THX-1138-card")).await.data();
+    assert!(second["error_description"].as_str().unwrap().contains("THX-1138-card"));
+    drop(gateway);
+    let recorded = files(&recording);
+    assert_nowhere(&recorded, &[CARD, "THX-1138", "&#48;&#49;&#52;", "3031343530", "MDE0NTAyNTMzMT", "Y2FyZD0wMTQ1"]);
+    let (_gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
+    let error = |record: &Value| record["error_description"].as_str().unwrap().to_owned();
+    assert_eq!(error(&client.post(&method, call(CARD)).await.data()), error(&first));
+    assert_eq!(error(&client.post(&method, call("THX-1138-card")).await.data()), error(&second));
+}
+
+#[tokio::test]
+async fn an_incident_becomes_a_case() {
+    let folder = Folder::new();
+    let (gateway, client) = folder.gateway("simulator").await;
+    let pin = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "ca_pin": PIN, "process_immediately": true});
+    client.post(&format!("{WEB}/update_ca_pin_to_given_value"), pin).await.data();
+    let fault = json!({"smartcard_ca_id": "99000000001", "process_immediately": true});
+    client.post(&format!("{WEB}/get_active_subscriptions"), fault).await.data();
+    let data_dir = gateway.data_dir();
+    for (number, name) in [("1", "UPDATE_CA_PIN_TO_GIVEN_VALUE"), ("2", "GET_ACTIVE_SUBSCRIPTIONS")] {
+        let (code, text) = folder.run(&["exchanges", "export", number, "out", "--data-dir", &data_dir]);
+        assert!(code == Some(0) && text.contains(name), "{text}");
+        let (code, text) = folder.run(&["exchanges", "export", number, "out", "--data-dir", &data_dir]);
+        assert!(code == Some(0) && text.contains("nothing new"), "{text}");
+    }
+    assert_nowhere(&files(&folder.of("out")), &[CARD, PIN, "99000000001", "tester"]);
+    assert_eq!(folder.run(&["fixtures", "check", "out"]), (Some(0), "2 cases, no difference\n".to_owned()));
+}
+
+#[tokio::test]
+async fn check_and_diff_name_what_changed() {
+    let folder = Folder::new();
+    for name in ["a", "b"] {
+        let (_gateway, client) = folder.gateway(&format!("record:{}=simulator", folder.of(name).display())).await;
+        session(&client).await;
+    }
+    assert_eq!(folder.run(&["fixtures", "diff", "a", "b"]).0, Some(0));
+    let change = |file: &str, from: &str, to: &str| {
+        let kind = file.split('/').next().unwrap();
+        let case = std::fs::read_dir(folder.of("b").join(kind)).unwrap().next().unwrap().unwrap().path();
+        let path = case.join(file.split('/').nth(1).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    change("CREATE_PAIRING/response.xml", ">OK<", ">FEATURE_NOT_AVAILABLE<");
+    change("CREATE_PAIRING/exchange.json", "\"http_status\": 200", "\"http_status\": 202");
+    change("GET_PAIRING_STATUS_FOR_PAIRING_MODULE/request.xml", "PairingModuleId>", "PairingModuleId> ");
+    change("UPDATE_CA_PIN_TO_GIVEN_VALUE/call.json", "true", "false");
+    change("UPDATE_CA_PIN_TO_GIVEN_VALUE/exchange.json", "\"TransactionId\"", "\"TransactionId\", \"Nothing\"");
+    let (code, text) = folder.run(&["fixtures", "diff", "a", "b"]);
+    assert_eq!(code, Some(1));
+    for part in [
+        "http_status: expected '200', got '202'",
+        "StatusCode/text(): expected 'OK', got 'FEATURE_NOT_AVAILABLE'",
+        "PairingModuleId/text(): expected ",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let (code, text) = folder.run(&["fixtures", "check", "b"]);
+    assert_eq!(code, Some(1));
+    for part in [
+        "CREATE_PAIRING/",
+        "reply.json: $.data.life_cycle_state: expected \"COMPLETED\", got \"REJECTED\"",
+        "the call makes another request now",
+        "nothing uses it: no call of the folder makes its request at its turn",
+        "nothing uses \"Nothing\" in volatile",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_from_elsewhere_is_redacted_once() {
+    let folder = Folder::new();
+    let cases = folder.of("f");
+    write_query(&cases, &format!("card-{CARD}"), CARD, "x", &json!({}));
+    write_query(&cases, "free-text", OTHER_CARD, &format!("see {CARD}"), &json!({}));
+    let (code, text) = folder.run(&["fixtures", "redact", "f", "--to", "g"]);
+    assert!(code == Some(0) && text.starts_with("2 of 2 cases redacted"), "{text}");
+    assert!(files(&cases).iter().any(|(name, _)| name.contains(CARD)), "the original stays");
+    assert_eq!(folder.run(&["fixtures", "redact", "f"]).0, Some(0));
+    let redacted = files(&cases);
+    assert_nowhere(&redacted, &[CARD, OTHER_CARD]);
+    assert!(files(&folder.of("g")) == redacted);
+    let (code, text) = folder.run(&["fixtures", "redact", "f"]);
+    assert!(code == Some(0) && text.starts_with("0 of 2 cases redacted"), "{text}");
+    assert!(files(&cases) == redacted, "pseudonyms have no pseudonyms");
+}
+
+#[tokio::test]
+async fn an_archive_of_a_browser_becomes_fixtures() {
+    let folder = Folder::new();
+    let request = format!(
+        "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Body><GetActiveSubscriptions \
+         xmlns='http://www.conax.com/cas/xsd/authorization/v1'><GetActiveSubscriptionsRequest><CaClientId>{CARD}\
+         </CaClientId></GetActiveSubscriptionsRequest></GetActiveSubscriptions></Body></Envelope>"
+    );
+    let entry = |method: &str, kind: &str, text: &str| {
+        json!({"startedDateTime": "2026-01-01T00:00:00.000Z", "time": 5, "cache": {}, "timings": {},
+            "request": {"method": method, "url": "https://conax:44302/ca-server/webservices/client/authorization",
+                "headers": [{"name": "Content-Type", "value": kind}, {"name": "Authorization", "value": "Basic c2VjcmV0"}],
+                "postData": {"mimeType": kind, "text": text}},
+            "response": {"status": 500, "statusText": "Internal Server Error",
+                "headers": [{"name": "content-type", "value": "text/xml"}, {"name": "Set-Cookie", "value": "sid=secret"}],
+                "content": {"mimeType": "text/xml", "text": format!("<fault>{CARD}</fault>")}}})
+    };
+    let entries = json!([
+        entry("POST", "text/xml", &request),
+        entry("GET", "text/html", ""),
+        entry("POST", "application/json", "{}")
+    ]);
+    let har = json!({"log": {"version": "1.2", "creator": {"name": "x", "version": "1"}, "entries": entries}});
+    std::fs::write(folder.of("x.har"), har.to_string()).unwrap();
+    let (code, text) = folder.run(&["fixtures", "import", "x.har", "f"]);
+    assert_eq!((code, text.as_str()), (Some(0), "1 exchanges, 1 new cases; 2 entries are no SOAP exchange\n"));
+    let found = files(&folder.of("f"));
+    assert!(found.iter().all(|(name, _)| name.starts_with("GET_ACTIVE_SUBSCRIPTIONS/")));
+    assert_nowhere(&found, &[CARD, "c2VjcmV0", "secret"]);
+    let (code, text) = folder.run(&["fixtures", "import", "x.har", "f"]);
+    assert!(code == Some(0) && text.contains("1 exchanges, 0 new cases"), "{text}");
+}
