@@ -11,8 +11,10 @@ const PERSONAL: [&str; 5] = ["smartcard_ca_id", "existing_smartcard_ca_id", "stb
 const KEYS: [&str; 4] = ["person_name", "username", "email", "serial_number"];
 /// Objects of the JSON face of which every text is personal.
 const OBJECTS: [&str; 2] = ["subscription_identifier", "smartcard_identifier"];
-/// What is secret, beyond personal: it is not even kept in the store. The second comes with WS-Security.
-const SECRET: [&str; 2] = ["ca_pin", "password"];
+/// Parameters that are secret, beyond personal: they are not even kept in the store.
+const SECRETS: [&str; 1] = ["ca_pin"];
+/// Elements that are secret whatever the contract: WS-Security brings one.
+const SECRET_ELEMENTS: [&str; 1] = ["Password"];
 /// The ends of the paths of fault codes, SOAP 1.1 and 1.2: words of the protocol, whatever somebody is called.
 const FAULT_CODES: [&[&str]; 3] = [&["faultcode"], &["code", "value"], &["subcode", "value"]];
 /// Keys of the JSON face whose values are words of the protocol.
@@ -33,7 +35,7 @@ const STATUS: &str = "status";
 /// Names of what is personal.
 pub struct Names {
     elements: HashSet<String>,
-    secret_elements: HashSet<String>,
+    secrets: Vec<String>,
     /// The ends of the paths of status codes and reference numbers: never replaced.
     protocol: Vec<Vec<String>>,
     /// The ends of the paths of what only shares its name with something personal.
@@ -45,7 +47,7 @@ impl Names {
     pub fn of(contract: &Contract, further: &[String]) -> Self {
         let mut names = Self {
             elements: further.iter().map(|name| name.to_lowercase()).collect(),
-            secret_elements: SECRET.iter().map(|name| (*name).to_owned()).collect(),
+            secrets: SECRET_ELEMENTS.iter().map(|name| (*name).to_owned()).collect(),
             protocol: FAULT_CODES.iter().map(|path| path.iter().map(|name| (*name).to_owned()).collect()).collect(),
             impersonal: Vec::new(),
         };
@@ -63,11 +65,10 @@ impl Names {
         };
         let path_ends = match &field.slot {
             Slot::Field(name) if PERSONAL.contains(&name.as_str()) => {
-                let element = path().pop();
-                if SECRET.contains(&name.as_str()) {
-                    self.secret_elements.extend(element.clone());
+                if SECRETS.contains(&name.as_str()) {
+                    self.secrets.extend(field.path.rsplit(['/', '@']).next().map(str::to_owned));
                 }
-                self.elements.extend(element);
+                self.elements.extend(path().pop());
                 return;
             }
             Slot::Status | Slot::Reference => &mut self.protocol,
@@ -85,14 +86,15 @@ impl Names {
         is_named && !self.impersonal.iter().any(|end| path.ends_with(end))
     }
 
-    /// Has an element or attribute of this local name a secret, whatever the contract?
-    pub fn is_secret_name(&self, name: &str) -> bool {
-        self.secret_elements.contains(&name.to_lowercase())
+    /// The local names of elements that hold secrets, as the contract writes them.
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
     }
 
     /// Is it inside a secret element, or the value of a secret attribute?
     pub(super) fn is_secret(&self, path: &[String], attribute: Option<&str>) -> bool {
-        path.iter().map(String::as_str).chain(attribute).any(|name| self.secret_elements.contains(name))
+        let mut names = path.iter().map(String::as_str).chain(attribute);
+        names.any(|name| self.secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
     }
 
     /// Is it a status code or a reference number?

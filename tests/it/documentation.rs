@@ -60,8 +60,12 @@ async fn the_commands_work() {
         let script = block
             .replace("127.0.0.1:8080", address)
             .replace("\"demo\",\"password\":\"demo-password\"", "\"tester\",\"password\":\"tester-password\"");
-        let output =
-            Command::new("bash").args(["-euo", "pipefail", "-c", &script]).current_dir(folder).output().unwrap();
+        let output = Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &script])
+            .current_dir(folder)
+            .env("XDG_CONFIG_HOME", folder)
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{script}\n{text}{}", String::from_utf8_lossy(&output.stderr));
         printed.push(text);
