@@ -122,7 +122,7 @@ impl App {
         );
         Self {
             transport: Arc::clone(&transport),
-            captures: Captures::new(Arc::clone(&store), config.store.queue, transport, names),
+            captures: Captures::new(Arc::clone(&store), transport, names),
             sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),

@@ -1,14 +1,17 @@
-//! Keeps what is passed through: a task waits for both bodies to end, and writes them to the store.
+//! Keeps what is passed through: a task for each exchange waits for both bodies to end, and one task writes them all to
+//! the store.
 //!
 //! Rule: nobody waits for it but the end of the program. What cannot be kept is missed by the store, never by the client.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
-use tokio::sync::{Mutex, Semaphore, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -20,27 +23,47 @@ use crate::upstream::{CallFailure, Captured, End, Transport};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 256 << 20;
+/// Exchanges on their way or waiting for the store, at most: further ones are missed.
+const AT_ONCE: usize = 4096;
 /// Exchanges with a packed body that are unpacked and stored at the same time: a small body may unpack to a large one.
 const UNPACKING: usize = 2;
+/// Exchanges written together, at most.
+const BATCH: usize = 64;
+/// Bytes of bodies that are worked on at once; more are a task for another thread.
+const SMALL_BYTES: usize = 64 << 10;
+/// How long a store is left alone that has too many writes waiting.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often missed exchanges are told.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Everything that is being kept.
 pub struct Captures {
     /// Bytes that may still be held.
     pub(super) budget: Arc<Semaphore>,
-    tasks: TaskTracker,
+    places: Arc<Semaphore>,
+    missed: Arc<AtomicU64>,
     keeper: Keeper,
+    /// One for each exchange.
+    tasks: TaskTracker,
+    /// The one that writes, and what ends it.
+    writing: (TaskTracker, CancellationToken),
 }
 
 /// What the tasks share.
 #[derive(Clone)]
 struct Keeper {
     unpacking: Arc<Semaphore>,
-    storing: Arc<Semaphore>,
     /// Exchanges are recorded one after the other, in the order in which they ended.
     recording: Arc<Mutex<()>>,
-    store: Arc<dyn Store>,
     transport: Arc<dyn Transport>,
     names: Arc<Names>,
+    writer: mpsc::UnboundedSender<Kept>,
+}
+
+/// An exchange, and what it holds until it is written: its place, and its shares of the budget.
+struct Kept {
+    exchange: Exchange,
+    _held: (OwnedSemaphorePermit, Option<Captured>, Option<Captured>),
 }
 
 /// A request on its way, as far as it is known at its beginning.
@@ -62,43 +85,94 @@ pub(super) enum Outcome {
 }
 
 impl Captures {
-    /// Keeps what it is told in a store with room for `queue` waiting writes, less what is secret by these names; a
-    /// recording transport is told all of it. It takes a quarter of the queue at most: the JSON face must not find it full.
-    pub fn new(store: Arc<dyn Store>, queue: usize, transport: Arc<dyn Transport>, names: Arc<Names>) -> Self {
-        let (unpacking, storing) = (Semaphore::new(UNPACKING), Semaphore::new(queue.div_ceil(4)));
-        let keeper = Keeper {
-            unpacking: Arc::new(unpacking),
-            storing: Arc::new(storing),
-            recording: Arc::default(),
-            store,
-            transport,
-            names,
-        };
-        Self { budget: Arc::new(Semaphore::new(BUDGET_BYTES)), tasks: TaskTracker::new(), keeper }
+    /// Keeps what it is told in a store, less what is secret by these names; a recording transport is told all of it.
+    pub fn new(store: Arc<dyn Store>, transport: Arc<dyn Transport>, names: Arc<Names>) -> Self {
+        // Every exchange in it has a place, so it is bounded.
+        let (writer, kept) = mpsc::unbounded_channel();
+        let (missed, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
+        let writing = TaskTracker::new();
+        writing.spawn(write(store, kept, Arc::clone(&missed), end.clone()));
+        let unpacking = Arc::new(Semaphore::new(UNPACKING));
+        Self {
+            budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            missed,
+            keeper: Keeper { unpacking, recording: Arc::default(), transport, names, writer },
+            tasks: TaskTracker::new(),
+            writing: (writing, end),
+        }
     }
 
     /// Waits until everything is kept.
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+        let (writing, end) = &self.writing;
+        end.cancel();
+        writing.close();
+        writing.wait().await;
     }
 
     /// Keeps one exchange, once it has ended. A sender that is dropped means that the client has gone.
     pub(super) fn begin(&self, begun: Begun) -> oneshot::Sender<Outcome> {
         let (tell, outcome) = oneshot::channel();
-        self.tasks.spawn(keep(self.keeper.clone(), begun, outcome).in_current_span());
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            self.tasks.spawn(keep(self.keeper.clone(), begun, outcome, place).in_current_span());
+        } else {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
         tell
     }
 }
 
-impl Keeper {
-    async fn store(&self, exchange: Exchange) -> Result<(), StoreError> {
-        let _place = self.storing.try_acquire().map_err(|_| StoreError::Busy)?;
-        self.store.add_exchanges(vec![exchange]).await
+/// Writes what comes, as much at a time as there is; when it is to end, what is there then.
+async fn write(
+    store: Arc<dyn Store>,
+    mut kept: mpsc::UnboundedReceiver<Kept>,
+    missed: Arc<AtomicU64>,
+    end: CancellationToken,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut told = Instant::now();
+    loop {
+        let count = tokio::select! {
+            biased;
+            count = kept.recv_many(&mut batch, BATCH) => count,
+            () = end.cancelled() => 0,
+            // Somebody may have been missed since.
+            () = tokio::time::sleep(TELL) => 0,
+        };
+        if count > 0 && !store_all(store.as_ref(), &batch).await {
+            missed.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        batch.clear();
+        if told.elapsed() >= TELL {
+            told = Instant::now();
+            let count = missed.swap(0, Ordering::Relaxed);
+            if count > 0 {
+                tracing::warn!(count, "exchanges were not kept: there were too many at once, or the store failed");
+            }
+        }
+        if count == 0 && end.is_cancelled() {
+            return;
+        }
     }
 }
 
-async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
+async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
+    loop {
+        match store.add_exchanges(batch.iter().map(|kept| kept.exchange.clone()).collect()).await {
+            Ok(()) => return true,
+            Err(StoreError::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(error) => {
+                tracing::warn!(%error, "exchanges cannot be kept now");
+                return false;
+            }
+        }
+    }
+}
+
+async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>, place: OwnedSemaphorePermit) {
     let (head, answer_copy, failure) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers)), body.await.ok(), None),
         Outcome::Failed(failure) => (None, None, failure),
@@ -123,9 +197,10 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>)
     let answer_headers = head.as_ref().map(|(.., headers)| headers);
     let is_packed = [Some(&request_headers), answer_headers].iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING));
     let _turn = if is_packed { keeper.unpacking.acquire().await.ok() } else { None };
-    // Unpacking and recording take their time. The copies keep their shares of the budget until all is stored.
+    let length = |copy: &Option<Captured>| copy.as_ref().map_or(0, |copy| copy.bytes.len());
+    let is_small = !is_packed && recording.is_none() && length(&request_copy) + length(&answer_copy) <= SMALL_BYTES;
     let (transport, names) = (Arc::clone(&keeper.transport), Arc::clone(&keeper.names));
-    let built = tokio::task::spawn_blocking(move || {
+    let build = move || {
         let (request, request_share) = message(&request_headers, request_copy);
         let (answer, answer_share) = match head {
             Some((status, reason, headers)) => {
@@ -136,16 +211,14 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>)
         };
         let exchange = Exchange { id, number: 0, at, duration_ms, path, request, answer, error };
         transport.passed(&exchange, failure.as_ref());
-        (exchange.masked(&names), (request_share, answer_share))
-    });
-    let built = built.await;
-    drop(recording);
-    let stored = match built {
-        Ok((exchange, _shares)) => keeper.store(exchange).await.map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
+        Kept { exchange: exchange.masked(&names), _held: (place, request_share, answer_share) }
     };
-    if let Err(error) = stored {
-        tracing::warn!(error, "an exchange could not be kept");
+    let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
+    drop(recording);
+    match built {
+        // The writer ends after all of these.
+        Ok(kept) => drop(keeper.writer.send(kept)),
+        Err(error) => tracing::warn!(%error, "an exchange could not be kept"),
     }
 }
 

@@ -91,6 +91,14 @@ impl Names {
         &self.secrets
     }
 
+    /// Could a message hold a secret? Most do not have the name of one in them, and need no further look.
+    pub fn may_hold_secret(&self, body: &[u8]) -> bool {
+        // UTF-16 and UTF-32 spell the names otherwise.
+        let is_wide = body.iter().take(4).any(|byte| matches!(byte, 0 | 0xFE | 0xFF));
+        let named = |name: &String| body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()));
+        is_wide || self.secrets.iter().any(named)
+    }
+
     /// Is it inside a secret element, or the value of a secret attribute?
     pub(super) fn is_secret(&self, path: &[String], attribute: Option<&str>) -> bool {
         let mut names = path.iter().map(String::as_str).chain(attribute);
