@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Rounds; even ones change the first half, odd ones the second.
 const ROUNDS: u8 = 10;
+/// Characters of a value that are replaced together.
+const PIECE: usize = 512;
 /// Characters of the key's name.
 const ID_LENGTH: usize = 8;
 
@@ -27,12 +29,20 @@ pub struct Cipher([u8; 32]);
 
 /// A character as a place in its alphabet.
 struct Symbol {
-    /// Where the alphabet begins: its name.
-    base: u32,
-    /// Its characters; of ASCII letters the lower case ones.
-    alphabet: Vec<char>,
+    alphabet: Alphabet,
+    size: usize,
     index: usize,
     is_upper: bool,
+}
+
+/// The characters that one may become.
+#[derive(Clone, Copy)]
+enum Alphabet {
+    Digits,
+    /// ASCII letters; their case is kept beside them.
+    Letters,
+    /// Those of the same kind as this one among its sixteen neighbours, by which Unicode groups kindred characters.
+    Kindred(char),
 }
 
 impl Cipher {
@@ -47,8 +57,13 @@ impl Cipher {
         hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(ID_LENGTH).collect()
     }
 
-    /// Replaces digits and letters, all of them as one value; whatever else is among them stays.
+    /// Replaces digits and letters, all of them as one value; whatever else is among them stays. A very long value is
+    /// replaced in several pieces.
     pub fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
+        chars.chunks(PIECE).flat_map(|piece| self.apply_to_piece(direction, piece)).collect()
+    }
+
+    fn apply_to_piece(&self, direction: Direction, chars: &[char]) -> Vec<char> {
         let mut symbols: Vec<_> = chars.iter().map(|c| Symbol::of(*c)).collect();
         let mut known: Vec<&mut Symbol> = symbols.iter_mut().flatten().collect();
         let half = known.len() / 2;
@@ -58,31 +73,32 @@ impl Cipher {
             let (changed, other) = if round % 2 == 0 { (first, second) } else { (second, first) };
             let keys = self.round(round, other, changed);
             for (symbol, key) in changed.iter_mut().zip(keys) {
-                let size = symbol.alphabet.len();
-                let key = usize::try_from(key % u64::try_from(size).unwrap_or(1)).unwrap_or(0);
-                let shift = if direction == Direction::Hide { key } else { size - key };
-                symbol.index = (symbol.index + shift) % size;
+                let key = usize::try_from(key % u64::try_from(symbol.size).unwrap_or(1)).unwrap_or(0);
+                let shift = if direction == Direction::Hide { key } else { symbol.size - key };
+                symbol.index = (symbol.index + shift) % symbol.size;
             }
         }
-        symbols.iter().zip(chars).map(|(symbol, c)| symbol.as_ref().map_or(*c, |symbol| symbol.char(*c))).collect()
+        symbols.iter().zip(chars).map(|(symbol, c)| symbol.as_ref().and_then(Symbol::char).unwrap_or(*c)).collect()
     }
 
     /// One number for each character of a half, from all of the other half.
     fn round(&self, round: u8, other: &[&mut Symbol], changed: &[&mut Symbol]) -> Vec<u64> {
-        let mut message = vec![round];
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
-        message.extend(number(other.len()));
+        let mut message = Sha256::new();
+        message.update([round]);
+        message.update(number(other.len()));
         for symbol in other {
-            message.extend(symbol.base.to_be_bytes());
-            message.extend(number(symbol.index));
+            message.update(symbol.alphabet.base());
+            message.update(number(symbol.index));
         }
-        changed.iter().for_each(|symbol| message.extend(symbol.base.to_be_bytes()));
+        changed.iter().for_each(|symbol| message.update(symbol.alphabet.base()));
+        let message = message.finalize();
         let mut keys = Vec::with_capacity(changed.len());
         let mut block = 0_usize;
         while keys.len() < changed.len() {
             let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-            mac.update(&number(block));
             mac.update(&message);
+            mac.update(&number(block));
             let bytes = mac.finalize().into_bytes();
             keys.extend(bytes.chunks_exact(8).map(|chunk| chunk.iter().fold(0, |n, byte| n << 8 | u64::from(*byte))));
             block += 1;
@@ -94,25 +110,37 @@ impl Cipher {
 impl Symbol {
     /// `None` for what is neither a digit nor a letter.
     fn of(c: char) -> Option<Self> {
-        let alphabet: Vec<char> = match c {
-            '0'..='9' => ('0'..='9').collect(),
-            'a'..='z' | 'A'..='Z' => ('a'..='z').collect(),
+        let alphabet = match c {
+            '0'..='9' => Alphabet::Digits,
+            'a'..='z' | 'A'..='Z' => Alphabet::Letters,
             _ if c.is_ascii() || !c.is_alphanumeric() => return None,
-            // Unicode groups kindred characters by sixteen: those of the same kind there.
-            _ => {
-                let block = u32::from(c) & !0xF;
-                let is_kindred = |m: &char| (m.is_alphabetic(), m.is_numeric()) == (c.is_alphabetic(), c.is_numeric());
-                (block..block + 16).filter_map(char::from_u32).filter(is_kindred).collect()
-            }
+            _ => Alphabet::Kindred(c),
         };
-        let is_upper = c.is_ascii_uppercase();
-        let index = alphabet.iter().position(|m| *m == c.to_ascii_lowercase())?;
-        Some(Self { base: u32::from(*alphabet.first()?), alphabet, index, is_upper })
+        let index = alphabet.chars().position(|m| m == c.to_ascii_lowercase())?;
+        Some(Self { alphabet, size: alphabet.chars().count(), index, is_upper: c.is_ascii_uppercase() })
     }
 
-    fn char(&self, was: char) -> char {
-        let c = self.alphabet.get(self.index).copied().unwrap_or(was);
-        if self.is_upper { c.to_ascii_uppercase() } else { c }
+    fn char(&self) -> Option<char> {
+        let c = self.alphabet.chars().nth(self.index)?;
+        Some(if self.is_upper { c.to_ascii_uppercase() } else { c })
+    }
+}
+
+impl Alphabet {
+    fn chars(self) -> impl Iterator<Item = char> {
+        let (first, count) = match self {
+            Self::Digits => (u32::from('0'), 10),
+            Self::Letters => (u32::from('a'), 26),
+            Self::Kindred(c) => (u32::from(c) & !0xF, 16),
+        };
+        let kind = |c: char| (c.is_alphabetic(), c.is_numeric());
+        let is_kindred = move |m: &char| if let Self::Kindred(c) = self { kind(*m) == kind(c) } else { true };
+        (first..first + count).filter_map(char::from_u32).filter(is_kindred)
+    }
+
+    /// Tells it from all others.
+    fn base(self) -> [u8; 4] {
+        self.chars().next().map_or(0, u32::from).to_be_bytes()
     }
 }
 

@@ -11,6 +11,9 @@ pub(super) struct Content<'t> {
     pub(super) text: &'t str,
 }
 
+/// Names of open elements that are remembered. No reader here goes deeper; what is deeper belongs to the last of them.
+const DEPTH: usize = 64;
+
 /// Could it be XML, or something like it?
 pub(super) fn is_markup(text: &str) -> bool {
     text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<')
@@ -19,12 +22,12 @@ pub(super) fn is_markup(text: &str) -> bool {
 /// Rewrites every piece of content: text, CDATA, comments, instructions, values of attributes.
 pub(super) fn rewrite(text: &str, mut content: impl FnMut(Content<'_>) -> String) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut path: Vec<String> = Vec::new();
+    let mut path = Path::default();
     let mut rest = text;
     while !rest.is_empty() {
         let (text, markup) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
         if !text.is_empty() {
-            out.push_str(&content(Content { path: &path, attribute: None, text }));
+            out.push_str(&content(Content { path: &path.names, attribute: None, text }));
         }
         let Some((opening, closing)) = bracket(markup) else {
             rest = one_tag(markup, &mut path, &mut out, &mut content);
@@ -33,13 +36,34 @@ pub(super) fn rewrite(text: &str, mut content: impl FnMut(Content<'_>) -> String
         let inner = markup.get(opening.len()..).unwrap_or_default();
         let (inner, after) = inner.split_once(closing).unwrap_or((inner, ""));
         out.push_str(opening);
-        out.push_str(&content(Content { path: &path, attribute: None, text: inner }));
+        out.push_str(&content(Content { path: &path.names, attribute: None, text: inner }));
         rest = after;
         if markup.len() > opening.len() + inner.len() {
             out.push_str(closing);
         }
     }
     out
+}
+
+/// The open elements.
+#[derive(Default)]
+struct Path {
+    names: Vec<String>,
+    /// Those beyond [`DEPTH`].
+    deeper: usize,
+}
+
+impl Path {
+    fn open(&mut self, name: String) {
+        if self.names.len() < DEPTH { self.names.push(name) } else { self.deeper += 1 }
+    }
+
+    fn close(&mut self) {
+        match self.deeper.checked_sub(1) {
+            Some(deeper) => self.deeper = deeper,
+            None => drop(self.names.pop()),
+        }
+    }
 }
 
 /// The brackets of what is not a tag.
@@ -53,7 +77,7 @@ fn bracket(markup: &str) -> Option<(&'static str, &'static str)> {
 /// One tag; returns what follows it.
 fn one_tag<'t>(
     markup: &'t str,
-    path: &mut Vec<String>,
+    path: &mut Path,
     out: &mut String,
     content: &mut impl FnMut(Content<'_>) -> String,
 ) -> &'t str {
@@ -65,25 +89,32 @@ fn one_tag<'t>(
     };
     let (tag, rest) = markup.split_at(end);
     if tag.starts_with("</") {
-        path.pop();
+        path.close();
         out.push_str(tag);
         return rest;
     }
-    let is_element = !tag.starts_with("<?") && !tag.starts_with("<!");
+    if let Some(declaration) = tag.strip_prefix("<!").and_then(|rest| rest.strip_suffix('>')) {
+        // Of a DTD, say: an entity may hold anything.
+        out.push_str("<!");
+        out.push_str(&content(Content { path: &path.names, attribute: None, text: declaration }));
+        out.push('>');
+        return rest;
+    }
+    let is_element = !tag.starts_with("<?");
     let name_end = tag.find([' ', '\t', '\r', '\n', '/', '>']).unwrap_or(tag.len());
     let (name, attributes) = tag.split_at(name_end);
     if is_element {
-        path.push(local(name.trim_start_matches('<')));
+        path.open(local(name.trim_start_matches('<')));
     }
     out.push_str(name);
-    rewrite_attributes(attributes, is_element, |attribute, text| {
-        out.push_str(&match attribute {
-            Some(attribute) => content(Content { path, attribute: Some(attribute), text }),
-            None => text.to_owned(),
-        });
+    rewrite_attributes(attributes, is_element, |attribute, text| match attribute {
+        Some(attribute) => {
+            out.push_str(&content(Content { path: &path.names, attribute: Some(attribute), text }));
+        }
+        None => rewrite_unquoted(text, out, |text| content(Content { path: &path.names, attribute: None, text })),
     });
     if is_element && tag.ends_with("/>") {
-        path.pop();
+        path.close();
     }
     rest
 }
@@ -122,6 +153,22 @@ fn rewrite_attributes(text: &str, is_element: bool, mut give: impl FnMut(Option<
     give(None, rest);
 }
 
+/// Between quoted values: HTML may leave out the quotes.
+fn rewrite_unquoted(text: &str, out: &mut String, mut content: impl FnMut(&str) -> String) {
+    let mut rest = text;
+    while let Some(equals) = rest.find('=') {
+        let (before, after) = rest.split_at(equals + 1);
+        out.push_str(before);
+        let end = after.find([' ', '\t', '\r', '\n', '>', '"', '\'', '=']).unwrap_or(after.len());
+        let (value, after) = after.split_at(end);
+        if !value.is_empty() {
+            out.push_str(&content(value));
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+}
+
 fn local(name: &str) -> String {
     name.rsplit(':').next().unwrap_or(name).to_lowercase()
 }
@@ -153,6 +200,9 @@ mod tests {
                 ("a/c", None, "e"),
             ]
         );
+        let html = "<!DOCTYPE a [<!ENTITY p '4711'>]><p class=x id='y' data=4711>4711</p>";
+        let other = rewrite(html, |content| content.text.replace("4711", "1"));
+        assert_eq!(other, html.replace("4711", "1"));
         for broken in ["<a><b", "<a>1 < 2</a>", "</a></b>x", "<!-- x", "<a b='c", "<![CDATA[", "<"] {
             assert_eq!(rewrite(broken, |content| content.text.to_owned()), broken);
         }

@@ -83,6 +83,7 @@ impl Names {
     /// Is it inside a personal element, or the value of a personal attribute?
     pub(super) fn is_personal(&self, path: &[String], attribute: Option<&str>) -> bool {
         let is_named = path.iter().map(String::as_str).chain(attribute).any(|name| self.elements.contains(name));
+        let is_named = is_named || self.is_secret(path, attribute);
         is_named && !self.impersonal.iter().any(|end| path.ends_with(end))
     }
 

@@ -12,13 +12,16 @@ use super::spelling::{Unit, respell, units};
 
 /// Characters from which on a value is found inside longer tokens, and in texts that do not belong to where it was seen.
 const LONG: usize = 8;
+/// Characters of a value, and of one that is looked for inside tokens, at most: longer ones are replaced by name only.
+const LONGEST: usize = 256;
+const LONGEST_INSIDE: usize = 32;
 /// Runs of so many digits are card numbers, whoever says so: 11, or 12 as printed with the check digit (facts.md 4.2).
 const CARD_DIGITS: std::ops::RangeInclusive<usize> = 11..=12;
 
-/// Values, by their first token.
+/// Values, by their first two tokens.
 #[derive(Default)]
 pub(super) struct Values {
-    phrases: HashMap<String, Vec<Vec<String>>>,
+    phrases: HashMap<String, HashMap<Option<String>, Vec<Vec<String>>>>,
     /// Long values of one token, by their number of characters.
     long: BTreeMap<usize, HashSet<String>>,
 }
@@ -36,20 +39,20 @@ impl Values {
     pub(super) fn add(&mut self, value: &str) -> bool {
         let mut phrase = Vec::new();
         let mut at = 0;
-        while let Some(token) = token(value, at) {
+        while let Some(token) = token(value, at).filter(|_| phrase.len() <= LONGEST) {
             at = token.end;
             phrase.push(token.text);
         }
         let length: usize = phrase.iter().map(|token| token.chars().count()).sum();
         let has_letters = phrase.iter().any(|token| !token.starts_with(|c: char| c.is_numeric()));
-        if length < if has_letters { 3 } else { 4 } {
+        if length < if has_letters { 3 } else { 4 } || length > LONGEST {
             return false;
         }
-        if let ([single], true) = (phrase.as_slice(), length >= LONG) {
+        if let ([single], true) = (phrase.as_slice(), (LONG..=LONGEST_INSIDE).contains(&length)) {
             self.long.entry(length).or_default().insert(single.clone());
         }
         let Some(first) = phrase.first() else { return false };
-        let known = self.phrases.entry(first.clone()).or_default();
+        let known = self.phrases.entry(first.clone()).or_default().entry(phrase.get(1).cloned()).or_default();
         if !known.contains(&phrase) {
             known.push(phrase);
             // The longest first.
@@ -60,7 +63,11 @@ impl Values {
 
     /// Where the longest value that begins with this token ends.
     fn phrase_end(&self, text: &str, first: &Token) -> Option<usize> {
-        self.phrases.get(&first.text)?.iter().find_map(|phrase| {
+        let by_second = self.phrases.get(&first.text)?;
+        let second = token(text, first.end);
+        let longer = second.as_ref().and_then(|second| by_second.get(&Some(second.text.clone())));
+        let phrases = longer.into_iter().chain(by_second.get(&None)).flatten();
+        phrases.into_iter().find_map(|phrase| {
             let mut end = first.end;
             for expected in phrase.iter().skip(1) {
                 let next = token(text, end).filter(|next| next.text == *expected)?;
@@ -70,15 +77,11 @@ impl Values {
         })
     }
 
-    /// Where in a token a long value stands, in characters.
-    fn inside(&self, token: &str) -> Option<(usize, usize)> {
-        let chars: Vec<(usize, char)> = token.char_indices().collect();
+    /// Does a long value begin there? Its number of characters.
+    fn long_at(&self, chars: &[char]) -> Option<usize> {
         self.long.iter().rev().find_map(|(length, values)| {
-            (0..(chars.len() + 1).saturating_sub(*length)).find_map(|from| {
-                let start = chars.get(from)?.0;
-                let end = chars.get(from + length).map_or(token.len(), |(at, _)| *at);
-                values.contains(token.get(start..end)?).then_some((from, from + length))
-            })
+            let window: String = chars.get(..*length)?.iter().collect();
+            values.contains(&window).then_some(*length)
         })
     }
 }
@@ -91,25 +94,37 @@ pub(super) fn replace(cipher: &Cipher, direction: Direction, sets: &[&Values], t
         out.push_str(text.get(done..token.start).unwrap_or_default());
         let phrase_end = sets.iter().filter_map(|values| values.phrase_end(text, &token)).max();
         let is_card = CARD_DIGITS.contains(&token.text.len()) && token.text.bytes().all(|b| b.is_ascii_digit());
-        let end = phrase_end.or(is_card.then_some(token.end));
-        let found = text.get(token.start..end.unwrap_or(token.end)).unwrap_or_default();
-        match (end, sets.iter().find_map(|values| values.inside(&token.text))) {
-            (Some(_), _) => out.push_str(&whole(cipher, direction, found)),
-            (None, Some((from, to))) => {
-                let at = |n: usize| units(found).nth(n).map_or(found.len(), |unit| unit.start);
-                let (from, to) = (at(from), at(to));
-                out.push_str(found.get(..from).unwrap_or_default());
-                out.push_str(&whole(cipher, direction, found.get(from..to).unwrap_or_default()));
-                // What follows may hold another one.
-                done = token.start + to;
-                continue;
-            }
-            (None, None) => out.push_str(found),
+        done = phrase_end.unwrap_or(token.end);
+        let found = text.get(token.start..done).unwrap_or_default();
+        if phrase_end.is_some() || is_card {
+            out.push_str(&whole(cipher, direction, found));
+        } else {
+            push_inside(cipher, direction, sets, found, &mut out);
         }
-        done = end.unwrap_or(token.end);
     }
     out.push_str(text.get(done..).unwrap_or_default());
     out
+}
+
+/// A token that is no value itself may have long ones in it.
+fn push_inside(cipher: &Cipher, direction: Direction, sets: &[&Values], token: &str, out: &mut String) {
+    if sets.iter().all(|values| values.long.is_empty()) {
+        return out.push_str(token);
+    }
+    let units: Vec<Unit> = units(token).collect();
+    let chars: Vec<char> = units.iter().map(|unit| unit.char.to_ascii_lowercase()).collect();
+    let place = |at: usize| units.get(at).map_or(token.len(), |unit| unit.start);
+    let mut at = 0;
+    while at < chars.len() {
+        let rest = chars.get(at..).unwrap_or_default();
+        let length = sets.iter().filter_map(|values| values.long_at(rest)).max();
+        let piece = token.get(place(at)..place(at + length.unwrap_or(1))).unwrap_or_default();
+        match length {
+            Some(_) => out.push_str(&whole(cipher, direction, piece)),
+            None => out.push_str(piece),
+        }
+        at += length.unwrap_or(1);
+    }
 }
 
 /// Replaces a text that is one value as a whole.
@@ -174,6 +189,8 @@ mod tests {
     fn long_values_are_found_inside_others_and_cards_without_being_known() {
         let p = pseudonym("01450253313");
         assert_eq!(hide(&["01450253313"], "00001450253313999"), format!("000{p}999"));
+        let both = format!("x{}{}", pseudonym("12345678"), pseudonym("9876543210"));
+        assert_eq!(hide(&["12345678", "9876543210"], "x123456789876543210"), both, "the first comes first");
         assert_eq!(hide(&[], "card 01450253313."), format!("card {p}."));
         assert_eq!(hide(&[], "014502533130"), pseudonym("014502533130"));
         assert_eq!(hide(&["THMOD001-10002"], "box thmod001-10002"), format!("box {}", pseudonym("thmod001-10002")));

@@ -30,16 +30,12 @@ fn replace_to(text: &str, replacement: &dyn Fn(&str) -> String, depth: usize) ->
     while let Some(start) = rest.find(is_wrapping_char) {
         let (before, run) = rest.split_at(start);
         plain.push_str(before);
-        let end = run.find(|c: char| !is_wrapping_char(c) && !matches!(c, '\r' | '\n')).unwrap_or(run.len());
+        let end = run.find(|c: char| !is_wrapping_char(c) && !is_line_end(c)).unwrap_or(run.len());
+        // Padding ends it.
+        let padded = run.get(end..).unwrap_or_default();
+        let end = end + padded.chars().take(2).take_while(|c| *c == '=').count();
         let (run, after) = run.split_at(end);
-        match unwrap(run, replacement, depth) {
-            Some(replaced) => {
-                out.push_str(&replacement(&plain));
-                plain.clear();
-                out.push_str(&replaced);
-            }
-            None => plain.push_str(run),
-        }
+        push_run(run, replacement, depth, &mut plain, &mut out);
         rest = after;
     }
     plain.push_str(rest);
@@ -47,14 +43,40 @@ fn replace_to(text: &str, replacement: &dyn Fn(&str) -> String, depth: usize) ->
     out
 }
 
+/// A run that is not wrapped as a whole may have something wrapped in it: a line, or a part of a path.
+fn push_run(run: &str, replacement: &dyn Fn(&str) -> String, depth: usize, plain: &mut String, out: &mut String) {
+    if let Some(replaced) = unwrap(run, replacement, depth) {
+        out.push_str(&replacement(plain));
+        plain.clear();
+        return out.push_str(&replaced);
+    }
+    if let Some(digits) = run.strip_prefix("0x") {
+        plain.push_str("0x");
+        return push_run(digits, replacement, depth, plain, out);
+    }
+    let ends: [fn(char) -> bool; 2] = [is_line_end, |c| matches!(c, '+' | '/' | '-' | '_')];
+    match ends.into_iter().find(|is_end| run.contains(*is_end)) {
+        Some(is_end) => run.split_inclusive(is_end).for_each(|piece| {
+            let (piece, end) = piece.split_at(piece.trim_end_matches(is_end).len());
+            push_run(piece, replacement, depth, plain, out);
+            plain.push_str(end);
+        }),
+        None => plain.push_str(run),
+    }
+}
+
 fn is_wrapping_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=')
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_')
+}
+
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\r' | '\n')
 }
 
 /// The run with everything in it replaced; `None` if nothing is wrapped there, or nothing in it was replaced.
 fn unwrap(run: &str, replacement: &dyn Fn(&str) -> String, depth: usize) -> Option<String> {
     let depth = depth.checked_sub(1)?;
-    let compact: String = run.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    let compact: String = run.chars().filter(|c| !is_line_end(*c)).collect();
     [hex(&compact), base64(&compact)].into_iter().flatten().find_map(|(wrapping, bytes)| {
         let replaced = match std::str::from_utf8(&bytes) {
             Ok(inner) => {
@@ -72,7 +94,7 @@ fn unwrap(run: &str, replacement: &dyn Fn(&str) -> String, depth: usize) -> Opti
         let written = wrapping.write(&replaced);
         // Line ends stay where they were.
         let mut written = written.chars();
-        let line_end = |c: char| matches!(c, '\r' | '\n').then_some(c);
+        let line_end = |c: char| is_line_end(c).then_some(c);
         Some(run.chars().filter_map(|c| line_end(c).or_else(|| written.next())).collect())
     })
 }
@@ -128,6 +150,9 @@ mod tests {
         check(&standard.encode(b"\xFF\x001212\x00"), &standard.encode(b"\xFF\x003434\x00"));
         check(&standard.encode(standard.encode("a:1212")), &standard.encode(standard.encode("a:3434")));
         check("6120313231320a", "6120333433340a");
+        check(&format!("?a={}&b", standard.encode("pin 1212")), &format!("?a={}&b", standard.encode("pin 3434")));
+        check(&format!("x/{}\npin", standard.encode("p=1212")), &format!("x/{}\npin", standard.encode("p=3434")));
+        check(&format!("0x{}", "70203132313220"), "0x70203334333420");
         check("a-1212 b/1212 nothing-is-here 1212", "a-3434 b/3434 nothing-is-here 3434");
         let lines = standard.encode("a text of 1212 that has two lines");
         let (one, two) = lines.split_at(16);
