@@ -13,14 +13,11 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 
 use crate::redaction::{self, Names};
-use crate::request::RecordId;
+use crate::request::{RecordId, Secret};
 use crate::soap::texts;
 
 /// Bytes of a body once it is unpacked, at most: the rest is not kept.
 const UNPACKED_BYTES: u64 = 64 << 20;
-/// What stands for a credential.
-const MASK: &str = "****";
-
 /// Names and values, in their order.
 pub type Headers = Vec<(String, String)>;
 
@@ -90,34 +87,58 @@ pub struct Summary {
 pub fn kept_headers(headers: &HeaderMap) -> Headers {
     let is_secret = |name| [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE].contains(name);
     let value = |name, value: &[u8]| {
-        if is_secret(name) { MASK.to_owned() } else { String::from_utf8_lossy(value).into_owned() }
+        if is_secret(name) { Secret::mask() } else { String::from_utf8_lossy(value).into_owned() }
     };
     headers.iter().map(|(name, v)| (name.as_str().to_owned(), value(name, v.as_bytes()))).collect()
 }
 
 impl Exchange {
-    /// The exchange with what is secret by name in it (PINs, passwords) masked.
+    /// The exchange with what is secret by name in it (PINs, passwords) masked, also where the answer repeats it.
     pub fn masked(self, names: &Names) -> Self {
-        let answer = self.answer.map(|answer| Answer { message: answer.message.masked(names), ..answer });
-        Self { request: self.request.masked(names), answer, ..self }
+        let secrets = self.request.secrets(names);
+        let mask = |text: String| secrets.iter().fold(text, |text, secret| secret.mask_in(&text));
+        let answer = self.answer.map(|answer| {
+            let message = answer.message.masked(names, &secrets);
+            Answer { reason: mask(answer.reason), message, ..answer }
+        });
+        let request = self.request.masked(names, &secrets);
+        Self { path: mask(self.path), request, answer, error: self.error.map(mask), ..self }
     }
 }
 
 impl Message {
     /// What is kept of a head and of the first bytes of its body.
     pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool) -> Self {
-        let body = shown(body, headers);
+        let shown = shown(body, headers);
+        // What cannot be read cannot be masked either.
+        let is_truncated = is_truncated || shown.is_none();
+        let body = shown.unwrap_or_default();
         let is_truncated = is_truncated || u64::try_from(body.len()).is_ok_and(|n| n >= UNPACKED_BYTES);
         Self { body, headers: kept_headers(headers), is_truncated }
     }
 
-    /// The message with what is secret by name in it masked.
-    pub fn masked(self, names: &Names) -> Self {
-        if !names.may_hold_secret(&self.body) {
+    /// What is secret by name in it.
+    fn secrets(&self, names: &Names) -> Vec<Secret> {
+        let mut secrets = Vec::new();
+        if names.may_hold_secret(&self.body) {
+            texts::rewrite(&self.body, self.header("content-type"), |text| {
+                secrets.extend(redaction::secrets_in(names, text).into_iter().map(Secret::new));
+                text.to_owned()
+            });
+        }
+        secrets
+    }
+
+    /// The message with what is secret by name masked in it, and wherever these secrets stand by themselves.
+    fn masked(self, names: &Names, secrets: &[Secret]) -> Self {
+        if secrets.is_empty() && !names.may_hold_secret(&self.body) {
             return self;
         }
         let content_type = self.header("content-type").map(str::to_owned);
-        let mask = |text: &str| redaction::mask(names, MASK, text).unwrap_or_else(|| text.to_owned());
+        let mask = |text: &str| {
+            let text = redaction::mask(names, &Secret::mask(), text).unwrap_or_else(|| text.to_owned());
+            secrets.iter().fold(text, |text, secret| secret.mask_in(&text))
+        };
         Self { body: texts::rewrite(&self.body, content_type.as_deref(), mask), ..self }
     }
 
@@ -128,18 +149,20 @@ impl Message {
 }
 
 /// The one way by which a body comes into the store. It undoes gzip and deflate (RFC 9110, 8.4), of a body that is cut
-/// off so far as it goes; what it cannot undo stays as it came.
-pub fn shown(body: Vec<u8>, headers: &HeaderMap) -> Vec<u8> {
-    let coding = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
-    let unpacked = match coding.as_deref() {
+/// off so far as it goes; `None` for what it cannot undo.
+pub fn shown(body: Vec<u8>, headers: &HeaderMap) -> Option<Vec<u8>> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let coding = codings.next().map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase());
+    match coding.as_deref() {
+        None | Some(b"identity" | b"") => Some(body),
+        Some(_) if codings.next().is_some() => None,
         Some(b"gzip" | b"x-gzip") => unpack(MultiGzDecoder::new(body.as_slice())),
         // Some servers leave out the zlib wrapper.
         Some(b"deflate") => {
             unpack(ZlibDecoder::new(body.as_slice())).or_else(|| unpack(DeflateDecoder::new(body.as_slice())))
         }
-        _ => None,
-    };
-    unpacked.unwrap_or(body)
+        Some(_) => None,
+    }
 }
 
 /// A body in gzip.
@@ -149,12 +172,12 @@ pub fn packed(body: &[u8]) -> Vec<u8> {
     packed.expect("writing to a Vec cannot fail")
 }
 
-/// `None` when not one byte comes out.
+/// `None` when not one byte comes out of what is not empty.
 fn unpack(reader: impl Read) -> Option<Vec<u8>> {
     let mut unpacked = Vec::new();
     // What came before an error is in the vector.
-    drop(reader.take(UNPACKED_BYTES).read_to_end(&mut unpacked));
-    (!unpacked.is_empty()).then_some(unpacked)
+    let end = reader.take(UNPACKED_BYTES).read_to_end(&mut unpacked);
+    (end.is_ok() || !unpacked.is_empty()).then_some(unpacked)
 }
 
 #[cfg(test)]
@@ -171,6 +194,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
             shown(body.to_vec(), &headers)
         };
+        let of = |coding, body: &[u8]| of(coding, body).unwrap();
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(&text).unwrap();
         let gzip = gzip.finish().unwrap();
@@ -183,8 +207,10 @@ mod tests {
         let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
         deflate.write_all(&text).unwrap();
         assert_eq!(of("deflate", &deflate.finish().unwrap()), text);
-        assert_eq!(of("br", b"as it came"), b"as it came");
-        assert_eq!(of("gzip", b"no gzip"), b"no gzip");
+        let refused = |coding| HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(coding))]);
+        assert_eq!(shown(b"?".to_vec(), &refused("br")), None);
+        assert_eq!(shown(b"no gzip".to_vec(), &refused("gzip")), None);
+        assert_eq!(shown(b"as it came".to_vec(), &HeaderMap::new()), Some(b"as it came".to_vec()));
     }
 
     #[test]

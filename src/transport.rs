@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
 use crate::fixtures::{CATALOGUE, CaseFault, RecordTransport, Recorder, ReplayTransport, Terms};
-use crate::redaction::{Names, Redactor, load_key};
+use crate::redaction::{Names, Redactor, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
 use crate::tls;
@@ -51,6 +51,13 @@ pub async fn open(
 ) -> Result<Way, StartError> {
     let target = &config.upstream.url;
     let mut simulator = None;
+    // What is recorded from a replay is known to both.
+    let redactor = match (&target.record, &target.source) {
+        (None, UpstreamSource::Urls(_) | UpstreamSource::Simulator) => None,
+        (None, UpstreamSource::Replay(_)) => Some(replay_redactor(config, contract)),
+        (Some(_), _) => Some(redactor(config, contract)?),
+    };
+    let shared = || redactor.clone().ok_or_else(|| StartError(vec!["there is no key".to_owned()]));
     let (mut words, mut transport): (String, Arc<dyn Transport>) = match &target.source {
         UpstreamSource::Urls(urls) => (urls.join(", "), Arc::new(live(urls, &config.upstream)?)),
         UpstreamSource::Simulator => {
@@ -59,13 +66,12 @@ pub async fn open(
             (url.clone(), Arc::new(live(&[url], &config.upstream)?))
         }
         UpstreamSource::Replay(folder) => {
-            let (terms, redactor) = (terms(config, contract), redactor(config, contract)?);
             let words = format!("replay of {}", folder.display());
-            (words, Arc::new(ReplayTransport::load(folder, terms, redactor)?))
+            (words, Arc::new(ReplayTransport::load(folder, terms(config, contract), shared()?)?))
         }
     };
     if let Some(folder) = &target.record {
-        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), redactor(config, contract)?)?);
+        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), shared()?)?);
         words.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
@@ -115,7 +121,20 @@ pub fn terms(config: &Config, contract: &Contract) -> Arc<Terms> {
 pub fn redactor(config: &Config, contract: &Contract) -> Result<Arc<Redactor>, StartError> {
     let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir);
     let key = key.map_err(|fault| StartError(vec![fault.to_string()]))?;
-    Ok(Arc::new(Redactor::new(Names::of(contract, &config.fixtures.redact), key)))
+    let redactor = Redactor::new(Names::of(contract, &config.fixtures.redact), key);
+    // Conax may name who signed in.
+    let password = config.upstream.password.as_ref().map(|password| password.expose());
+    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| redactor.remember(value));
+    Ok(Arc::new(redactor))
+}
+
+/// The same for whoever only reads pseudonyms: without the key they stay what they are.
+fn replay_redactor(config: &Config, contract: &Contract) -> Arc<Redactor> {
+    let key = find_key(config.fixtures.key_file.as_deref(), &config.store.data_dir).unwrap_or_else(|fault| {
+        tracing::warn!(%fault, "replaying without the key: only pseudonyms are answered");
+        None
+    });
+    Arc::new(Redactor::new(Names::of(contract, &config.fixtures.redact), key.unwrap_or_else(rand::random)))
 }
 
 /// HTTP to whichever base URL can be reached.

@@ -153,7 +153,7 @@ async fn write(
                 tracing::warn!(count, "exchanges were not kept: there were too many at once, or the store failed");
             }
         }
-        if count == 0 && end.is_cancelled() {
+        if count == 0 && (end.is_cancelled() || kept.is_closed()) {
             return;
         }
     }
@@ -177,15 +177,16 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>,
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers)), body.await.ok(), None),
         Outcome::Failed(failure) => (None, None, failure),
     };
+    let request_copy = begun.body.await.ok();
     // Before anything else that takes time: this is the order in which they end.
     let recording = if keeper.transport.records() { Some(keeper.recording.lock().await) } else { None };
     let mut error = match (&head, &failure) {
         (Some(_), _) => None,
-        (None, Some(failure)) => Some(failure.what().to_owned()),
+        // Only the first line: what a missing fixture differs in is content.
+        (None, Some(failure)) => failure.what().lines().next().map(str::to_owned),
         (None, None) => Some("the client went away before the answer".to_owned()),
     };
     let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let request_copy = begun.body.await.ok();
     if let Some(End::BrokenOff(cause)) = answer_copy.as_ref().map(|copy| &copy.end) {
         error = Some(match cause {
             Some(cause) => format!("the answer broke off: {cause}"),

@@ -1,19 +1,16 @@
 //! One step with one leased request, top to bottom: look into its doubt if it is in one, send the committed bytes, read
 //! the answer, decide, commit.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::Processor;
 use super::policy::{self, Standing, ours};
 use super::read_back::{Found, read_back};
-use crate::contract::{Operation, Resend, SoapVersion};
+use crate::contract::{Operation, Resend};
 use crate::request::{Attempt, Body, Doubt, Event, Failure, Outcome, ProvisioningRequest, Secret, State, failure};
 use crate::soap::answer;
 use crate::store::{Settlement, StoreError};
-use crate::upstream::{About, Call, CallFailure, HttpAnswer, Obstacle};
+use crate::upstream::{Call, CallFailure, HttpAnswer, Obstacle};
 
 /// What a step came to.
 struct Step {
@@ -36,13 +33,11 @@ pub(super) async fn execute(
     log(&request, attempt.as_ref());
     let was_called = attempt.is_some();
     let stored = processor.store.settle(vec![Settlement { request: request.clone(), attempt, events }]).await;
+    if was_called {
+        processor.transport.ended(&request).await;
+    }
     match &stored {
-        Ok(_) => {
-            if was_called {
-                processor.transport.ended(&request).await;
-            }
-            processor.waiting.tell(&request);
-        }
+        Ok(_) => processor.waiting.tell(&request),
         Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),
     }
     stored.map(|released| (request, released > 0))
@@ -125,7 +120,7 @@ async fn send(
     let started_at = processor.clock.now();
     let began = tokio::time::Instant::now();
     let until = if let Some(Doubt::Resolving { until }) = request.doubt { Some(until) } else { None };
-    let call = call_of(operation, body.to_send(), Some(request));
+    let call = Call::of(operation, body.to_send(), Some(request));
     let result = call_until(processor, call, until).await;
     let standing = Standing::of(request, operation.resend, started_at, processor.clock.now());
     let mut attempt = Attempt {
@@ -168,23 +163,6 @@ async fn send(
         Some(secret) => (mask_outcome(&secret, outcome), mask_attempt(&secret, attempt)),
         None => (outcome, attempt),
     }
-}
-
-/// The call that sends a body to an operation, for a request or for a query of our own.
-///
-/// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
-pub fn call_of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Call {
-    let action = &operation.action;
-    let (content_type, soap_action) = match operation.soap {
-        SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),
-        SoapVersion::V12 if action.is_empty() => ("application/soap+xml; charset=utf-8".to_owned(), None),
-        SoapVersion::V12 => (format!("application/soap+xml; charset=utf-8; action=\"{action}\""), None),
-    };
-    let body = Bytes::copy_from_slice(body.as_bytes());
-    let fresh = operation.resend == Resend::Never;
-    let is_suspect = request.is_some_and(|request| request.doubt.is_some());
-    let about = request.map(|request| About { number: request.number, asked: Arc::clone(&request.asked) });
-    Call { path: operation.path.clone(), content_type, soap_action, body, fresh, is_suspect, about }
 }
 
 fn mask_attempt(secret: &Secret, attempt: Attempt) -> Attempt {

@@ -24,7 +24,6 @@ use crate::contract::Contract;
 use crate::request::{ProvisioningRequest, State, random_hex};
 use crate::store::{Acceptance, Accepted, RecordKey, Store, StoreError};
 use crate::upstream::Transport;
-pub use execute::call_of;
 use policy::RetryRule;
 use waiting::Waiting;
 

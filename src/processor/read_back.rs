@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use super::Processor;
-use super::execute::{call_of, call_until};
+use super::execute::call_until;
 use crate::contract::Operation;
 use crate::request::{Event, EventKind, Fields, ProvisioningRequest, RequestType};
 use crate::soap::answer::{self, Meaning};
 use crate::soap::encode;
-use crate::upstream::CallFailure;
+use crate::upstream::{Call, CallFailure};
 
 /// What PairingStatus says of a card or box that has no pairing (contract: the SOAP face).
 const NOT_PAIRED: &str = "NOT_PAIRED";
@@ -86,7 +86,7 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let result = call_until(processor, call_of(operation, &body, None), Some(until)).await;
+    let result = call_until(processor, Call::of(operation, &body, None), Some(until)).await;
     event.request = Some(body);
     match result {
         Err(CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what }) => {

@@ -25,7 +25,7 @@ pub enum Direction {
 
 /// The permutation of one key.
 #[derive(Clone)]
-pub struct Cipher([u8; 32]);
+pub(super) struct Cipher([u8; 32]);
 
 /// A character as a place in its alphabet.
 struct Symbol {
@@ -47,19 +47,19 @@ enum Alphabet {
 
 impl Cipher {
     /// The permutation of that key.
-    pub fn new(key: [u8; 32]) -> Self {
+    pub(super) fn new(key: [u8; 32]) -> Self {
         Self(key)
     }
 
     /// A name for the key that does not tell it.
-    pub fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         let hash = Sha256::digest([b"conax-gateway redaction key ".as_slice(), &self.0].concat());
         hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(ID_LENGTH).collect()
     }
 
     /// Replaces digits and letters, all of them as one value; whatever else is among them stays. A very long value is
     /// replaced in several pieces.
-    pub fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
+    pub(super) fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
         chars.chunks(PIECE).flat_map(|piece| self.apply_to_piece(direction, piece)).collect()
     }
 

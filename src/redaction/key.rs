@@ -26,13 +26,29 @@ pub struct KeyFault {
 /// # Errors
 /// The file cannot be read or made, or holds something else.
 pub fn load_key(file: Option<&Path>, data_dir: &Path) -> Result<[u8; BYTES], KeyFault> {
+    let file = place(file, data_dir);
+    read_or_make(&file).map_err(|what| KeyFault { file, what })
+}
+
+/// The same key, if there is one.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub fn find_key(file: Option<&Path>, data_dir: &Path) -> Result<Option<[u8; BYTES]>, KeyFault> {
+    let file = place(file, data_dir);
+    if !file.exists() {
+        return Ok(None);
+    }
+    read(&file).map(Some).map_err(|what| KeyFault { file, what })
+}
+
+fn place(file: Option<&Path>, data_dir: &Path) -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     let configuration = || folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
-    let file = match file {
+    match file {
         Some(file) => file.to_owned(),
         None => configuration().unwrap_or_else(|| data_dir.to_owned()).join(FILE),
-    };
-    read_or_make(&file).map_err(|what| KeyFault { file, what })
+    }
 }
 
 fn read_or_make(file: &Path) -> Result<[u8; BYTES], String> {
@@ -50,7 +66,11 @@ fn read_or_make(file: &Path) -> Result<[u8; BYTES], String> {
             Ok(_) | Err(_) => {}
         }
     }
-    let text = std::fs::read_to_string(file).map_err(words)?;
+    read(file)
+}
+
+fn read(file: &Path) -> Result<[u8; BYTES], String> {
+    let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
     parse(text.trim()).ok_or_else(|| format!("does not hold {} hexadecimal digits", 2 * BYTES))
 }
 

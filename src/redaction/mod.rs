@@ -19,8 +19,9 @@ use std::sync::{PoisonError, RwLock};
 
 use serde_json::Value;
 
-pub use cipher::{Cipher, Direction};
-pub use key::{KeyFault, load_key};
+use cipher::Cipher;
+pub use cipher::Direction;
+pub use key::{KeyFault, find_key, load_key};
 pub use names::Names;
 use values::Values;
 
@@ -49,9 +50,21 @@ impl Redactor {
         &self.names
     }
 
+    /// A value that is personal wherever it stands, however short it is.
+    pub fn remember(&self, value: &str) {
+        self.real.write().unwrap_or_else(PoisonError::into_inner).add(value);
+        let pseudonym = values::whole(&self.cipher, Direction::Hide, value);
+        self.pseudonyms.write().unwrap_or_else(PoisonError::into_inner).add(&pseudonym);
+    }
+
     /// Begins with texts that belong together: what is short (a PIN) is replaced in these only.
     pub fn pass(&self, direction: Direction) -> Pass<'_> {
-        Pass { redactor: self, direction, known: RefCell::default() }
+        Pass { redactor: self, direction, known: RefCell::default(), is_lasting: true }
+    }
+
+    /// The same, and what they name is forgotten afterwards.
+    pub fn passing(&self, direction: Direction) -> Pass<'_> {
+        Pass { is_lasting: false, ..self.pass(direction) }
     }
 }
 
@@ -60,6 +73,7 @@ pub struct Pass<'r> {
     redactor: &'r Redactor,
     direction: Direction,
     known: RefCell<Values>,
+    is_lasting: bool,
 }
 
 impl Pass<'_> {
@@ -72,6 +86,8 @@ impl Pass<'_> {
                 }
                 String::new()
             });
+        } else {
+            self.redactor.names.named_in(text).into_iter().for_each(|value| self.remember(value));
         }
     }
 
@@ -84,7 +100,7 @@ impl Pass<'_> {
 
     /// Remembers a value.
     pub fn remember(&self, value: &str) {
-        if self.known.borrow_mut().add(value) {
+        if self.known.borrow_mut().add(value) && self.is_lasting {
             let (same, other) = match self.direction {
                 Direction::Hide => (&self.redactor.real, &self.redactor.pseudonyms),
                 Direction::Reveal => (&self.redactor.pseudonyms, &self.redactor.real),
@@ -110,6 +126,11 @@ impl Pass<'_> {
                 self.by_value(content.text)
             }
         })
+    }
+
+    /// A word of the protocol, of which only what is long enough to be nothing else is replaced.
+    pub fn word(&self, text: &str) -> String {
+        self.by_long_value(text)
     }
 
     /// A call or a reply of the JSON face with everything replaced.
@@ -149,6 +170,20 @@ impl Pass<'_> {
         let sets: Vec<&Values> = here.into_iter().chain([&*everywhere]).collect();
         wrapped::replace(text, &|text| values::replace(&self.redactor.cipher, self.direction, &sets, text))
     }
+}
+
+/// What is secret by name in a text.
+pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
+    let mut secrets = Vec::new();
+    if markup::is_markup(text) {
+        markup::rewrite(text, |content| {
+            if names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty() {
+                secrets.push(content.text.trim().to_owned());
+            }
+            String::new()
+        });
+    }
+    secrets
 }
 
 /// Masks what is secret by name in a text, and tells whether there was anything.

@@ -2,6 +2,9 @@
 //! operator's WSDL calls them; parameters of the JSON face; and names that people have given such things everywhere.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::contract::{BoundField, Contract, Slot};
 
@@ -9,8 +12,15 @@ use crate::contract::{BoundField, Contract, Slot};
 const PERSONAL: [&str; 5] = ["smartcard_ca_id", "existing_smartcard_ca_id", "stb_ca_id", "ca_pin", "message"];
 /// Keys of the JSON face, besides: people, and what leads to them.
 const KEYS: [&str; 4] = ["person_name", "username", "email", "serial_number"];
-/// Objects of the JSON face of which every text is personal.
-const OBJECTS: [&str; 2] = ["subscription_identifier", "smartcard_identifier"];
+/// Objects of the JSON face of which every text is personal: customers, and who works for the operator.
+const OBJECTS: [&str; 6] = [
+    "subscription_identifier",
+    "smartcard_identifier",
+    "created_by_unit",
+    "updated_by_unit",
+    "created_by_business_unit",
+    "updated_by_business_unit",
+];
 /// Parameters that are secret, beyond personal: they are not even kept in the store.
 const SECRETS: [&str; 1] = ["ca_pin"];
 /// Elements that are secret whatever the contract: WS-Security brings one.
@@ -104,6 +114,19 @@ impl Names {
     pub(super) fn is_secret(&self, path: &[String], attribute: Option<&str>) -> bool {
         let mut names = path.iter().map(String::as_str).chain(attribute);
         names.any(|name| self.secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
+    }
+
+    /// Personal values in a text that is no markup: `password=…` of a form, `"Name": "…"` of JSON.
+    pub(super) fn named_in<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r#"["']?(?<name>\w+)["']?\s*[:=]\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<bare>[^\s"'&,;{}\[\]]+))"#)
+                .expect("a valid expression")
+        });
+        let is_named = |name: &str| {
+            self.elements.contains(&name.to_lowercase()) || self.secrets.iter().any(|s| s.eq_ignore_ascii_case(name))
+        };
+        let named = NAMED.captures_iter(text).filter(|found| is_named(&found["name"]));
+        named.filter_map(|found| Some(found.name("quoted").or(found.name("bare"))?.as_str())).collect()
     }
 
     /// Is it a status code or a reference number?

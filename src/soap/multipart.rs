@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::charset::parameter;
 
+/// Parts of a message, at most.
+const MOST: usize = 1000;
+
 /// One part, and where it stands in the message.
 pub(super) struct Part {
     /// Content-Type.
@@ -39,6 +42,9 @@ pub(super) fn parts(content_type: &str, body: &[u8], ending: Ending) -> Option<(
     let mut parts: Vec<Part> = Vec::new();
     let mut at = find(body, delimiter.as_bytes())? + delimiter.len();
     while !body.get(at..)?.starts_with(b"--") {
+        if parts.len() == MOST {
+            return None;
+        }
         at += match find(body.get(at..)?, b"\n") {
             Some(line_end) => line_end + 1,
             None if ending == Ending::Optional => break,

@@ -1,7 +1,9 @@
 //! The texts in a message's body: one, or one in each part of a `multipart/related` message.
 
+use std::collections::HashMap;
+
 use encoding_rs::mem;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::percent_decode;
 
 use super::charset::{self, Decoded};
 use super::multipart::{self, Ending};
@@ -98,41 +100,70 @@ pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, 
     if multipart::find(body, BOUNDARY.as_bytes()).is_some() {
         return None;
     }
-    let old = charset::parameter(content_type, "boundary")?;
-    let mut fixed_type = content_type.replace(&old, BOUNDARY);
     let bare = |id: &str| id.trim_start_matches('<').trim_end_matches('>').to_owned();
-    let ids = parts.iter().enumerate().filter_map(|(index, part)| Some((index, bare(part.content_id.as_ref()?))));
-    let ids: Vec<(String, String)> = ids.map(|(index, id)| (id, format!("{}@recorded", index + 1))).collect();
-    ids.iter().for_each(|(id, fixed)| fixed_type = fixed_type.replace(id, fixed));
+    let ids: HashMap<String, String> = parts
+        .iter()
+        .enumerate()
+        .filter_map(|(index, part)| Some((bare(part.content_id.as_ref()?), format!("{}@recorded", index + 1))))
+        .collect();
     let mut out = Vec::with_capacity(body.len());
-    for part in parts {
+    for part in &parts {
         out.extend(format!("--{BOUNDARY}\r\n").into_bytes());
-        for (range, mark) in [(part.head, ""), (part.body, "cid:")] {
-            let mut piece = body.get(range)?.to_vec();
-            for (id, fixed) in &ids {
-                let spelled =
-                    [id.clone(), utf8_percent_encode(id, NON_ALPHANUMERIC).to_string(), id.replace('@', "%40")];
-                for id in spelled {
-                    piece = replaced(&piece, format!("{mark}{id}").as_bytes(), format!("{mark}{fixed}").as_bytes());
-                }
+        let head = String::from_utf8_lossy(body.get(part.head.clone())?);
+        for line in head.split_inclusive('\n') {
+            let is_id = line.split(':').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("content-id"));
+            match part.content_id.as_ref().and_then(|id| ids.get(&bare(id))).filter(|_| is_id) {
+                Some(fixed) => out.extend(format!("Content-ID: <{fixed}>\r\n").into_bytes()),
+                None => out.extend(line.as_bytes()),
             }
-            out.extend(piece);
         }
+        push_with_fixed_references(body.get(part.body.clone())?, &ids, &mut out);
         out.extend(b"\r\n");
     }
     out.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
-    Some((out, fixed_type))
+    let start = charset::parameter(content_type, "start").and_then(|start| ids.get(&bare(&start)).cloned());
+    let fixed_type = content_type.split(';').map(|part| {
+        let name = part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match (name.as_str(), &start) {
+            ("boundary", _) => format!(" boundary=\"{BOUNDARY}\""),
+            ("start", Some(start)) => format!(" start=\"<{start}>\""),
+            _ => part.to_owned(),
+        }
+    });
+    Some((out, fixed_type.collect::<Vec<_>>().join(";")))
 }
 
-fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some(at) = multipart::find(rest, old) {
-        let (before, after) = rest.split_at(at);
+/// Copies a part, with the ids of other parts (`cid:…`, RFC 2392) as they are now.
+fn push_with_fixed_references(part: &[u8], ids: &HashMap<String, String>, out: &mut Vec<u8>) {
+    let mut rest = part;
+    while let Some(at) = multipart::find(rest, b"cid:") {
+        let (before, reference) = rest.split_at(at + b"cid:".len());
         out.extend(before);
-        out.extend(new);
-        rest = after.get(old.len()..).unwrap_or_default();
+        let is_end = |byte: &u8| matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'&' | b' ' | b'\r' | b'\n' | b'\t');
+        let (id, after) = reference.split_at(reference.iter().position(is_end).unwrap_or(reference.len()));
+        let named = percent_decode(id).decode_utf8().ok().and_then(|id| ids.get(id.as_ref()));
+        out.extend(named.map_or(id, |fixed| fixed.as_bytes()));
+        rest = after;
     }
     out.extend(rest);
-    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundary_and_ids_are_fixed_and_nothing_else() {
+        let body = "preamble\r\n--b\r\nContent-Type: text/xml; charset=iso-8859-1\r\nContent-Id: <1>\r\n\r\n\
+                    <a b='cid:1' c='cid:12'>1 b</a>\r\n--b\r\nContent-ID: <12>\r\n\r\n12\r\n--b--\r\n";
+        let kind = "multipart/related; type=\"text/xml\"; boundary=b; start=\"<1>\"";
+        let (fixed, kind) = with_fixed_boundary(body.as_bytes(), kind).unwrap();
+        assert_eq!(kind, "multipart/related; type=\"text/xml\"; boundary=\"----=_recorded\"; start=\"<1@recorded>\"");
+        let expected = "--B\r\nContent-Type: text/xml; charset=iso-8859-1\r\nContent-ID: <1@recorded>\r\n\r\n\
+                        <a b='cid:1@recorded' c='cid:2@recorded'>1 b</a>\r\n--B\r\nContent-ID: <2@recorded>\r\n\r\n12\r\n\
+                        --B--\r\n";
+        assert_eq!(String::from_utf8(fixed.clone()).unwrap(), expected.replace("--B", "------=_recorded"));
+        assert!(with_fixed_boundary(&fixed, &kind).is_none());
+        assert_eq!(parts(&fixed, Some(&kind)).root.unwrap(), "<a b='cid:1@recorded' c='cid:2@recorded'>1 b</a>");
+    }
 }

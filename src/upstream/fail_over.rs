@@ -134,12 +134,11 @@ impl Node {
         result
     }
 
-    /// A request that its own client broke off says nothing of upstream.
+    /// A client's own request that is not answered may be its own fault: it says nothing of upstream.
     async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
-        let body = request.body.clone();
         let unreported = Unreported(self);
         let result = self.transport.forward(request).await;
-        unreported.report(&result, body.is_broken());
+        unreported.report(&result, true);
         result
     }
 
@@ -172,10 +171,12 @@ impl Transport for FailOver {
         loop {
             let Some(node) = self.0.get(index) else { return Err(self.not_tried()) };
             match node.forward(request.clone()).await {
-                Err(not_sent @ CallFailure::NotSent { .. }) => match self.admit(index + 1) {
-                    Ok(next) => index = next,
-                    Err(_) => return Err(not_sent),
-                },
+                Err(not_sent @ CallFailure::NotSent { .. }) if !request.body.is_taken() => {
+                    match self.admit(index + 1) {
+                        Ok(next) => index = next,
+                        Err(_) => return Err(not_sent),
+                    }
+                }
                 result => return result,
             }
         }

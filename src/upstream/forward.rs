@@ -56,7 +56,6 @@ struct State {
     body: Option<ForwardBody>,
     moved_at: Instant,
     waits_for_client: bool,
-    is_broken: bool,
 }
 
 impl RequestBody {
@@ -64,7 +63,7 @@ impl RequestBody {
     pub fn new(body: impl Body<Data = Bytes, Error = ForwardError> + Send + 'static) -> Self {
         let (is_empty, size_hint) = (body.is_end_stream(), body.size_hint());
         let body = Some(body.boxed_unsync());
-        let state = State { body, moved_at: Instant::now(), waits_for_client: false, is_broken: false };
+        let state = State { body, moved_at: Instant::now(), waits_for_client: false };
         Self(Arc::new(Shared { is_empty, size_hint, state: Mutex::new(state) }))
     }
 
@@ -73,9 +72,9 @@ impl RequestBody {
         self.state().body.take()
     }
 
-    /// Did it break off before its end? Then the request failed for no fault of upstream's.
-    pub fn is_broken(&self) -> bool {
-        self.state().is_broken
+    /// Was it handed over?
+    pub(super) fn is_taken(&self) -> bool {
+        self.state().body.is_none()
     }
 
     /// Has it nothing in it, so that no connection ever asks for it?
@@ -126,7 +125,6 @@ impl Body for HandedBody {
         state.waits_for_client = polled.is_pending();
         state.moved_at = Instant::now();
         let frame = ready!(polled);
-        state.is_broken |= matches!(frame, Some(Err(_)));
         Poll::Ready(frame)
     }
 

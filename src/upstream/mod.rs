@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::contract::{Operation, Resend, SoapVersion};
 use crate::exchange::Exchange;
 use crate::request::{NewRequest, ProvisioningRequest};
 
@@ -49,6 +50,29 @@ pub struct Call {
     pub is_suspect: bool,
     /// The request that it carries out; `None` for a query of the gateway's own.
     pub about: Option<About>,
+}
+
+impl Call {
+    /// Sends a body to an operation, for a request or for a query of the gateway's own.
+    ///
+    /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
+    pub fn of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Self {
+        let action = &operation.action;
+        let (content_type, soap_action) = match operation.soap {
+            SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),
+            SoapVersion::V12 if action.is_empty() => ("application/soap+xml; charset=utf-8".to_owned(), None),
+            SoapVersion::V12 => (format!("application/soap+xml; charset=utf-8; action=\"{action}\""), None),
+        };
+        Self {
+            path: operation.path.clone(),
+            content_type,
+            soap_action,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            fresh: operation.resend == Resend::Never,
+            is_suspect: request.is_some_and(|request| request.doubt.is_some()),
+            about: request.map(|request| About { number: request.number, asked: Arc::clone(&request.asked) }),
+        }
+    }
 }
 
 /// What a call is made for.
