@@ -5,6 +5,8 @@
 
 use std::io::{Read, Write as _};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use flate2::Compression;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -40,6 +42,8 @@ pub struct Exchange {
     pub answer: Option<Answer>,
     /// What went wrong below SOAP.
     pub error: Option<String>,
+    /// What the client signed in with; never kept.
+    pub credentials: Vec<Secret>,
 }
 
 /// A head and a body.
@@ -95,15 +99,42 @@ pub fn kept_headers(headers: &HeaderMap) -> Headers {
 impl Exchange {
     /// The exchange with what is secret by name in it (PINs, passwords) masked, also where the answer repeats it.
     pub fn masked(self, names: &Names) -> Self {
-        let secrets = self.request.secrets(names);
+        let mut secrets = self.request.secrets(names);
+        secrets.extend(self.credentials.iter().skip(1).cloned());
         let mask = |text: String| secrets.iter().fold(text, |text, secret| secret.mask_in(&text));
         let answer = self.answer.map(|answer| {
             let message = answer.message.masked(names, &secrets);
             Answer { reason: mask(answer.reason), message, ..answer }
         });
         let request = self.request.masked(names, &secrets);
-        Self { path: mask(self.path), request, answer, error: self.error.map(mask), ..self }
+        Self { path: mask(without_values(&self.path)), request, answer, error: self.error.map(mask), ..self }
     }
+}
+
+/// A path whose query has its names only: its values may be anything.
+fn without_values(path: &str) -> String {
+    let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) => format!("{name}={}", Secret::mask()),
+        None => pair.to_owned(),
+    };
+    format!("{path}?{}", query.split('&').map(pair).collect::<Vec<_>>().join("&"))
+}
+
+/// What a client signs in with: the user, then what is secret. (RFC 7617, RFC 6750)
+pub fn credentials(headers: &HeaderMap) -> Vec<Secret> {
+    let mut credentials = Vec::new();
+    for value in headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(PROXY_AUTHORIZATION)) {
+        let Some((scheme, rest)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else { continue };
+        let basic = || String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok();
+        let (user, password) = match scheme.eq_ignore_ascii_case("basic").then(basic).flatten() {
+            Some(pair) => pair.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned())),
+            None => None,
+        }
+        .unwrap_or_default();
+        credentials.extend([user, password, rest.trim().to_owned()].map(Secret::new));
+    }
+    credentials
 }
 
 impl Message {
@@ -135,10 +166,7 @@ impl Message {
             return self;
         }
         let content_type = self.header("content-type").map(str::to_owned);
-        let mask = |text: &str| {
-            let text = redaction::mask(names, &Secret::mask(), text).unwrap_or_else(|| text.to_owned());
-            secrets.iter().fold(text, |text, secret| secret.mask_in(&text))
-        };
+        let mask = |text: &str| redaction::mask(names, secrets, text);
         Self { body: texts::rewrite(&self.body, content_type.as_deref(), mask), ..self }
     }
 

@@ -226,7 +226,7 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
 }
 
 fn print(exchange: &Exchange, dates: Dates) {
-    let Exchange { id, number, at, duration_ms, path, request, answer, error } = exchange;
+    let Exchange { id, number, at, duration_ms, path, request, answer, error, credentials: _ } = exchange;
     output::line(&format!("exchange {id}, number {number}: {}, {duration_ms} ms", dates.print(*at)));
     if let Some(error) = error {
         output::line(&format!("error: {}", output::without_controls(error)));

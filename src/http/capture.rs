@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::exchange::{Answer, Exchange, Message};
+use crate::exchange::{self, Answer, Exchange, Message};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{Store, StoreError};
@@ -173,7 +173,7 @@ async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
 }
 
 async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>, place: OwnedSemaphorePermit) {
-    let (head, answer_copy, failure) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
+    let (head, answer_copy, mut failure) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers)), body.await.ok(), None),
         Outcome::Failed(failure) => (None, None, failure),
     };
@@ -189,12 +189,18 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>,
     let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
     if let Some(End::BrokenOff(cause)) = answer_copy.as_ref().map(|copy| &copy.end) {
         error = Some(match cause {
-            Some(cause) => format!("the answer broke off: {cause}"),
+            Some(cause) => {
+                let what = format!("the answer broke off: {cause}");
+                let (status, partial) = (None, Vec::new());
+                let doubt = CallFailure::Doubt { what, status, partial, content_type: None, is_late: false };
+                failure.insert(doubt).what().to_owned()
+            }
             None => "the client went away during the answer".to_owned(),
         });
     }
     log(&begun.path, duration_ms, head.as_ref().map(|(status, ..)| *status), error.as_deref());
     let (id, at, path, request_headers) = (begun.id, begun.at, begun.path, begun.headers);
+    let credentials = exchange::credentials(&request_headers);
     let answer_headers = head.as_ref().map(|(.., headers)| headers);
     let is_packed = [Some(&request_headers), answer_headers].iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING));
     let _turn = if is_packed { keeper.unpacking.acquire().await.ok() } else { None };
@@ -210,7 +216,7 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>,
             }
             None => (None, None),
         };
-        let exchange = Exchange { id, number: 0, at, duration_ms, path, request, answer, error };
+        let exchange = Exchange { id, number: 0, at, duration_ms, path, request, answer, error, credentials };
         transport.passed(&exchange, failure.as_ref());
         Kept { exchange: exchange.masked(&names), _held: (place, request_share, answer_share) }
     };

@@ -160,26 +160,33 @@ async fn send(
     };
     // Whatever came back may repeat it.
     match body.secret() {
-        Some(secret) => (mask_outcome(&secret, outcome), mask_attempt(&secret, attempt)),
+        Some(secret) => mask(&secret, outcome, attempt),
         None => (outcome, attempt),
     }
 }
 
-fn mask_attempt(secret: &Secret, attempt: Attempt) -> Attempt {
-    let mask = |text: Option<String>| text.map(|text| secret.mask_in(&text));
-    Attempt { error: mask(attempt.error), response: mask(attempt.response), ..attempt }
-}
-
-fn mask_outcome(secret: &Secret, outcome: Outcome) -> Outcome {
-    let mask = |text: Option<String>| text.map(|text| secret.mask_in(&text));
-    match outcome {
-        Outcome::Completed { reference, result } => Outcome::Completed { reference: mask(reference), result },
-        Outcome::Rejected { reference, failure } => {
-            Outcome::Rejected { reference: mask(reference), failure: secret.mask_failure(failure) }
+/// Masks a secret in all that came back. A reference number may have the same digits in it, and stays what it is.
+fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outcome, Attempt) {
+    let reference = match &outcome {
+        Outcome::Completed { reference, .. } | Outcome::Rejected { reference, .. } => reference.clone(),
+        Outcome::Retry { .. } | Outcome::Uncertain { .. } => None,
+    };
+    let reference = reference.filter(|reference| reference != secret.expose());
+    let in_text = |text: String| match &reference {
+        Some(reference) if !reference.is_empty() => {
+            text.split(reference.as_str()).map(|part| secret.mask_in(part)).collect::<Vec<_>>().join(reference)
+        }
+        _ => secret.mask_in(&text),
+    };
+    let outcome = match outcome {
+        Outcome::Completed { result, .. } => Outcome::Completed { reference: reference.clone(), result },
+        Outcome::Rejected { failure, .. } => {
+            Outcome::Rejected { reference: reference.clone(), failure: secret.mask_failure(failure) }
         }
         Outcome::Retry { at, failure } => Outcome::Retry { at, failure: secret.mask_failure(failure) },
         Outcome::Uncertain { failure, next } => Outcome::Uncertain { failure: secret.mask_failure(failure), next },
-    }
+    };
+    (outcome, Attempt { error: attempt.error.map(in_text), response: attempt.response.map(in_text), ..attempt })
 }
 
 fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {

@@ -19,6 +19,7 @@ use std::sync::{PoisonError, RwLock};
 
 use serde_json::Value;
 
+use crate::request::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
 pub use key::{KeyFault, find_key, load_key};
@@ -186,19 +187,27 @@ pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
     secrets
 }
 
-/// Masks what is secret by name in a text, and tells whether there was anything.
-pub fn mask(names: &Names, mask: &str, text: &str) -> Option<String> {
-    let mut is_masked = false;
-    let masked = markup::is_markup(text).then(|| {
-        markup::rewrite(text, |content| {
-            if names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty() {
-                is_masked = true;
-                return mask.to_owned();
-            }
-            content.text.to_owned()
-        })
-    });
-    masked.filter(|_| is_masked)
+/// Masks what is secret by name in a text, and these secrets wherever they stand by themselves in its contents.
+pub fn mask(names: &Names, secrets: &[Secret], text: &str) -> String {
+    let by_value = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.mask_in(&text));
+    if !markup::is_markup(text) {
+        return by_value(text);
+    }
+    markup::rewrite(text, |content| {
+        let is_secret = names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty();
+        if is_secret { Secret::mask() } else { by_value(content.text) }
+    })
+}
+
+/// Puts another text where something secret by name stands.
+pub fn replace_secrets(names: &Names, new: &str, text: &str) -> String {
+    if !markup::is_markup(text) {
+        return text.to_owned();
+    }
+    markup::rewrite(text, |content| {
+        let is_secret = names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty();
+        if is_secret { new.to_owned() } else { content.text.to_owned() }
+    })
 }
 
 /// Rewrites what is inside the elements of these local names, at any depth, and the values of their attributes.

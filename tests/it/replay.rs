@@ -226,12 +226,12 @@ async fn what_no_case_answers_is_rejected_with_the_nearest_one() {
     let description = record["error_description"].as_str().unwrap();
     let xpath = "/soap:Envelope/soap:Body/ns1:GetPairingStatusForCard/ns1:GetPairingStatusForCardRequest\
                  /ns1:CaClientId/text(): expected '01450253399', got '01450253398'";
-    let line = "\"volatile\": [\"Header\", \"CaClientId\"],";
+    let line = "\"volatile\": [\"Header\", \"CaClientId\"]";
     assert!(description.contains("GET_PAIRING_STATUS_FOR_CARD/near") && description.contains(xpath), "{description}");
     assert!(description.ends_with(line), "{description}");
 
     // The line does what it says.
-    let line: Value = serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(','))).unwrap();
+    let line: Value = serde_json::from_str(&format!("{{{line}}}")).unwrap();
     write_query(&cases, "near", "01450253399", "near", &line);
     gateway.terminate().await;
     gateway.start_again(&[]).await;
@@ -466,6 +466,6 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     let (kind, body) = mime("two", "n2");
     let (status, fault) = pass(&gateway, &client, (kind, body.replace("<x ", "<y ").replace("CaPin>", "Pin>"))).await;
     assert_eq!(status, 500);
-    assert!(fault.contains("/e:Envelope/e:Body/UpdateCaPinToGivenValue/x: expected"), "{fault}");
+    assert!(fault.contains("[local-name()='UpdateCaPinToGivenValue']/*[local-name()='x']: expected"), "{fault}");
     assert!(fault.contains("UPDATE_CA_PIN_TO_GIVEN_VALUE/") && !fault.contains(PIN), "{fault}");
 }

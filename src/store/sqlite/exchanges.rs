@@ -13,7 +13,7 @@ const STEP: i64 = 20;
 
 pub(super) fn add(db: &Connection, exchange: &Exchange) -> Result<(), StoreError> {
     let none = Message::default();
-    let Exchange { id, number: _, at, duration_ms, path, request, answer, error } = exchange;
+    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, credentials: _ } = exchange;
     let message = answer.as_ref().map_or(&none, |answer| &answer.message);
     let headers = |headers: &Headers| serde_json::to_string(headers).map_err(|e| StoreError::Other(e.to_string()));
     db.prepare_cached(
@@ -69,6 +69,7 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         duration_ms: row.get(3)?,
         path: row.get(4)?,
         error: row.get(5)?,
+        credentials: Vec::new(),
         request: message(8, 10, 12)?,
         answer,
     })

@@ -225,6 +225,7 @@ async fn exchanges_are_kept_listed_and_deleted() {
         request: message(b"\0\xFF"),
         answer: (at != 2).then(|| Answer { status: 500, reason: "No".to_owned(), message: message(b"") }),
         error: Some("e".to_owned()),
+        credentials: Vec::new(),
     };
     let added: Vec<_> = (1..=60).map(exchange).collect();
     store.add_exchanges(added.clone()).await.unwrap();
