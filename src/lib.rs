@@ -2,7 +2,8 @@
 //!
 //! The map, in the order that data flows:
 //!
-//! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves.
+//! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves;
+//!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
 //! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`]: what everything stands on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
@@ -14,8 +15,8 @@
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan, and fault text as Apache Axis words it.
 //! - [`upstream`]: the way to Conax, and how far the bytes got.
-//! - [`fixtures`]: recorded traffic; recording and replaying are upstreams too. [`redaction`] takes out what is personal,
-//!   and [`transport`] opens the way that the configuration names.
+//! - [`fixtures`]: recorded traffic; recording and replaying are ways to Conax, too.
+//! - [`redaction`]: takes out what is personal, by the names in the contract and by value.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
 //! - [`xml`]: a strict reader, a tree and a writer, for all of them.
 

@@ -1,11 +1,12 @@
 //! Recording and replaying: the same records, the same files, nothing personal in them.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Client, Conax, Gateway, Reaction, WEB, run_in, values_of};
+use crate::support::{Client, Conax, Gateway, Reaction, WEB, Wire, run_in, values_of};
 
 const CARD: &str = "01450253313";
 const OTHER_CARD: &str = "01900080207";
@@ -468,4 +469,86 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     assert_eq!(status, 500);
     assert!(fault.contains("[local-name()='UpdateCaPinToGivenValue']/*[local-name()='x']: expected"), "{fault}");
     assert!(fault.contains("UPDATE_CA_PIN_TO_GIVEN_VALUE/") && !fault.contains(PIN), "{fault}");
+}
+
+/// A POST past the JSON face, the answer as it came: status, whether it is packed, body.
+async fn raw(gateway: &Gateway, coding: &str, body: &str) -> (u16, bool, Vec<u8>) {
+    let mut wire = Wire::connect(&gateway.url).await;
+    let accepts = if coding.is_empty() { String::new() } else { format!("Accept-Encoding: {coding}\r\n") };
+    let head = format!("POST /ca-server/webservices/x HTTP/1.1\r\nHost: g\r\nContent-Type: text/xml\r\n{accepts}");
+    wire.write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+    let answer = wire.read_message().await;
+    let status = answer.first.split(' ').nth(1).unwrap().parse().unwrap();
+    let is_packed = answer.headers.iter().any(|line| line.eq_ignore_ascii_case("content-encoding: gzip"));
+    (status, is_packed, answer.body)
+}
+
+#[tokio::test]
+async fn packed_and_broken_answers_are_replayed_as_they_were() {
+    let conax = Conax::start(|_, request| {
+        if request.body.contains("cut") {
+            return Reaction::Write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<half".to_vec());
+        }
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"<whole/>").unwrap();
+        let body = gzip.finish().unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+        Reaction::Write([head.as_bytes(), &body].concat())
+    })
+    .await;
+    let folder = Folder::new();
+    let recording = folder.of("a");
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", recording.display(), conax.url)).await;
+    let asked = raw(&gateway, "gzip", "<asked/>").await;
+    let unasked = raw(&gateway, "", "<unasked/>").await;
+    assert!(asked.1 && unasked.1 && asked.0 == 200);
+    raw(&gateway, "", "<cut/>").await;
+    gateway.terminate().await;
+    assert!(files(&recording).iter().any(|(name, bytes)| name.ends_with("response.xml") && bytes == b"<whole/>"));
+
+    let (gateway, _) = folder.gateway(&format!("replay:{}", recording.display())).await;
+    let unpacked = |(_, is_packed, body): (u16, bool, Vec<u8>)| {
+        let mut text = Vec::new();
+        match is_packed {
+            true => flate2::read::GzDecoder::new(body.as_slice()).read_to_end(&mut text).map(|_| text).unwrap(),
+            false => body,
+        }
+    };
+    assert!(raw(&gateway, "gzip", "<asked/>").await.1 && raw(&gateway, "", "<unasked/>").await.1);
+    assert!(!raw(&gateway, "identity, gzip;q=0", "<asked/>").await.1, "this client cannot read gzip");
+    for coding in ["gzip", ""] {
+        assert_eq!(unpacked(raw(&gateway, coding, "<asked/>").await), b"<whole/>");
+    }
+    assert_eq!(raw(&gateway, "", "<cut/>").await.0, 502, "nobody knows what the rest was");
+}
+
+#[tokio::test]
+async fn a_recording_that_goes_on_knows_what_it_hid_before() {
+    let conax = Conax::start(|_, _| {
+        let body = format!("<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body><s:Fault><faultcode>\
+             s:Client</faultcode><faultstring>box {STB}, signed in as night-shift</faultstring></s:Fault></s:Body></s:Envelope>");
+        let head = "HTTP/1.1 500 Oh no\r\nContent-Type: text/xml\r\nX-Session: 7f3a\r\nLocation: /x?sid=7f3a\r\n";
+        Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    })
+    .await;
+    let folder = Folder::new();
+    let recording = folder.of("a");
+    let upstream = format!("record:{}={}", recording.display(), conax.url);
+    for (method, call) in [
+        ("get_pairing_status_for_pairing_module", json!({"stb_ca_id": STB, "process_immediately": true})),
+        ("get_active_subscriptions", json!({"smartcard_ca_id": OTHER_CARD, "process_immediately": true})),
+    ] {
+        let key = folder.of("key").display().to_string();
+        let settings = [
+            ("upstream.url", upstream.as_str()),
+            ("fixtures.key_file", &key),
+            ("upstream.username", "night-shift"),
+            ("upstream.password", "correct horse"),
+        ];
+        let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+        client.post(&format!("{WEB}/{method}"), call).await.data();
+    }
+    let found = files(&recording);
+    assert_eq!(found.iter().filter(|(name, _)| name.ends_with("response.xml")).count(), 2);
+    assert_nowhere(&found, &[STB, OTHER_CARD, "night-shift", "7f3a"]);
 }
