@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Client, Conax, Gateway, Reaction, WEB, Wire, run_in, values_of};
+use crate::support::{
+    Client, Conax, Gateway, Reaction, WEB, Wire, answer_to, eventually, run_in, values_of, xml_answer,
+};
 
 const CARD: &str = "01450253313";
 const OTHER_CARD: &str = "01900080207";
@@ -551,4 +553,36 @@ async fn a_recording_that_goes_on_knows_what_it_hid_before() {
     let found = files(&recording);
     assert_eq!(found.iter().filter(|(name, _)| name.ends_with("response.xml")).count(), 2);
     assert_nowhere(&found, &[STB, OTHER_CARD, "night-shift", "7f3a"]);
+}
+
+#[tokio::test]
+async fn what_is_sent_later_is_recorded_with_what_came_of_it() {
+    // Busy at first: the second attempt is a case of its own.
+    let conax = Conax::start(|nth, request| match nth {
+        0 => Reaction::Write(xml_answer("503 Busy", "")),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
+    let folder = Folder::new();
+    let key = folder.of("key").display().to_string();
+    let upstream = format!("record:{}={}", folder.of("a").display(), conax.url);
+    let settings =
+        [("upstream.url", upstream.as_str()), ("fixtures.key_file", &key), ("processor.backoff_initial_s", "0.05")];
+    let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
+    let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "stb_set": [{"stb_ca_id": STB}]});
+    let number = client.post(&format!("{WEB}/create_pairing"), call).await.data()["number"].clone();
+    eventually(async || (client.show(&number).await["life_cycle_state"] == "COMPLETED").then_some(())).await;
+    // What is under way is finished first.
+    gateway.terminate().await;
+    let found = files(&folder.of("a"));
+    assert_eq!(found.iter().filter(|(name, _)| name.ends_with("exchange.json")).count(), 2);
+    let replies: Vec<Value> = found
+        .iter()
+        .filter(|(name, _)| name.ends_with("reply.json"))
+        .map(|(_, bytes)| serde_json::from_slice(bytes).unwrap())
+        .collect();
+    let states: Vec<_> = replies.iter().map(|reply| &reply["data"]["life_cycle_state"]).collect();
+    assert_eq!(states, ["PENDING", "COMPLETED"]);
+    let (code, text) = folder.run(&["fixtures", "check", "a"]);
+    assert!(code == Some(0), "{text}");
 }
