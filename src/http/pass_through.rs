@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::request::RecordId;
 use crate::soap::fault;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
-use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, tee_within};
+use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, tee};
 
 /// How long the rest of a body may be in the hands of a connection that has failed.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
     let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str()).to_owned();
     let config = &app.config.pass_through;
     let (inbound, fate) = Inbound::new(body, config.max_body_bytes, app.config.server.body_timeout_s);
-    let (inbound, copy) = tee_within(inbound, config.capture_bytes, &app.captures.budget);
+    let (inbound, copy) = tee(inbound, config.capture_bytes, &app.captures.budget);
     let body = RequestBody::new(inbound);
     let at = app.clock.now();
     let begun = Begun {
@@ -116,7 +116,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
     match app.transport.forward(forward).await {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();
-            let (answer_body, copy) = tee_within(answer_body, config.capture_bytes, &app.captures.budget);
+            let (answer_body, copy) = tee(answer_body, config.capture_bytes, &app.captures.budget);
             let reason = match head.extensions.get::<ReasonPhrase>() {
                 Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
                 None => head.status.canonical_reason().unwrap_or_default().to_owned(),

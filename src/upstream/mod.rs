@@ -30,7 +30,7 @@ pub use forward::{Forward, ForwardAnswer, ForwardBody, ForwardError, RequestBody
 pub use live::LiveTransport;
 pub use paced::Paced;
 pub use recorded::{Recorded, SERVER_TIMING};
-pub use tee::{Captured, End, Tee, tee, tee_within};
+pub use tee::{Captured, End, Tee, tee};
 
 /// One SOAP request on its way.
 #[derive(Clone, Debug)]

@@ -45,31 +45,19 @@ struct Copy {
     bytes: Vec<u8>,
     limit: usize,
     is_truncated: bool,
-    budget: Option<Arc<Semaphore>>,
+    budget: Arc<Semaphore>,
     share: Option<OwnedSemaphorePermit>,
     tell: oneshot::Sender<Captured>,
 }
 
-/// Keeps up to `limit` bytes of a body that passes on.
-pub fn tee<B: Body<Data = Bytes>>(body: B, limit: usize) -> (Tee<B>, oneshot::Receiver<Captured>) {
-    within(body, limit, None)
-}
-
-/// The same within a budget of bytes, a permit each, that many bodies share.
-pub fn tee_within<B: Body<Data = Bytes>>(
+/// Keeps up to `limit` bytes of a body that passes on, within a budget of bytes, a permit each, that many bodies share.
+pub fn tee<B: Body<Data = Bytes>>(
     body: B,
     limit: usize,
     budget: &Arc<Semaphore>,
 ) -> (Tee<B>, oneshot::Receiver<Captured>) {
-    within(body, limit, Some(Arc::clone(budget)))
-}
-
-fn within<B: Body<Data = Bytes>>(
-    body: B,
-    limit: usize,
-    budget: Option<Arc<Semaphore>>,
-) -> (Tee<B>, oneshot::Receiver<Captured>) {
     let (tell, captured) = oneshot::channel();
+    let budget = Arc::clone(budget);
     let copy = Copy { bytes: Vec::new(), limit, is_truncated: false, budget, share: None, tell };
     (Tee { body, copy: Some(copy) }, captured)
 }
@@ -89,9 +77,8 @@ impl Copy {
 
     /// Takes so many bytes from the budget; false when it does not have them.
     fn pay(&mut self, bytes: usize) -> bool {
-        let Some(budget) = &self.budget else { return true };
-        let Some(paid) = u32::try_from(bytes).ok().and_then(|n| Arc::clone(budget).try_acquire_many_owned(n).ok())
-        else {
+        let budget = Arc::clone(&self.budget);
+        let Some(paid) = u32::try_from(bytes).ok().and_then(|n| budget.try_acquire_many_owned(n).ok()) else {
             return false;
         };
         match &mut self.share {
@@ -167,21 +154,21 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_becomes_of_a_body_its_copy_is_handed_over() {
-        let body = || Full::new(Bytes::from_static(b"0123456789"));
+        let (body, ample) = (|| Full::new(Bytes::from_static(b"0123456789")), Arc::new(Semaphore::new(100)));
         let captured = |captured: oneshot::Receiver<Captured>| async {
             let captured = captured.await.unwrap();
             (captured.bytes, captured.end)
         };
-        let (whole, copy) = tee(body(), 10);
+        let (whole, copy) = tee(body(), 10, &ample);
         assert_eq!(whole.collect().await.unwrap().to_bytes().len(), 10);
         assert_eq!(captured(copy).await, (b"0123456789".to_vec(), End::Whole));
-        let (whole, copy) = tee(body(), 4);
+        let (whole, copy) = tee(body(), 4, &ample);
         assert_eq!(whole.collect().await.unwrap().to_bytes().len(), 10, "all of it passes");
         assert_eq!(captured(copy).await, (b"0123".to_vec(), End::Truncated));
-        let (dropped, copy) = tee(body(), 4);
+        let (dropped, copy) = tee(body(), 4, &ample);
         drop(dropped);
         assert_eq!(captured(copy).await, (Vec::new(), End::BrokenOff(None)));
-        let (empty, copy) = tee(Full::<Bytes>::default(), 4);
+        let (empty, copy) = tee(Full::<Bytes>::default(), 4, &ample);
         drop(empty);
         assert_eq!(captured(copy).await, (Vec::new(), End::Whole), "nobody asks an empty body");
     }
@@ -190,11 +177,11 @@ mod tests {
     async fn copies_share_a_budget_and_give_it_back() {
         let budget = Arc::new(Semaphore::new(15));
         let body = || Full::new(Bytes::from_static(b"0123456789"));
-        let (first, copy) = tee_within(body(), 100, &budget);
+        let (first, copy) = tee(body(), 100, &budget);
         assert!(first.collect().await.is_ok());
         let first = copy.await.unwrap();
         assert_eq!((first.end.clone(), budget.available_permits()), (End::Whole, 5));
-        let (second, copy) = tee_within(body(), 100, &budget);
+        let (second, copy) = tee(body(), 100, &budget);
         assert!(second.collect().await.is_ok());
         assert_eq!(copy.await.unwrap().end, End::Truncated);
         drop(first);
