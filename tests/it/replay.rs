@@ -466,6 +466,11 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
 
     let (gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
     assert_eq!(pass(&gateway, &client, mime("two", "n2")).await, live);
+    let upstream = format!("record:{}={}/ca-server/webservices", folder.of("b").display(), gateway.url);
+    let (mut again, other) = folder.gateway(&upstream).await;
+    assert_eq!(pass(&again, &other, mime("three", "n3")).await, live);
+    again.terminate().await;
+    assert!(files(&folder.of("b")) == found, "whatever the client made up, the files are the same");
     let (kind, body) = mime("two", "n2");
     let (status, fault) = pass(&gateway, &client, (kind, body.replace("<x ", "<y ").replace("CaPin>", "Pin>"))).await;
     assert_eq!(status, 500);
