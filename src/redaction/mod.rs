@@ -95,7 +95,11 @@ impl Pass<'_> {
     /// The same, in a call or a reply of the JSON face.
     pub fn learn_json(&self, json: &Value) {
         walk(&mut Vec::new(), "", &mut json.clone(), &mut |path, key, text| {
-            if Names::is_personal_key(path, key) { self.remember(text) } else { self.learn(text) }
+            if Names::is_personal_key(path, key) {
+                self.remember(text);
+            } else if markup::is_markup(text) {
+                self.learn(text);
+            }
         });
     }
 
@@ -159,7 +163,7 @@ impl Pass<'_> {
 
     /// In words of the protocol only what is long enough to be nothing else.
     fn by_long_value(&self, text: &str) -> String {
-        self.replaced(text, None)
+        if Names::is_suspicious_word(text) { self.replaced(text, None) } else { text.to_owned() }
     }
 
     fn replaced(&self, text: &str, here: Option<&Values>) -> String {

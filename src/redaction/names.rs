@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use crate::contract::{BoundField, Contract, Slot};
 
@@ -27,7 +27,7 @@ const SECRETS: [&str; 1] = ["ca_pin"];
 const SECRET_ELEMENTS: [&str; 1] = ["Password"];
 /// The ends of the paths of fault codes, SOAP 1.1 and 1.2: words of the protocol, whatever somebody is called.
 const FAULT_CODES: [&[&str]; 3] = [&["faultcode"], &["code", "value"], &["subcode", "value"]];
-/// Keys of the JSON face whose values are words of the protocol.
+/// Keys of the JSON face whose values are words of the protocol, or references.
 const WORDS: [&str; 9] = [
     "type",
     "life_cycle_state",
@@ -39,6 +39,8 @@ const WORDS: [&str; 9] = [
     "provider_error_code",
     "reference_number",
 ];
+/// Digits in a row from which on such a word may be a card number.
+const MANY_DIGITS: usize = 8;
 /// The object of the JSON face whose `message` is our own words.
 const STATUS: &str = "status";
 
@@ -119,14 +121,21 @@ impl Names {
     /// Personal values in a text that is no markup: `password=…` of a form, `"Name": "…"` of JSON.
     pub(super) fn named_in<'t>(&self, text: &'t str) -> Vec<&'t str> {
         static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"["']?(?<name>\w+)["']?\s*[:=]\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<bare>[^\s"'&,;{}\[\]]+))"#)
+            Regex::new(r#"(?:"(?<key>\w+)"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))|\b(?<field>\w+)=(?<value>[^\s"'&,;<>]+))"#)
                 .expect("a valid expression")
         });
         let is_named = |name: &str| {
             self.elements.contains(&name.to_lowercase()) || self.secrets.iter().any(|s| s.eq_ignore_ascii_case(name))
         };
-        let named = NAMED.captures_iter(text).filter(|found| is_named(&found["name"]));
-        named.filter_map(|found| Some(found.name("quoted").or(found.name("bare"))?.as_str())).collect()
+        let part =
+            |found: &Captures<'t>, names: &[&str]| names.iter().find_map(|name| found.name(name)).map(|m| m.as_str());
+        let named = NAMED.captures_iter(text).filter(|found| part(found, &["key", "field"]).is_some_and(is_named));
+        named.filter_map(|found| part(&found, &["text", "number", "value"])).collect()
+    }
+
+    /// May a word of the protocol be something personal all the same? Whatever somebody is called, it stays a word.
+    pub(super) fn is_suspicious_word(text: &str) -> bool {
+        text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= MANY_DIGITS)
     }
 
     /// Is it a status code or a reference number?

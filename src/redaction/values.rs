@@ -12,6 +12,8 @@ use super::spelling::{Unit, respell, units};
 
 /// Characters from which on a value is found inside longer tokens, and in texts that do not belong to where it was seen.
 const LONG: usize = 8;
+/// Characters that the beginnings of long values are told by.
+const BEGINNING: usize = 4;
 /// Characters of a value, and of one that is looked for inside tokens, at most: longer ones are replaced by name only.
 const LONGEST: usize = 256;
 const LONGEST_INSIDE: usize = 32;
@@ -24,6 +26,8 @@ pub(super) struct Values {
     phrases: HashMap<String, HashMap<Option<String>, Vec<Vec<String>>>>,
     /// Long values of one token, by their number of characters.
     long: BTreeMap<usize, HashSet<String>>,
+    /// How they begin: most places in a text begin none.
+    beginnings: HashSet<[char; BEGINNING]>,
 }
 
 /// A run of digits or of letters.
@@ -50,6 +54,8 @@ impl Values {
         }
         if let ([single], true) = (phrase.as_slice(), (LONG..=LONGEST_INSIDE).contains(&length)) {
             self.long.entry(length).or_default().insert(single.clone());
+            let chars: Vec<char> = single.chars().take(BEGINNING).collect();
+            self.beginnings.extend(<[char; BEGINNING]>::try_from(chars));
         }
         let Some(first) = phrase.first() else { return false };
         let known = self.phrases.entry(first.clone()).or_default().entry(phrase.get(1).cloned()).or_default();
@@ -79,6 +85,10 @@ impl Values {
 
     /// Does a long value begin there? Its number of characters.
     fn long_at(&self, chars: &[char]) -> Option<usize> {
+        let beginning = chars.first_chunk::<BEGINNING>()?;
+        if !self.beginnings.contains(beginning) {
+            return None;
+        }
         self.long.iter().rev().find_map(|(length, values)| {
             let window: String = chars.get(..*length)?.iter().collect();
             values.contains(&window).then_some(*length)

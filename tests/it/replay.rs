@@ -301,6 +301,27 @@ async fn what_was_seen_once_is_hidden_wherever_else_it_stands() {
 }
 
 #[tokio::test]
+async fn words_of_the_protocol_stay_whatever_somebody_wrote() {
+    let folder = Folder::new();
+    let (gateway, client) = folder.gateway(&format!("record:{}=simulator", folder.of("a").display())).await;
+    for message in ["COMPLETED", "SYSTEM_ERROR", "SEND_MAIL_MESSAGE_TO_CLIENT", "soap", "UTF-8"] {
+        let call =
+            json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "message": message, "process_immediately": true});
+        client.post(&format!("{WEB}/send_mail_message_to_client"), call).await.data();
+    }
+    for card in ["99000000005", "99000000007"] {
+        let call = json!({"smartcard_ca_id": card, "process_immediately": true});
+        client.post(&format!("{WEB}/get_active_subscriptions"), call).await.data();
+    }
+    drop(gateway);
+    let found = files(&folder.of("a"));
+    assert!(found.iter().any(|(name, _)| name.ends_with("-1-system_error/response.xml")), "{found:?}");
+    assert_nowhere(&found, &[CARD, "99000000005"]);
+    let (code, text) = folder.run(&["fixtures", "check", "a"]);
+    assert!(code == Some(0), "{text}");
+}
+
+#[tokio::test]
 async fn an_incident_becomes_a_case() {
     let folder = Folder::new();
     let (gateway, client) = folder.gateway("simulator").await;
