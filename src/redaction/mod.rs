@@ -116,6 +116,14 @@ impl Pass<'_> {
         }
     }
 
+    /// Remembers a value that is real, whichever way this goes.
+    pub fn remember_real(&self, value: &str) {
+        match self.direction {
+            Direction::Hide => self.remember(value),
+            Direction::Reveal => self.remember(&values::whole(&self.redactor.cipher, Direction::Hide, value)),
+        }
+    }
+
     /// The text with everything replaced.
     pub fn text(&self, text: &str) -> String {
         if !markup::is_markup(text) {
@@ -179,16 +187,25 @@ impl Pass<'_> {
 
 /// What is secret by name in a text.
 pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
-    let mut secrets = Vec::new();
+    contents(text, |content| names.is_secret(content.path, content.attribute))
+}
+
+/// What is personal by name in a text.
+pub fn personal_in(names: &Names, text: &str) -> Vec<String> {
+    contents(text, |content| names.is_personal(content.path, content.attribute))
+}
+
+fn contents(text: &str, is_wanted: impl Fn(&markup::Content<'_>) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
     if markup::is_markup(text) {
         markup::rewrite(text, |content| {
-            if names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty() {
-                secrets.push(content.text.trim().to_owned());
+            if is_wanted(&content) && !content.text.trim().is_empty() {
+                found.push(content.text.trim().to_owned());
             }
             String::new()
         });
     }
-    secrets
+    found
 }
 
 /// Masks what is secret by name in a text, and these secrets wherever they stand by themselves in its contents.

@@ -461,7 +461,7 @@ async fn pass(gateway: &Gateway, client: &Client, (kind, body): (String, String)
 #[tokio::test]
 async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     let conax = Conax::start(|_, _| {
-        let body = format!("<a>thanks for {CARD}, pin {PIN}</a>");
+        let body = format!("<a>thanks for {CARD}, pin {PIN}, signed night:shift</a>");
         let head =
             "HTTP/1.1 202 Taken\r\nContent-Type: text/xml\r\nDate: now\r\nSet-Cookie: sid=secret\r\nX-Node: 7\r\n";
         Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
@@ -476,7 +476,7 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     gateway.terminate().await;
     let found = files(&recording);
     assert!(found.iter().all(|(name, _)| name.starts_with("UPDATE_CA_PIN_TO_GIVEN_VALUE/")), "{found:?}");
-    assert_nowhere(&found, &[CARD, PIN, "correct horse", "night-shift", "secret", "bmlnaHQ6c2hpZnQ="]);
+    assert_nowhere(&found, &[CARD, PIN, "correct horse", "night", "shift", "secret", "bmlnaHQ6c2hpZnQ="]);
     // What is kept in the store has no secret either.
     let data_dir = gateway.data_dir();
     let (_, list) = folder.run(&["exchanges", "list", "--data-dir", &data_dir]);
