@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use crate::contract::{BoundField, Contract, Slot};
+use crate::request::{DEVICE_PARAMETERS, RequestType};
 
-/// Parameters and results whose values are personal.
-const PERSONAL: [&str; 5] = ["smartcard_ca_id", "existing_smartcard_ca_id", "stb_ca_id", "ca_pin", "message"];
+/// The parameter that is what somebody says to somebody.
+const MESSAGE: &str = "message";
 /// Keys of the JSON face, besides: people, and what leads to them.
 const KEYS: [&str; 4] = ["person_name", "username", "email", "serial_number"];
 /// Objects of the JSON face of which every text is personal: customers, and who works for the operator.
@@ -21,8 +22,6 @@ const OBJECTS: [&str; 6] = [
     "created_by_business_unit",
     "updated_by_business_unit",
 ];
-/// Parameters that are secret, beyond personal: they are not even kept in the store.
-const SECRETS: [&str; 1] = ["ca_pin"];
 /// Elements that are secret whatever the contract: WS-Security brings one.
 const SECRET_ELEMENTS: [&str; 1] = ["Password"];
 /// The ends of the paths of fault codes, SOAP 1.1 and 1.2: words of the protocol, whatever somebody is called.
@@ -76,8 +75,8 @@ impl Names {
             field.path.split('/').map(|name| name.trim_start_matches('@').to_lowercase()).collect()
         };
         let path_ends = match &field.slot {
-            Slot::Field(name) if PERSONAL.contains(&name.as_str()) => {
-                if SECRETS.contains(&name.as_str()) {
+            Slot::Field(name) if is_personal_parameter(name) => {
+                if is_secret_parameter(name) {
                     self.secrets.extend(field.path.rsplit(['/', '@']).next().map(str::to_owned));
                 }
                 self.elements.extend(path().pop());
@@ -150,7 +149,17 @@ impl Names {
 
     /// Is the text under this key of the JSON face personal? `path` is the keys of the objects around it.
     pub(super) fn is_personal_key(path: &[&str], key: &str) -> bool {
-        let is_named = PERSONAL.contains(&key) || KEYS.contains(&key);
+        let is_named = is_personal_parameter(key) || KEYS.contains(&key);
         (is_named && path.last() != Some(&STATUS)) || path.iter().any(|object| OBJECTS.contains(object))
     }
+}
+
+/// Is the value of a parameter or result personal?
+fn is_personal_parameter(name: &str) -> bool {
+    DEVICE_PARAMETERS.contains(&name) || name == MESSAGE || is_secret_parameter(name)
+}
+
+/// Is it secret, beyond personal? Then it is not even kept in the store.
+fn is_secret_parameter(name: &str) -> bool {
+    RequestType::ALL.iter().any(|kind| kind.secret() == Some(name))
 }

@@ -50,6 +50,9 @@ pub struct Parameter {
     pub many: bool,
 }
 
+/// Parameters and results that name a card or a box.
+pub const DEVICE_PARAMETERS: [&str; 3] = ["smartcard_ca_id", "existing_smartcard_ca_id", "stb_ca_id"];
+
 const fn one(name: &'static str) -> Parameter {
     Parameter { name, mandatory: true, many: false }
 }

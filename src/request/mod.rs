@@ -13,7 +13,7 @@ pub use decision::{Decision, NotAllowed, Order};
 pub use fields::Fields;
 pub use history::{Attempt, Event, EventKind};
 pub use id::{RecordId, random_hex};
-pub use kind::{Parameter, RequestType, UnknownRequestType};
+pub use kind::{DEVICE_PARAMETERS, Parameter, RequestType, UnknownRequestType};
 pub use mask::Secret;
 pub use outcome::{Next, Outcome};
 pub use record::{

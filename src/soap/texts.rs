@@ -57,6 +57,19 @@ pub fn encode(text: &str, content_type: Option<&str>) -> Vec<u8> {
     charset::encode_like(text, text.as_bytes(), content_type)
 }
 
+/// Calls for every text in a body: that of each part, and what stands between them.
+pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str)) {
+    let parts = split(body, content_type, Ending::Optional).map(|(parts, _)| parts).unwrap_or_default();
+    let mut done = 0;
+    for part in parts {
+        take(&readable(body.get(done..part.body.start).unwrap_or_default(), None).text);
+        done = part.body.end;
+        take(&readable(body.get(part.body).unwrap_or_default(), part.content_type.as_deref()).text);
+    }
+    let content_type = content_type.filter(|_| done == 0);
+    take(&readable(body.get(done..).unwrap_or_default(), content_type).text);
+}
+
 /// The body with every text in it rewritten, each in its own charset; what stays the same keeps its bytes.
 pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(&str) -> String) -> Vec<u8> {
     let Some((parts, _)) = split(body, content_type, Ending::Optional) else {
@@ -75,17 +88,21 @@ pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(
 }
 
 fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
-    let decoded = charset::decode(body, content_type);
-    // Bytes of any kind are one character each.
-    let text = if decoded.is_faithful { decoded.text } else { mem::decode_latin1(body).into_owned() };
+    let Decoded { text, is_faithful } = readable(body, content_type);
     let rewritten = rewrite(&text);
     if rewritten == text {
         return body.to_vec();
     }
-    match decoded.is_faithful {
+    match is_faithful {
         true => charset::encode_like(&rewritten, body, content_type),
         false => mem::encode_latin1_lossy(&rewritten).into_owned(),
     }
+}
+
+/// A body as text in any case: bytes that are not in its charset are one character each.
+fn readable(body: &[u8], content_type: Option<&str>) -> Decoded {
+    let decoded = charset::decode(body, content_type);
+    if decoded.is_faithful { decoded } else { Decoded { text: mem::decode_latin1(body).into_owned(), ..decoded } }
 }
 
 fn split(body: &[u8], content_type: Option<&str>, ending: Ending) -> Option<(Vec<multipart::Part>, usize)> {

@@ -41,8 +41,10 @@ async fn run_case(client: &Client, idle: &Client, conax: &Conax, answer: &Mutex<
     if let Some(body) = &case.response {
         let status = hyper::StatusCode::from_u16(exchange.http_status.unwrap()).unwrap();
         let content_type = exchange.response_type().unwrap();
-        let head =
-            format!("HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         *answer.lock().unwrap() = [head.as_bytes(), body].concat();
     }
     let before = conax.received().len();

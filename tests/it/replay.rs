@@ -280,7 +280,7 @@ async fn what_was_seen_once_is_hidden_wherever_else_it_stands() {
             base64(&format!("x{CARD}")),
         );
         let head = format!("HTTP/1.1 500 Card {card}\r\nContent-Type: text/xml\r\nX-Card: {card}\r\n");
-        Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+        Reaction::Write(format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
     })
     .await;
     let folder = Folder::new();
@@ -464,7 +464,7 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
         let body = format!("<a>thanks for {CARD}, pin {PIN}, signed night:shift</a>");
         let head =
             "HTTP/1.1 202 Taken\r\nContent-Type: text/xml\r\nDate: now\r\nSet-Cookie: sid=secret\r\nX-Node: 7\r\n";
-        Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+        Reaction::Write(format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
     })
     .await;
     let folder = Folder::new();
@@ -504,7 +504,7 @@ async fn raw(gateway: &Gateway, coding: &str, body: &str) -> (u16, bool, Vec<u8>
     let mut wire = Wire::connect(&gateway.url).await;
     let accepts = if coding.is_empty() { String::new() } else { format!("Accept-Encoding: {coding}\r\n") };
     let head = format!("POST /ca-server/webservices/x HTTP/1.1\r\nHost: g\r\nContent-Type: text/xml\r\n{accepts}");
-    wire.write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await;
+    wire.write(format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
     let answer = wire.read_message().await;
     let status = answer.first.split(' ').nth(1).unwrap().parse().unwrap();
     let is_packed = answer.headers.iter().any(|line| line.eq_ignore_ascii_case("content-encoding: gzip"));
@@ -520,7 +520,10 @@ async fn packed_and_broken_answers_are_replayed_as_they_were() {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"<whole/>").unwrap();
         let body = gzip.finish().unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         Reaction::Write([head.as_bytes(), &body].concat())
     })
     .await;
@@ -556,7 +559,7 @@ async fn a_recording_that_goes_on_knows_what_it_hid_before() {
         let body = format!("<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body><s:Fault><faultcode>\
              s:Client</faultcode><faultstring>box {STB}, signed in as night-shift</faultstring></s:Fault></s:Body></s:Envelope>");
         let head = "HTTP/1.1 500 Oh no\r\nContent-Type: text/xml\r\nX-Session: 7f3a\r\nLocation: /x?sid=7f3a\r\n";
-        Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+        Reaction::Write(format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
     })
     .await;
     let folder = Folder::new();
