@@ -149,8 +149,10 @@ pub(super) fn by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<Provisi
 }
 
 pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
+    let moment = db.unchecked_transaction()?;
     let (sql, values) = numbers_query(filter);
-    let mut statement = db.prepare_cached(&sql)?;
+    let mut statement = moment.prepare_cached(&sql)?;
     let numbers: Vec<i64> =
         statement.query_map(params_from_iter(values), |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut page = Vec::new();
@@ -159,7 +161,7 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningR
         if bytes > PAGE_BYTES {
             break;
         }
-        let found = by_numbers(db, &[number])?;
+        let found = by_numbers(&moment, &[number])?;
         bytes += found.iter().map(text_bytes).sum::<usize>();
         page.extend(found);
     }

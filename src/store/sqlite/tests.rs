@@ -207,6 +207,32 @@ async fn a_request_that_has_ended_is_not_settled_again() {
     assert!(matches!(again, Err(StoreError::Other(_))), "{again:?}");
 }
 
+/// Requests end while they are listed by their state: each page is of one moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(folder.path()).await);
+    let mut waiting = Vec::new();
+    for card in 0..500 {
+        waiting.push(accept(&store, pairing(&card.to_string(), moment(1), true)).await.0);
+    }
+    let ending = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            // The last of a page first: those are read last.
+            for request in waiting.into_iter().rev() {
+                settle(&store, request, done(), moment(2)).await;
+            }
+        }
+    });
+    while !ending.is_finished() {
+        let filter = Filter { state: Some(State::Pending), limit: 1000, ..Filter::default() };
+        let listed = store.list(filter).await.unwrap();
+        assert!(listed.iter().all(|request| request.state == State::Pending));
+    }
+    ending.await.unwrap();
+}
+
 #[tokio::test]
 async fn exchanges_are_kept_listed_and_deleted() {
     let folder = tempfile::tempdir().unwrap();
