@@ -49,6 +49,19 @@ impl SoapVersion {
             Self::V12 => "http://www.w3.org/2003/05/soap-envelope",
         }
     }
+
+    /// The Content-Type of its messages, as the gateway writes them (RFC 3902 for 1.2).
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::V11 => "text/xml; charset=utf-8",
+            Self::V12 => "application/soap+xml; charset=utf-8",
+        }
+    }
+
+    /// The version that a client speaks, by the Content-Type of its request; in a multipart one it is a parameter.
+    pub fn of_content_type(value: &str) -> Self {
+        if value.to_ascii_lowercase().contains("application/soap+xml") { Self::V12 } else { Self::V11 }
+    }
 }
 
 /// What may be done with a request whose outcome is not known.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::ext::ReasonPhrase;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -20,8 +20,9 @@ use super::capture::{Begun, Outcome};
 use super::inbound::{Broken, Fate, Inbound};
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::contract::SoapVersion;
 use crate::request::RecordId;
-use crate::soap::fault;
+use crate::soap::fault::Fault;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
 use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, tee};
 
@@ -72,18 +73,27 @@ fn describe(app: &App, request: &Request<Incoming>) -> Reply {
 
 /// Why a request is not carried at all, if it is not.
 fn refusal(app: &App, request: &Request<Incoming>, framing: Option<String>) -> Option<Reply> {
+    let soap = spoken(request.headers());
     if let Some(words) = framing {
-        return Some(soap_fault(StatusCode::BAD_REQUEST, &words));
+        return Some(soap_fault(soap, StatusCode::BAD_REQUEST, &words));
     }
     if leaves_its_folder(request.uri().path()) {
-        return Some(soap_fault(StatusCode::BAD_REQUEST, "The path must not have the segments . and .. in it."));
+        let words = "The path must not have the segments . and .. in it.";
+        return Some(soap_fault(soap, StatusCode::BAD_REQUEST, words));
     }
     if !app.config.upstream.effective {
-        return Some(soap_fault(StatusCode::SERVICE_UNAVAILABLE, "Nothing is sent to Conax (upstream.effective)."));
+        let words = "Nothing is sent to Conax (upstream.effective).";
+        return Some(soap_fault(soap, StatusCode::SERVICE_UNAVAILABLE, words));
     }
     let limit = app.config.pass_through.max_body_bytes;
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    length.filter(|length| usize::try_from(*length).map_or(true, |n| n > limit)).map(|_| too_large(limit))
+    length.filter(|length| usize::try_from(*length).map_or(true, |n| n > limit)).map(|_| too_large(soap, limit))
+}
+
+/// The version of SOAP that a client speaks: it is answered in the same.
+fn spoken(headers: &HeaderMap) -> SoapVersion {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    SoapVersion::of_content_type(value.unwrap_or_default())
 }
 
 /// Does the path have `.` or `..` in it, in whatever spelling? Then a server may look outside the base URL.
@@ -97,6 +107,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
     let (head, body) = request.into_parts();
     let Parts { method, uri, headers, extensions, .. } = head;
     let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str()).to_owned();
+    let soap = spoken(&headers);
     let config = &app.config.pass_through;
     let (inbound, fate) = Inbound::new(body, config.max_body_bytes, app.config.server.body_timeout_s);
     let (inbound, copy) = tee(inbound, config.capture_bytes, &app.captures.budget);
@@ -126,7 +137,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
             Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))
         }
         Err(failure) => {
-            let reply = failed(app, &failure, fate.broken());
+            let reply = failed(app, soap, &failure, fate.broken());
             drop(tell.send(Outcome::Failed(Some(failure))));
             drop(body);
             read_away(fate).await;
@@ -136,10 +147,10 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
 }
 
 /// The answer where upstream gave none.
-fn failed(app: &App, failure: &CallFailure, broken: Option<Broken>) -> Reply {
+fn failed(app: &App, soap: SoapVersion, failure: &CallFailure, broken: Option<Broken>) -> Reply {
     let seconds = app.config.upstream.answer_timeout_s.as_secs_f64();
     let (status, words) = match (broken, failure) {
-        (Some(Broken::TooLarge), _) => return too_large(app.config.pass_through.max_body_bytes),
+        (Some(Broken::TooLarge), _) => return too_large(soap, app.config.pass_through.max_body_bytes),
         (Some(Broken::TooSlow), _) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
         (Some(Broken::Gone), _) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
         (None, CallFailure::Doubt { is_late: true, .. }) => {
@@ -156,7 +167,7 @@ fn failed(app: &App, failure: &CallFailure, broken: Option<Broken>) -> Reply {
             (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered.".into())
         }
     };
-    let mut reply = soap_fault(status, &words);
+    let mut reply = soap_fault(soap, status, &words);
     if let Ok(value) = HeaderValue::from_str(&proxy_status::of_failure(failure)) {
         reply.headers_mut().insert(PROXY_STATUS, value);
     }
@@ -172,13 +183,15 @@ async fn read_away(fate: Fate) {
     }
 }
 
-fn too_large(limit: usize) -> Reply {
-    soap_fault(StatusCode::PAYLOAD_TOO_LARGE, &format!("The request body is larger than {limit} bytes."))
+fn too_large(soap: SoapVersion, limit: usize) -> Reply {
+    soap_fault(soap, StatusCode::PAYLOAD_TOO_LARGE, &format!("The request body is larger than {limit} bytes."))
 }
 
-fn soap_fault(status: StatusCode, words: &str) -> Reply {
-    let fault = fault::write("soap", "soap:Server", words, None).unwrap_or_default();
-    own(status, "text/xml; charset=utf-8", fault)
+fn soap_fault(soap: SoapVersion, status: StatusCode, text: &str) -> Reply {
+    let is_clients = status.is_client_error();
+    let fault = Fault { prefix: "soap", is_clients, subcode: None, text, host: None };
+    let fault = fault.write(soap).unwrap_or_default();
+    own(status, soap.content_type(), fault)
 }
 
 fn own(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {

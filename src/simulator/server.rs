@@ -81,20 +81,21 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let body = Limited::new(request.into_body(), BODY_BYTES).collect().await;
     let body = body.map_err(|e| io::Error::other(e.to_string()))?.to_bytes();
+    let soap = SoapVersion::of_content_type(content_type.as_deref().unwrap_or_default());
     let text = answer::text_of_partial(&body, content_type.as_deref());
     let Ok(root) = xml::parse(&text, Limits::default()) else {
-        return Ok(fault_reply(fault::cxf("Couldn't parse stream.")));
+        return Ok(fault_reply(soap, fault::cxf(soap, "Couldn't parse stream.")));
     };
     let child = match envelope::open(&root) {
         Ok(envelope::Opened { child: Some(child), .. }) => child,
         _ => {
-            return Ok(fault_reply(fault::cxf("No binding operation info while invoking a service.")));
+            return Ok(fault_reply(soap, fault::cxf(soap, "No binding operation info while invoking a service.")));
         }
     };
     let service = path.strip_prefix(simulator.contract.base_path()).unwrap_or_default();
     let Some(operation) = simulator.contract.find(service, &child.name) else {
         let text = format!("Message part {} was not recognized.  (Does it exist in service WSDL?)", child.name);
-        return Ok(fault_reply(fault::cxf(&text)));
+        return Ok(fault_reply(soap, fault::cxf(soap, &text)));
     };
     perform(simulator, operation, child).await
 }
@@ -102,12 +103,15 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
 async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) -> Result<Reply, io::Error> {
     let fields = decode::request(operation, child).unwrap_or_default();
     let cards = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id"));
+    let soap = operation.soap;
     let effect = reserved::effect(cards).unwrap_or(Effect::Mood(simulator.config.mood));
     match effect {
         Effect::Mood(SimulatorMood::Normal) => {}
-        Effect::Mood(SimulatorMood::CxfFault) => return Ok(fault_reply(fault::cxf("Fault in the simulator."))),
+        Effect::Mood(SimulatorMood::CxfFault) => {
+            return Ok(fault_reply(soap, fault::cxf(soap, "Fault in the simulator.")));
+        }
         Effect::Mood(SimulatorMood::AxisFault) => {
-            return Ok(fault_reply(fault::axis("java.lang.IllegalStateException: fault in the simulator")));
+            return Ok(fault_reply(soap, fault::axis(soap, "java.lang.IllegalStateException: fault in the simulator")));
         }
         Effect::Mood(SimulatorMood::Slow) => tokio::time::sleep(simulator.config.slow_s).await,
         Effect::Mood(SimulatorMood::Cut) => return Err(io::Error::other("cut as configured")),
@@ -145,7 +149,8 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
         Ok(body) => xml_reply(StatusCode::OK, operation.soap, body),
         Err(error) => {
             tracing::error!(operation = operation.name, field = error.field, what = error.what, "no answer");
-            fault_reply(fault::cxf("The simulator cannot answer by this contract."))
+            let text = "The simulator cannot answer by this contract.";
+            fault_reply(operation.soap, fault::cxf(operation.soap, text))
         }
     }
 }
@@ -158,16 +163,12 @@ fn transaction_id() -> String {
 }
 
 /// Faults are SOAP 1.1, whatever the request was.
-fn fault_reply(body: Vec<u8>) -> Reply {
-    xml_reply(StatusCode::INTERNAL_SERVER_ERROR, SoapVersion::V11, body)
+fn fault_reply(soap: SoapVersion, body: Vec<u8>) -> Reply {
+    xml_reply(StatusCode::INTERNAL_SERVER_ERROR, soap, body)
 }
 
 fn xml_reply(status: StatusCode, soap: SoapVersion, body: Vec<u8>) -> Reply {
-    let content_type = match soap {
-        SoapVersion::V11 => "text/xml; charset=utf-8",
-        SoapVersion::V12 => "application/soap+xml; charset=utf-8",
-    };
-    with_type(status, content_type, body)
+    with_type(status, soap.content_type(), body)
 }
 
 fn plain(status: StatusCode, text: &str) -> Reply {

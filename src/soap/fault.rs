@@ -1,4 +1,5 @@
-//! Writes SOAP 1.1 faults (section 4.4): the simulator's, and the gateway's own where it answers in upstream's place.
+//! Writes SOAP faults (1.1: section 4.4; 1.2 part 1: section 5.4): the simulator's, and the gateway's own where it answers
+//! in upstream's place.
 
 use crate::contract::SoapVersion;
 use crate::xml::{InvalidChar, XmlWriter};
@@ -6,30 +7,59 @@ use crate::xml::{InvalidChar, XmlWriter};
 /// Namespace of the details that Axis adds to a fault.
 const AXIS: &str = "http://xml.apache.org/axis/";
 
-/// A fault; `host` is the detail that Axis adds.
-///
-/// # Errors
-/// The text holds what XML cannot carry.
-pub fn write(prefix: &str, code: &str, text: &str, host: Option<&str>) -> Result<Vec<u8>, InvalidChar> {
-    let mut writer = XmlWriter::new();
-    let tag = |local: &str| format!("{prefix}:{local}");
-    writer.start(&tag("Envelope"), &[(&format!("xmlns:{prefix}"), SoapVersion::V11.namespace())])?;
-    writer.start(&tag("Body"), &[])?;
-    writer.start(&tag("Fault"), &[])?;
-    for (name, value) in [("faultcode", code), ("faultstring", text)] {
-        writer.start(name, &[])?;
-        writer.text(value)?;
-        writer.end(name);
+/// What went wrong, and on whose side.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault<'a> {
+    /// Prefix of the envelope's namespace.
+    pub prefix: &'a str,
+    /// True blames the client's message.
+    pub is_clients: bool,
+    /// A code below that, as Axis has it. SOAP 1.2 has another way for those: there it is left out.
+    pub subcode: Option<&'a str>,
+    /// What went wrong.
+    pub text: &'a str,
+    /// The host name, a detail that Axis adds.
+    pub host: Option<&'a str>,
+}
+
+impl Fault<'_> {
+    /// The fault in its envelope.
+    ///
+    /// # Errors
+    /// The text holds what XML cannot carry.
+    pub fn write(&self, version: SoapVersion) -> Result<Vec<u8>, InvalidChar> {
+        let mut writer = XmlWriter::new();
+        let tag = |local: &str| format!("{}:{local}", self.prefix);
+        let soap = format!("xmlns:{}", self.prefix);
+        writer.start(&tag("Envelope"), &[(&soap, version.namespace())])?;
+        writer.start(&tag("Body"), &[])?;
+        writer.start(&tag("Fault"), &[])?;
+        let detail = match version {
+            SoapVersion::V11 => {
+                let code = tag(if self.is_clients { "Client" } else { "Server" });
+                let subcode = self.subcode.map(|subcode| format!(".{subcode}")).unwrap_or_default();
+                writer.leaf("faultcode", &[], &format!("{code}{subcode}"))?;
+                writer.leaf("faultstring", &[], self.text)?;
+                "detail".to_owned()
+            }
+            SoapVersion::V12 => {
+                writer.start(&tag("Code"), &[])?;
+                writer.leaf(&tag("Value"), &[], &tag(if self.is_clients { "Sender" } else { "Receiver" }))?;
+                writer.end(&tag("Code"));
+                writer.start(&tag("Reason"), &[])?;
+                writer.leaf(&tag("Text"), &[("xml:lang", "en")], self.text)?;
+                writer.end(&tag("Reason"));
+                tag("Detail")
+            }
+        };
+        if let Some(host) = self.host {
+            writer.start(&detail, &[])?;
+            writer.leaf("ns1:hostname", &[("xmlns:ns1", AXIS)], host)?;
+            writer.end(&detail);
+        }
+        for local in ["Fault", "Body", "Envelope"] {
+            writer.end(&tag(local));
+        }
+        Ok(writer.finish())
     }
-    if let Some(host) = host {
-        writer.start("detail", &[])?;
-        writer.start("ns1:hostname", &[("xmlns:ns1", AXIS)])?;
-        writer.text(host)?;
-        writer.end("ns1:hostname");
-        writer.end("detail");
-    }
-    for local in ["Fault", "Body", "Envelope"] {
-        writer.end(&tag(local));
-    }
-    Ok(writer.finish())
 }

@@ -58,10 +58,11 @@ impl Call {
     /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
     pub fn of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Self {
         let action = &operation.action;
+        let content_type = operation.soap.content_type().to_owned();
         let (content_type, soap_action) = match operation.soap {
-            SoapVersion::V11 => ("text/xml; charset=utf-8".to_owned(), Some(format!("\"{action}\""))),
-            SoapVersion::V12 if action.is_empty() => ("application/soap+xml; charset=utf-8".to_owned(), None),
-            SoapVersion::V12 => (format!("application/soap+xml; charset=utf-8; action=\"{action}\""), None),
+            SoapVersion::V11 => (content_type, Some(format!("\"{action}\""))),
+            SoapVersion::V12 if action.is_empty() => (content_type, None),
+            SoapVersion::V12 => (format!("{content_type}; action=\"{action}\""), None),
         };
         Self {
             path: operation.path.clone(),

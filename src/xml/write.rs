@@ -67,6 +67,17 @@ impl XmlWriter {
         Ok(())
     }
 
+    /// An element that holds character data only.
+    ///
+    /// # Errors
+    /// A character that XML cannot carry.
+    pub fn leaf(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) -> Result<(), InvalidChar> {
+        self.start(name, attributes)?;
+        self.text(text)?;
+        self.end(name);
+        Ok(())
+    }
+
     /// Quotes need no escape outside attributes, and SOAP servers write none.
     fn escaped(&mut self, text: &str) {
         let text = BytesText::from_escaped(partial_escape(text));

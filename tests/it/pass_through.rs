@@ -243,10 +243,10 @@ async fn post(gateway: &Gateway, path: &str, headers: &str, body: &str) -> (Stri
     (answer.first, String::from_utf8(answer.body).unwrap())
 }
 
-fn fault(words: &str) -> String {
+fn fault(side: &str, words: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soap:Envelope xmlns:soap=\"http://schemas.xmlsoap.org/soap/envelope/\">\
-         <soap:Body><soap:Fault><faultcode>soap:Server</faultcode><faultstring>{words}</faultstring></soap:Fault>\
+         <soap:Body><soap:Fault><faultcode>soap:{side}</faultcode><faultstring>{words}</faultstring></soap:Fault>\
          </soap:Body></soap:Envelope>"
     )
 }
@@ -258,9 +258,15 @@ async fn what_cannot_be_carried_is_answered_with_a_fault() {
     let (status, body) = post(&gateway, PAIRING, "Content-Length: 4", "<a/>").await;
     assert_eq!(
         (status.as_str(), body),
-        ("HTTP/1.1 502 Bad Gateway", fault("Conax cannot be reached; nothing was sent."))
+        ("HTTP/1.1 502 Bad Gateway", fault("Server", "Conax cannot be reached; nothing was sent."))
     );
     assert!(shown(&gateway).await.contains("error: "));
+    let (_, body) = post(&gateway, PAIRING, "Content-Type: Application/SOAP+XML\r\nContent-Length: 4", "<a/>").await;
+    let in_12 = "<soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\"><soap:Body><soap:Fault>\
+         <soap:Code><soap:Value>soap:Receiver</soap:Value></soap:Code>\
+         <soap:Reason><soap:Text xml:lang=\"en\">Conax cannot be reached; nothing was sent.</soap:Text></soap:Reason>\
+         </soap:Fault></soap:Body></soap:Envelope>";
+    assert!(body.ends_with(in_12), "a client of SOAP 1.2 is answered in it: {body}");
     let (status, body) = post(&gateway, "/ca-server/webservices/a/..%2f../admin", "Content-Length: 4", "<a/>").await;
     assert_eq!(status, "HTTP/1.1 400 Bad Request");
     assert!(body.contains("segments . and .."), "{body}");
@@ -269,12 +275,15 @@ async fn what_cannot_be_carried_is_answered_with_a_fault() {
     let gateway = Gateway::start(&[("upstream.url", &conax.url)]).await;
     let (status, body) = post(&gateway, PAIRING, "Content-Length: 4", "<a/>").await;
     assert_eq!(status, "HTTP/1.1 502 Bad Gateway");
-    assert_eq!(body, fault("The connection to Conax broke off before it answered."));
+    assert_eq!(body, fault("Server", "The connection to Conax broke off before it answered."));
 
     let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
     let gateway = Gateway::start(&[("upstream.url", &conax.url), ("upstream.answer_timeout_s", "0.2")]).await;
     let (status, body) = post(&gateway, PAIRING, "Content-Length: 4", "<a/>").await;
-    assert_eq!((status.as_str(), body), ("HTTP/1.1 504 Gateway Timeout", fault("Conax did not answer within 0.2 s.")));
+    assert_eq!(
+        (status.as_str(), body),
+        ("HTTP/1.1 504 Gateway Timeout", fault("Server", "Conax did not answer within 0.2 s."))
+    );
 
     let gateway = Gateway::start(&[("upstream.effective", "false")]).await;
     assert_eq!(post(&gateway, PAIRING, "Content-Length: 4", "<a/>").await.0, "HTTP/1.1 503 Service Unavailable");
@@ -285,7 +294,7 @@ async fn a_body_keeps_to_its_limits_of_size_and_time() {
     let upstream = Upstream::start().await;
     let limits = [("pass_through.max_body_bytes", "1000"), ("server.body_timeout_s", "0.2")];
     let gateway = gateway_to(&upstream, &limits).await;
-    let too_large = fault("The request body is larger than 1000 bytes.");
+    let too_large = fault("Client", "The request body is larger than 1000 bytes.");
     let (status, body) = post(&gateway, PAIRING, "Content-Length: 1001", &"x".repeat(1001)).await;
     assert_eq!((status.as_str(), &body), ("HTTP/1.1 413 Payload Too Large", &too_large));
     let chunk = format!("3E8\r\n{}\r\n1\r\nx\r\n0\r\n\r\n", "x".repeat(1000));
@@ -296,7 +305,7 @@ async fn a_body_keeps_to_its_limits_of_size_and_time() {
     let (status, body) = post(&gateway, PAIRING, "Content-Length: 10", "<a/>").await;
     assert_eq!(
         (status.as_str(), body),
-        ("HTTP/1.1 408 Request Timeout", fault("The request body did not arrive in time."))
+        ("HTTP/1.1 408 Request Timeout", fault("Client", "The request body did not arrive in time."))
     );
 }
 
