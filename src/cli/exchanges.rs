@@ -66,9 +66,9 @@ enum Action {
     Tail(StoreFlags),
 }
 
-/// A line of the list.
+/// A line of the list; they are in the order in which they ended.
 struct Line {
-    at: DateTime<Utc>,
+    ended_at: DateTime<Utc>,
     cells: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ async fn list(limit: u64, store: StoreFlags) -> Result<(), Failed> {
     let passed = store.exchanges(filter).await?.into_iter().map(|summary| passed_line(&summary, dates));
     let sent = store.sent(DateTime::UNIX_EPOCH, limit).await?.into_iter().map(|attempt| sent_line(&attempt, dates));
     let mut lines: Vec<Line> = passed.chain(sent).collect();
-    lines.sort_by_key(|line| line.at);
+    lines.sort_by_key(|line| line.ended_at);
     let first = lines.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
     let rows: Vec<_> = lines.into_iter().skip(first).map(|line| line.cells).collect();
     output::table(&HEADINGS, &rows);
@@ -100,7 +100,10 @@ fn passed_line(summary: &Summary, dates: Dates) -> Line {
     let Summary { id, number: _, at, duration_ms, path, status, error } = summary;
     let state = if error.is_some() { "BROKEN" } else { "PASSED" };
     let what = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
-    Line { at: *at, cells: cells(id, dates.print(*at), *status, *duration_ms, state, &what) }
+    Line {
+        ended_at: *at + TimeDelta::milliseconds(*duration_ms),
+        cells: cells(id, dates.print(*at), *status, *duration_ms, state, &what),
+    }
 }
 
 fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
@@ -109,7 +112,8 @@ fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
     let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     let what = format!("{kind}, request {number}{again}{error}");
     let time = dates.print(*started_at);
-    Line { at: *started_at, cells: cells(id, time, *http_status, *duration_ms, state.as_str(), &what) }
+    let ended_at = *started_at + TimeDelta::milliseconds(*duration_ms);
+    Line { ended_at, cells: cells(id, time, *http_status, *duration_ms, state.as_str(), &what) }
 }
 
 fn cells(id: &RecordId, time: String, status: Option<u16>, ms: i64, state: &str, what: &str) -> Vec<String> {
@@ -137,7 +141,7 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
         let sent = new_attempts(store.as_ref(), &mut seen).await?;
         let passed = passed.iter().map(|summary| passed_line(summary, dates));
         let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
-        lines.sort_by_key(|line| line.at);
+        lines.sort_by_key(|line| line.ended_at);
         if !lines.iter().all(|line| output::line_for_reader(&line.cells.join("  "))) {
             return Ok(());
         }
@@ -226,8 +230,11 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
 }
 
 fn print(exchange: &Exchange, dates: Dates) {
-    let Exchange { id, number, at, duration_ms, path, request, answer, error, credentials: _ } = exchange;
+    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user } = exchange;
     output::line(&format!("exchange {id}, number {number}: {}, {duration_ms} ms", dates.print(*at)));
+    if let Some(user) = user {
+        output::line(&format!("user: {}", output::without_controls(user)));
+    }
     if let Some(error) = error {
         output::line(&format!("error: {}", output::without_controls(error)));
     }

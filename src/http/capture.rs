@@ -15,20 +15,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::exchange::{self, Answer, Exchange, Message};
+use crate::exchange::{Answer, Credentials, Exchange, Message, bare_path};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{Store, StoreError};
-use crate::upstream::{CallFailure, Captured, End, Transport};
+use crate::upstream::{CallFailure, Captured, End, Transport, proxy_status};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 256 << 20;
 /// Exchanges on their way or waiting for the store, at most: further ones are missed.
 const AT_ONCE: usize = 4096;
-/// Exchanges with a packed body that are unpacked and stored at the same time: a small body may unpack to a large one.
+/// Exchanges with a packed body that are unpacked at the same time: a small body may unpack to a large one.
 const UNPACKING: usize = 2;
-/// Exchanges written together, at most.
+/// Exchanges written together, at most, and the bytes of their bodies after which there are no more: other writes wait.
 const BATCH: usize = 64;
+const BATCH_BYTES: usize = 4 << 20;
 /// Bytes of bodies that are worked on at once; more are a task for another thread.
 const SMALL_BYTES: usize = 64 << 10;
 /// How long a store is left alone that has too many writes waiting.
@@ -62,7 +63,7 @@ struct Keeper {
 
 /// An exchange, and what it holds until it is written: its place, and its shares of the budget.
 struct Kept {
-    exchange: Exchange,
+    exchange: Arc<Exchange>,
     _held: (OwnedSemaphorePermit, Option<Captured>, Option<Captured>),
 }
 
@@ -74,6 +75,7 @@ pub(super) struct Begun {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: oneshot::Receiver<Captured>,
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 /// What came of it.
@@ -113,14 +115,19 @@ impl Captures {
         writing.wait().await;
     }
 
+    /// A place for one more exchange; without one it is missed.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_none() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+        place
+    }
+
     /// Keeps one exchange, once it has ended. A sender that is dropped means that the client has gone.
     pub(super) fn begin(&self, begun: Begun) -> oneshot::Sender<Outcome> {
         let (tell, outcome) = oneshot::channel();
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            self.tasks.spawn(keep(self.keeper.clone(), begun, outcome, place).in_current_span());
-        } else {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-        }
+        self.tasks.spawn(keep(self.keeper.clone(), begun, outcome).in_current_span());
         tell
     }
 }
@@ -142,26 +149,38 @@ async fn write(
             // Somebody may have been missed since.
             () = tokio::time::sleep(TELL) => 0,
         };
-        if count > 0 && !store_all(store.as_ref(), &batch).await {
-            missed.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let is_over = count == 0 && (end.is_cancelled() || kept.is_closed());
+        while !batch.is_empty() {
+            let some: Vec<Kept> = batch.drain(..one_write(&batch)).collect();
+            if !store_all(store.as_ref(), &some).await {
+                missed.fetch_add(u64::try_from(some.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
         }
-        batch.clear();
-        if told.elapsed() >= TELL {
+        if is_over || told.elapsed() >= TELL {
             told = Instant::now();
             let count = missed.swap(0, Ordering::Relaxed);
             if count > 0 {
                 tracing::warn!(count, "exchanges were not kept: there were too many at once, or the store failed");
             }
         }
-        if count == 0 && (end.is_cancelled() || kept.is_closed()) {
+        if is_over {
             return;
         }
     }
 }
 
+/// How many of the first ones are one write.
+fn one_write(kept: &[Kept]) -> usize {
+    let bytes = kept.iter().scan(0, |sum, kept| {
+        *sum += kept.exchange.body_bytes();
+        Some(*sum)
+    });
+    bytes.take_while(|sum| *sum <= BATCH_BYTES).count().max(1)
+}
+
 async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
     loop {
-        match store.add_exchanges(batch.iter().map(|kept| kept.exchange.clone()).collect()).await {
+        match store.add_exchanges(batch.iter().map(|kept| Arc::clone(&kept.exchange)).collect()).await {
             Ok(()) => return true,
             Err(StoreError::Busy) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
@@ -172,54 +191,25 @@ async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
     }
 }
 
-async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>, place: OwnedSemaphorePermit) {
-    let (head, answer_copy, mut failure) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
-        Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers)), body.await.ok(), None),
-        Outcome::Failed(failure) => (None, None, failure),
-    };
-    let request_copy = begun.body.await.ok();
-    // Before anything else that takes time: this is the order in which they end.
+/// An exchange that has ended.
+struct Ended {
+    begun: Begun,
+    request: Option<Captured>,
+    answer: Option<(u16, String, HeaderMap, Option<Captured>)>,
+    duration_ms: i64,
+    /// What went wrong in words, and if it was not the client who left, what it is.
+    error: Option<(String, Option<CallFailure>)>,
+}
+
+async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
+    let ended = ended(begun, outcome).await;
+    // Before anything else that takes time: this is the order in which they ended.
     let recording = if keeper.transport.records() { Some(keeper.recording.lock().await) } else { None };
-    let mut error = match (&head, &failure) {
-        (Some(_), _) => None,
-        // Only the first line: what a missing fixture differs in is content.
-        (None, Some(failure)) => failure.what().lines().next().map(str::to_owned),
-        (None, None) => Some("the client went away before the answer".to_owned()),
-    };
-    let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-    if let Some(End::BrokenOff(cause)) = answer_copy.as_ref().map(|copy| &copy.end) {
-        error = Some(match cause {
-            Some(cause) => {
-                let what = format!("the answer broke off: {cause}");
-                let (status, partial) = (None, Vec::new());
-                let doubt = CallFailure::Doubt { what, status, partial, content_type: None, is_late: false };
-                failure.insert(doubt).what().to_owned()
-            }
-            None => "the client went away during the answer".to_owned(),
-        });
-    }
-    log(&begun.path, duration_ms, head.as_ref().map(|(status, ..)| *status), error.as_deref());
-    let (id, at, path, request_headers) = (begun.id, begun.at, begun.path, begun.headers);
-    let credentials = exchange::credentials(&request_headers);
-    let answer_headers = head.as_ref().map(|(.., headers)| headers);
-    let is_packed = [Some(&request_headers), answer_headers].iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING));
-    let _turn = if is_packed { keeper.unpacking.acquire().await.ok() } else { None };
-    let length = |copy: &Option<Captured>| copy.as_ref().map_or(0, |copy| copy.bytes.len());
-    let is_small = !is_packed && recording.is_none() && length(&request_copy) + length(&answer_copy) <= SMALL_BYTES;
+    log(&ended);
+    let _turn = if ended.is_packed() { keeper.unpacking.acquire().await.ok() } else { None };
+    let is_small = !ended.is_packed() && recording.is_none() && ended.bytes() <= SMALL_BYTES;
     let (transport, names) = (Arc::clone(&keeper.transport), Arc::clone(&keeper.names));
-    let build = move || {
-        let (request, request_share) = message(&request_headers, request_copy);
-        let (answer, answer_share) = match head {
-            Some((status, reason, headers)) => {
-                let (message, share) = message(&headers, answer_copy);
-                (Some(Answer { status, reason, message }), share)
-            }
-            None => (None, None),
-        };
-        let exchange = Exchange { id, number: 0, at, duration_ms, path, request, answer, error, credentials };
-        transport.passed(&exchange, failure.as_ref());
-        Kept { exchange: exchange.masked(&names), _held: (place, request_share, answer_share) }
-    };
+    let build = move || ended.build(transport.as_ref(), &names);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
@@ -229,16 +219,90 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>,
     }
 }
 
-fn message(headers: &HeaderMap, copy: Option<Captured>) -> (Message, Option<Captured>) {
-    let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true), None) };
-    (Message::new(headers, std::mem::take(&mut copy.bytes), copy.end != End::Whole), Some(copy))
+/// Waits for the end of both bodies.
+async fn ended(mut begun: Begun, outcome: oneshot::Receiver<Outcome>) -> Ended {
+    let (answer, mut error) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
+        Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers, body.await.ok())), None),
+        // Only the first line: what a missing fixture differs in is content.
+        Outcome::Failed(Some(failure)) => {
+            let words = failure.what().lines().next().unwrap_or_default().to_owned();
+            (None, Some((words, Some(failure))))
+        }
+        Outcome::Failed(None) => (None, Some(("the client went away before the answer".to_owned(), None))),
+    };
+    let request = (&mut begun.body).await.ok();
+    let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    if let Some((.., Some(Captured { end: End::BrokenOff(cause), .. }))) = &answer {
+        error = Some(match cause {
+            Some(cause) => {
+                let words = format!("the answer broke off: {cause}");
+                (words.clone(), Some(CallFailure::doubt(words, false)))
+            }
+            None => ("the client went away during the answer".to_owned(), None),
+        });
+    }
+    Ended { begun, request, answer, duration_ms, error }
 }
 
-/// The path only: a query may carry anything.
-fn log(path: &str, duration_ms: i64, status: Option<u16>, error: Option<&str>) {
-    let path = path.split('?').next().unwrap_or_default();
-    match error {
-        Some(error) => tracing::warn!(path, duration_ms, status, error, "pass-through"),
+impl Ended {
+    fn is_packed(&self) -> bool {
+        let answer = self.answer.as_ref().map(|(_, _, headers, _)| headers);
+        [Some(&self.begun.headers), answer].into_iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING))
+    }
+
+    fn bytes(&self) -> usize {
+        let answer = self.answer.as_ref().and_then(|(.., copy)| copy.as_ref());
+        [self.request.as_ref(), answer].into_iter().flatten().map(|copy| copy.bytes.len()).sum()
+    }
+
+    /// What is kept of it; a recording transport is told all.
+    fn build(self, transport: &dyn Transport, names: &Names) -> Kept {
+        let Self { begun, request, answer, duration_ms, error } = self;
+        let (request, request_share) = message(&begun.headers, request);
+        let (answer, answer_share) = match answer {
+            Some((status, reason, headers, copy)) => {
+                let (message, share) = message(&headers, copy);
+                (Some(Answer { status, reason, message }), share)
+            }
+            None => (None, None),
+        };
+        let (error, failure) = error.map_or((None, None), |(words, failure)| (Some(words), failure));
+        let credentials = Credentials::of(&begun.headers);
+        let exchange = Exchange {
+            id: begun.id,
+            number: 0,
+            at: begun.at,
+            duration_ms,
+            path: begun.path,
+            request,
+            answer,
+            error,
+            error_type: failure.as_ref().map(|failure| proxy_status::error_type(failure).to_owned()),
+            user: credentials.users.first().cloned(),
+        };
+        transport.passed(&exchange, &credentials, failure.as_ref());
+        let exchange = Arc::new(exchange.masked(names, &credentials.secrets));
+        Kept { exchange, _held: (begun.place, request_share, answer_share) }
+    }
+}
+
+/// What is kept of a message; unpacked it is larger, and needs a larger share.
+fn message(headers: &HeaderMap, copy: Option<Captured>) -> (Message, Option<Captured>) {
+    let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true), None) };
+    let packed = copy.bytes.len();
+    let mut message = Message::new(headers, std::mem::take(&mut copy.bytes), copy.end != End::Whole);
+    if !copy.pay(message.body.len().saturating_sub(packed)) {
+        message.drop_body();
+    }
+    (message, Some(copy))
+}
+
+/// The path only: what follows it may carry anything.
+fn log(ended: &Ended) {
+    let (path, duration_ms) = (bare_path(&ended.begun.path), ended.duration_ms);
+    let status = ended.answer.as_ref().map(|(status, ..)| *status);
+    match &ended.error {
+        Some((error, _)) => tracing::warn!(path, duration_ms, status, error, "pass-through"),
         None => tracing::info!(path, duration_ms, status, "pass-through"),
     }
 }

@@ -21,6 +21,7 @@ use super::inbound::{Broken, Fate, Inbound};
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::contract::SoapVersion;
+use crate::exchange::bare_path;
 use crate::request::RecordId;
 use crate::soap::fault::Fault;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
@@ -28,6 +29,8 @@ use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody
 
 /// How long the rest of a body may be in the hands of a connection that has failed.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
+/// Bytes of path and query, at most.
+const LONGEST_PATH: usize = 8192;
 
 /// An answer below the contract's base path.
 pub(super) enum Answered {
@@ -52,7 +55,11 @@ pub(super) async fn respond(app: &App, request: Request<Incoming>, framing: Opti
     };
     match refusal {
         Some(reply) => {
-            tracing::info!(path = request.uri().path(), status = reply.status().as_u16(), "pass-through refused");
+            tracing::info!(
+                path = bare_path(request.uri().path()),
+                status = reply.status().as_u16(),
+                "pass-through refused"
+            );
             discard(request.into_body()).await;
             Answered::Own(reply)
         }
@@ -76,6 +83,10 @@ fn refusal(app: &App, request: &Request<Incoming>, framing: Option<String>) -> O
     let soap = spoken(request.headers());
     if let Some(words) = framing {
         return Some(soap_fault(soap, StatusCode::BAD_REQUEST, &words));
+    }
+    if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > LONGEST_PATH) {
+        let words = format!("The path is longer than {LONGEST_PATH} bytes.");
+        return Some(soap_fault(soap, StatusCode::URI_TOO_LONG, &words));
     }
     if leaves_its_folder(request.uri().path()) {
         let words = "The path must not have the segments . and .. in it.";
@@ -110,35 +121,38 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
     let soap = spoken(&headers);
     let config = &app.config.pass_through;
     let (inbound, fate) = Inbound::new(body, config.max_body_bytes, app.config.server.body_timeout_s);
-    let (inbound, copy) = tee(inbound, config.capture_bytes, &app.captures.budget);
+    // Of what is not kept no copy is made.
+    let place = app.captures.place();
+    let capture_bytes = if place.is_some() { config.capture_bytes } else { 0 };
+    let (inbound, copy) = tee(inbound, capture_bytes, &app.captures.budget);
     let body = RequestBody::new(inbound);
     let at = app.clock.now();
-    let begun = Begun {
-        id: RecordId::new(at),
-        at,
-        began: Instant::now(),
-        path: path.clone(),
-        headers: headers.clone(),
-        body: copy,
+    let tell = place.map(|place| {
+        let (id, path, headers) = (RecordId::new(at), path.clone(), headers.clone());
+        app.captures.begin(Begun { id, at, began: Instant::now(), path, headers, body: copy, place })
+    });
+    let tell = |outcome| {
+        if let Some(tell) = tell {
+            drop(tell.send(outcome));
+        }
     };
-    let tell = app.captures.begin(begun);
     let below = path.strip_prefix(app.contract.base_path()).unwrap_or_default().to_owned();
     let forward = Forward { method, path: below, headers, extensions, body: body.clone() };
     match app.transport.forward(forward).await {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();
-            let (answer_body, copy) = tee(answer_body, config.capture_bytes, &app.captures.budget);
+            let (answer_body, copy) = tee(answer_body, capture_bytes, &app.captures.budget);
             let reason = match head.extensions.get::<ReasonPhrase>() {
                 Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
                 None => head.status.canonical_reason().unwrap_or_default().to_owned(),
             };
             let (status, headers) = (head.status.as_u16(), head.headers.clone());
-            drop(tell.send(Outcome::Answered { status, reason, headers, body: copy }));
+            tell(Outcome::Answered { status, reason, headers, body: copy });
             Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))
         }
         Err(failure) => {
             let reply = failed(app, soap, &failure, fate.broken());
-            drop(tell.send(Outcome::Failed(Some(failure))));
+            tell(Outcome::Failed(Some(failure)));
             drop(body);
             read_away(fate).await;
             Answered::Own(reply)
@@ -168,8 +182,8 @@ fn failed(app: &App, soap: SoapVersion, failure: &CallFailure, broken: Option<Br
         }
     };
     let mut reply = soap_fault(soap, status, &words);
-    if let Ok(value) = HeaderValue::from_str(&proxy_status::of_failure(failure)) {
-        reply.headers_mut().insert(PROXY_STATUS, value);
+    if broken.is_none() {
+        set_proxy_status(&mut reply, &proxy_status::of_failure(failure));
     }
     reply
 }
@@ -191,7 +205,15 @@ fn soap_fault(soap: SoapVersion, status: StatusCode, text: &str) -> Reply {
     let is_clients = status.is_client_error();
     let fault = Fault { prefix: "soap", is_clients, subcode: None, text, host: None };
     let fault = fault.write(soap).unwrap_or_default();
-    own(status, soap.content_type(), fault)
+    let mut reply = own(status, soap.content_type(), fault);
+    set_proxy_status(&mut reply, &proxy_status::untried(status));
+    reply
+}
+
+fn set_proxy_status(reply: &mut Reply, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(PROXY_STATUS, value);
+    }
 }
 
 fn own(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Reply {

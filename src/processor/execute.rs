@@ -94,7 +94,7 @@ pub(super) async fn call_until(
     if left.is_zero() {
         return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what });
     }
-    let over = CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late: true };
+    let over = CallFailure::doubt(what, true);
     tokio::time::timeout(left, processor.transport.call(call)).await.unwrap_or(Err(over))
 }
 
@@ -196,7 +196,8 @@ fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
     let duration_ms = attempt.map(|a| a.duration_ms);
     let http_status = attempt.and_then(|a| a.http_status);
     let error_code = request.failure.as_ref().map(|f| f.code.as_str());
-    let error = attempt.and_then(|a| a.error.as_deref());
+    // Only the first line: what a missing fixture differs in is content.
+    let error = attempt.and_then(|a| a.error.as_deref()?.lines().next());
     match (request.state, request.doubt) {
         (State::Pending, Some(Doubt::Resolving { .. })) => {
             tracing::warn!(number, kind, http_status, duration_ms, error, "outcome unknown, will be looked into");

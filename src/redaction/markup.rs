@@ -14,13 +14,18 @@ pub(super) struct Content<'t> {
 /// Names of open elements that are remembered. No reader here goes deeper; what is deeper belongs to the last of them.
 const DEPTH: usize = 64;
 
-/// Could it be XML, or something like it?
-pub(super) fn is_markup(text: &str) -> bool {
-    text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<')
+/// Could it be XML, or something like it? There may be anything before it; but `<` alone is no tag.
+fn is_markup(text: &str) -> bool {
+    let is_begun = text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<');
+    is_begun || text.contains("</") || text.contains("/>")
 }
 
-/// Rewrites every piece of content: text, CDATA, comments, instructions, values of attributes.
+/// Rewrites every piece of content: text, CDATA, comments, instructions, values of attributes. A text that is no markup
+/// is one piece.
 pub(super) fn rewrite(text: &str, mut content: impl FnMut(Content<'_>) -> String) -> String {
+    if !is_markup(text) {
+        return content(Content { path: &[], attribute: None, text });
+    }
     let mut out = String::with_capacity(text.len());
     let mut path = Path::default();
     let mut rest = text;

@@ -17,13 +17,14 @@ mod wrapped;
 use std::cell::RefCell;
 use std::sync::{PoisonError, RwLock};
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::request::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
 pub use key::{KeyFault, find_key, load_key};
 pub use names::Names;
+use names::Wanted;
 use values::Values;
 
 /// Hides and reveals, with one key.
@@ -51,7 +52,7 @@ impl Redactor {
         &self.names
     }
 
-    /// A value that is personal wherever it stands, however short it is.
+    /// A value that is personal wherever it stands, in texts that belong to another one, too.
     pub fn remember(&self, value: &str) {
         self.real.write().unwrap_or_else(PoisonError::into_inner).add(value);
         let pseudonym = values::whole(&self.cipher, Direction::Hide, value);
@@ -80,25 +81,18 @@ pub struct Pass<'r> {
 impl Pass<'_> {
     /// Remembers what is personal by name in a text.
     pub fn learn(&self, text: &str) {
-        if markup::is_markup(text) {
-            markup::rewrite(text, |content| {
-                if self.redactor.names.is_personal(content.path, content.attribute) {
-                    self.remember(content.text);
-                }
-                String::new()
-            });
-        } else {
-            self.redactor.names.named_in(text).into_iter().for_each(|value| self.remember(value));
-        }
+        by_name(&self.redactor.names, Wanted::Personal, text, |value| self.remember(value));
     }
 
     /// The same, in a call or a reply of the JSON face.
     pub fn learn_json(&self, json: &Value) {
-        walk(&mut Vec::new(), "", &mut json.clone(), &mut |path, key, text| {
-            if Names::is_personal_key(path, key) {
-                self.remember(text);
-            } else if markup::is_markup(text) {
-                self.learn(text);
+        walk(&mut Vec::new(), "", &mut json.clone(), &mut |path, key, value| {
+            let is_personal = Names::is_personal_key(path, key);
+            match value {
+                Value::String(text) if !is_personal => self.learn(text),
+                Value::String(text) => self.remember(text),
+                Value::Number(number) if is_personal => self.remember(&number.to_string()),
+                _ => {}
             }
         });
     }
@@ -126,17 +120,14 @@ impl Pass<'_> {
 
     /// The text with everything replaced.
     pub fn text(&self, text: &str) -> String {
-        if !markup::is_markup(text) {
-            return self.by_value(text);
-        }
         let names = &self.redactor.names;
         markup::rewrite(text, |content| {
-            if names.is_personal(content.path, content.attribute) {
+            if names.is(Wanted::Personal, content.path, content.attribute) {
                 self.whole(content.text)
             } else if names.is_protocol(content.path) {
                 self.by_long_value(content.text)
             } else {
-                self.by_value(content.text)
+                by_pieces(names, Wanted::Personal, content.text, |text| self.whole(text), |text| self.by_value(text))
             }
         })
     }
@@ -149,16 +140,32 @@ impl Pass<'_> {
     /// A call or a reply of the JSON face with everything replaced.
     pub fn json(&self, json: &Value) -> Value {
         let mut json = json.clone();
-        walk(&mut Vec::new(), "", &mut json, &mut |path, key, text| {
-            if Names::is_personal_key(path, key) {
-                *text = self.whole(text);
-            } else if Names::is_word_key(path, key) {
-                *text = self.by_long_value(text);
-            } else {
-                *text = self.text(text);
+        walk(&mut Vec::new(), "", &mut json, &mut |path, key, value| {
+            let is_personal = Names::is_personal_key(path, key);
+            match value {
+                Value::String(text) if is_personal => *text = self.whole(text),
+                Value::String(text) if Names::is_word_key(path, key) => *text = self.by_long_value(text),
+                Value::String(text) => *text = self.text(text),
+                Value::Number(number) if is_personal => *number = self.number(number),
+                _ => {}
             }
         });
         json
+    }
+
+    /// Another number of as many digits. Where a pseudonym is none, because it begins with 0, it is replaced in its turn:
+    /// so the way back ends where this one began.
+    fn number(&self, number: &Number) -> Number {
+        let mut digits = number.to_string();
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return number.clone();
+        }
+        loop {
+            digits = self.whole(&digits);
+            if let (Ok(replaced), true) = (digits.parse::<u64>(), digits.len() == 1 || !digits.starts_with('0')) {
+                return replaced.into();
+            }
+        }
     }
 
     fn whole(&self, text: &str) -> String {
@@ -187,48 +194,68 @@ impl Pass<'_> {
 
 /// What is secret by name in a text.
 pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
-    contents(text, |content| names.is_secret(content.path, content.attribute))
+    let mut found = Vec::new();
+    by_name(names, Wanted::Secret, text, |value| found.push(value.to_owned()));
+    found
 }
 
 /// What is personal by name in a text.
 pub fn personal_in(names: &Names, text: &str) -> Vec<String> {
-    contents(text, |content| names.is_personal(content.path, content.attribute))
+    let mut found = Vec::new();
+    by_name(names, Wanted::Personal, text, |value| found.push(value.to_owned()));
+    found
 }
 
-fn contents(text: &str, is_wanted: impl Fn(&markup::Content<'_>) -> bool) -> Vec<String> {
-    let mut found = Vec::new();
-    if markup::is_markup(text) {
-        markup::rewrite(text, |content| {
-            if is_wanted(&content) && !content.text.trim().is_empty() {
-                found.push(content.text.trim().to_owned());
+/// Calls for every value in a text that is wanted by its name.
+fn by_name(names: &Names, wanted: Wanted, text: &str, mut take: impl FnMut(&str)) {
+    markup::rewrite(text, |content| {
+        if !names.is(wanted, content.path, content.attribute) {
+            for place in names.named_in(wanted, content.text) {
+                take(content.text.get(place).unwrap_or_default());
             }
-            String::new()
-        });
-    }
-    found
+        } else if !content.text.trim().is_empty() {
+            take(content.text.trim());
+        }
+        String::new()
+    });
 }
 
 /// Masks what is secret by name in a text, and these secrets wherever they stand by themselves in its contents.
 pub fn mask(names: &Names, secrets: &[Secret], text: &str) -> String {
     let by_value = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.mask_in(&text));
-    if !markup::is_markup(text) {
-        return by_value(text);
-    }
-    markup::rewrite(text, |content| {
-        let is_secret = names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty();
-        if is_secret { Secret::mask() } else { by_value(content.text) }
-    })
+    rewrite_secrets(names, &Secret::mask(), text, by_value)
 }
 
 /// Puts another text where something secret by name stands.
 pub fn replace_secrets(names: &Names, new: &str, text: &str) -> String {
-    if !markup::is_markup(text) {
-        return text.to_owned();
-    }
+    rewrite_secrets(names, new, text, str::to_owned)
+}
+
+fn rewrite_secrets(names: &Names, new: &str, text: &str, rest: impl Fn(&str) -> String) -> String {
     markup::rewrite(text, |content| {
-        let is_secret = names.is_secret(content.path, content.attribute) && !content.text.trim().is_empty();
-        if is_secret { new.to_owned() } else { content.text.to_owned() }
+        if names.is(Wanted::Secret, content.path, content.attribute) && !content.text.trim().is_empty() {
+            return new.to_owned();
+        }
+        by_pieces(names, Wanted::Secret, content.text, |_| new.to_owned(), &rest)
     })
+}
+
+/// Rewrites the values that a text names itself, and the rest of it.
+fn by_pieces(
+    names: &Names,
+    wanted: Wanted,
+    text: &str,
+    named: impl Fn(&str) -> String,
+    rest: impl Fn(&str) -> String,
+) -> String {
+    let mut out = String::new();
+    let mut done = 0;
+    for place in names.named_in(wanted, text) {
+        out.push_str(&rest(text.get(done..place.start).unwrap_or_default()));
+        out.push_str(&named(text.get(place.clone()).unwrap_or_default()));
+        done = place.end;
+    }
+    out + &rest(text.get(done..).unwrap_or_default())
 }
 
 /// Rewrites what is inside the elements of these local names, at any depth, and the values of their attributes.
@@ -240,15 +267,15 @@ pub fn rewrite_inside(text: &str, names: &[&str], new: impl Fn(&str) -> String) 
     })
 }
 
-/// Calls for every text, with the keys around it and its own; items of an array have the key of the array.
+/// Calls for every text and number, with the keys around it and its own; items of an array have the key of the array.
 fn walk<'j>(
     path: &mut Vec<&'j str>,
     key: &'j str,
     json: &'j mut Value,
-    take: &mut dyn FnMut(&[&str], &str, &mut String),
+    take: &mut dyn FnMut(&[&str], &str, &mut Value),
 ) {
     match json {
-        Value::String(text) => take(path, key, text),
+        Value::String(_) | Value::Number(_) => take(path, key, json),
         Value::Array(items) => items.iter_mut().for_each(|item| walk(path, key, item, take)),
         Value::Object(map) => {
             path.push(key);
@@ -257,6 +284,6 @@ fn walk<'j>(
             }
             path.pop();
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Null | Value::Bool(_) => {}
     }
 }

@@ -2,9 +2,10 @@
 //! operator's WSDL calls them; parameters of the JSON face; and names that people have given such things everywhere.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 use crate::contract::{BoundField, Contract, Slot};
 use crate::request::{DEVICE_PARAMETERS, RequestType};
@@ -43,6 +44,18 @@ const MANY_DIGITS: usize = 8;
 /// The object of the JSON face whose `message` is our own words.
 const STATUS: &str = "status";
 
+/// Values that say that there is none.
+const NO_VALUES: [&str; 3] = ["null", "true", "false"];
+
+/// What is looked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All that is personal, secrets included.
+    Personal,
+    /// Secrets only.
+    Secret,
+}
+
 /// Names of what is personal.
 pub struct Names {
     elements: HashSet<String>,
@@ -51,6 +64,8 @@ pub struct Names {
     protocol: Vec<Vec<String>>,
     /// The ends of the paths of what only shares its name with something personal.
     impersonal: Vec<Vec<String>>,
+    personal_pairs: OnceLock<Regex>,
+    secret_pairs: OnceLock<Regex>,
 }
 
 impl Names {
@@ -61,6 +76,8 @@ impl Names {
             secrets: SECRET_ELEMENTS.iter().map(|name| (*name).to_owned()).collect(),
             protocol: FAULT_CODES.iter().map(|path| path.iter().map(|name| (*name).to_owned()).collect()).collect(),
             impersonal: Vec::new(),
+            personal_pairs: OnceLock::new(),
+            secret_pairs: OnceLock::new(),
         };
         for operation in contract.operations() {
             for field in operation.input_fields.iter().chain(&operation.output_fields) {
@@ -91,11 +108,17 @@ impl Names {
         }
     }
 
-    /// Is it inside a personal element, or the value of a personal attribute?
-    pub(super) fn is_personal(&self, path: &[String], attribute: Option<&str>) -> bool {
-        let is_named = path.iter().map(String::as_str).chain(attribute).any(|name| self.elements.contains(name));
-        let is_named = is_named || self.is_secret(path, attribute);
-        is_named && !self.impersonal.iter().any(|end| path.ends_with(end))
+    /// Is it inside an element of such a name, or the value of such an attribute?
+    pub(super) fn is(&self, wanted: Wanted, path: &[String], attribute: Option<&str>) -> bool {
+        let mut names = path.iter().map(String::as_str).chain(attribute);
+        let is_named = names.any(|name| self.has(wanted, name));
+        is_named && (wanted == Wanted::Secret || !self.impersonal.iter().any(|end| path.ends_with(end)))
+    }
+
+    /// Is it such a name? In lower case.
+    fn has(&self, wanted: Wanted, name: &str) -> bool {
+        (wanted == Wanted::Personal && self.elements.contains(name))
+            || self.secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name))
     }
 
     /// The local names of elements that hold secrets, as the contract writes them.
@@ -105,31 +128,31 @@ impl Names {
 
     /// Could a message hold a secret? Most do not have the name of one in them, and need no further look.
     pub fn may_hold_secret(&self, body: &[u8]) -> bool {
-        // UTF-16 and UTF-32 spell the names otherwise.
+        // UTF-16 spells the names otherwise.
         let is_wide = body.iter().take(4).any(|byte| matches!(byte, 0 | 0xFE | 0xFF));
         let named = |name: &String| body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()));
         is_wide || self.secrets.iter().any(named)
     }
 
-    /// Is it inside a secret element, or the value of a secret attribute?
-    pub(super) fn is_secret(&self, path: &[String], attribute: Option<&str>) -> bool {
-        let mut names = path.iter().map(String::as_str).chain(attribute);
-        names.any(|name| self.secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name)))
+    /// Values that a text names itself, and where they stand: `password=…` of a form, `"Name": "…"` of JSON.
+    pub(super) fn named_in(&self, wanted: Wanted, text: &str) -> Vec<Range<usize>> {
+        let pattern = match wanted {
+            Wanted::Personal => self.personal_pairs.get_or_init(|| self.pairs(wanted)),
+            Wanted::Secret => self.secret_pairs.get_or_init(|| self.pairs(wanted)),
+        };
+        let pairs = pattern.captures_iter(text);
+        let values = pairs.filter_map(|pair| ["text", "number", "value"].iter().find_map(|group| pair.name(group)));
+        values.filter(|v| !v.is_empty() && !NO_VALUES.contains(&v.as_str())).map(|v| v.range()).collect()
     }
 
-    /// Personal values in a text that is no markup: `password=…` of a form, `"Name": "…"` of JSON.
-    pub(super) fn named_in<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"(?:"(?<key>\w+)"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))|\b(?<field>\w+)=(?<value>[^\s"'&,;<>]+))"#)
-                .expect("a valid expression")
-        });
-        let is_named = |name: &str| {
-            self.elements.contains(&name.to_lowercase()) || self.secrets.iter().any(|s| s.eq_ignore_ascii_case(name))
-        };
-        let part =
-            |found: &Captures<'t>, names: &[&str]| names.iter().find_map(|name| found.name(name)).map(|m| m.as_str());
-        let named = NAMED.captures_iter(text).filter(|found| part(found, &["key", "field"]).is_some_and(is_named));
-        named.filter_map(|found| part(&found, &["text", "number", "value"])).collect()
+    /// Finds pairs of a wanted name and a value. That the names are in it makes it quick: most texts have none.
+    fn pairs(&self, wanted: Wanted) -> Regex {
+        let elements = self.elements.iter().filter(|_| wanted == Wanted::Personal);
+        let names: Vec<String> = elements.chain(&self.secrets).map(|name| regex::escape(name)).collect();
+        let names = names.join("|");
+        let json = format!(r#""(?i:{names})"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))"#);
+        let form = format!(r#"\b(?i:{names})=(?<value>[^\s"'&,;<>]+)"#);
+        Regex::new(&format!("{json}|{form}")).expect("escaped names make a valid expression")
     }
 
     /// May a word of the protocol be something personal all the same? Whatever somebody is called, it stays a word.

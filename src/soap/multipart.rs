@@ -1,4 +1,4 @@
-//! Takes a `multipart/related` message apart (RFC 2387; SOAP with Attachments, MTOM).
+//! Takes a multipart message apart (RFC 2046, 5.1; `multipart/related`: RFC 2387; SOAP with Attachments, MTOM).
 
 use std::ops::Range;
 
@@ -13,6 +13,8 @@ pub(super) struct Part {
     pub(super) content_type: Option<String>,
     /// Content-ID, with its angle brackets.
     pub(super) content_id: Option<String>,
+    /// Is its content in base64? (RFC 2045, 6.8)
+    pub(super) is_base64: bool,
     /// Its headers, with the empty line.
     pub(super) head: Range<usize>,
     /// Its content.
@@ -30,7 +32,7 @@ pub(super) enum Ending {
 
 /// Is it a multipart message at all?
 pub(super) fn is_multipart(content_type: &str) -> bool {
-    content_type.trim_start().get(..17).is_some_and(|start| start.eq_ignore_ascii_case("multipart/related"))
+    content_type.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
 }
 
 /// The parts, and which of them is the root: the one named by `start`, else the first one. `None` when the parts cannot
@@ -58,10 +60,14 @@ pub(super) fn parts(content_type: &str, body: &[u8], ending: Ending) -> Option<(
         };
         let part = rest.get(..length)?;
         let part = part.strip_suffix(b"\r").unwrap_or(part);
-        let (headers, skipped) = split_headers(part)?;
+        // One that is cut off may be headers only.
+        let only_headers = || is_last.then(|| (String::from_utf8_lossy(part).into_owned(), part.len()));
+        let (headers, skipped) = split_headers(part).or_else(only_headers)?;
+        let encoding = header(&headers, "content-transfer-encoding");
         parts.push(Part {
             content_type: header(&headers, "content-type"),
             content_id: header(&headers, "content-id"),
+            is_base64: encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case("base64")),
             head: at..at + skipped,
             body: at + skipped..at + part.len(),
         });
@@ -80,8 +86,11 @@ fn length_before_cut(rest: &[u8], delimiter: &[u8]) -> usize {
     rest.len() - kept.unwrap_or(0)
 }
 
-/// The headers, and how many bytes they and the empty line take.
+/// The headers, and how many bytes they and the empty line take. There need not be any.
 fn split_headers(part: &[u8]) -> Option<(String, usize)> {
+    if let Some(empty_line) = [b"\r\n".as_slice(), b"\n"].into_iter().find(|line| part.starts_with(line)) {
+        return Some((String::new(), empty_line.len()));
+    }
     let (end, skip) = match (find(part, b"\r\n\r\n"), find(part, b"\n\n")) {
         (Some(crlf), Some(lf)) if lf < crlf => (lf, 2),
         (Some(crlf), _) => (crlf, 4),
@@ -126,6 +135,8 @@ mod tests {
         assert_eq!(all[1].content_type.as_deref(), Some("text/xml; charset=utf-8"));
         assert_eq!(parts("multipart/related; boundary=b", BODY, Needed).unwrap().1, 0);
         assert!(parts("multipart/related; boundary=b", &BODY[..80], Needed).is_none());
+        let (all, _) = parts("multipart/mixed; boundary=b", &BODY[..90], Optional).unwrap();
+        assert_eq!((all.len(), all[1].body.len()), (2, 0), "cut off in the headers of a part");
         for cut in 1..9 {
             let cut = &BODY[..BODY.len() - cut];
             let (all, _) = parts("multipart/related; boundary=b", cut, Optional).unwrap();

@@ -1,7 +1,10 @@
-//! The texts in a message's body: one, or one in each part of a `multipart/related` message.
+//! The texts in a message's body: one, or one in each part of a multipart message, out of its base64.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use encoding_rs::mem;
 use percent_encoding::percent_decode;
 
@@ -10,6 +13,8 @@ use super::multipart::{self, Ending};
 
 /// The boundary of recorded messages.
 const BOUNDARY: &str = "----=_recorded";
+/// Characters of a line of base64 (RFC 2045, 6.8).
+const BASE64_LINE: usize = 76;
 
 /// A message taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +31,13 @@ pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
     let Some((parts, root)) = split(body, content_type, Ending::Optional) else {
         return Parts { root: faithful(charset::decode(body, content_type)), attachments: Vec::new() };
     };
-    let bytes = |part: &multipart::Part| body.get(part.body.clone()).unwrap_or_default();
     let mut attachments = Vec::new();
     let mut text = None;
     for (index, part) in parts.into_iter().enumerate() {
         if index == root {
-            text = faithful(charset::decode(bytes(&part), part.content_type.as_deref()));
+            text = faithful(charset::decode(&content(body, &part), part.content_type.as_deref()));
         } else {
-            attachments.push((part.content_id.clone(), bytes(&part)));
+            attachments.push((part.content_id, body.get(part.body).unwrap_or_default()));
         }
     }
     Parts { root: text, attachments }
@@ -43,7 +47,7 @@ pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
 pub(super) fn root_of_parts(body: &[u8], content_type: Option<&str>) -> Option<Decoded> {
     let (parts, root) = split(body, content_type, Ending::Needed)?;
     let part = parts.get(root)?;
-    Some(charset::decode(body.get(part.body.clone())?, part.content_type.as_deref()))
+    Some(charset::decode(&content(body, part), part.content_type.as_deref()))
 }
 
 /// A body as one text; `None` if its bytes are not in its charset.
@@ -64,7 +68,7 @@ pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str))
     for part in parts {
         take(&readable(body.get(done..part.body.start).unwrap_or_default(), None).text);
         done = part.body.end;
-        take(&readable(body.get(part.body).unwrap_or_default(), part.content_type.as_deref()).text);
+        take(&readable(&content(body, &part), part.content_type.as_deref()).text);
     }
     let content_type = content_type.filter(|_| done == 0);
     take(&readable(body.get(done..).unwrap_or_default(), content_type).text);
@@ -81,10 +85,31 @@ pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(
         // What is between the parts are their headers, which may name things too.
         out.extend(one(body.get(done..part.body.start).unwrap_or_default(), None, &mut rewrite));
         done = part.body.end;
-        out.extend(one(body.get(part.body).unwrap_or_default(), part.content_type.as_deref(), &mut rewrite));
+        let before = content(body, &part);
+        let after = one(&before, part.content_type.as_deref(), &mut rewrite);
+        match before {
+            Cow::Owned(before) if before != after => out.extend(to_base64(&after)),
+            Cow::Owned(_) => out.extend(body.get(part.body).unwrap_or_default()),
+            Cow::Borrowed(_) => out.extend(after),
+        }
     }
     out.extend(one(body.get(done..).unwrap_or_default(), None, &mut rewrite));
     out
+}
+
+/// The content of a part; owned where it was in base64.
+fn content<'b>(body: &'b [u8], part: &multipart::Part) -> Cow<'b, [u8]> {
+    let bytes = body.get(part.body.clone()).unwrap_or_default();
+    let plain = || {
+        let digits: Vec<u8> = bytes.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
+        // The end may be cut off.
+        BASE64.decode(digits.get(..digits.len() / 4 * 4)?).ok()
+    };
+    part.is_base64.then(plain).flatten().map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+fn to_base64(bytes: &[u8]) -> Vec<u8> {
+    BASE64.encode(bytes).as_bytes().chunks(BASE64_LINE).collect::<Vec<_>>().join(b"\r\n".as_slice())
 }
 
 fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
@@ -103,6 +128,11 @@ fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -
 fn readable(body: &[u8], content_type: Option<&str>) -> Decoded {
     let decoded = charset::decode(body, content_type);
     if decoded.is_faithful { decoded } else { Decoded { text: mem::decode_latin1(body).into_owned(), ..decoded } }
+}
+
+/// Has a body of this Content-Type several parts?
+pub fn are_several(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(multipart::is_multipart)
 }
 
 fn split(body: &[u8], content_type: Option<&str>, ending: Ending) -> Option<(Vec<multipart::Part>, usize)> {
@@ -168,6 +198,20 @@ fn push_with_fixed_references(part: &[u8], ids: &HashMap<String, String>, out: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_base64_is_rewritten_inside() {
+        let xml = format!("<a>{}</a>", "1212 ".repeat(20));
+        let message = |xml: &str| {
+            let head = "--b\r\nContent-Transfer-Encoding: Base64\r\n\r\n".to_owned();
+            [head.into_bytes(), to_base64(xml.as_bytes()), b"\r\n--b\r\n\r\n<b/>\r\n--b--\r\n".to_vec()].concat()
+        };
+        let kind = Some("multipart/mixed; boundary=b");
+        assert_eq!(parts(&message(&xml), kind).root.as_deref(), Some(xml.as_str()));
+        let changed = rewrite(&message(&xml), kind, |text| text.replace("1212", "****"));
+        assert_eq!(changed, message(&xml.replace("1212", "****")));
+        assert_eq!(rewrite(&message(&xml), kind, str::to_owned), message(&xml));
+    }
 
     #[test]
     fn boundary_and_ids_are_fixed_and_nothing_else() {

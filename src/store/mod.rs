@@ -197,7 +197,7 @@ pub trait Store: Send + Sync {
     /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
     async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
     /// Commits what clients and upstream said to each other; the store numbers it.
-    async fn add_exchanges(&self, batch: Vec<Exchange>) -> Result<(), StoreError>;
+    async fn add_exchanges(&self, batch: Vec<Arc<Exchange>>) -> Result<(), StoreError>;
     /// One exchange, with its texts.
     async fn exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
     /// Exchanges without their texts, by number.

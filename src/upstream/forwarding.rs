@@ -25,8 +25,8 @@ use super::proxy_status::PROXY_STATUS;
 use super::{CallFailure, Obstacle};
 use crate::config::{FileFault, Upstream};
 
-/// Headers that concern one connection (RFC 9110, 7.6.1), beside Proxy-… but Proxy-Status, and those that Connection names; and Expect,
-/// which the gateway's own server answers.
+/// Headers that concern one connection (RFC 9110, 7.6.1), beside Proxy-… but Proxy-Status, and those that Connection
+/// names; and Expect, which the gateway's own server answers.
 const HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -76,7 +76,7 @@ impl Forwarding {
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
         let failure = |obstacle: Option<Obstacle>, what, is_late| match obstacle {
             Some(obstacle) => CallFailure::NotSent { obstacle, what },
-            None => CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late },
+            None => CallFailure::doubt(what, is_late),
         };
         match within(self.client.request(request), &source, self.answer_timeout).await {
             Some(Ok(answer)) => Ok(self.answer(answer)),
@@ -95,7 +95,7 @@ impl Forwarding {
         let url = format!("{}{}", self.base_url, forward.path);
         let not_sent = |e: hyper::http::uri::InvalidUri| CallFailure::NotSent {
             obstacle: Obstacle::Connect,
-            what: format!("{url} is not an URL: {e}"),
+            what: format!("its path makes no URL: {e}"),
         };
         let mut request = Request::new(body);
         *request.uri_mut() = url.parse().map_err(not_sent)?;

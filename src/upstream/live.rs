@@ -151,7 +151,7 @@ impl Transport for LiveTransport {
             None => {
                 let is_late = error.is_timeout();
                 let what = in_words(error);
-                CallFailure::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late }
+                CallFailure::doubt(what, is_late)
             }
         })
     }

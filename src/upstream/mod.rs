@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::contract::{Operation, Resend, SoapVersion};
-use crate::exchange::Exchange;
+use crate::exchange::{Credentials, Exchange};
 use crate::request::{NewRequest, ProvisioningRequest};
 
 pub use breaker::BreakerRule;
@@ -133,6 +133,11 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
+    /// A doubt where nothing came back.
+    pub fn doubt(what: String, is_late: bool) -> Self {
+        Self::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late }
+    }
+
     /// In words, with the cause.
     pub fn what(&self) -> &str {
         match self {
@@ -160,7 +165,7 @@ pub trait Transport: Send + Sync {
     /// Tells what became of a request that calls were made for, as often as a call was made.
     async fn ended(&self, _record: &ProvisioningRequest) {}
     /// Tells what a client's own request came to, once both bodies have ended. May block, for writing files.
-    fn passed(&self, _exchange: &Exchange, _failure: Option<&CallFailure>) {}
+    fn passed(&self, _: &Exchange, _: &Credentials, _: Option<&CallFailure>) {}
     /// Does it want to be told, of one exchange after the other?
     fn records(&self) -> bool {
         false

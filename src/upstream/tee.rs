@@ -19,7 +19,36 @@ pub struct Captured {
     /// Are they all?
     pub end: End,
     /// Its share of the common budget, given back when this is dropped.
-    _share: Option<OwnedSemaphorePermit>,
+    share: Share,
+}
+
+/// So many bytes of a budget that many bodies share.
+#[derive(Debug)]
+struct Share {
+    budget: Arc<Semaphore>,
+    paid: Option<OwnedSemaphorePermit>,
+}
+
+impl Share {
+    /// Takes so many bytes more; false when the budget does not have them.
+    fn pay(&mut self, bytes: usize) -> bool {
+        let budget = Arc::clone(&self.budget);
+        let Some(more) = u32::try_from(bytes).ok().and_then(|n| budget.try_acquire_many_owned(n).ok()) else {
+            return false;
+        };
+        match &mut self.paid {
+            Some(paid) => paid.merge(more),
+            None => self.paid = Some(more),
+        }
+        true
+    }
+}
+
+impl Captured {
+    /// Takes a larger share, for what becomes of its bytes; false when the budget does not have it.
+    pub fn pay(&mut self, bytes: usize) -> bool {
+        self.share.pay(bytes)
+    }
 }
 
 /// How a body ended.
@@ -45,8 +74,7 @@ struct Copy {
     bytes: Vec<u8>,
     limit: usize,
     is_truncated: bool,
-    budget: Arc<Semaphore>,
-    share: Option<OwnedSemaphorePermit>,
+    share: Share,
     tell: oneshot::Sender<Captured>,
 }
 
@@ -57,8 +85,8 @@ pub fn tee<B: Body<Data = Bytes>>(
     budget: &Arc<Semaphore>,
 ) -> (Tee<B>, oneshot::Receiver<Captured>) {
     let (tell, captured) = oneshot::channel();
-    let budget = Arc::clone(budget);
-    let copy = Copy { bytes: Vec::new(), limit, is_truncated: false, budget, share: None, tell };
+    let share = Share { budget: Arc::clone(budget), paid: None };
+    let copy = Copy { bytes: Vec::new(), limit, is_truncated: false, share, tell };
     (Tee { body, copy: Some(copy) }, captured)
 }
 
@@ -68,30 +96,17 @@ impl Copy {
             return;
         }
         let fitting = data.get(..self.limit.saturating_sub(self.bytes.len())).unwrap_or(data);
-        let is_paid = self.pay(fitting.len());
+        let is_paid = self.share.pay(fitting.len());
         self.is_truncated = !is_paid || fitting.len() < data.len();
         if is_paid {
             self.bytes.extend_from_slice(fitting);
         }
     }
 
-    /// Takes so many bytes from the budget; false when it does not have them.
-    fn pay(&mut self, bytes: usize) -> bool {
-        let budget = Arc::clone(&self.budget);
-        let Some(paid) = u32::try_from(bytes).ok().and_then(|n| budget.try_acquire_many_owned(n).ok()) else {
-            return false;
-        };
-        match &mut self.share {
-            Some(share) => share.merge(paid),
-            None => self.share = Some(paid),
-        }
-        true
-    }
-
     fn hand_over(self, end: End) {
         let end = if self.is_truncated && end == End::Whole { End::Truncated } else { end };
         // Nobody may be interested any more.
-        drop(self.tell.send(Captured { bytes: self.bytes, end, _share: self.share }));
+        drop(self.tell.send(Captured { bytes: self.bytes, end, share: self.share }));
     }
 }
 

@@ -356,6 +356,52 @@ async fn both_texts_are_kept_without_credentials() {
     assert!(!gateway.log().contains("secret") && !gateway.log().contains("packed"));
 }
 
+/// A secret is masked wherever its name stands, in the answer that repeats it too; what cannot be masked is not kept.
+#[tokio::test]
+async fn no_secret_is_kept_in_whatever_it_comes() {
+    let answer = xml_answer("500 Fault", "<Fault>47114711 is wrong</Fault>");
+    let answer = String::from_utf8(answer).unwrap().replace("\r\n\r\n", "\r\nLocation: /a?token=T0ken\r\n\r\n");
+    let conax = Conax::start(move |_, _| Reaction::Write(answer.clone().into())).await;
+    let gateway = Gateway::start(&[("upstream.url", &conax.url)]).await;
+    let part = |head: &str, text: &str| format!("--b\r\n{head}\r\n{text}\r\n");
+    let inside = "<E><CaPin>47114711</CaPin></E>";
+    let base64 = part("Content-Transfer-Encoding: base64\r\n", "PEU+PENhUGluPjQ3MTE0NzExPC9DYVBpbj48L0U+");
+    for (content_type, body) in [
+        ("text/xml", format!("before it {inside}")),
+        ("text/xml", "<E>\u{FEFF}<a CaPin = '47114711'/></E>".to_owned()),
+        ("text/plain", "a=1&CaPin=47114711&b=2".to_owned()),
+        ("application/json", "{\"x\": [{\"CaPin\" : 47114711}], \"y\": {\"CaPin\": \"47114711\"}}".to_owned()),
+        ("text/xml", "<E><Json>{\"CaPin\": \"47114711\"}</Json></E>".to_owned()),
+        ("multipart/mixed; boundary=b", part("", inside) + "--b--"),
+        ("multipart/form-data", part("", inside) + "--b--"),
+        ("multipart/related; boundary=b", part("", inside) + "--b\r\nContent-Type: te"),
+        ("multipart/related; boundary=b", part("", inside).repeat(1001) + "--b--"),
+        ("multipart/related; boundary=b", base64 + "--b--"),
+    ] {
+        let headers = format!("Content-Type: {content_type}\r\nX-Api-Key: 47114711\r\nContent-Length: {}", body.len());
+        let path = format!("{PAIRING};jsessionid=47114711?pin=47114711");
+        let mut client = Wire::connect(&gateway.url).await;
+        client.write(format!("POST {path} HTTP/1.1\r\nHost: g\r\n{headers}\r\n\r\n{body}")).await;
+        assert_eq!(client.read_message().await.first, "HTTP/1.1 500 Fault", "{content_type}");
+    }
+    let many: String = (0..100).map(|n| format!("<CaPin>{n}47114711</CaPin>")).collect();
+    let mut client = Wire::connect(&gateway.url).await;
+    client.write(format!("POST {PAIRING} HTTP/1.1\r\nHost: g\r\nContent-Length: {}\r\n\r\n{many}", many.len())).await;
+    client.read_message().await;
+    let exchanges = listed(&gateway, 11).await;
+    let last = stdout(&gateway, &["exchanges", "show", &exchanges[10][..32]]);
+    assert!(last.contains("(only the beginning)"), "{last}");
+    for file in std::fs::read_dir(gateway.data_dir()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in ["47114711", "NDcxMTQ3MTE", "jQ3MTE0NzEx", "T0ken"] {
+            let before = text.split_once(secret).map(|(before, _)| before.chars().rev().take(300));
+            assert!(before.is_none(), "{secret} after, backwards, {:?}", before.map(Iterator::collect::<String>));
+        }
+    }
+    assert!(!gateway.log().contains("47114711"));
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_takes_its_request_along() {
     let upstream = Upstream::start().await;

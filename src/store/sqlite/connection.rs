@@ -15,8 +15,12 @@ const FILE: &str = "gateway.sqlite3";
 /// Marks a database as ours (`PRAGMA application_id`): "CXGW".
 const APPLICATION_ID: i32 = 0x4358_4757;
 /// The migrations, in order; `PRAGMA user_version` counts those applied.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 /// How long another process (the command line) may hold the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Statements kept prepared on each connection.

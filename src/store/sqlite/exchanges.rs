@@ -13,14 +13,14 @@ const STEP: i64 = 20;
 
 pub(super) fn add(db: &Connection, exchange: &Exchange) -> Result<(), StoreError> {
     let none = Message::default();
-    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, credentials: _ } = exchange;
+    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user } = exchange;
     let message = answer.as_ref().map_or(&none, |answer| &answer.message);
     let headers = |headers: &Headers| serde_json::to_string(headers).map_err(|e| StoreError::Other(e.to_string()));
     db.prepare_cached(
         "-- add_exchanges
          INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
-             answer_is_truncated, request_headers, answer_headers, request_body, answer_body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, user)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         id.as_str(),
@@ -36,6 +36,8 @@ pub(super) fn add(db: &Connection, exchange: &Exchange) -> Result<(), StoreError
         headers(&message.headers)?,
         request.body,
         message.body,
+        error_type,
+        user,
     ])?;
     Ok(())
 }
@@ -44,7 +46,7 @@ pub(super) fn find(db: &Connection, id: &RecordId) -> Result<Option<Exchange>, S
     let mut statement = db.prepare_cached(
         "-- exchange
          SELECT number, id, at, duration_ms, path, error, status, reason, request_is_truncated, answer_is_truncated,
-             request_headers, answer_headers, request_body, answer_body
+             request_headers, answer_headers, request_body, answer_body, error_type, user
          FROM exchange WHERE id = ?1",
     )?;
     Ok(statement.query_row([id.as_str()], row_to_exchange).optional()?)
@@ -69,7 +71,8 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         duration_ms: row.get(3)?,
         path: row.get(4)?,
         error: row.get(5)?,
-        credentials: Vec::new(),
+        error_type: row.get(14)?,
+        user: row.get(15)?,
         request: message(8, 10, 12)?,
         answer,
     })
@@ -122,7 +125,7 @@ pub(super) fn sent(db: &Connection, since: DateTime<Utc>, limit: u64) -> Result<
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Numbers ascend with the time of the end: what is old enough stands first.
+/// Numbers ascend with the time of the end, or nearly: what is old enough stands first.
 pub(super) fn purge(db: &Connection, before: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut statement = db.prepare_cached(
         "-- purge_exchanges

@@ -145,7 +145,7 @@ impl Store for SqliteStore {
         self.writer.write(move |db| purge::purge(db, before, from)).await
     }
 
-    async fn add_exchanges(&self, batch: Vec<Exchange>) -> Result<(), StoreError> {
+    async fn add_exchanges(&self, batch: Vec<Arc<Exchange>>) -> Result<(), StoreError> {
         self.writer.write(move |db| batch.iter().try_for_each(|exchange| exchanges::add(db, exchange))).await
     }
 

@@ -251,10 +251,11 @@ async fn exchanges_are_kept_listed_and_deleted() {
         request: message(b"\0\xFF"),
         answer: (at != 2).then(|| Answer { status: 500, reason: "No".to_owned(), message: message(b"") }),
         error: Some("e".to_owned()),
-        credentials: Vec::new(),
+        error_type: Some("connection_terminated".to_owned()),
+        user: Some("u".to_owned()),
     };
     let added: Vec<_> = (1..=60).map(exchange).collect();
-    store.add_exchanges(added.clone()).await.unwrap();
+    store.add_exchanges(added.iter().cloned().map(Arc::new).collect()).await.unwrap();
     for (number, exchange) in (1..).zip(&added) {
         let kept = store.exchange(&exchange.id).await.unwrap();
         assert_eq!(kept, Some(Exchange { number, ..exchange.clone() }));
