@@ -83,9 +83,13 @@ impl Contract {
 
     /// The file that a GET of `path?query` asks for, with links that lead to `origin` (`http://host:port`).
     pub fn served(&self, path: &str, query: &str, origin: &str) -> Option<String> {
-        let service_path = path.strip_prefix(self.base_path())?;
+        let service_path = path.strip_prefix(self.base_path())?.trim_end_matches('/');
         let service = self.services().into_iter().find(|service| service.path == service_path)?;
-        let name = if query.eq_ignore_ascii_case("wsdl") { service.wsdl } else { query.strip_prefix("xsd=")? };
+        let name = match query.split_once('=').unwrap_or((query, "")) {
+            (key, _) if key.eq_ignore_ascii_case("wsdl") => service.wsdl,
+            ("xsd", name) => name,
+            _ => return None,
+        };
         self.document(name, &format!("{origin}{}", self.base_path), service_path)
     }
 

@@ -22,11 +22,12 @@ use crate::store::{Store, StoreError};
 use crate::upstream::{CallFailure, Captured, End, Transport, proxy_status};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
-const BUDGET_BYTES: usize = 256 << 20;
+const BUDGET_BYTES: usize = 128 << 20;
 /// Exchanges on their way or waiting for the store, at most: further ones are missed.
 const AT_ONCE: usize = 4096;
-/// Exchanges with a packed body that are unpacked at the same time: a small body may unpack to a large one.
-const UNPACKING: usize = 2;
+/// Exchanges with large bodies that are worked on at the same time: that takes several times their size, and a small
+/// packed body may unpack to a large one.
+const LARGE_AT_ONCE: usize = 2;
 /// Exchanges written together, at most, and the bytes of their bodies after which there are no more: other writes wait.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
@@ -53,7 +54,7 @@ pub struct Captures {
 /// What the tasks share.
 #[derive(Clone)]
 struct Keeper {
-    unpacking: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     /// Exchanges are recorded one after the other, in the order in which they ended.
     recording: Arc<Mutex<()>>,
     transport: Arc<dyn Transport>,
@@ -94,12 +95,12 @@ impl Captures {
         let (missed, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
         writing.spawn(write(store, kept, Arc::clone(&missed), end.clone()));
-        let unpacking = Arc::new(Semaphore::new(UNPACKING));
+        let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             missed,
-            keeper: Keeper { unpacking, recording: Arc::default(), transport, names, writer },
+            keeper: Keeper { large, recording: Arc::default(), transport, names, writer },
             tasks: TaskTracker::new(),
             writing: (writing, end),
         }
@@ -206,8 +207,9 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>)
     // Before anything else that takes time: this is the order in which they ended.
     let recording = if keeper.transport.records() { Some(keeper.recording.lock().await) } else { None };
     log(&ended);
-    let _turn = if ended.is_packed() { keeper.unpacking.acquire().await.ok() } else { None };
-    let is_small = !ended.is_packed() && recording.is_none() && ended.bytes() <= SMALL_BYTES;
+    let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
+    let _turn = if is_large { keeper.large.acquire().await.ok() } else { None };
+    let is_small = !is_large && recording.is_none();
     let (transport, names) = (Arc::clone(&keeper.transport), Arc::clone(&keeper.names));
     let build = move || ended.build(transport.as_ref(), &names);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };

@@ -69,8 +69,11 @@ pub(super) async fn respond(app: &App, request: Request<Incoming>, framing: Opti
 
 /// WSDL and XSD, with the address that the client used.
 fn describe(app: &App, request: &Request<Incoming>) -> Reply {
-    let scheme = if app.config.server.tls_certificate.is_some() { "https" } else { "http" };
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let usual = if app.config.server.tls_certificate.is_some() { "https" } else { "http" };
+    // A proxy in front of the gateway tells what the client called.
+    let first = |name: &str| Some(request.headers().get(name)?.to_str().ok()?.split(',').next()?.trim());
+    let scheme = first("x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or(usual);
+    let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     match app.contract.served(path, query, &format!("{scheme}://{host}")) {
         Some(document) => own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes()),

@@ -16,8 +16,12 @@ const DEPTH: usize = 64;
 
 /// Could it be XML, or something like it? There may be anything before it; but `<` alone is no tag.
 fn is_markup(text: &str) -> bool {
-    let is_begun = text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<');
-    is_begun || text.contains("</") || text.contains("/>")
+    text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<') || has_tags(text)
+}
+
+/// Are there tags in it that are certainly such?
+pub(super) fn has_tags(text: &str) -> bool {
+    text.contains("</") || text.contains("/>")
 }
 
 /// Rewrites every piece of content: text, CDATA, comments, instructions, values of attributes. A text that is no markup

@@ -2,8 +2,8 @@
 //! messages become pseudonyms of the same shape, the same one everywhere.
 //!
 //! First by name (`names`): what the named elements and parameters hold is replaced as a whole, and remembered. Then by
-//! value (`values`): what was remembered is replaced wherever else it stands, in any spelling (`spelling`) and inside
-//! base64 or hexadecimal (`wrapped`). The pseudonyms are a keyed permutation (`cipher`), so whoever has the key (`key`)
+//! value (`values`): what was remembered is replaced wherever else it stands, in any spelling (`spelling`). Both also in
+//! texts that a text holds (`walk`): escaped ones, and those in base64 or hexadecimal (`wrapped`). The pseudonyms are a keyed permutation (`cipher`), so whoever has the key (`key`)
 //! gets back what was recorded, and a replay answers with it.
 
 mod cipher;
@@ -12,6 +12,7 @@ mod markup;
 mod names;
 mod spelling;
 mod values;
+mod walk;
 mod wrapped;
 
 use std::cell::RefCell;
@@ -26,6 +27,10 @@ pub use key::{KeyFault, find_key, load_key};
 pub use names::Names;
 use names::Wanted;
 use values::Values;
+use walk::Walk;
+
+/// Digits of a number that is certainly the value that it is without zeros before it.
+const LONG_NUMBER: usize = 8;
 
 /// Hides and reveals, with one key.
 pub struct Redactor {
@@ -81,7 +86,7 @@ pub struct Pass<'r> {
 impl Pass<'_> {
     /// Remembers what is personal by name in a text.
     pub fn learn(&self, text: &str) {
-        by_name(&self.redactor.names, Wanted::Personal, text, |value| self.remember(value));
+        walk::by_name(&self.redactor.names, Wanted::Personal, text, &|value| self.remember(value));
     }
 
     /// The same, in a call or a reply of the JSON face.
@@ -99,6 +104,11 @@ impl Pass<'_> {
 
     /// Remembers a value.
     pub fn remember(&self, value: &str) {
+        // Somebody may take it for a number, which has no zeros before it.
+        let number = value.trim_start_matches('0');
+        if number.len() < value.len() && number.len() >= LONG_NUMBER && number.bytes().all(|b| b.is_ascii_digit()) {
+            self.remember(number);
+        }
         if self.known.borrow_mut().add(value) && self.is_lasting {
             let (same, other) = match self.direction {
                 Direction::Hide => (&self.redactor.real, &self.redactor.pseudonyms),
@@ -121,15 +131,11 @@ impl Pass<'_> {
     /// The text with everything replaced.
     pub fn text(&self, text: &str) -> String {
         let names = &self.redactor.names;
-        markup::rewrite(text, |content| {
-            if names.is(Wanted::Personal, content.path, content.attribute) {
-                self.whole(content.text)
-            } else if names.is_protocol(content.path) {
-                self.by_long_value(content.text)
-            } else {
-                by_pieces(names, Wanted::Personal, content.text, |text| self.whole(text), |text| self.by_value(text))
-            }
-        })
+        let named = |text: &str| self.whole(text);
+        let other = |path: &[String], text: &str| {
+            if names.is_protocol(path) { self.by_long_value(text) } else { self.by_value(text) }
+        };
+        Walk { names, wanted: Wanted::Personal, named: &named, other: &other }.text(text)
     }
 
     /// A word of the protocol, of which only what is long enough to be nothing else is replaced.
@@ -188,74 +194,37 @@ impl Pass<'_> {
         };
         let everywhere = everywhere.read().unwrap_or_else(PoisonError::into_inner);
         let sets: Vec<&Values> = here.into_iter().chain([&*everywhere]).collect();
-        wrapped::replace(text, &|text| values::replace(&self.redactor.cipher, self.direction, &sets, text))
+        values::replace(&self.redactor.cipher, self.direction, &sets, text)
     }
 }
 
 /// What is secret by name in a text.
 pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    by_name(names, Wanted::Secret, text, |value| found.push(value.to_owned()));
-    found
+    named_in(names, Wanted::Secret, text)
 }
 
 /// What is personal by name in a text.
 pub fn personal_in(names: &Names, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    by_name(names, Wanted::Personal, text, |value| found.push(value.to_owned()));
-    found
+    named_in(names, Wanted::Personal, text)
 }
 
-/// Calls for every value in a text that is wanted by its name.
-fn by_name(names: &Names, wanted: Wanted, text: &str, mut take: impl FnMut(&str)) {
-    markup::rewrite(text, |content| {
-        if !names.is(wanted, content.path, content.attribute) {
-            for place in names.named_in(wanted, content.text) {
-                take(content.text.get(place).unwrap_or_default());
-            }
-        } else if !content.text.trim().is_empty() {
-            take(content.text.trim());
-        }
-        String::new()
-    });
+fn named_in(names: &Names, wanted: Wanted, text: &str) -> Vec<String> {
+    let found = RefCell::new(Vec::new());
+    walk::by_name(names, wanted, text, &|value| found.borrow_mut().push(value.to_owned()));
+    found.into_inner()
 }
 
 /// Masks what is secret by name in a text, and these secrets wherever they stand by themselves in its contents.
 pub fn mask(names: &Names, secrets: &[Secret], text: &str) -> String {
-    let by_value = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.mask_in(&text));
-    rewrite_secrets(names, &Secret::mask(), text, by_value)
+    let by_value =
+        |_: &[String], text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.mask_in(&text));
+    Walk { names, wanted: Wanted::Secret, named: &|_| Secret::mask(), other: &by_value }.text(text)
 }
 
 /// Puts another text where something secret by name stands.
 pub fn replace_secrets(names: &Names, new: &str, text: &str) -> String {
-    rewrite_secrets(names, new, text, str::to_owned)
-}
-
-fn rewrite_secrets(names: &Names, new: &str, text: &str, rest: impl Fn(&str) -> String) -> String {
-    markup::rewrite(text, |content| {
-        if names.is(Wanted::Secret, content.path, content.attribute) && !content.text.trim().is_empty() {
-            return new.to_owned();
-        }
-        by_pieces(names, Wanted::Secret, content.text, |_| new.to_owned(), &rest)
-    })
-}
-
-/// Rewrites the values that a text names itself, and the rest of it.
-fn by_pieces(
-    names: &Names,
-    wanted: Wanted,
-    text: &str,
-    named: impl Fn(&str) -> String,
-    rest: impl Fn(&str) -> String,
-) -> String {
-    let mut out = String::new();
-    let mut done = 0;
-    for place in names.named_in(wanted, text) {
-        out.push_str(&rest(text.get(done..place.start).unwrap_or_default()));
-        out.push_str(&named(text.get(place.clone()).unwrap_or_default()));
-        done = place.end;
-    }
-    out + &rest(text.get(done..).unwrap_or_default())
+    let other = |_: &[String], text: &str| text.to_owned();
+    Walk { names, wanted: Wanted::Secret, named: &|_| new.to_owned(), other: &other }.text(text)
 }
 
 /// Rewrites what is inside the elements of these local names, at any depth, and the values of their attributes.

@@ -129,7 +129,7 @@ impl Names {
     /// Could a message hold a secret? Most do not have the name of one in them, and need no further look.
     pub fn may_hold_secret(&self, body: &[u8]) -> bool {
         // UTF-16 spells the names otherwise.
-        let is_wide = body.iter().take(4).any(|byte| matches!(byte, 0 | 0xFE | 0xFF));
+        let is_wide = matches!(body, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, 1.., ..] | [1.., 0, ..]);
         let named = |name: &String| body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()));
         is_wide || self.secrets.iter().any(named)
     }
@@ -147,9 +147,12 @@ impl Names {
 
     /// Finds pairs of a wanted name and a value. That the names are in it makes it quick: most texts have none.
     fn pairs(&self, wanted: Wanted) -> Regex {
-        let elements = self.elements.iter().filter(|_| wanted == Wanted::Personal);
-        let names: Vec<String> = elements.chain(&self.secrets).map(|name| regex::escape(name)).collect();
-        let names = names.join("|");
+        let secrets = RequestType::ALL.iter().filter_map(|kind| kind.secret());
+        let mut names: Vec<&str> = self.secrets.iter().map(String::as_str).chain(secrets).collect();
+        if wanted == Wanted::Personal {
+            names.extend(self.elements.iter().map(String::as_str).chain(DEVICE_PARAMETERS).chain(KEYS));
+        }
+        let names = names.into_iter().map(regex::escape).collect::<Vec<_>>().join("|");
         let json = format!(r#""(?i:{names})"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))"#);
         let form = format!(r#"\b(?i:{names})=(?<value>[^\s"'&,;<>]+)"#);
         Regex::new(&format!("{json}|{form}")).expect("escaped names make a valid expression")

@@ -1,5 +1,5 @@
 //! A character and how it is spelled: raw, as a reference of XML, as an escape of JSON, or percent-encoded. Texts inside
-//! texts mix these, so all of them are understood everywhere.
+//! texts mix these, and spell the spellings again, so all of them are understood everywhere.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -20,13 +20,24 @@ pub(super) fn units(text: &str) -> impl Iterator<Item = Unit> {
     std::iter::from_fn(move || {
         let rest = text.get(start..)?;
         let raw = rest.chars().next()?;
-        let (char, length) = match raw {
+        let (mut char, mut length) = match raw {
             '&' => reference(rest),
             '\\' => escape(rest),
             '%' => percent(rest),
             _ => None,
         }
         .unwrap_or((raw, raw.len_utf8()));
+        // What opens a spelling may be spelled itself: `&amp;#48;`, `%2530`.
+        while length > 1 {
+            let after = rest.get(length..).unwrap_or_default();
+            let inner = match char {
+                '&' => reference_after(after),
+                '%' => percent_after(after),
+                _ => None,
+            };
+            let Some((inner, more)) = inner else { break };
+            (char, length) = (inner, length + more);
+        }
         let unit = Unit { start, end: start + length, char };
         start = unit.end;
         Some(unit)
@@ -42,7 +53,9 @@ pub(super) fn respell(text: &str, mut replacement: impl FnMut(char) -> char) -> 
         if new == char {
             out.push_str(spelling);
         } else if spelling.starts_with('%') {
-            out.extend(utf8_percent_encode(new.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC));
+            let encoded = utf8_percent_encode(new.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string();
+            let twice = spelling.len() > 3 && spelling.starts_with("%25");
+            out.push_str(&if twice { encoded.replace('%', "%25") } else { encoded });
         } else {
             out.push(new);
         }
@@ -52,8 +65,13 @@ pub(super) fn respell(text: &str, mut replacement: impl FnMut(char) -> char) -> 
 
 /// `&#65;`, `&#x41;`, `&amp;` and the other four.
 fn reference(text: &str) -> Option<(char, usize)> {
+    reference_after(text.get(1..)?).map(|(char, length)| (char, 1 + length))
+}
+
+/// The same without its `&`.
+fn reference_after(text: &str) -> Option<(char, usize)> {
     let end = text.bytes().take(LONGEST_REFERENCE).position(|b| b == b';')?;
-    let name = text.get(1..end)?;
+    let name = text.get(..end)?;
     let char = match name {
         "amp" => '&',
         "lt" => '<',
@@ -77,6 +95,12 @@ fn reference(text: &str) -> Option<(char, usize)> {
 fn escape(text: &str) -> Option<(char, usize)> {
     let hex = text.strip_prefix("\\u")?.get(..4)?;
     Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, 6))
+}
+
+/// `41`, after a `%`.
+fn percent_after(text: &str) -> Option<(char, usize)> {
+    let byte = u8::from_str_radix(text.get(..2)?, 16).ok()?;
+    byte.is_ascii().then_some((char::from(byte), 2))
 }
 
 /// `%41`, `%C3%A9`.
@@ -104,6 +128,9 @@ mod tests {
         let text = "a&#98;&amp;\\u0063%64%C3%A9&nbsp;%zz\\n%";
         assert_eq!(units(text).map(|unit| unit.char).collect::<String>(), "ab&cdé&nbsp;%zz\\n%");
         assert_eq!(respell(text, |c| c), text);
+        let nested = "&amp;#98;&amp;amp;#x62;%2562%252562&amp;x%25zz";
+        assert_eq!(units(nested).map(|unit| unit.char).collect::<String>(), "bbbb&x%zz");
+        assert_eq!(respell(nested, |c| if c == 'b' { 'ü' } else { c }), "üü%25C3%25BC%25C3%25BC&amp;x%25zz");
         assert_eq!(respell("&#98;%64%C3%A9b", |c| if c == 'b' { 'x' } else { 'ü' }), "x%C3%BC%C3%BCx");
     }
 }

@@ -3,7 +3,7 @@
 //! A text is read as tokens, runs of digits and runs of letters; a value is a sequence of tokens, whatever stands between
 //! them. So the cost of a search is that of the text, however many values are known, and a value is found in any spelling:
 //! raw, as references of XML, as escapes of JSON, percent-encoded. A value is not found inside a longer token, unless it
-//! is long itself: a PIN inside a card number is no PIN.
+//! is long itself: a PIN inside a card number is no PIN. A long one is found however it is divided: `0145-0253-313`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -24,7 +24,7 @@ const CARD_DIGITS: std::ops::RangeInclusive<usize> = 11..=12;
 #[derive(Default)]
 pub(super) struct Values {
     phrases: HashMap<String, HashMap<Option<String>, Vec<Vec<String>>>>,
-    /// Long values of one token, by their number of characters.
+    /// Long values without what stands between their tokens, by their number of characters.
     long: BTreeMap<usize, HashSet<String>>,
     /// How they begin: most places in a text begin none.
     beginnings: HashSet<[char; BEGINNING]>,
@@ -52,9 +52,10 @@ impl Values {
         if length < if has_letters { 3 } else { 4 } || length > LONGEST {
             return false;
         }
-        if let ([single], true) = (phrase.as_slice(), (LONG..=LONGEST_INSIDE).contains(&length)) {
-            self.long.entry(length).or_default().insert(single.clone());
-            let chars: Vec<char> = single.chars().take(BEGINNING).collect();
+        if (LONG..=LONGEST_INSIDE).contains(&length) {
+            let together = phrase.concat();
+            let chars: Vec<char> = together.chars().take(BEGINNING).collect();
+            self.long.entry(length).or_default().insert(together);
             self.beginnings.extend(<[char; BEGINNING]>::try_from(chars));
         }
         let Some(first) = phrase.first() else { return false };
@@ -83,12 +84,13 @@ impl Values {
         })
     }
 
-    /// Does a long value begin there? Its number of characters.
+    /// May a long value begin there?
+    fn may_begin(&self, chars: &[char]) -> bool {
+        chars.first_chunk::<BEGINNING>().is_some_and(|beginning| self.beginnings.contains(beginning))
+    }
+
+    /// The number of characters of the longest value that begins there.
     fn long_at(&self, chars: &[char]) -> Option<usize> {
-        let beginning = chars.first_chunk::<BEGINNING>()?;
-        if !self.beginnings.contains(beginning) {
-            return None;
-        }
         self.long.iter().rev().find_map(|(length, values)| {
             let window: String = chars.get(..*length)?.iter().collect();
             values.contains(&window).then_some(*length)
@@ -109,32 +111,49 @@ pub(super) fn replace(cipher: &Cipher, direction: Direction, sets: &[&Values], t
         if phrase_end.is_some() || is_card {
             out.push_str(&whole(cipher, direction, found));
         } else {
-            push_inside(cipher, direction, sets, found, &mut out);
+            done = push_inside(cipher, direction, sets, text, &token, &mut out);
         }
     }
     out.push_str(text.get(done..).unwrap_or_default());
     out
 }
 
-/// A token that is no value itself may have long ones in it.
-fn push_inside(cipher: &Cipher, direction: Direction, sets: &[&Values], token: &str, out: &mut String) {
-    if sets.iter().all(|values| values.long.is_empty()) {
-        return out.push_str(token);
-    }
-    let units: Vec<Unit> = units(token).collect();
-    let chars: Vec<char> = units.iter().map(|unit| unit.char.to_ascii_lowercase()).collect();
-    let place = |at: usize| units.get(at).map_or(token.len(), |unit| unit.start);
-    let mut at = 0;
-    while at < chars.len() {
-        let rest = chars.get(at..).unwrap_or_default();
-        let length = sets.iter().filter_map(|values| values.long_at(rest)).max();
-        let piece = token.get(place(at)..place(at + length.unwrap_or(1))).unwrap_or_default();
-        match length {
-            Some(_) => out.push_str(&whole(cipher, direction, piece)),
-            None => out.push_str(piece),
+/// In a token that is no value itself a long one may begin, and end in a later one. Returns where it went on to.
+fn push_inside(
+    cipher: &Cipher,
+    direction: Direction,
+    sets: &[&Values],
+    text: &str,
+    token: &Token,
+    out: &mut String,
+) -> usize {
+    let from = |start: usize| {
+        let units = units(text.get(start..).unwrap_or_default()).filter(|unit| unit.char.is_alphanumeric());
+        units.map(move |unit| Unit { start: start + unit.start, end: start + unit.end, ..unit })
+    };
+    let chars = |units: &[Unit]| -> Vec<char> { units.iter().map(|unit| unit.char.to_ascii_lowercase()).collect() };
+    let beginning: Vec<Unit> = from(token.start).take(token.text.chars().count() + BEGINNING - 1).collect();
+    let lowered = chars(&beginning);
+    let mut done = token.start;
+    for (at, unit) in beginning.iter().enumerate().take_while(|(_, unit)| unit.start < token.end) {
+        let may_begin = |values: &&&Values| lowered.get(at..).is_some_and(|rest| values.may_begin(rest));
+        if unit.start < done || !sets.iter().any(|values| may_begin(&values)) {
+            continue;
         }
-        at += length.unwrap_or(1);
+        let ahead: Vec<Unit> = from(unit.start).take(LONGEST_INSIDE).collect();
+        let rest = chars(&ahead);
+        let last = sets.iter().filter_map(|values| values.long_at(&rest)).max().and_then(|n| ahead.get(n - 1));
+        if let Some(last) = last {
+            out.push_str(text.get(done..unit.start).unwrap_or_default());
+            out.push_str(&whole(cipher, direction, text.get(unit.start..last.end).unwrap_or_default()));
+            done = last.end;
+        }
     }
+    if done < token.end {
+        out.push_str(text.get(done..token.end).unwrap_or_default());
+        done = token.end;
+    }
+    done
 }
 
 /// Replaces a text that is one value as a whole.
@@ -204,6 +223,9 @@ mod tests {
         assert_eq!(hide(&[], "card 01450253313."), format!("card {p}."));
         assert_eq!(hide(&[], "014502533130"), pseudonym("014502533130"));
         assert_eq!(hide(&["THMOD001-10002"], "box thmod001-10002"), format!("box {}", pseudonym("thmod001-10002")));
+        assert_eq!(hide(&["THMOD001-10002"], "0thmod001-10002a"), format!("0{}a", pseudonym("thmod001-10002")));
+        assert_eq!(hide(&["01450253313"], "0145-0253 313."), format!("{}.", pseudonym("0145-0253 313")));
+        assert_eq!(hide(&["01450253313"], "0145-0253-31"), "0145-0253-31");
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Values inside base64 and hexadecimal: what looks like either is undone, searched, and done again if anything was
-//! replaced.
+//! Texts inside base64 and hexadecimal: what looks like either is undone, rewritten, and done again if anything changed.
+
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use regex::Regex;
 
 /// Characters of the shortest run that is looked into.
 const SHORTEST: usize = 8;
-/// Wrappings inside wrappings.
-const DEPTH: usize = 3;
 
 /// How a run is written.
 #[derive(Clone, Copy)]
@@ -17,51 +17,155 @@ enum Wrapping {
     Hex { is_upper: bool },
 }
 
-/// Replaces in the text, and in whatever is wrapped in it.
-pub(super) fn replace(text: &str, replacement: &dyn Fn(&str) -> String) -> String {
-    replace_to(text, replacement, DEPTH)
+/// What bytes are as text.
+#[derive(Clone, Copy)]
+enum Charset {
+    Utf8,
+    Utf16 {
+        is_big: bool,
+    },
+    /// Bytes of any kind, one character each: digits and letters stay in their range.
+    Bytes,
 }
 
-fn replace_to(text: &str, replacement: &dyn Fn(&str) -> String, depth: usize) -> String {
-    let mut out = String::with_capacity(text.len());
-    // What is not wrapped is replaced in one piece, since a value may stand on both sides of what only looked wrapped.
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(is_wrapping_char) {
-        let (before, run) = rest.split_at(start);
-        plain.push_str(before);
-        let end = run.find(|c: char| !is_wrapping_char(c) && !is_line_end(c)).unwrap_or(run.len());
-        // Padding ends it.
-        let padded = run.get(end..).unwrap_or_default();
-        let end = end + padded.chars().take(2).take_while(|c| *c == '=').count();
-        let (run, after) = run.split_at(end);
-        push_run(run, replacement, depth, &mut plain, &mut out);
-        rest = after;
-    }
-    plain.push_str(rest);
-    out.push_str(&replacement(&plain));
-    out
+/// How the texts are rewritten.
+pub(super) struct Rewrite<'r> {
+    /// One that stands as it is.
+    pub(super) plain: &'r dyn Fn(&str) -> String,
+    /// One that was wrapped.
+    pub(super) wrapped: &'r dyn Fn(&str) -> String,
 }
 
-/// A run that is not wrapped as a whole may have something wrapped in it: a line, or a part of a path.
-fn push_run(run: &str, replacement: &dyn Fn(&str) -> String, depth: usize, plain: &mut String, out: &mut String) {
-    if let Some(replaced) = unwrap(run, replacement, depth) {
-        out.push_str(&replacement(plain));
-        plain.clear();
-        return out.push_str(&replaced);
+impl Rewrite<'_> {
+    /// Rewrites the text, and whatever is wrapped in it.
+    pub(super) fn text(&self, text: &str) -> String {
+        // Bytes in hexadecimal, each by itself: `30:31:32`.
+        static SPACED: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b|\b(?:[0-9A-Fa-f]{2} ){3,}[0-9A-Fa-f]{2}\b")
+                .expect("a valid expression")
+        });
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for found in SPACED.find_iter(text) {
+            let digits: String = found.as_str().chars().filter(char::is_ascii_hexdigit).collect();
+            let Some(rewritten) = self.unwrapped(&digits) else { continue };
+            let separator = found.as_str().get(2..3).unwrap_or_default();
+            out.push_str(&self.runs(text.get(done..found.start()).unwrap_or_default()));
+            let pairs: Vec<&str> = (0..rewritten.len()).step_by(2).filter_map(|at| rewritten.get(at..at + 2)).collect();
+            out.push_str(&pairs.join(separator));
+            done = found.end();
+        }
+        out + &self.runs(text.get(done..).unwrap_or_default())
     }
-    if let Some(digits) = run.strip_prefix("0x") {
-        plain.push_str("0x");
-        return push_run(digits, replacement, depth, plain, out);
+
+    fn runs(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        // What is not wrapped is rewritten in one piece: a value may stand on both sides of what only looked wrapped.
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find(is_wrapping_char) {
+            let (before, run) = rest.split_at(start);
+            plain.push_str(before);
+            let end = run.find(|c: char| !is_wrapping_char(c) && !is_line_end(c)).unwrap_or(run.len());
+            // Padding ends it.
+            let padded = run.get(end..).unwrap_or_default();
+            let end = end + padded.chars().take(2).take_while(|c| *c == '=').count();
+            let (run, after) = run.split_at(end);
+            self.push_run(run, &mut plain, &mut out);
+            rest = after;
+        }
+        plain.push_str(rest);
+        out.push_str(&(self.plain)(&plain));
+        out
     }
-    let ends: [fn(char) -> bool; 2] = [is_line_end, |c| matches!(c, '+' | '/' | '-' | '_')];
-    match ends.into_iter().find(|is_end| run.contains(*is_end)) {
-        Some(is_end) => run.split_inclusive(is_end).for_each(|piece| {
-            let (piece, end) = piece.split_at(piece.trim_end_matches(is_end).len());
-            push_run(piece, replacement, depth, plain, out);
-            plain.push_str(end);
-        }),
-        None => plain.push_str(run),
+
+    /// A run that is not wrapped as a whole may have something wrapped in it: a line, or a part of a path.
+    fn push_run(&self, run: &str, plain: &mut String, out: &mut String) {
+        if let Some(rewritten) = self.unwrapped(run) {
+            out.push_str(&(self.plain)(plain));
+            plain.clear();
+            return out.push_str(&rewritten);
+        }
+        if let Some(digits) = run.strip_prefix("0x") {
+            plain.push_str("0x");
+            return self.push_run(digits, plain, out);
+        }
+        let ends: [fn(char) -> bool; 2] = [is_line_end, |c| matches!(c, '+' | '/' | '-' | '_')];
+        match ends.into_iter().find(|is_end| run.contains(*is_end)) {
+            Some(is_end) => run.split_inclusive(is_end).for_each(|piece| {
+                let (piece, end) = piece.split_at(piece.trim_end_matches(is_end).len());
+                self.push_run(piece, plain, out);
+                plain.push_str(end);
+            }),
+            None => plain.push_str(run),
+        }
+    }
+
+    /// The run with everything in it rewritten; `None` if nothing is wrapped there, or nothing in it changed.
+    fn unwrapped(&self, run: &str) -> Option<String> {
+        let compact: String = run.chars().filter(|c| !is_line_end(*c)).collect();
+        [hex(&compact), base64(&compact)].into_iter().flatten().find_map(|(wrapping, bytes)| {
+            let charset = Charset::of(&bytes);
+            let inner = charset.read(&bytes)?;
+            let rewritten = match charset {
+                // Most of what only looks wrapped ends here; a document is none of it.
+                Charset::Bytes => (self.plain)(&inner),
+                Charset::Utf8 | Charset::Utf16 { .. } => (self.wrapped)(&inner),
+            };
+            if rewritten == inner {
+                return None;
+            }
+            let written = wrapping.write(&charset.write(&rewritten)?);
+            // Line ends stay where they were.
+            let mut written = written.chars();
+            let line_end = |c: char| is_line_end(c).then_some(c);
+            let mut out: String = run.chars().filter_map(|c| line_end(c).or_else(|| written.next())).collect();
+            out.extend(written);
+            Some(out)
+        })
+    }
+}
+
+impl Charset {
+    fn of(bytes: &[u8]) -> Self {
+        let zeros = |from: usize| bytes.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+        let is_half = |zeros: usize| zeros * 4 > bytes.len();
+        match bytes {
+            [0xFF, 0xFE, ..] => Self::Utf16 { is_big: false },
+            [0xFE, 0xFF, ..] => Self::Utf16 { is_big: true },
+            _ if !bytes.len().is_multiple_of(2) => Self::without_zeros(bytes),
+            _ if is_half(zeros(1)) && zeros(0) == 0 => Self::Utf16 { is_big: false },
+            _ if is_half(zeros(0)) && zeros(1) == 0 => Self::Utf16 { is_big: true },
+            _ => Self::without_zeros(bytes),
+        }
+    }
+
+    fn without_zeros(bytes: &[u8]) -> Self {
+        if std::str::from_utf8(bytes).is_ok() { Self::Utf8 } else { Self::Bytes }
+    }
+
+    fn read(self, bytes: &[u8]) -> Option<String> {
+        let unit = |is_big: bool, pair: &[u8]| match (is_big, pair) {
+            (true, [high, low]) | (false, [low, high]) => u16::from_be_bytes([*high, *low]),
+            _ => 0,
+        };
+        match self {
+            Self::Utf8 => String::from_utf8(bytes.to_vec()).ok(),
+            Self::Utf16 { is_big } => {
+                let units: Vec<u16> = bytes.chunks(2).map(|pair| unit(is_big, pair)).collect();
+                bytes.len().is_multiple_of(2).then(|| String::from_utf16(&units).ok()).flatten()
+            }
+            Self::Bytes => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+        }
+    }
+
+    fn write(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Utf8 => Some(text.as_bytes().to_vec()),
+            Self::Utf16 { is_big: true } => Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            Self::Utf16 { is_big: false } => Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            Self::Bytes => text.chars().map(|c| u8::try_from(c).ok()).collect(),
+        }
     }
 }
 
@@ -73,32 +177,6 @@ fn is_line_end(c: char) -> bool {
     matches!(c, '\r' | '\n')
 }
 
-/// The run with everything in it replaced; `None` if nothing is wrapped there, or nothing in it was replaced.
-fn unwrap(run: &str, replacement: &dyn Fn(&str) -> String, depth: usize) -> Option<String> {
-    let depth = depth.checked_sub(1)?;
-    let compact: String = run.chars().filter(|c| !is_line_end(*c)).collect();
-    [hex(&compact), base64(&compact)].into_iter().flatten().find_map(|(wrapping, bytes)| {
-        let replaced = match std::str::from_utf8(&bytes) {
-            Ok(inner) => {
-                let replaced = replace_to(inner, replacement, depth);
-                (replaced != inner).then(|| replaced.into_bytes())
-            }
-            // Bytes of any kind, one character each: digits and letters stay in their range.
-            Err(_) => {
-                let inner: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-                let replaced = replacement(&inner);
-                let to_bytes = || replaced.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>().ok();
-                (replaced != inner).then(to_bytes).flatten()
-            }
-        }?;
-        let written = wrapping.write(&replaced);
-        // Line ends stay where they were.
-        let mut written = written.chars();
-        let line_end = |c: char| is_line_end(c).then_some(c);
-        Some(run.chars().filter_map(|c| line_end(c).or_else(|| written.next())).collect())
-    })
-}
-
 fn hex(run: &str) -> Option<(Wrapping, Vec<u8>)> {
     let is_hex = run.len() >= SHORTEST && run.len().is_multiple_of(2) && run.bytes().all(|b| b.is_ascii_hexdigit());
     let digits = is_hex.then_some(run)?;
@@ -106,9 +184,13 @@ fn hex(run: &str) -> Option<(Wrapping, Vec<u8>)> {
     let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
     let is_upper = digits.bytes().any(|b| b.is_ascii_uppercase());
     // Of text only: any number could be read as hexadecimal.
-    let bytes =
-        bytes.filter(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x80..)))?;
-    Some((Wrapping::Hex { is_upper }, bytes))
+    let is_text = |bytes: &Vec<u8>| match Charset::of(bytes) {
+        Charset::Utf16 { .. } => bytes.len() >= SHORTEST,
+        Charset::Utf8 | Charset::Bytes => {
+            bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n' | 0x80..))
+        }
+    };
+    Some((Wrapping::Hex { is_upper }, bytes.filter(is_text)?))
 }
 
 fn base64(run: &str) -> Option<(Wrapping, Vec<u8>)> {
@@ -143,7 +225,10 @@ mod tests {
     #[test]
     fn what_is_wrapped_is_replaced_there() {
         let other = |text: &str| text.replace("1212", "3434").replace('é', "è");
-        let check = |wrapped: &str, expected: &str| assert_eq!(replace(wrapped, &other), expected, "{wrapped}");
+        // Wrapped once more, at most.
+        let once = |text: &str| Rewrite { plain: &other, wrapped: &other }.text(text);
+        let all = Rewrite { plain: &other, wrapped: &once };
+        let check = |wrapped: &str, expected: &str| assert_eq!(all.text(wrapped), expected, "{wrapped}");
         let (standard, url) = (engine(false, true), engine(true, false));
         check(&format!("({})", standard.encode("pin 1212")), &format!("({})", standard.encode("pin 3434")));
         check(&url.encode("?é~ 1212"), &url.encode("?è~ 3434"));
@@ -154,6 +239,14 @@ mod tests {
         check(&format!("x/{}\npin", standard.encode("p=1212")), &format!("x/{}\npin", standard.encode("p=3434")));
         check(&format!("0x{}", "70203132313220"), "0x70203334333420");
         check("a-1212 b/1212 nothing-is-here 1212", "a-3434 b/3434 nothing-is-here 3434");
+        for is_big in [false, true] {
+            let wide = |text: &str| Charset::Utf16 { is_big }.write(text).unwrap();
+            check(&standard.encode(wide("1212")), &standard.encode(wide("3434")));
+            check(&standard.encode(wide("\u{FEFF}pin é 1212")), &standard.encode(wide("\u{FEFF}pin è 3434")));
+            let hex = |text: &str| Wrapping::Hex { is_upper: false }.write(&wide(text));
+            check(&hex("1212"), &hex("3434"));
+        }
+        check("70:20:31:32:31:32 70 20 31 32 31 32, 10:20:30:40", "70:20:33:34:33:34 70 20 33 34 33 34, 10:20:30:40");
         let lines = standard.encode("a text of 1212 that has two lines");
         let (one, two) = lines.split_at(16);
         let expected = standard.encode("a text of 3434 that has two lines");

@@ -37,6 +37,9 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
+/// Headers of an answer, at most.
+const MOST_HEADERS: usize = 1000;
+
 /// Carries clients' own requests to one base URL.
 pub(super) struct Forwarding {
     client: Client<Connector, HandedBody>,
@@ -63,6 +66,8 @@ impl Forwarding {
             .pool_idle_timeout(config.idle_timeout_s)
             .pool_max_idle_per_host(config.max_concurrency)
             .http1_preserve_header_case(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_max_headers(MOST_HEADERS)
             .build(Connector { https, timeout: config.connect_timeout_s });
         let base_url = base_url.trim_end_matches('/').to_owned();
         Ok(Self { client, base_url, authority, answer_timeout: config.answer_timeout_s })

@@ -18,6 +18,7 @@ use super::failure::{in_words, obstacle};
 use super::forward::{Forward, ForwardAnswer};
 use super::forwarding::Forwarding;
 use super::marked_body::{Mark, MarkedBody};
+use super::proxy_status::{self, PROXY_STATUS};
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
 use crate::config::{FileFault, Secret, Upstream};
 
@@ -95,6 +96,11 @@ impl LiveTransport {
     }
 
     async fn receive(&self, mut response: reqwest::Response) -> Result<HttpAnswer, CallFailure> {
+        // Another gateway may say that the answer is its own, and what became of the call.
+        let told = response.headers().get(PROXY_STATUS);
+        if let Some(failure) = told.and_then(|value| proxy_status::to_failure(value.to_str().ok()?)) {
+            return Err(failure);
+        }
         let status = response.status();
         let reason = match response.extensions().get::<hyper::ext::ReasonPhrase>() {
             Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),

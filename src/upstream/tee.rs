@@ -136,8 +136,8 @@ where
                 if let (Some(data), Some(copy)) = (frame.data_ref(), &mut this.copy) {
                     copy.keep(data);
                 }
-                // A reader that has all that was announced does not ask again.
-                if this.body.is_end_stream() {
+                // A reader that has all that was announced, or the trailers, does not ask again.
+                if frame.is_trailers() || this.body.is_end_stream() {
                     this.end(End::Whole);
                 }
             }

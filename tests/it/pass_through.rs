@@ -444,6 +444,10 @@ async fn services_are_described_with_the_gateways_address() {
     let (status, schema) = get(link.strip_prefix(&gateway.url).unwrap()).await;
     assert!(status == 200 && schema.contains("schema"), "{link}: {schema}");
     assert_eq!(get(PAIRING).await.0, 404);
+    let behind = reqwest::Client::new().get(format!("{}{PAIRING}/?WSDL=", gateway.url));
+    let behind = behind.header("x-forwarded-proto", "https").header("x-forwarded-host", "soap.example, inner");
+    let wsdl = behind.send().await.unwrap().text().await.unwrap();
+    assert!(wsdl.contains(&format!("location=\"https://soap.example{PAIRING}\"")), "behind a proxy: {wsdl}");
     assert_eq!(get("/ca-server/webservices/none?wsdl").await.0, 404);
     let put = reqwest::Client::new().put(format!("{}{PAIRING}", gateway.url)).send().await.unwrap();
     assert_eq!((put.status().as_u16(), put.headers()["allow"].to_str().unwrap()), (405, "GET, HEAD, POST"));
