@@ -129,7 +129,7 @@ impl Names {
     /// Could a message hold a secret? Most do not have the name of one in them, and need no further look.
     pub fn may_hold_secret(&self, body: &[u8]) -> bool {
         // UTF-16 spells the names otherwise.
-        let is_wide = matches!(body, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, 1.., ..] | [1.., 0, ..]);
+        let is_wide = matches!(body, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, 1..=255, ..] | [1..=255, 0, ..]);
         let named = |name: &String| body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()));
         is_wide || self.secrets.iter().any(named)
     }
