@@ -206,7 +206,12 @@ impl Message {
     /// What is kept of a head and of the first bytes of its body.
     pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool) -> Self {
         let (body, is_whole) = unpacked(body, headers).unwrap_or_default();
-        Self { headers: kept_headers(headers), body, is_truncated: is_truncated || !is_whole }
+        let headers = kept_headers(headers);
+        let mut message = Self { headers, body, is_truncated: is_truncated || !is_whole };
+        if !texts::are_readable(&message.body, message.header("content-type")) {
+            message.drop_body();
+        }
+        message
     }
 
     /// Keeps nothing of its body.

@@ -109,14 +109,21 @@ impl Pass<'_> {
         if number.len() < value.len() && number.len() >= LONG_NUMBER && number.bytes().all(|b| b.is_ascii_digit()) {
             self.remember(number);
         }
-        if self.known.borrow_mut().add(value) && self.is_lasting {
+        let is_long = self.known.borrow_mut().add(value);
+        if self.is_lasting {
             let (same, other) = match self.direction {
                 Direction::Hide => (&self.redactor.real, &self.redactor.pseudonyms),
                 Direction::Reveal => (&self.redactor.pseudonyms, &self.redactor.real),
             };
-            same.write().unwrap_or_else(PoisonError::into_inner).add(value);
             let turned = values::whole(&self.redactor.cipher, self.direction, value);
-            other.write().unwrap_or_else(PoisonError::into_inner).add(&turned);
+            for (values, value) in [(same, value), (other, &turned)] {
+                let mut values = values.write().unwrap_or_else(PoisonError::into_inner);
+                if is_long {
+                    values.add(value);
+                } else {
+                    values.add_pin(value);
+                }
+            }
         }
     }
 

@@ -17,6 +17,9 @@ const BEGINNING: usize = 4;
 /// Characters of a value, and of one that is looked for inside tokens, at most: longer ones are replaced by name only.
 const LONGEST: usize = 256;
 const LONGEST_INSIDE: usize = 32;
+/// The end of a word, in lower case, that says what the number behind it is; so many tokens further, at most.
+const PIN: &str = "pin";
+const BEHIND: usize = 3;
 /// Runs of so many digits are card numbers, whoever says so: 11, or 12 as printed with the check digit (facts.md 4.2).
 const CARD_DIGITS: std::ops::RangeInclusive<usize> = 11..=12;
 
@@ -26,7 +29,9 @@ pub(super) struct Values {
     phrases: HashMap<String, HashMap<Option<String>, Vec<Vec<String>>>>,
     /// Long values without what stands between their tokens, by their number of characters.
     long: BTreeMap<usize, HashSet<String>>,
-    /// How they begin: most places in a text begin none.
+    /// Short numbers that were seen elsewhere: they mean the same only behind the word [`PIN`].
+    pins: HashSet<String>,
+    /// How the long ones begin: most places in a text begin none.
     beginnings: HashSet<[char; BEGINNING]>,
 }
 
@@ -68,6 +73,13 @@ impl Values {
         length >= LONG
     }
 
+    /// Adds a short number that was seen in other texts.
+    pub(super) fn add_pin(&mut self, value: &str) {
+        if value.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.pins.insert(value.to_owned());
+        }
+    }
+
     /// Where the longest value that begins with this token ends.
     fn phrase_end(&self, text: &str, first: &Token) -> Option<usize> {
         let by_second = self.phrases.get(&first.text)?;
@@ -102,13 +114,16 @@ impl Values {
 pub(super) fn replace(cipher: &Cipher, direction: Direction, sets: &[&Values], text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
+    let mut behind = usize::MAX;
     while let Some(token) = token(text, done) {
+        behind = if token.text.ends_with(PIN) { 0 } else { behind.saturating_add(1) };
         out.push_str(text.get(done..token.start).unwrap_or_default());
         let phrase_end = sets.iter().filter_map(|values| values.phrase_end(text, &token)).max();
+        let is_pin = behind <= BEHIND && sets.iter().any(|values| values.pins.contains(&token.text));
         let is_card = CARD_DIGITS.contains(&token.text.len()) && token.text.bytes().all(|b| b.is_ascii_digit());
         done = phrase_end.unwrap_or(token.end);
         let found = text.get(token.start..done).unwrap_or_default();
-        if phrase_end.is_some() || is_card {
+        if phrase_end.is_some() || is_card || is_pin {
             out.push_str(&whole(cipher, direction, found));
         } else {
             done = push_inside(cipher, direction, sets, text, &token, &mut out);
@@ -212,6 +227,11 @@ mod tests {
             format!("{lower}? {upper}, {a}%20{b}; Jo")
         });
         assert_eq!(hide(&["OK", "12"], "OK 12"), "OK 12");
+        let mut elsewhere = Values::default();
+        elsewhere.add_pin("1212");
+        let hidden =
+            replace(&Cipher::new([3; 32]), Direction::Hide, &[&elsewhere], "1212, the CaPIN is no 1212, 1212 1212");
+        assert_eq!(hidden, format!("1212, the CaPIN is no {p}, 1212 1212"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Turns the bytes of a message into text, and back: by byte order mark, else by the charset of Content-Type, else by the XML
-//! declaration, else UTF-8 (RFC 7303 section 3; XML 1.0 appendix F).
+//! Turns the bytes of a message into text, and back: by byte order mark, else by the charset of Content-Type, else by the
+//! XML declaration, else UTF-8 (RFC 7303 section 3; XML 1.0 appendix F).
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
@@ -17,6 +17,13 @@ pub(super) fn decode(body: &[u8], content_type: Option<&str>) -> Decoded {
     let (encoding, is_known) = encoding_of(body, content_type);
     let (text, had_errors) = encoding.decode_with_bom_removal(body);
     Decoded { text: text.into_owned(), is_faithful: is_known && !had_errors }
+}
+
+/// Is the charset of a body known? UTF-32 is none that anybody has to read (XML 1.0, 4.3.3).
+pub(super) fn is_known(body: &[u8], content_type: Option<&str>) -> bool {
+    let is_utf_32 =
+        matches!(body, [0, 0, 0xFE, 0xFF, ..] | [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0, b'<', ..] | [b'<', 0, 0, 0, ..]);
+    !is_utf_32 && encoding_of(body, content_type).1
 }
 
 /// Writes a text in the charset that a body has, with its byte order mark. What the charset cannot carry becomes a

@@ -130,6 +130,16 @@ fn readable(body: &[u8], content_type: Option<&str>) -> Decoded {
     if decoded.is_faithful { decoded } else { Decoded { text: mem::decode_latin1(body).into_owned(), ..decoded } }
 }
 
+/// Is it known in which charset a body is, and each part of it?
+pub fn are_readable(body: &[u8], content_type: Option<&str>) -> bool {
+    match split(body, content_type, Ending::Optional) {
+        Some((parts, _)) => {
+            parts.iter().all(|part| charset::is_known(&content(body, part), part.content_type.as_deref()))
+        }
+        None => charset::is_known(body, content_type),
+    }
+}
+
 /// Has a body of this Content-Type several parts?
 pub fn are_several(content_type: Option<&str>) -> bool {
     content_type.is_some_and(multipart::is_multipart)
