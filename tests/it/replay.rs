@@ -615,3 +615,43 @@ async fn what_is_sent_later_is_recorded_with_what_came_of_it() {
     let (code, text) = folder.run(&["fixtures", "check", "a"]);
     assert!(code == Some(0), "{text}");
 }
+
+#[tokio::test]
+async fn whatever_comes_over_the_wire_is_recorded_and_replayed() {
+    let conax = Conax::start(|_, _| {
+        let head = "HTTP/1.1 799 D\u{e9}j\u{e0} vu\r\nContent-Type: text/xml\r\nServer: Caf\u{e9}\r\n";
+        Reaction::Write(format!("{head}Connection: close\r\nContent-Length: 4\r\n\r\n<a/>").into_bytes())
+    })
+    .await;
+    let folder = Folder::new();
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    assert_eq!(raw(&gateway, "", "<odd/>").await.0, 799);
+    gateway.terminate().await;
+    let (gateway, client) = folder.gateway(&format!("replay:{}", folder.of("a").display())).await;
+    let url = format!("{}/ca-server/webservices/x", gateway.url);
+    let answer = client.http.post(url).header("content-type", "text/xml").body("<odd/>").send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["server"].as_bytes()), (799, "Café".as_bytes()));
+}
+
+#[test]
+fn an_archive_that_would_spoil_the_folder_is_refused() {
+    let folder = Folder::new();
+    write_query(&folder.of("f"), "a", CARD, "x", &json!({}));
+    assert_eq!(folder.run(&["fixtures", "export", "f", "x.har"]).0, Some(0));
+    let har: Value = serde_json::from_slice(&std::fs::read(folder.of("x.har")).unwrap()).unwrap();
+    for (key, value, words) in [
+        ("exchange", json!({"format": 7}), "has format 7"),
+        ("exchange", json!({"http_status": 1000}), "1000 is no status"),
+        ("exchange", json!({"reason": "two\nlines"}), "is no reason phrase"),
+        ("exchange", json!({"headers": {"Server": "two\nlines"}}), "is no header field"),
+        ("type", json!("../f"), "is no name of a folder"),
+    ] {
+        let mut har = har.clone();
+        har["log"]["entries"][0]["_conax_gateway"][key] = value;
+        std::fs::write(folder.of("y.har"), har.to_string()).unwrap();
+        let (code, text) = folder.run(&["fixtures", "import", "y.har", "g"]);
+        assert!(code == Some(1) && text.contains("log.entries[0]") && text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(folder.run(&["fixtures", "import", "x.har", "g"]).0, Some(0));
+    assert_eq!(folder.run(&["fixtures", "check", "g"]).0, Some(0));
+}
