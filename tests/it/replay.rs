@@ -131,10 +131,10 @@ async fn a_recording_gives_the_same_records_and_a_recording_of_it_the_same_files
     assert_eq!(session(&client).await, live);
     drop(gateway);
 
-    let (gateway, client) = folder.gateway(&record("b", &replay)).await;
+    let (mut gateway, client) = folder.gateway(&record("b", &replay)).await;
     assert_eq!(session(&client).await, live);
     assert!(files(&folder.of("b")) == recorded, "the same files");
-    drop(gateway);
+    gateway.terminate().await;
 
     // Over HTTP, and into a folder that has it all.
     let (source, _) = folder.gateway(&replay).await;
@@ -576,8 +576,9 @@ async fn a_recording_that_goes_on_knows_what_it_hid_before() {
             ("upstream.username", "night-shift"),
             ("upstream.password", "correct horse"),
         ];
-        let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+        let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
         client.post(&format!("{WEB}/{method}"), call).await.data();
+        gateway.terminate().await;
     }
     let found = files(&recording);
     assert_eq!(found.iter().filter(|(name, _)| name.ends_with("response.xml")).count(), 2);
@@ -645,6 +646,7 @@ fn an_archive_that_would_spoil_the_folder_is_refused() {
         ("exchange", json!({"reason": "two\nlines"}), "is no reason phrase"),
         ("exchange", json!({"headers": {"Server": "two\nlines"}}), "is no header field"),
         ("type", json!("../f"), "is no name of a folder"),
+        ("type", json!("catalogue"), "is no name of a folder"),
     ] {
         let mut har = har.clone();
         har["log"]["entries"][0]["_conax_gateway"][key] = value;
@@ -654,4 +656,100 @@ fn an_archive_that_would_spoil_the_folder_is_refused() {
     }
     assert_eq!(folder.run(&["fixtures", "import", "x.har", "g"]).0, Some(0));
     assert_eq!(folder.run(&["fixtures", "check", "g"]).0, Some(0));
+}
+
+#[tokio::test]
+async fn nobody_writes_into_a_folder_while_a_gateway_records_there() {
+    let folder = Folder::new();
+    let upstream = format!("record:{}=simulator", folder.of("a").display());
+    let (mut gateway, client) = folder.gateway(&upstream).await;
+    let call = json!({"smartcard_ca_id": CARD, "process_immediately": true});
+    client.post(&format!("{WEB}/get_active_subscriptions"), call).await.data();
+    // Another one, in the middle of writing a case.
+    let unfinished = folder.of("a/GET_ACTIVE_SUBSCRIPTIONS/.new-x");
+    std::fs::create_dir(&unfinished).unwrap();
+    let recorded = files(&folder.of("a"));
+    let data_dir = gateway.data_dir();
+    assert_eq!(folder.run(&["fixtures", "export", "a", "a.har"]).0, Some(0), "reading disturbs nobody");
+    assert_eq!(folder.run(&["fixtures", "check", "a"]).0, Some(0), "reading disturbs nobody");
+    let writers: [&[&str]; 5] = [
+        &["serve", "--listen", "127.0.0.1:0", "--data-dir", "other", "--upstream", "record:a=simulator"],
+        &["exchanges", "export", "1", "a", "--data-dir", &data_dir],
+        &["fixtures", "import", "a.har", "a"],
+        &["fixtures", "redact", "a"],
+        &["fixtures", "redact", "b", "--to", "a"],
+    ];
+    std::fs::create_dir(folder.of("b")).unwrap();
+    for writer in writers {
+        let (code, text) = folder.run(writer);
+        assert!(code == Some(1) && text.contains("a: another conax-gateway writes into this folder"), "{text}");
+        assert!(unfinished.exists() && files(&folder.of("a")) == recorded, "{writer:?}");
+    }
+    gateway.terminate().await;
+    assert_eq!(folder.run(&["fixtures", "import", "a.har", "a"]).0, Some(0));
+    assert!(!unfinished.exists(), "what was left behind is deleted");
+    assert!(files(&folder.of("a")) == recorded, "the lock leaves nothing behind");
+}
+
+#[tokio::test]
+async fn an_operation_called_catalogue_is_recorded_where_it_is_found() {
+    let conax = Conax::start(|_, _| Reaction::Write(xml_answer("200 OK", "<a/>"))).await;
+    let folder = Folder::new();
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    assert_eq!(raw(&gateway, "", "<catalogue/>").await.0, 200);
+    gateway.terminate().await;
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("a").display())).await;
+    assert_eq!(raw(&gateway, "", "<catalogue/>").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_given_away_has_a_catalogue_of_pseudonyms() {
+    let folder = Folder::new();
+    let (mut gateway, client) = folder.gateway(&format!("record:{}=simulator", folder.of("a").display())).await;
+    let call = json!({"service_identifier": {"code": "Silver"}, "smartcard_identifier": {"serial_number": "smrt20000055"},
+        "subscription_identifier": {"number": "S60149"}, "process_immediately": true});
+    let method = "conax_sms_sas/provisioning_requests/add_subscriptions";
+    let live = client.post(method, call.clone()).await.data();
+    gateway.terminate().await;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/catalogue");
+    let cards = std::fs::read_to_string(source.join("smartcards.csv")).unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.of("a/catalogue").join(name), text).unwrap();
+    std::fs::create_dir(folder.of("a/catalogue")).unwrap();
+    put("smartcards.csv", &cards);
+    put("services.csv", &std::fs::read_to_string(source.join("services.csv")).unwrap());
+    put("subscriptions.csv", &std::fs::read_to_string(source.join("subscriptions.csv")).unwrap());
+    // What a redaction that was killed left of the files before it.
+    std::fs::create_dir(folder.of("a/.new-x")).unwrap();
+    std::fs::write(folder.of("a/.new-x/smartcards.csv"), &cards).unwrap();
+    std::fs::write(folder.of("a/notes.txt"), "ask Jo").unwrap();
+
+    let (code, text) = folder.run(&["fixtures", "redact", "a", "--to", "b"]);
+    assert!(code == Some(0) && text.starts_with("0 of 1 cases redacted, and the catalogue, with the key "), "{text}");
+    assert!(text.contains("a/notes.txt: is no file of a case, and stays as it is"), "{text}");
+    assert_eq!(folder.run(&["fixtures", "redact", "a"]).0, Some(0));
+    std::fs::remove_file(folder.of("a/notes.txt")).unwrap();
+    let redacted = files(&folder.of("a"));
+    assert_nowhere(&redacted, &["20000055", "1F0A9B8C", "S60149", "98D375E9", "0000010"]);
+    assert!(files(&folder.of("b")) == redacted, "the same elsewhere");
+    let (code, text) = folder.run(&["fixtures", "redact", "a"]);
+    assert!(code == Some(0) && text.starts_with("0 of 1 cases redacted with the key "), "{text}");
+    assert!(files(&folder.of("a")) == redacted, "pseudonyms have no pseudonyms");
+
+    // The call names a card that only the catalogue knows.
+    assert_eq!(folder.run(&["fixtures", "check", "a"]), (Some(0), "1 cases, no difference\n".to_owned()));
+    let hidden = redacted.iter().find(|(name, _)| name.ends_with("call.json")).unwrap();
+    let hidden: Value = serde_json::from_slice(&hidden.1).unwrap();
+    let key = folder.of("key").display().to_string();
+    let replay = format!("replay:{}", folder.of("a").display());
+    let settings = [("upstream.url", replay.as_str()), ("fixtures.key_file", &key), ("catalogue.strict", "true")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let again = client.post(method, call).await.data();
+    assert_eq!((&again["life_cycle_state"], &again["response"]), (&json!("COMPLETED"), &live["response"]));
+    let again = client.post(method, hidden).await.data();
+    assert_eq!(again["life_cycle_state"], "COMPLETED", "the pseudonyms are known, too");
+
+    put("boxes.csv", "id,serial_number\n1,2\n");
+    std::fs::remove_file(folder.of("a/catalogue/redaction.json")).unwrap();
+    let (code, text) = folder.run(&["fixtures", "redact", "a"]);
+    assert!(code == Some(1) && text.contains("catalogue/boxes.csv: is none of services.csv"), "{text}");
 }
