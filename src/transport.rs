@@ -113,20 +113,29 @@ pub fn terms(config: &Config, contract: &Contract) -> Arc<Terms> {
 pub fn redactor(config: &Config, contract: &Contract) -> Result<Arc<Redactor>, StartError> {
     let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir);
     let key = key.map_err(|fault| StartError(vec![fault.to_string()]))?;
-    let redactor = Redactor::new(Names::of(contract, &config.fixtures.redact), key);
-    // Conax may name who signed in.
-    let password = config.upstream.password.as_ref().map(|password| password.expose());
-    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| redactor.remember(value));
-    Ok(Arc::new(redactor))
+    Ok(redactor_with(config, contract, key))
 }
 
 /// The same for whoever only reads pseudonyms: without the key they stay what they are.
 fn replay_redactor(config: &Config, contract: &Contract) -> Arc<Redactor> {
-    let key = find_key(config.fixtures.key_file.as_deref(), &config.store.data_dir).unwrap_or_else(|fault| {
-        tracing::warn!(%fault, "replaying without the key: only pseudonyms are answered");
+    let file = config.fixtures.key_file.as_deref();
+    let without_key = |fault: String| tracing::warn!(fault, "replaying without the key: only pseudonyms are answered");
+    let key = find_key(file, &config.store.data_dir).unwrap_or_else(|fault| {
+        without_key(fault.to_string());
         None
     });
-    Arc::new(Redactor::new(Names::of(contract, &config.fixtures.redact), key.unwrap_or_else(rand::random)))
+    if let Some(file) = file.filter(|file| !file.exists()) {
+        without_key(format!("fixtures.key_file {}: there is no such file", file.display()));
+    }
+    redactor_with(config, contract, key.unwrap_or_else(rand::random))
+}
+
+fn redactor_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Redactor> {
+    let redactor = Redactor::new(Names::of(contract, &config.fixtures.redact), key);
+    // Conax may name who signed in.
+    let password = config.upstream.password.as_ref().map(|password| password.expose());
+    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| redactor.remember(value));
+    Arc::new(redactor)
 }
 
 /// HTTP to whichever base URL can be reached.

@@ -583,6 +583,20 @@ async fn a_recording_that_goes_on_knows_what_it_hid_before() {
     let found = files(&recording);
     assert_eq!(found.iter().filter(|(name, _)| name.ends_with("response.xml")).count(), 2);
     assert_nowhere(&found, &[STB, OTHER_CARD, "night-shift", "7f3a"]);
+
+    // Whoever has that user name and the key gets it back.
+    let key = folder.of("key").display().to_string();
+    let replay = format!("replay:{}", recording.display());
+    let settings = [
+        ("upstream.url", replay.as_str()),
+        ("fixtures.key_file", &key),
+        ("upstream.username", "night-shift"),
+        ("upstream.password", "correct horse"),
+    ];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let call = json!({"smartcard_ca_id": OTHER_CARD, "process_immediately": true});
+    let record = client.post(&format!("{WEB}/get_active_subscriptions"), call).await.data();
+    assert_eq!(record["provider_error_description"], format!("box {STB}, signed in as night-shift"), "{record:#}");
 }
 
 #[tokio::test]
@@ -752,4 +766,75 @@ async fn a_folder_that_is_given_away_has_a_catalogue_of_pseudonyms() {
     std::fs::remove_file(folder.of("a/catalogue/redaction.json")).unwrap();
     let (code, text) = folder.run(&["fixtures", "redact", "a"]);
     assert!(code == Some(1) && text.contains("catalogue/boxes.csv: is none of services.csv"), "{text}");
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waited_for_any_longer_is_replayed_in_the_same_words() {
+    let conax = Conax::start(|nth, _| if nth == 0 { Reaction::Close } else { Reaction::Hold(Vec::new()) }).await;
+    let folder = Folder::new();
+    let key = folder.of("key").display().to_string();
+    let record = async |upstream: &str| {
+        let settings = [
+            ("upstream.url", upstream),
+            ("fixtures.key_file", &key),
+            ("processor.uncertain_hold_s", "1"),
+            ("processor.backoff_initial_s", "0.05"),
+        ];
+        let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
+        let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "process_immediately": true});
+        let number = client.post(&format!("{WEB}/update_ca_pin_to_default_value"), call).await.data()["number"].clone();
+        let record = eventually(async || {
+            Some(client.show(&number).await).filter(|record| record["delivery"]["state"] == "unknown")
+        })
+        .await;
+        gateway.terminate().await;
+        record["error_description"].clone()
+    };
+    let live = record(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    assert_eq!(record(&format!("replay:{}", folder.of("a").display())).await, live);
+}
+
+#[tokio::test]
+async fn a_key_that_is_named_and_missing_is_missed() {
+    let folder = Folder::new();
+    write_query(&folder.of("f"), "a", CARD, "x", &json!({}));
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("f").display())).await;
+    let log = gateway.log();
+    assert!(log.contains("without the key") && log.contains(&folder.of("key").display().to_string()), "{log}");
+    assert!(!folder.of("key").exists(), "reading makes no key");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_words_for_what_no_case_answers() {
+    let folder = Folder::new();
+    let case = folder.of("f/login/one");
+    std::fs::create_dir_all(&case).unwrap();
+    std::fs::write(case.join("request.xml"), "<login Password='old &amp; secret'><note>none</note></login>").unwrap();
+    std::fs::write(case.join("response.xml"), "<a/>").unwrap();
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("f").display())).await;
+    // One of them would be cut in the middle, and the other part of it shown.
+    let note = format!("{} correct horse battery", "x".repeat(110));
+    let request = format!("<login Password='correct horse battery'><note>{note}</note></login>");
+    let (status, _, fault) = raw(&gateway, "", &request).await;
+    let fault = String::from_utf8(fault).unwrap().replace("&apos;", "'");
+    assert!(status == 500 && fault.contains("/login/@Password: expected '****', got '****'"), "{fault}");
+    for part in ["secret", "correct", "horse"] {
+        assert!(!fault.contains(part), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn large_messages_are_found_and_missed_like_small_ones() {
+    let large = |card: &str| format!("<list><CaClientId>{card}</CaClientId>{}</list>", "<item>x</item>".repeat(10_000));
+    let conax = Conax::start(move |_, _| Reaction::Write(xml_answer("200 OK", &large(CARD)))).await;
+    let folder = Folder::new();
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    let live = raw(&gateway, "", &large(CARD)).await;
+    gateway.terminate().await;
+    assert_nowhere(&files(&folder.of("a")), &[CARD]);
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("a").display())).await;
+    assert_eq!(raw(&gateway, "", &large(CARD)).await, live);
+    let (status, _, fault) = raw(&gateway, "", &large(OTHER_CARD)).await;
+    assert_eq!(status, 500);
+    assert!(String::from_utf8_lossy(&fault).contains("/list/CaClientId/text(): expected"));
 }
