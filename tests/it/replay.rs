@@ -838,3 +838,39 @@ async fn large_messages_are_found_and_missed_like_small_ones() {
     assert_eq!(status, 500);
     assert!(String::from_utf8_lossy(&fault).contains("/list/CaClientId/text(): expected"));
 }
+
+#[test]
+fn sessions_are_compared_by_all_that_counts() {
+    let folder = Folder::new();
+    let query = |session: &str, name: &str, card: &str, exchange: Value| {
+        write_query(&folder.of(session), name, card, "x", &exchange);
+    };
+    let headers = |name: &str| json!({"path": "/a", "headers": {name: "text/xml"}});
+    query("a", "case", "01450253301", headers("Content-Type"));
+    query("b", "case", "01450253301", headers("content-type"));
+    assert_eq!(folder.run(&["fixtures", "diff", "a", "b"]), (Some(0), "no call differs\n".to_owned()));
+
+    query("b", "case", "01450253301", json!({"path": "/b", "headers": {"content-type": "text/plain"}}));
+    let failure = |stage: &str| json!({"failure": {"stage": stage, "text": "nothing came"}});
+    query("a", "failed", "01450253302", failure("sent"));
+    query("b", "failed", "01450253302", failure("connect"));
+    for (session, name, call) in [("a", "refused", "1"), ("b", "refused", "2"), ("a", "gone", "3"), ("b", "new", "3")] {
+        let case = folder.of(session).join("GET_PAIRING_STATUS_FOR_CARD").join(name);
+        std::fs::create_dir(&case).unwrap();
+        std::fs::write(case.join("call.json"), format!("{{\"smartcard_ca_id\": {call}}}")).unwrap();
+    }
+    let (code, text) = folder.run(&["fixtures", "diff", "a", "b"]);
+    assert_eq!(code, Some(1));
+    let expected = "\
+GET_PAIRING_STATUS_FOR_CARD/new: only in b
+GET_PAIRING_STATUS_FOR_CARD/case:
+  path: expected '/a', got '/b'
+  Content-Type: expected 'text/xml', got 'text/plain'
+GET_PAIRING_STATUS_FOR_CARD/failed:
+  failure: expected 'sent: nothing came', got 'connect: nothing came'
+GET_PAIRING_STATUS_FOR_CARD/gone: only in a
+GET_PAIRING_STATUS_FOR_CARD/refused:
+  call $.smartcard_ca_id: expected 1, got 2
+";
+    assert!(text.starts_with(expected), "{text}");
+}
