@@ -396,9 +396,16 @@ async fn a_folder_from_elsewhere_is_redacted_once() {
     let redacted = files(&cases);
     assert_nowhere(&redacted, &[CARD, OTHER_CARD]);
     assert!(files(&folder.of("g")) == redacted);
+    assert!(redacted.iter().all(|(name, _)| name.starts_with("GET_")), "no catalogue comes from nowhere");
     let (code, text) = folder.run(&["fixtures", "redact", "f"]);
     assert!(code == Some(0) && text.starts_with("0 of 2 cases redacted"), "{text}");
     assert!(files(&cases) == redacted, "pseudonyms have no pseudonyms");
+    // A digest may look like a card number.
+    let kind = cases.join("GET_PAIRING_STATUS_FOR_CARD");
+    std::fs::rename(kind.join("free-text"), kind.join("01450253313-1-ok")).unwrap();
+    assert_eq!(folder.run(&["fixtures", "export", "f", "f.har"]).0, Some(0));
+    assert_eq!(folder.run(&["fixtures", "import", "f.har", "h"]).0, Some(0));
+    assert!(files(&folder.of("h")) == files(&cases), "nor have their names");
 }
 
 #[tokio::test]
