@@ -2,7 +2,6 @@
 //! and around any of these one that records.
 
 use std::borrow::Cow;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::catalogue::{EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
-use crate::fixtures::{CATALOGUE, CaseFault, RecordTransport, Recorder, ReplayTransport, Terms};
+use crate::fixtures::{CaseFault, Catalogue, RecordTransport, Recorder, ReplayTransport, Terms};
 use crate::redaction::{Names, Redactor, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
@@ -33,6 +32,8 @@ impl From<Vec<CaseFault>> for StartError {
 pub struct Way {
     /// In words.
     pub words: String,
+    /// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
+    pub catalogue: Vec<(EntryKind, Cow<'static, str>)>,
     /// What carries calls.
     pub transport: Arc<dyn Transport>,
     /// The simulator's task.
@@ -50,63 +51,54 @@ pub async fn open(
     shutdown: Shutdown,
 ) -> Result<Way, StartError> {
     let target = &config.upstream.url;
-    let mut simulator = None;
+    let (mut simulator, mut catalogue) = (None, Vec::new());
     // What is recorded from a replay is known to both.
-    let redactor = match (&target.record, &target.source) {
-        (None, UpstreamSource::Urls(_) | UpstreamSource::Simulator) => None,
-        (None, UpstreamSource::Replay(_)) => Some(replay_redactor(config, contract)),
-        (Some(_), _) => Some(redactor(config, contract)?),
+    let recording = match &target.record {
+        Some(folder) => Some((folder, redactor(config, contract)?)),
+        None => None,
     };
-    let shared = || redactor.clone().ok_or_else(|| StartError(vec!["there is no key".to_owned()]));
     let (mut words, mut transport): (String, Arc<dyn Transport>) = match &target.source {
         UpstreamSource::Urls(urls) => (urls.join(", "), Arc::new(live(urls, &config.upstream)?)),
         UpstreamSource::Simulator => {
             let (url, serving) = start_simulator(config, contract, clock, shutdown).await?;
             simulator = Some(serving);
+            catalogue = SAMPLE.map(|(kind, text)| (kind, Cow::Borrowed(text))).to_vec();
             (url.clone(), Arc::new(live(&[url], &config.upstream)?))
         }
         UpstreamSource::Replay(folder) => {
+            let shared = recording.as_ref().map(|(_, redactor)| Arc::clone(redactor));
+            let redactor = shared.unwrap_or_else(|| replay_redactor(config, contract));
+            catalogue = recorded_catalogue(folder, Some(&redactor))?;
             let words = format!("replay of {}", folder.display());
-            (words, Arc::new(ReplayTransport::load(folder, terms(config, contract), shared()?)?))
+            (words, Arc::new(ReplayTransport::load(folder, terms(config, contract), redactor)?))
         }
     };
-    if let Some(folder) = &target.record {
-        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), shared()?)?);
+    if let Some((folder, redactor)) = recording {
+        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), redactor)?);
         words.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
         transport = Arc::new(RecordTransport::new(transport, recorder, Box::new(render), contract.base_path()));
     }
-    Ok(Way { words, transport, simulator })
+    Ok(Way { words, catalogue, transport, simulator })
 }
 
-/// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
+/// The catalogue that a folder of fixtures has; as it stands, or with what was personal back in it.
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn catalogue(source: &UpstreamSource) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
-    match source {
-        UpstreamSource::Urls(_) => Ok(Vec::new()),
-        UpstreamSource::Simulator => Ok(SAMPLE.map(|(kind, text)| (kind, Cow::Borrowed(text))).to_vec()),
-        UpstreamSource::Replay(folder) => recorded_catalogue(folder),
-    }
-}
-
-/// The catalogue that a folder of fixtures has.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn recorded_catalogue(folder: &Path) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
-    let mut texts = Vec::new();
-    for kind in EntryKind::ALL {
-        let file = folder.join(CATALOGUE).join(format!("{}.csv", kind.as_str()));
-        match std::fs::read_to_string(&file) {
-            Ok(text) => texts.push((kind, Cow::Owned(text))),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(StartError(vec![format!("{}: {error}", file.display())])),
-        }
-    }
-    Ok(texts)
+pub fn recorded_catalogue(
+    folder: &Path,
+    redactor: Option<&Redactor>,
+) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
+    let catalogue = Catalogue::read(folder).map_err(|fault| vec![fault])?;
+    let texts = match redactor {
+        Some(redactor) => catalogue
+            .shown(redactor)
+            .map_err(|e| StartError(vec![format!("catalogue of {}: {e}", folder.display())]))?,
+        None => catalogue.texts,
+    };
+    Ok(texts.into_iter().map(|(kind, text)| (kind, Cow::Owned(text))).collect())
 }
 
 /// What the contract tells of recorded messages.
@@ -121,20 +113,29 @@ pub fn terms(config: &Config, contract: &Contract) -> Arc<Terms> {
 pub fn redactor(config: &Config, contract: &Contract) -> Result<Arc<Redactor>, StartError> {
     let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir);
     let key = key.map_err(|fault| StartError(vec![fault.to_string()]))?;
-    let redactor = Redactor::new(Names::of(contract, &config.fixtures.redact), key);
-    // Conax may name who signed in.
-    let password = config.upstream.password.as_ref().map(|password| password.expose());
-    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| redactor.remember(value));
-    Ok(Arc::new(redactor))
+    Ok(redactor_with(config, contract, key))
 }
 
 /// The same for whoever only reads pseudonyms: without the key they stay what they are.
 fn replay_redactor(config: &Config, contract: &Contract) -> Arc<Redactor> {
-    let key = find_key(config.fixtures.key_file.as_deref(), &config.store.data_dir).unwrap_or_else(|fault| {
-        tracing::warn!(%fault, "replaying without the key: only pseudonyms are answered");
+    let file = config.fixtures.key_file.as_deref();
+    let without_key = |fault: String| tracing::warn!(fault, "replaying without the key: only pseudonyms are answered");
+    let key = find_key(file, &config.store.data_dir).unwrap_or_else(|fault| {
+        without_key(fault.to_string());
         None
     });
-    Arc::new(Redactor::new(Names::of(contract, &config.fixtures.redact), key.unwrap_or_else(rand::random)))
+    if let Some(file) = file.filter(|file| !file.exists()) {
+        without_key(format!("fixtures.key_file {}: there is no such file", file.display()));
+    }
+    redactor_with(config, contract, key.unwrap_or_else(rand::random))
+}
+
+fn redactor_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Redactor> {
+    let redactor = Redactor::new(Names::of(contract, &config.fixtures.redact), key);
+    // Conax may name who signed in.
+    let password = config.upstream.password.as_ref().map(|password| password.expose());
+    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| redactor.remember(value));
+    Arc::new(redactor)
 }
 
 /// HTTP to whichever base URL can be reached.

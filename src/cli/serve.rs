@@ -15,7 +15,7 @@ use crate::request::random_hex;
 use crate::shutdown::{self, Signals};
 use crate::store::Store;
 use crate::transport::{self, Way};
-use crate::{telemetry, tls};
+use crate::{lock, telemetry, tls};
 
 /// The user that is made when none is named.
 const FIRST_USER: &str = "admin";
@@ -62,8 +62,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         .map_err(|e| Failed(format!("server.listen {}: {e}", config.server.listen)))?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
-    let Way { words, transport, simulator } = transport::open(&config, &contract, &clock, simulator_shutdown).await?;
-    app::load_catalogue(store.as_ref(), &transport::catalogue(&config.upstream.url.source)?).await?;
+    let Way { words, catalogue, transport, simulator } =
+        transport::open(&config, &contract, &clock, simulator_shutdown).await?;
+    app::load_catalogue(store.as_ref(), &catalogue).await?;
     make_first_user(store.as_ref(), &url).await?;
 
     let (trigger, shutdown) = shutdown::channel();
@@ -94,11 +95,7 @@ fn lock(config: &Config) -> Result<File, Failed> {
     let failed = |e: &dyn std::fmt::Display| Failed(format!("store.data_dir {}: {e}", dir.display()));
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed(&e))?;
     let file = File::create(dir.join(LOCK)).map_err(|e| failed(&e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(failed(&"another conax-gateway is running here")),
-        Err(std::fs::TryLockError::Error(e)) => Err(failed(&e)),
-    }
+    lock::hold(file, "another conax-gateway is running here").map_err(|e| failed(&e))
 }
 
 /// Makes the first user where there is none, and shows how to sign in as it.

@@ -10,7 +10,7 @@ use crate::contract::{Operation, Resend};
 use crate::request::{Attempt, Body, Doubt, Event, Failure, Outcome, ProvisioningRequest, Secret, State, failure};
 use crate::soap::answer;
 use crate::store::{Settlement, StoreError};
-use crate::upstream::{Call, CallFailure, HttpAnswer, Obstacle};
+use crate::upstream::{Call, CallFailure, HttpAnswer, OUT_OF_TIME, Obstacle};
 
 /// What a step came to.
 struct Step {
@@ -90,7 +90,7 @@ pub(super) async fn call_until(
 ) -> Result<HttpAnswer, CallFailure> {
     let Some(until) = until else { return processor.transport.call(call).await };
     let left = (until - processor.clock.now()).to_std().unwrap_or_default();
-    let what = "no answer before the time to resolve the doubt was over".to_owned();
+    let what = OUT_OF_TIME.to_owned();
     if left.is_zero() {
         return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what });
     }

@@ -102,6 +102,9 @@ pub struct HttpAnswer {
     pub recorded: Option<Recorded>,
 }
 
+/// What is said of a call that is waited for no longer, in its record and in its case.
+pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt was over";
+
 /// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {

@@ -131,10 +131,10 @@ async fn a_recording_gives_the_same_records_and_a_recording_of_it_the_same_files
     assert_eq!(session(&client).await, live);
     drop(gateway);
 
-    let (gateway, client) = folder.gateway(&record("b", &replay)).await;
+    let (mut gateway, client) = folder.gateway(&record("b", &replay)).await;
     assert_eq!(session(&client).await, live);
     assert!(files(&folder.of("b")) == recorded, "the same files");
-    drop(gateway);
+    gateway.terminate().await;
 
     // Over HTTP, and into a folder that has it all.
     let (source, _) = folder.gateway(&replay).await;
@@ -396,9 +396,16 @@ async fn a_folder_from_elsewhere_is_redacted_once() {
     let redacted = files(&cases);
     assert_nowhere(&redacted, &[CARD, OTHER_CARD]);
     assert!(files(&folder.of("g")) == redacted);
+    assert!(redacted.iter().all(|(name, _)| name.starts_with("GET_")), "no catalogue comes from nowhere");
     let (code, text) = folder.run(&["fixtures", "redact", "f"]);
     assert!(code == Some(0) && text.starts_with("0 of 2 cases redacted"), "{text}");
     assert!(files(&cases) == redacted, "pseudonyms have no pseudonyms");
+    // A digest may look like a card number.
+    let kind = cases.join("GET_PAIRING_STATUS_FOR_CARD");
+    std::fs::rename(kind.join("free-text"), kind.join("01450253313-1-ok")).unwrap();
+    assert_eq!(folder.run(&["fixtures", "export", "f", "f.har"]).0, Some(0));
+    assert_eq!(folder.run(&["fixtures", "import", "f.har", "h"]).0, Some(0));
+    assert!(files(&folder.of("h")) == files(&cases), "nor have their names");
 }
 
 #[tokio::test]
@@ -576,12 +583,27 @@ async fn a_recording_that_goes_on_knows_what_it_hid_before() {
             ("upstream.username", "night-shift"),
             ("upstream.password", "correct horse"),
         ];
-        let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+        let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
         client.post(&format!("{WEB}/{method}"), call).await.data();
+        gateway.terminate().await;
     }
     let found = files(&recording);
     assert_eq!(found.iter().filter(|(name, _)| name.ends_with("response.xml")).count(), 2);
     assert_nowhere(&found, &[STB, OTHER_CARD, "night-shift", "7f3a"]);
+
+    // Whoever has that user name and the key gets it back.
+    let key = folder.of("key").display().to_string();
+    let replay = format!("replay:{}", recording.display());
+    let settings = [
+        ("upstream.url", replay.as_str()),
+        ("fixtures.key_file", &key),
+        ("upstream.username", "night-shift"),
+        ("upstream.password", "correct horse"),
+    ];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let call = json!({"smartcard_ca_id": OTHER_CARD, "process_immediately": true});
+    let record = client.post(&format!("{WEB}/get_active_subscriptions"), call).await.data();
+    assert_eq!(record["provider_error_description"], format!("box {STB}, signed in as night-shift"), "{record:#}");
 }
 
 #[tokio::test]
@@ -614,4 +636,248 @@ async fn what_is_sent_later_is_recorded_with_what_came_of_it() {
     assert_eq!(states, ["PENDING", "COMPLETED"]);
     let (code, text) = folder.run(&["fixtures", "check", "a"]);
     assert!(code == Some(0), "{text}");
+}
+
+#[tokio::test]
+async fn whatever_comes_over_the_wire_is_recorded_and_replayed() {
+    let conax = Conax::start(|_, _| {
+        let head = "HTTP/1.1 799 D\u{e9}j\u{e0} vu\r\nContent-Type: text/xml\r\nServer: Caf\u{e9}\r\n";
+        Reaction::Write(format!("{head}Connection: close\r\nContent-Length: 4\r\n\r\n<a/>").into_bytes())
+    })
+    .await;
+    let folder = Folder::new();
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    assert_eq!(raw(&gateway, "", "<odd/>").await.0, 799);
+    gateway.terminate().await;
+    let (gateway, client) = folder.gateway(&format!("replay:{}", folder.of("a").display())).await;
+    let url = format!("{}/ca-server/webservices/x", gateway.url);
+    let answer = client.http.post(url).header("content-type", "text/xml").body("<odd/>").send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["server"].as_bytes()), (799, "Café".as_bytes()));
+}
+
+#[test]
+fn an_archive_that_would_spoil_the_folder_is_refused() {
+    let folder = Folder::new();
+    write_query(&folder.of("f"), "a", CARD, "x", &json!({}));
+    assert_eq!(folder.run(&["fixtures", "export", "f", "x.har"]).0, Some(0));
+    let har: Value = serde_json::from_slice(&std::fs::read(folder.of("x.har")).unwrap()).unwrap();
+    for (key, value, words) in [
+        ("exchange", json!({"format": 7}), "has format 7"),
+        ("exchange", json!({"http_status": 1000}), "1000 is no status"),
+        ("exchange", json!({"reason": "two\nlines"}), "is no reason phrase"),
+        ("exchange", json!({"headers": {"Server": "two\nlines"}}), "is no header field"),
+        ("type", json!("../f"), "is no name of a folder"),
+        ("type", json!("catalogue"), "is no name of a folder"),
+    ] {
+        let mut har = har.clone();
+        har["log"]["entries"][0]["_conax_gateway"][key] = value;
+        std::fs::write(folder.of("y.har"), har.to_string()).unwrap();
+        let (code, text) = folder.run(&["fixtures", "import", "y.har", "g"]);
+        assert!(code == Some(1) && text.contains("log.entries[0]") && text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(folder.run(&["fixtures", "import", "x.har", "g"]).0, Some(0));
+    assert_eq!(folder.run(&["fixtures", "check", "g"]).0, Some(0));
+}
+
+#[tokio::test]
+async fn nobody_writes_into_a_folder_while_a_gateway_records_there() {
+    let folder = Folder::new();
+    let upstream = format!("record:{}=simulator", folder.of("a").display());
+    let (mut gateway, client) = folder.gateway(&upstream).await;
+    let call = json!({"smartcard_ca_id": CARD, "process_immediately": true});
+    client.post(&format!("{WEB}/get_active_subscriptions"), call).await.data();
+    // Another one, in the middle of writing a case.
+    let unfinished = folder.of("a/GET_ACTIVE_SUBSCRIPTIONS/.new-x");
+    std::fs::create_dir(&unfinished).unwrap();
+    let recorded = files(&folder.of("a"));
+    let data_dir = gateway.data_dir();
+    assert_eq!(folder.run(&["fixtures", "export", "a", "a.har"]).0, Some(0), "reading disturbs nobody");
+    assert_eq!(folder.run(&["fixtures", "check", "a"]).0, Some(0), "reading disturbs nobody");
+    let writers: [&[&str]; 5] = [
+        &["serve", "--listen", "127.0.0.1:0", "--data-dir", "other", "--upstream", "record:a=simulator"],
+        &["exchanges", "export", "1", "a", "--data-dir", &data_dir],
+        &["fixtures", "import", "a.har", "a"],
+        &["fixtures", "redact", "a"],
+        &["fixtures", "redact", "b", "--to", "a"],
+    ];
+    std::fs::create_dir(folder.of("b")).unwrap();
+    for writer in writers {
+        let (code, text) = folder.run(writer);
+        assert!(code == Some(1) && text.contains("a: another conax-gateway writes into this folder"), "{text}");
+        assert!(unfinished.exists() && files(&folder.of("a")) == recorded, "{writer:?}");
+    }
+    gateway.terminate().await;
+    assert_eq!(folder.run(&["fixtures", "import", "a.har", "a"]).0, Some(0));
+    assert!(!unfinished.exists(), "what was left behind is deleted");
+    assert!(files(&folder.of("a")) == recorded, "the lock leaves nothing behind");
+}
+
+#[tokio::test]
+async fn an_operation_called_catalogue_is_recorded_where_it_is_found() {
+    let conax = Conax::start(|_, _| Reaction::Write(xml_answer("200 OK", "<a/>"))).await;
+    let folder = Folder::new();
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    assert_eq!(raw(&gateway, "", "<catalogue/>").await.0, 200);
+    gateway.terminate().await;
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("a").display())).await;
+    assert_eq!(raw(&gateway, "", "<catalogue/>").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_given_away_has_a_catalogue_of_pseudonyms() {
+    let folder = Folder::new();
+    let (mut gateway, client) = folder.gateway(&format!("record:{}=simulator", folder.of("a").display())).await;
+    let call = json!({"service_identifier": {"code": "Silver"}, "smartcard_identifier": {"serial_number": "smrt20000055"},
+        "subscription_identifier": {"number": "S60149"}, "process_immediately": true});
+    let method = "conax_sms_sas/provisioning_requests/add_subscriptions";
+    let live = client.post(method, call.clone()).await.data();
+    gateway.terminate().await;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/catalogue");
+    let cards = std::fs::read_to_string(source.join("smartcards.csv")).unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.of("a/catalogue").join(name), text).unwrap();
+    std::fs::create_dir(folder.of("a/catalogue")).unwrap();
+    put("smartcards.csv", &cards);
+    put("services.csv", &std::fs::read_to_string(source.join("services.csv")).unwrap());
+    put("subscriptions.csv", &std::fs::read_to_string(source.join("subscriptions.csv")).unwrap());
+    // What a redaction that was killed left of the files before it.
+    std::fs::create_dir(folder.of("a/.new-x")).unwrap();
+    std::fs::write(folder.of("a/.new-x/smartcards.csv"), &cards).unwrap();
+    std::fs::write(folder.of("a/notes.txt"), "ask Jo").unwrap();
+
+    let (code, text) = folder.run(&["fixtures", "redact", "a", "--to", "b"]);
+    assert!(code == Some(0) && text.starts_with("0 of 1 cases redacted, and the catalogue, with the key "), "{text}");
+    assert!(text.contains("a/notes.txt: is no file of a case, and stays as it is"), "{text}");
+    assert_eq!(folder.run(&["fixtures", "redact", "a"]).0, Some(0));
+    std::fs::remove_file(folder.of("a/notes.txt")).unwrap();
+    let redacted = files(&folder.of("a"));
+    assert_nowhere(&redacted, &["20000055", "1F0A9B8C", "S60149", "98D375E9", "0000010"]);
+    assert!(files(&folder.of("b")) == redacted, "the same elsewhere");
+    let (code, text) = folder.run(&["fixtures", "redact", "a"]);
+    assert!(code == Some(0) && text.starts_with("0 of 1 cases redacted with the key "), "{text}");
+    assert!(files(&folder.of("a")) == redacted, "pseudonyms have no pseudonyms");
+
+    // The call names a card that only the catalogue knows.
+    assert_eq!(folder.run(&["fixtures", "check", "a"]), (Some(0), "1 cases, no difference\n".to_owned()));
+    let hidden = redacted.iter().find(|(name, _)| name.ends_with("call.json")).unwrap();
+    let hidden: Value = serde_json::from_slice(&hidden.1).unwrap();
+    let key = folder.of("key").display().to_string();
+    let replay = format!("replay:{}", folder.of("a").display());
+    let settings = [("upstream.url", replay.as_str()), ("fixtures.key_file", &key), ("catalogue.strict", "true")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let again = client.post(method, call).await.data();
+    assert_eq!((&again["life_cycle_state"], &again["response"]), (&json!("COMPLETED"), &live["response"]));
+    let again = client.post(method, hidden).await.data();
+    assert_eq!(again["life_cycle_state"], "COMPLETED", "the pseudonyms are known, too");
+
+    put("boxes.csv", "id,serial_number\n1,2\n");
+    std::fs::remove_file(folder.of("a/catalogue/redaction.json")).unwrap();
+    let (code, text) = folder.run(&["fixtures", "redact", "a"]);
+    assert!(code == Some(1) && text.contains("catalogue/boxes.csv: is none of services.csv"), "{text}");
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waited_for_any_longer_is_replayed_in_the_same_words() {
+    let conax = Conax::start(|nth, _| if nth == 0 { Reaction::Close } else { Reaction::Hold(Vec::new()) }).await;
+    let folder = Folder::new();
+    let key = folder.of("key").display().to_string();
+    let record = async |upstream: &str| {
+        let settings = [
+            ("upstream.url", upstream),
+            ("fixtures.key_file", &key),
+            ("processor.uncertain_hold_s", "1"),
+            ("processor.backoff_initial_s", "0.05"),
+        ];
+        let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
+        let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "process_immediately": true});
+        let number = client.post(&format!("{WEB}/update_ca_pin_to_default_value"), call).await.data()["number"].clone();
+        let record = eventually(async || {
+            Some(client.show(&number).await).filter(|record| record["delivery"]["state"] == "unknown")
+        })
+        .await;
+        gateway.terminate().await;
+        record["error_description"].clone()
+    };
+    let live = record(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    assert_eq!(record(&format!("replay:{}", folder.of("a").display())).await, live);
+}
+
+#[tokio::test]
+async fn a_key_that_is_named_and_missing_is_missed() {
+    let folder = Folder::new();
+    write_query(&folder.of("f"), "a", CARD, "x", &json!({}));
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("f").display())).await;
+    let log = gateway.log();
+    assert!(log.contains("without the key") && log.contains(&folder.of("key").display().to_string()), "{log}");
+    assert!(!folder.of("key").exists(), "reading makes no key");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_words_for_what_no_case_answers() {
+    let folder = Folder::new();
+    let case = folder.of("f/login/one");
+    std::fs::create_dir_all(&case).unwrap();
+    std::fs::write(case.join("request.xml"), "<login Password='old &amp; secret'><note>none</note></login>").unwrap();
+    std::fs::write(case.join("response.xml"), "<a/>").unwrap();
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("f").display())).await;
+    // One of them would be cut in the middle, and the other part of it shown.
+    let note = format!("{} correct horse battery", "x".repeat(110));
+    let request = format!("<login Password='correct horse battery'><note>{note}</note></login>");
+    let (status, _, fault) = raw(&gateway, "", &request).await;
+    let fault = String::from_utf8(fault).unwrap().replace("&apos;", "'");
+    assert!(status == 500 && fault.contains("/login/@Password: expected '****', got '****'"), "{fault}");
+    for part in ["secret", "correct", "horse"] {
+        assert!(!fault.contains(part), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn large_messages_are_found_and_missed_like_small_ones() {
+    let large = |card: &str| format!("<list><CaClientId>{card}</CaClientId>{}</list>", "<item>x</item>".repeat(10_000));
+    let conax = Conax::start(move |_, _| Reaction::Write(xml_answer("200 OK", &large(CARD)))).await;
+    let folder = Folder::new();
+    let (mut gateway, _) = folder.gateway(&format!("record:{}={}", folder.of("a").display(), conax.url)).await;
+    let live = raw(&gateway, "", &large(CARD)).await;
+    gateway.terminate().await;
+    assert_nowhere(&files(&folder.of("a")), &[CARD]);
+    let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("a").display())).await;
+    assert_eq!(raw(&gateway, "", &large(CARD)).await, live);
+    let (status, _, fault) = raw(&gateway, "", &large(OTHER_CARD)).await;
+    assert_eq!(status, 500);
+    assert!(String::from_utf8_lossy(&fault).contains("/list/CaClientId/text(): expected"));
+}
+
+#[test]
+fn sessions_are_compared_by_all_that_counts() {
+    let folder = Folder::new();
+    let query = |session: &str, name: &str, card: &str, exchange: Value| {
+        write_query(&folder.of(session), name, card, "x", &exchange);
+    };
+    let headers = |name: &str| json!({"path": "/a", "headers": {name: "text/xml"}});
+    query("a", "case", "01450253301", headers("Content-Type"));
+    query("b", "case", "01450253301", headers("content-type"));
+    assert_eq!(folder.run(&["fixtures", "diff", "a", "b"]), (Some(0), "no call differs\n".to_owned()));
+
+    query("b", "case", "01450253301", json!({"path": "/b", "headers": {"content-type": "text/plain"}}));
+    let failure = |stage: &str| json!({"failure": {"stage": stage, "text": "nothing came"}});
+    query("a", "failed", "01450253302", failure("sent"));
+    query("b", "failed", "01450253302", failure("connect"));
+    for (session, name, call) in [("a", "refused", "1"), ("b", "refused", "2"), ("a", "gone", "3"), ("b", "new", "3")] {
+        let case = folder.of(session).join("GET_PAIRING_STATUS_FOR_CARD").join(name);
+        std::fs::create_dir(&case).unwrap();
+        std::fs::write(case.join("call.json"), format!("{{\"smartcard_ca_id\": {call}}}")).unwrap();
+    }
+    let (code, text) = folder.run(&["fixtures", "diff", "a", "b"]);
+    assert_eq!(code, Some(1));
+    let expected = "\
+GET_PAIRING_STATUS_FOR_CARD/new: only in b
+GET_PAIRING_STATUS_FOR_CARD/case:
+  path: expected '/a', got '/b'
+  Content-Type: expected 'text/xml', got 'text/plain'
+GET_PAIRING_STATUS_FOR_CARD/failed:
+  failure: expected 'sent: nothing came', got 'connect: nothing came'
+GET_PAIRING_STATUS_FOR_CARD/gone: only in a
+GET_PAIRING_STATUS_FOR_CARD/refused:
+  call $.smartcard_ca_id: expected 1, got 2
+";
+    assert!(text.starts_with(expected), "{text}");
 }
