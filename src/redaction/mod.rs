@@ -104,11 +104,19 @@ impl Pass<'_> {
 
     /// Remembers a value.
     pub fn remember(&self, value: &str) {
+        self.remember_as_it_is(value);
+        let real = match self.direction {
+            Direction::Hide => value.to_owned(),
+            Direction::Reveal => self.whole(value),
+        };
         // Somebody may take it for a number, which has no zeros before it.
-        let number = value.trim_start_matches('0');
-        if number.len() < value.len() && number.len() >= LONG_NUMBER && number.bytes().all(|b| b.is_ascii_digit()) {
-            self.remember(number);
+        let number = real.trim_start_matches('0');
+        if number.len() < real.len() && number.len() >= LONG_NUMBER && number.bytes().all(|b| b.is_ascii_digit()) {
+            self.remember_as_it_is(&self.turned(number));
         }
+    }
+
+    fn remember_as_it_is(&self, value: &str) {
         let is_long = self.known.borrow_mut().add(value);
         if self.is_lasting {
             let (same, other) = match self.direction {
@@ -129,9 +137,14 @@ impl Pass<'_> {
 
     /// Remembers a value that is real, whichever way this goes.
     pub fn remember_real(&self, value: &str) {
+        self.remember(&self.turned(value));
+    }
+
+    /// What stands for a real value where this begins.
+    fn turned(&self, real: &str) -> String {
         match self.direction {
-            Direction::Hide => self.remember(value),
-            Direction::Reveal => self.remember(&values::whole(&self.redactor.cipher, Direction::Hide, value)),
+            Direction::Hide => real.to_owned(),
+            Direction::Reveal => values::whole(&self.redactor.cipher, Direction::Hide, real),
         }
     }
 

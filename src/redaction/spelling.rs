@@ -1,7 +1,7 @@
 //! A character and how it is spelled: raw, as a reference of XML, as an escape of JSON, or percent-encoded. Texts inside
 //! texts mix these, and spell the spellings again, so all of them are understood everywhere.
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 
 /// Bytes of the longest reference.
 const LONGEST_REFERENCE: usize = 12;
@@ -52,15 +52,37 @@ pub(super) fn respell(text: &str, mut replacement: impl FnMut(char) -> char) -> 
         let spelling = text.get(start..end).unwrap_or_default();
         if new == char {
             out.push_str(spelling);
-        } else if spelling.starts_with('%') {
-            let encoded = utf8_percent_encode(new.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string();
-            let twice = spelling.len() > 3 && spelling.starts_with("%25");
-            out.push_str(&if twice { encoded.replace('%', "%25") } else { encoded });
         } else {
-            out.push(new);
+            out.push_str(&spelled_like(spelling, new));
         }
     }
     out
+}
+
+/// A character in the spelling of another one.
+fn spelled_like(spelling: &str, new: char) -> String {
+    let hex = |width: usize, is_lower: bool, number: u32| {
+        if is_lower { format!("{number:0width$x}") } else { format!("{number:0width$X}") }
+    };
+    let is_lower = |digits: &str| digits.bytes().any(|b| b.is_ascii_lowercase());
+    let code = u32::from(new);
+    if let Some((opening, digits)) = spelling.split_once('#') {
+        let digits = digits.trim_end_matches(';');
+        return match digits.strip_prefix('x') {
+            Some(digits) => format!("{opening}#x{};", hex(digits.len(), is_lower(digits), code)),
+            None => format!("{opening}#{code:0width$};", width = digits.len()),
+        };
+    }
+    if let Some(digits) = spelling.strip_prefix("\\u").filter(|_| code <= 0xFFFF) {
+        return format!("\\u{}", hex(digits.len(), is_lower(digits), code));
+    }
+    if spelling.starts_with('%') {
+        // `%41`, `%2541`; only the first of these can be of several bytes.
+        let nested = spelling.len().checked_sub(2).and_then(|end| spelling.get(..end)).filter(|s| s.starts_with("%25"));
+        let byte = |byte: u8| format!("{}{}", nested.unwrap_or("%"), hex(2, is_lower(spelling), byte.into()));
+        return new.encode_utf8(&mut [0; 4]).bytes().map(byte).collect();
+    }
+    new.to_string()
 }
 
 /// `&#65;`, `&#x41;`, `&amp;` and the other four.
@@ -130,7 +152,10 @@ mod tests {
         assert_eq!(respell(text, |c| c), text);
         let nested = "&amp;#98;&amp;amp;#x62;%2562%252562&amp;x%25zz";
         assert_eq!(units(nested).map(|unit| unit.char).collect::<String>(), "bbbb&x%zz");
-        assert_eq!(respell(nested, |c| if c == 'b' { 'ü' } else { c }), "üü%25C3%25BC%25C3%25BC&amp;x%25zz");
-        assert_eq!(respell("&#98;%64%C3%A9b", |c| if c == 'b' { 'x' } else { 'ü' }), "x%C3%BC%C3%BCx");
+        let other = "&amp;#106;&amp;amp;#x6A;%256A%25256A&amp;x%25zz";
+        assert_eq!(respell(nested, |c| if c == 'b' { 'j' } else { c }), other);
+        let other = "&#106;&#x06a;%C3%BC%C3%BC\\u006aj";
+        let same = respell("&#098;&#x062;%64%C3%A9\\u0062b", |c| if c == 'b' { 'j' } else { 'ü' });
+        assert_eq!(same, other.replace("06a", "06A"));
     }
 }

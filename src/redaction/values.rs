@@ -219,7 +219,11 @@ mod tests {
     fn a_value_is_found_in_any_spelling_and_not_inside_another() {
         let p = pseudonym("1212");
         assert_eq!(hide(&["1212"], "1212 x1212y 01212 12121 '1212'"), format!("{p} x{p}y 01212 12121 '{p}'"));
-        assert_eq!(hide(&["1212"], "&#49;2&#x31;&#050; \\u0031212 %31212"), format!("{p} {p} {p}"));
+        let units: Vec<u32> = p.chars().map(u32::from).collect();
+        let [a, b, c, d] = units[..] else { panic!("{p}") };
+        let rest = &p[1..];
+        let spelled = format!("&#{a};{}&#x{c:x};&#{d:03}; \\u{a:04x}{rest} %{a:02x}{rest}", char::from_u32(b).unwrap());
+        assert_eq!(hide(&["1212"], "&#49;2&#x31;&#050; \\u0031212 %31212"), spelled);
         let name = pseudonym("Jo Smith");
         assert_eq!(hide(&["Jo Smith"], "jo smith? JO&#32;SMITH, Jo%20Smith; Jo"), {
             let (a, b) = name.split_once(' ').unwrap();
@@ -258,6 +262,6 @@ mod tests {
         }
         let hidden = replace(&cipher, Direction::Hide, &[&real], text);
         let shown = replace(&cipher, Direction::Reveal, &[&pseudonyms], &hidden);
-        assert_eq!(shown, text.replace("&#48;", "0"));
+        assert_eq!(shown, text);
     }
 }

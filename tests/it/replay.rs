@@ -2,12 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Client, Conax, Gateway, Reaction, WEB, Wire, answer_to, eventually, run_in, values_of, xml_answer,
+    Client, Conax, Gateway, Reaction, WEB, Wire, answer_to, eventually, ok_answer, run_in, values_of, xml_answer,
 };
 
 const CARD: &str = "01450253313";
@@ -271,13 +272,17 @@ async fn what_was_seen_once_is_hidden_wherever_else_it_stands() {
             base64::engine::general_purpose::STANDARD.encode(text)
         };
         let hex: String = CARD.bytes().map(|b| format!("{b:02x}")).collect();
+        let pairs = CARD.bytes().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":");
+        let embedded = "&lt;Name&gt;Peregrine&lt;/Name&gt; {\"ca_pin\": \"83417\"}";
         let references: String = CARD.bytes().map(|b| format!("&#{b};")).collect();
         let body = format!(
             "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><!-- {card} --><s:Body><s:Fault>\
              <faultcode>s:Client</faultcode><faultstring>card {card}: {references} {hex} <![CDATA[{CARD}]]> {} {}\
+             {} {pairs} 0145-0253-313 &amp;#48;1450253313 %2530%25311450253313 1450253313 {embedded}\
              </faultstring></s:Fault></s:Body></s:Envelope>",
             base64(&format!("card={card}")),
             base64(&format!("x{CARD}")),
+            base64(&CARD.chars().flat_map(|c| [c, '\0']).collect::<String>()),
         );
         let head = format!("HTTP/1.1 500 Card {card}\r\nContent-Type: text/xml\r\nX-Card: {card}\r\n");
         Reaction::Write(format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
@@ -294,6 +299,9 @@ async fn what_was_seen_once_is_hidden_wherever_else_it_stands() {
     drop(gateway);
     let recorded = files(&recording);
     assert_nowhere(&recorded, &[CARD, "THX-1138", "&#48;&#49;&#52;", "3031343530", "MDE0NTAyNTMzMT", "Y2FyZD0wMTQ1"]);
+    let others =
+        ["0145-0253", "#48;1450253313", "%2530%2531", "MAAxADQANQ", "30:31:34:35", "1450253313", "Peregrine", "83417"];
+    assert_nowhere(&recorded, &others);
     let (_gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
     let error = |record: &Value| record["error_description"].as_str().unwrap().to_owned();
     assert_eq!(error(&client.post(&method, call(CARD)).await.data()), error(&first));
@@ -338,6 +346,38 @@ async fn an_incident_becomes_a_case() {
     }
     assert_nowhere(&files(&folder.of("out")), &[CARD, PIN, "99000000001", "tester"]);
     assert_eq!(folder.run(&["fixtures", "check", "out"]), (Some(0), "2 cases, no difference\n".to_owned()));
+}
+
+/// Whoever calls, JSON and SOAP in turn: each case stands for itself.
+#[tokio::test]
+async fn what_a_gateway_recorded_has_no_findings() {
+    let count = AtomicU64::new(0);
+    let conax =
+        Conax::start(move |_, _| Reaction::Write(ok_answer(&format!("TX-{}", count.fetch_add(1, Relaxed))))).await;
+    let folder = Folder::new();
+    let recording = folder.of("a");
+    let (mut gateway, client) = folder.gateway(&format!("record:{}={}", recording.display(), conax.url)).await;
+    let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "stb_set": [{"stb_ca_id": STB}],
+        "process_immediately": true});
+    for path in ["/caclient/pairing", "/caclient/pairing/a%2Fb;c=d//e", "/caclient/pairing"] {
+        let record = client.post(&format!("{WEB}/create_pairing"), call.clone()).await.data();
+        let body = record["request"].as_str().unwrap().to_owned();
+        let soap = reqwest::Client::new().post(format!("{}/ca-server/webservices{path}", gateway.url)).body(body);
+        assert!(soap.header("content-type", "text/xml").send().await.unwrap().status().is_success());
+    }
+    gateway.terminate().await;
+    let (code, text) = folder.run(&["fixtures", "check", "a"]);
+    assert_eq!((code, text.as_str()), (Some(0), "6 cases, no difference\n"));
+    // Of what is not there, the nearest one is named, though it has pseudonyms.
+    let (_gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
+    for (card, box_id, differs) in [(CARD, "THMOD001-10003", "PairingModuleId"), (OTHER_CARD, STB, "CaClientId")] {
+        let call = json!({"smartcard_set": [{"smartcard_ca_id": card}], "stb_set": [{"stb_ca_id": box_id}],
+            "process_immediately": true});
+        let record = client.post(&format!("{WEB}/create_pairing"), call).await.data();
+        let description = record["error_description"].as_str().unwrap();
+        assert!(description.ends_with(&format!("\"{differs}\"]")), "{description}");
+        assert_eq!(description.matches(": expected '").count(), 1, "{description}");
+    }
 }
 
 #[tokio::test]
@@ -439,6 +479,28 @@ async fn an_archive_of_a_browser_becomes_fixtures() {
     assert_nowhere(&found, &[CARD, "c2VjcmV0", "secret"]);
     let (code, text) = folder.run(&["fixtures", "import", "x.har", "f"]);
     assert!(code == Some(0) && text.contains("1 exchanges, 0 new cases"), "{text}");
+
+    // What an archive names anywhere is hidden everywhere; its order is that of the times.
+    let at = |second: u32, answer: &str| {
+        let mut entry = entry("POST", "text/xml", &request.replace(CARD, "THX-1138-card"));
+        entry["startedDateTime"] = format!("2026-01-01T00:00:0{second}+02:00").into();
+        entry["response"]["content"]["text"] = answer.into();
+        entry
+    };
+    let about = |text: &str| format!("<fault>{text} of THX-1138-card</fault>");
+    let mut first = at(1, &about("the first"));
+    first["request"]["postData"]["text"] = request.replace("CaClientId", "Other").into();
+    let entries = json!([at(3, &about("the last")), first, at(2, &about("the second"))]);
+    let har = json!({"log": {"version": "1.2", "creator": {"name": "x", "version": "1"}, "entries": entries}});
+    std::fs::write(folder.of("y.har"), har.to_string()).unwrap();
+    assert_eq!(folder.run(&["fixtures", "import", "y.har", "g"]).0, Some(0));
+    let found = files(&folder.of("g"));
+    assert_nowhere(&found, &["THX-1138-card"]);
+    let name_of = |words: &str| {
+        let mut found = found.iter().filter(|(_, bytes)| String::from_utf8_lossy(bytes).contains(words));
+        &found.next().unwrap().0
+    };
+    assert!(name_of("the second") < name_of("the last"));
 }
 
 /// A message with a signed-in sender, and with an attachment, as libraries write it: what they make up differs each time.
