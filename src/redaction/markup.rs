@@ -1,6 +1,8 @@
 //! Walks through a text as through XML, whether it is well-formed or not, and rewrites its contents only: every byte of
 //! its tags but attribute values stays.
 
+use quick_xml::escape::partial_escape;
+
 /// A piece of content, and where it stands.
 pub(super) struct Content<'t> {
     /// Local names of the open elements, in lower case, outermost first.
@@ -34,24 +36,76 @@ pub(super) fn rewrite(text: &str, mut content: impl FnMut(Content<'_>) -> String
     let mut path = Path::default();
     let mut rest = text;
     while !rest.is_empty() {
-        let (text, markup) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
-        if !text.is_empty() {
-            out.push_str(&content(Content { path: &path.names, attribute: None, text }));
+        let (pieces, markup) = pieces(rest);
+        let mut in_element = |text: &str| content(Content { path: &path.names, attribute: None, text });
+        match joined(&pieces, &mut in_element) {
+            Some(joined) => out.push_str(&joined),
+            None => pieces.iter().for_each(|piece| piece.push(&mut in_element, &mut out)),
         }
-        let Some((opening, closing)) = bracket(markup) else {
-            rest = one_tag(markup, &mut path, &mut out, &mut content);
-            continue;
-        };
-        let inner = markup.get(opening.len()..).unwrap_or_default();
-        let (inner, after) = inner.split_once(closing).unwrap_or((inner, ""));
-        out.push_str(opening);
-        out.push_str(&content(Content { path: &path.names, attribute: None, text: inner }));
-        rest = after;
-        if markup.len() > opening.len() + inner.len() {
-            out.push_str(closing);
-        }
+        rest = if markup.is_empty() { "" } else { one_tag(markup, &mut path, &mut out, &mut content) };
     }
     out
+}
+
+/// A piece between two tags, in its brackets if it has any.
+struct Piece<'t> {
+    opening: &'static str,
+    text: &'t str,
+    closing: &'static str,
+}
+
+const CDATA: &str = "<![CDATA[";
+
+impl Piece<'_> {
+    /// Is it part of what the element says?
+    fn is_data(&self) -> bool {
+        self.opening.is_empty() || self.opening == CDATA
+    }
+
+    fn push(&self, content: &mut impl FnMut(&str) -> String, out: &mut String) {
+        out.push_str(self.opening);
+        out.push_str(&content(self.text));
+        out.push_str(self.closing);
+    }
+}
+
+/// All up to the next tag, and what follows.
+fn pieces(text: &str) -> (Vec<Piece<'_>>, &str) {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    loop {
+        let (text, markup) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
+        if !text.is_empty() {
+            pieces.push(Piece { opening: "", text, closing: "" });
+        }
+        let Some((opening, closing)) = bracket(markup) else { return (pieces, markup) };
+        let inner = markup.get(opening.len()..).unwrap_or_default();
+        let (text, after, closing) = match inner.split_once(closing) {
+            Some((text, after)) => (text, after, closing),
+            None => (inner, "", ""),
+        };
+        pieces.push(Piece { opening, text, closing });
+        rest = after;
+    }
+}
+
+/// What an element says may be divided by comments and CDATA sections: if that hides something, it is put together.
+fn joined(pieces: &[Piece<'_>], content: &mut impl FnMut(&str) -> String) -> Option<String> {
+    if pieces.iter().filter(|piece| piece.is_data()).count() < 2 {
+        return None;
+    }
+    let join = |piece: &Piece<'_>, text: String| match piece.opening {
+        CDATA => partial_escape(text).into_owned(),
+        _ => text,
+    };
+    let data = || pieces.iter().filter(|piece| piece.is_data());
+    let before: String = data().map(|piece| join(piece, piece.text.to_owned())).collect();
+    let mut after = content(&before);
+    if after == before || after == data().map(|piece| join(piece, content(piece.text))).collect::<String>() {
+        return None;
+    }
+    pieces.iter().filter(|piece| !piece.is_data()).for_each(|piece| piece.push(content, &mut after));
+    Some(after)
 }
 
 /// The open elements.
@@ -77,7 +131,7 @@ impl Path {
 
 /// The brackets of what is not a tag.
 fn bracket(markup: &str) -> Option<(&'static str, &'static str)> {
-    let brackets = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?xml ", "?>"), ("<?", "?>")];
+    let brackets = [("<!--", "-->"), (CDATA, "]]>"), ("<?xml ", "?>"), ("<?", "?>")];
     let found = brackets.into_iter().find(|(opening, _)| markup.starts_with(opening));
     // Nothing of a declaration is content, but a tag it is not.
     found.filter(|(opening, _)| *opening != "<?xml ")
@@ -204,11 +258,16 @@ mod tests {
                 ("", None, "\n"),
                 ("a", Some("b"), "1>2"),
                 ("a", None, " c "),
+                ("a", None, "t&lt;d&gt;"),
                 ("a", None, "t"),
                 ("a", None, "<d>"),
                 ("a/c", None, "e"),
             ]
         );
+        let divided = "<a>12<![CDATA[12]]> &amp;<!-- 1 -->1<?x 1?>2<![CDATA[12&]]></a>";
+        let other = rewrite(divided, |content| content.text.replace("1212", "3434"));
+        assert_eq!(other, "<a>3434 &amp;3434&amp;<!-- 1 --><?x 1?></a>");
+        assert_eq!(rewrite(divided, |content| content.text.replace('2', "3")), divided.replace('2', "3"));
         let html = "<!DOCTYPE a [<!ENTITY p '4711'>]><p class=x id='y' data=4711>4711</p>";
         let other = rewrite(html, |content| content.text.replace("4711", "1"));
         assert_eq!(other, html.replace("4711", "1"));
