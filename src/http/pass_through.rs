@@ -156,6 +156,11 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
         Err(failure) => {
             let reply = failed(app, soap, &failure, fate.broken());
             tell(Outcome::Failed(Some(failure)));
+            // Nothing of it was sent: what the client says is kept all the same.
+            if let Some(mut unsent) = body.take() {
+                let read = async { while let Some(Ok(_)) = unsent.frame().await {} };
+                drop(tokio::time::timeout(GIVE_BACK_TIME, read).await);
+            }
             drop(body);
             read_away(fate).await;
             Answered::Own(reply)

@@ -348,6 +348,50 @@ async fn an_incident_becomes_a_case() {
     assert_eq!(folder.run(&["fixtures", "check", "out"]), (Some(0), "2 cases, no difference\n".to_owned()));
 }
 
+/// Upstream's failures become cases that say what they are; a client that left tells nothing of upstream.
+#[tokio::test]
+async fn a_failure_in_passing_becomes_a_case_of_its_kind() {
+    let folder = Folder::new();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    for (upstream, timeout, stage) in [
+        (format!("http://{closed}"), "5", Some("connect")),
+        (conax.url.clone(), "0.1", Some("timed_out")),
+        (conax.url.clone(), "60", None),
+    ] {
+        let settings = [("upstream.url", upstream.as_str()), ("upstream.answer_timeout_s", timeout)];
+        let mut gateway = Gateway::start(&settings).await;
+        let mut wire = Wire::connect(&gateway.url).await;
+        let user = "Authorization: Basic bmlnaHQtc2hpZnQ6c2VjcmV0"; // night-shift:secret
+        let body = "<a><b>signed in as night-shift</b></a>";
+        let head = format!("POST /ca-server/webservices/x HTTP/1.1\r\nHost: g\r\n{user}\r\nContent-Type: text/xml");
+        let before = conax.received().len();
+        wire.write(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        if stage.is_some() {
+            wire.read_message().await;
+        } else {
+            eventually(async || (conax.received().len() > before).then_some(())).await;
+        }
+        drop(wire);
+        gateway.terminate().await;
+        let data_dir = gateway.data_dir();
+        let list = folder.run(&["exchanges", "list", "--data-dir", &data_dir]).1;
+        let id = list.lines().nth(1).unwrap()[..32].to_owned();
+        let (_, shown) = folder.run(&["exchanges", "show", &id, "--data-dir", &data_dir]);
+        assert!(shown.contains("user: night-shift") && shown.contains("error: "), "{shown}");
+        let out = stage.unwrap_or("none");
+        let (code, text) = folder.run(&["exchanges", "export", &id, out, "--data-dir", &data_dir]);
+        let Some(stage) = stage else {
+            assert!(code == Some(1) && text.contains("only a part of the exchange was kept"), "{text}");
+            continue;
+        };
+        let found = files(&folder.of(out));
+        assert_nowhere(&found, &["night-shift"]);
+        let says = format!("\"stage\": \"{stage}\"");
+        assert!(found.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains(&says)), "{text}");
+    }
+}
+
 /// Whoever calls, JSON and SOAP in turn: each case stands for itself.
 #[tokio::test]
 async fn what_a_gateway_recorded_has_no_findings() {
