@@ -91,7 +91,7 @@ impl Pass<'_> {
 
     /// The same, in a call or a reply of the JSON face.
     pub fn learn_json(&self, json: &Value) {
-        walk(&mut Vec::new(), "", &mut json.clone(), &mut |path, key, value| {
+        walk_json(&mut Vec::new(), "", &mut json.clone(), &mut |path, key, value| {
             let is_personal = Names::is_personal_key(path, key);
             match value {
                 Value::String(text) if !is_personal => self.learn(text),
@@ -166,7 +166,7 @@ impl Pass<'_> {
     /// A call or a reply of the JSON face with everything replaced.
     pub fn json(&self, json: &Value) -> Value {
         let mut json = json.clone();
-        walk(&mut Vec::new(), "", &mut json, &mut |path, key, value| {
+        walk_json(&mut Vec::new(), "", &mut json, &mut |path, key, value| {
             let is_personal = Names::is_personal_key(path, key);
             match value {
                 Value::String(text) if is_personal => *text = self.whole(text),
@@ -257,7 +257,7 @@ pub fn rewrite_inside(text: &str, names: &[&str], new: impl Fn(&str) -> String) 
 }
 
 /// Calls for every text and number, with the keys around it and its own; items of an array have the key of the array.
-fn walk<'j>(
+fn walk_json<'j>(
     path: &mut Vec<&'j str>,
     key: &'j str,
     json: &'j mut Value,
@@ -265,11 +265,11 @@ fn walk<'j>(
 ) {
     match json {
         Value::String(_) | Value::Number(_) => take(path, key, json),
-        Value::Array(items) => items.iter_mut().for_each(|item| walk(path, key, item, take)),
+        Value::Array(items) => items.iter_mut().for_each(|item| walk_json(path, key, item, take)),
         Value::Object(map) => {
             path.push(key);
             for (key, value) in map.iter_mut() {
-                walk(path, key, value, take);
+                walk_json(path, key, value, take);
             }
             path.pop();
         }
