@@ -144,7 +144,7 @@ fn one_tag<'t>(
     out: &mut String,
     content: &mut impl FnMut(Content<'_>) -> String,
 ) -> &'t str {
-    let Some(end) = tag_end(markup) else {
+    let Some(end) = tag_end(markup).filter(|_| is_named(markup)) else {
         // It breaks off inside a tag, or was none.
         let (first, rest) = markup.split_at(markup.char_indices().nth(1).map_or(markup.len(), |(at, _)| at));
         out.push_str(first);
@@ -180,6 +180,15 @@ fn one_tag<'t>(
         path.close();
     }
     rest
+}
+
+/// Does it begin like a tag, a declaration or an instruction? `<card@host>` does not.
+fn is_named(markup: &str) -> bool {
+    let name = markup.trim_start_matches(['<', '/']);
+    let name = name.split([' ', '\t', '\r', '\n', '/', '>']).next().unwrap_or_default();
+    let is_first = |c: char| c.is_alphabetic() || matches!(c, '_' | '!' | '?');
+    name.starts_with(is_first)
+        && name.chars().skip(1).all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '[' | '?'))
 }
 
 /// Where a tag ends; a `>` inside quotes does not end it.
@@ -271,6 +280,8 @@ mod tests {
         let html = "<!DOCTYPE a [<!ENTITY p '4711'>]><p class=x id='y' data=4711>4711</p>";
         let other = rewrite(html, |content| content.text.replace("4711", "1"));
         assert_eq!(other, html.replace("4711", "1"));
+        let mail = "<a>From: <4711@x> <4711></a>";
+        assert_eq!(rewrite(mail, |content| content.text.replace("4711", "1")), mail.replace("4711", "1"));
         for broken in ["<a><b", "<a>1 < 2</a>", "</a></b>x", "<!-- x", "<a b='c", "<![CDATA[", "<"] {
             assert_eq!(rewrite(broken, |content| content.text.to_owned()), broken);
         }

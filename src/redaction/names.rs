@@ -23,8 +23,8 @@ const OBJECTS: [&str; 6] = [
     "created_by_business_unit",
     "updated_by_business_unit",
 ];
-/// Elements that are secret whatever the contract: WS-Security brings one.
-const SECRET_ELEMENTS: [&str; 1] = ["Password"];
+/// Elements that are secret whatever the contract: WS-Security brings one, and operators' own services may have PINs.
+const SECRET_ELEMENTS: [&str; 2] = ["Password", "Pin"];
 /// The ends of the paths of fault codes, SOAP 1.1 and 1.2: words of the protocol, whatever somebody is called.
 const FAULT_CODES: [&[&str]; 3] = [&["faultcode"], &["code", "value"], &["subcode", "value"]];
 /// Keys of the JSON face whose values are words of the protocol, or references.

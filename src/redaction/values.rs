@@ -5,7 +5,7 @@
 //! raw, as references of XML, as escapes of JSON, percent-encoded. A value is not found inside a longer token, unless it
 //! is long itself: a PIN inside a card number is no PIN. A long one is found however it is divided: `0145-0253-313`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::cipher::{Cipher, Direction};
 use super::spelling::{Unit, respell, units};
@@ -26,13 +26,20 @@ const CARD_DIGITS: std::ops::RangeInclusive<usize> = 11..=12;
 /// Values, by their first two tokens.
 #[derive(Default)]
 pub(super) struct Values {
-    phrases: HashMap<String, HashMap<Option<String>, Vec<Vec<String>>>>,
+    phrases: HashMap<String, HashMap<Option<String>, Phrases>>,
     /// Long values without what stands between their tokens, by their number of characters.
     long: BTreeMap<usize, HashSet<String>>,
     /// Short numbers that were seen elsewhere: they mean the same only behind the word [`PIN`].
     pins: HashSet<String>,
     /// How the long ones begin: most places in a text begin none.
     beginnings: HashSet<[char; BEGINNING]>,
+}
+
+/// Values that begin alike, and how many tokens they have.
+#[derive(Default)]
+struct Phrases {
+    tokens: HashSet<Vec<String>>,
+    lengths: BTreeSet<usize>,
 }
 
 /// A run of digits or of letters.
@@ -65,11 +72,8 @@ impl Values {
         }
         let Some(first) = phrase.first() else { return false };
         let known = self.phrases.entry(first.clone()).or_default().entry(phrase.get(1).cloned()).or_default();
-        if !known.contains(&phrase) {
-            known.push(phrase);
-            // The longest first.
-            known.sort_by_key(|phrase| std::cmp::Reverse(phrase.len()));
-        }
+        known.lengths.insert(phrase.len());
+        known.tokens.insert(phrase);
         length >= LONG
     }
 
@@ -85,15 +89,21 @@ impl Values {
         let by_second = self.phrases.get(&first.text)?;
         let second = token(text, first.end);
         let longer = second.as_ref().and_then(|second| by_second.get(&Some(second.text.clone())));
-        let phrases = longer.into_iter().chain(by_second.get(&None)).flatten();
-        phrases.into_iter().find_map(|phrase| {
-            let mut end = first.end;
-            for expected in phrase.iter().skip(1) {
-                let next = token(text, end).filter(|next| next.text == *expected)?;
-                end = next.end;
+        if let Some(Phrases { tokens, lengths }) = longer {
+            // The tokens from here on, and where each one ends.
+            let (mut here, mut ends) = (vec![first.text.clone()], vec![first.end]);
+            while here.len() < lengths.last().copied().unwrap_or(0)
+                && let Some(next) = token(text, ends.last().copied().unwrap_or(first.end))
+            {
+                here.push(next.text);
+                ends.push(next.end);
             }
-            Some(end)
-        })
+            let fits = |length: &&usize| here.get(..**length).is_some_and(|phrase| tokens.contains(phrase));
+            if let Some(length) = lengths.iter().rev().find(fits) {
+                return ends.get(length - 1).copied();
+            }
+        }
+        by_second.contains_key(&None).then_some(first.end)
     }
 
     /// May a long value begin there?

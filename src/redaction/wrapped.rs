@@ -10,6 +10,9 @@ use regex::Regex;
 /// Characters of the shortest run that is looked into.
 const SHORTEST: usize = 8;
 
+/// Bytes of a text that is none by chance.
+const TEXT: usize = 12;
+
 /// How a run is written.
 #[derive(Clone, Copy)]
 enum Wrapping {
@@ -48,7 +51,7 @@ impl Rewrite<'_> {
         let mut done = 0;
         for found in SPACED.find_iter(text) {
             let digits: String = found.as_str().chars().filter(char::is_ascii_hexdigit).collect();
-            let Some(rewritten) = self.unwrapped(&digits) else { continue };
+            let Unwrapped::Changed(rewritten) = self.unwrapped(&digits) else { continue };
             let separator = found.as_str().get(2..3).unwrap_or_default();
             out.push_str(&self.runs(text.get(done..found.start()).unwrap_or_default()));
             let pairs: Vec<&str> = (0..rewritten.len()).step_by(2).filter_map(|at| rewritten.get(at..at + 2)).collect();
@@ -66,7 +69,7 @@ impl Rewrite<'_> {
         while let Some(start) = rest.find(is_wrapping_char) {
             let (before, run) = rest.split_at(start);
             plain.push_str(before);
-            let end = run.find(|c: char| !is_wrapping_char(c) && !is_line_end(c)).unwrap_or(run.len());
+            let end = run_end(run);
             // Padding ends it.
             let padded = run.get(end..).unwrap_or_default();
             let end = end + padded.chars().take(2).take_while(|c| *c == '=').count();
@@ -81,13 +84,19 @@ impl Rewrite<'_> {
 
     /// A run that is not wrapped as a whole may have something wrapped in it: a line, or a part of a path.
     fn push_run(&self, run: &str, plain: &mut String, out: &mut String) {
-        if let Some(rewritten) = self.unwrapped(run) {
-            out.push_str(&(self.plain)(plain));
-            plain.clear();
-            return out.push_str(&rewritten);
+        match self.unwrapped(run) {
+            Unwrapped::Changed(rewritten) => {
+                out.push_str(&(self.plain)(plain));
+                plain.clear();
+                return out.push_str(&rewritten);
+            }
+            // It was looked into as a whole: a part of it would be taken for what it is not.
+            Unwrapped::Same => return plain.push_str(run),
+            Unwrapped::Not => {}
         }
-        if let Some(digits) = run.strip_prefix("0x") {
-            plain.push_str("0x");
+        if let Some((opening, digits)) = run.split_at_checked(2).filter(|(opening, _)| matches!(*opening, "0x" | "0X"))
+        {
+            plain.push_str(opening);
             return self.push_run(digits, plain, out);
         }
         let ends: [fn(char) -> bool; 2] = [is_line_end, |c| matches!(c, '+' | '/' | '-' | '_')];
@@ -101,29 +110,46 @@ impl Rewrite<'_> {
         }
     }
 
-    /// The run with everything in it rewritten; `None` if nothing is wrapped there, or nothing in it changed.
-    fn unwrapped(&self, run: &str) -> Option<String> {
-        let compact: String = run.chars().filter(|c| !is_line_end(*c)).collect();
-        [hex(&compact), base64(&compact)].into_iter().flatten().find_map(|(wrapping, bytes)| {
+    /// The run with everything in it rewritten.
+    fn unwrapped(&self, run: &str) -> Unwrapped {
+        let compact: String = run.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        let mut result = Unwrapped::Not;
+        for (wrapping, bytes) in [hex(&compact), base64(&compact)].into_iter().flatten() {
             let charset = Charset::of(&bytes);
-            let inner = charset.read(&bytes)?;
+            let Some(inner) = charset.read(&bytes) else { continue };
             let rewritten = match charset {
                 // Most of what only looks wrapped ends here; a document is none of it.
                 Charset::Bytes => (self.plain)(&inner),
                 Charset::Utf8 | Charset::Utf16 { .. } => (self.wrapped)(&inner),
             };
             if rewritten == inner {
-                return None;
+                let is_text = !matches!(charset, Charset::Bytes) && !inner.chars().any(char::is_control);
+                if is_text && inner.len() >= TEXT {
+                    result = Unwrapped::Same;
+                }
+                continue;
             }
-            let written = wrapping.write(&charset.write(&rewritten)?);
+            let Some(bytes) = charset.write(&rewritten) else { continue };
+            let written = wrapping.write(&bytes);
             // Line ends stay where they were.
             let mut written = written.chars();
-            let line_end = |c: char| is_line_end(c).then_some(c);
+            let line_end = |c: char| c.is_ascii_whitespace().then_some(c);
             let mut out: String = run.chars().filter_map(|c| line_end(c).or_else(|| written.next())).collect();
             out.extend(written);
-            Some(out)
-        })
+            return Unwrapped::Changed(out);
+        }
+        result
     }
+}
+
+/// What became of what looked wrapped.
+enum Unwrapped {
+    /// Something in it was replaced.
+    Changed(String),
+    /// It is a text, and nothing in it was.
+    Same,
+    /// It only looked so.
+    Not,
 }
 
 impl Charset {
@@ -173,6 +199,16 @@ fn is_wrapping_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_')
 }
 
+/// Where a run ends: lines of it may be indented.
+fn run_end(run: &str) -> usize {
+    let mut is_new_line = false;
+    let end = run.find(|c: char| {
+        is_new_line = is_line_end(c) || (is_new_line && matches!(c, ' ' | '\t'));
+        !is_new_line && !is_wrapping_char(c)
+    });
+    end.unwrap_or(run.len())
+}
+
 fn is_line_end(c: char) -> bool {
     matches!(c, '\r' | '\n')
 }
@@ -204,6 +240,7 @@ fn engine(is_url: bool, is_padded: bool) -> GeneralPurpose {
     let alphabet: &Alphabet = if is_url { &URL_SAFE } else { &STANDARD };
     let config = GeneralPurposeConfig::new()
         .with_encode_padding(is_padded)
+        .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(alphabet, config)
 }
@@ -246,6 +283,12 @@ mod tests {
             let hex = |text: &str| Wrapping::Hex { is_upper: false }.write(&wide(text));
             check(&hex("1212"), &hex("3434"));
         }
+        let lines = |text: &str| {
+            standard.encode(text).split_at(20).0.to_owned() + "\n\t  " + standard.encode(text).split_at(20).1
+        };
+        check(&lines("a text of 1212 that has two lines"), &lines("a text of 3434 that has two lines"));
+        check("0X7020313231322070", "0X7020333433342070");
+        check(&standard.encode("ab<Ca>12</Ca><Pa>1</Pa>"), &standard.encode("ab<Ca>12</Ca><Pa>1</Pa>"));
         check("70:20:31:32:31:32 70 20 31 32 31 32, 10:20:30:40", "70:20:33:34:33:34 70 20 33 34 33 34, 10:20:30:40");
         let lines = standard.encode("a text of 1212 that has two lines");
         let (one, two) = lines.split_at(16);

@@ -88,7 +88,9 @@ pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(
         let before = content(body, &part);
         let after = one(&before, part.content_type.as_deref(), &mut rewrite);
         match before {
-            Cow::Owned(before) if before != after => out.extend(to_base64(&after)),
+            Cow::Owned(before) if before != after => {
+                out.extend(to_base64(&after, body.get(part.body).unwrap_or_default()));
+            }
             Cow::Owned(_) => out.extend(body.get(part.body).unwrap_or_default()),
             Cow::Borrowed(_) => out.extend(after),
         }
@@ -108,8 +110,13 @@ fn content<'b>(body: &'b [u8], part: &multipart::Part) -> Cow<'b, [u8]> {
     part.is_base64.then(plain).flatten().map_or(Cow::Borrowed(bytes), Cow::Owned)
 }
 
-fn to_base64(bytes: &[u8]) -> Vec<u8> {
-    BASE64.encode(bytes).as_bytes().chunks(BASE64_LINE).collect::<Vec<_>>().join(b"\r\n".as_slice())
+/// Bytes in base64, with lines as long as those before, and the same end.
+fn to_base64(bytes: &[u8], before: &[u8]) -> Vec<u8> {
+    let line = before.iter().position(|byte| matches!(byte, b'\r' | b'\n')).filter(|at| *at > 0).unwrap_or(BASE64_LINE);
+    let encoded = BASE64.encode(bytes);
+    let mut out = encoded.as_bytes().chunks(line).collect::<Vec<_>>().join(b"\r\n".as_slice());
+    out.extend(before.get(before.trim_ascii_end().len()..).unwrap_or_default());
+    out
 }
 
 fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
@@ -214,7 +221,7 @@ mod tests {
         let xml = format!("<a>{}</a>", "1212 ".repeat(20));
         let message = |xml: &str| {
             let head = "--b\r\nContent-Transfer-Encoding: Base64\r\n\r\n".to_owned();
-            [head.into_bytes(), to_base64(xml.as_bytes()), b"\r\n--b\r\n\r\n<b/>\r\n--b--\r\n".to_vec()].concat()
+            [head.into_bytes(), to_base64(xml.as_bytes(), b""), b"\r\n--b\r\n\r\n<b/>\r\n--b--\r\n".to_vec()].concat()
         };
         let kind = Some("multipart/mixed; boundary=b");
         assert_eq!(parts(&message(&xml), kind).root.as_deref(), Some(xml.as_str()));

@@ -348,6 +348,41 @@ async fn an_incident_becomes_a_case() {
     assert_eq!(folder.run(&["fixtures", "check", "out"]), (Some(0), "2 cases, no difference\n".to_owned()));
 }
 
+/// What is hidden in headers comes back with the key, like all else.
+#[tokio::test]
+async fn headers_of_an_answer_come_back() {
+    let conax = Conax::start(|_, request| {
+        let answer = String::from_utf8(answer_to(request, "OK", "")).unwrap();
+        let xml = answer.split_once("\r\n\r\n").unwrap().1;
+        let boundary = "uuid:38a4254b-123456789012";
+        let root = format!("Content-Type: text/xml\r\nContent-ID: <{STB}@x>\r\n\r\n{xml}");
+        let body = format!("--{boundary}\r\nContent-ID: <1>\r\n\r\n-\r\n--{boundary}\r\n{root}\r\n--{boundary}--\r\n");
+        let kind = format!("multipart/related; type=\"text/xml\"; start=\"<{STB}@x>\"; boundary=\"{boundary}\"");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nLocation: /{CARD}\r\nConnection: close\r\n");
+        Reaction::Write(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+    })
+    .await;
+    let folder = Folder::new();
+    let recording = folder.of("a");
+    let mut seen = Vec::new();
+    for upstream in [format!("record:{}={}", recording.display(), conax.url), format!("replay:{}", recording.display())]
+    {
+        let (mut gateway, client) = folder.gateway(&upstream).await;
+        let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "stb_set": [{"stb_ca_id": STB}],
+            "process_immediately": true});
+        let record = client.post(&format!("{WEB}/create_pairing"), call).await.data();
+        assert_eq!(record["life_cycle_state"], "COMPLETED", "{record:#}");
+        let soap = reqwest::Client::new().post(format!("{}/ca-server/webservices/caclient/pairing", gateway.url));
+        let soap = soap.header("content-type", "text/xml").body(record["request"].as_str().unwrap().to_owned());
+        let answer = soap.send().await.unwrap();
+        let headers = ["content-type", "location"].map(|name| answer.headers()[name].to_str().unwrap().to_owned());
+        seen.push((headers, answer.text().await.unwrap(), record["response"].clone()));
+        gateway.terminate().await;
+    }
+    assert_nowhere(&files(&recording), &[STB, CARD, "123456789012"]);
+    assert_eq!(seen[0], seen[1]);
+}
+
 /// Upstream's failures become cases that say what they are; a client that left tells nothing of upstream.
 #[tokio::test]
 async fn a_failure_in_passing_becomes_a_case_of_its_kind() {
