@@ -39,8 +39,8 @@ const WORDS: [&str; 9] = [
     "provider_error_code",
     "reference_number",
 ];
-/// Digits in a row from which on such a word may be a card number.
-const MANY_DIGITS: usize = 8;
+/// Digits in a row from which on such a word may have the number of a card or box in it.
+const MANY_DIGITS: usize = 4;
 /// The object of the JSON face whose `message` is our own words.
 const STATUS: &str = "status";
 

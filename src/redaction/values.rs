@@ -17,6 +17,29 @@ const BEGINNING: usize = 4;
 /// Characters of a value, and of one that is looked for inside tokens, at most: longer ones are replaced by name only.
 const LONGEST: usize = 256;
 const LONGEST_INSIDE: usize = 32;
+/// What every fault says, in lower case: whatever somebody is called or says, these are no values.
+const PROTOCOL: [&str; 20] = [
+    "axisfault",
+    "client",
+    "envelope",
+    "fault",
+    "faultactor",
+    "faultcode",
+    "faultdetail",
+    "faultnode",
+    "faultstring",
+    "faultsubcode",
+    "http",
+    "org",
+    "receiver",
+    "schemas",
+    "sender",
+    "server",
+    "soap",
+    "www",
+    "xml",
+    "xmlsoap",
+];
 /// The end of a word, in lower case, that says what the number behind it is; so many tokens further, at most.
 const PIN: &str = "pin";
 const BEHIND: usize = 3;
@@ -61,7 +84,8 @@ impl Values {
         }
         let length: usize = phrase.iter().map(|token| token.chars().count()).sum();
         let has_letters = phrase.iter().any(|token| !token.starts_with(|c: char| c.is_numeric()));
-        if length < if has_letters { 3 } else { 4 } || length > LONGEST {
+        let is_protocol = matches!(phrase.as_slice(), [word] if PROTOCOL.contains(&word.as_str()));
+        if length < if has_letters { 3 } else { 4 } || length > LONGEST || is_protocol {
             return false;
         }
         if (LONG..=LONGEST_INSIDE).contains(&length) {
@@ -240,7 +264,7 @@ mod tests {
             let (lower, upper) = (name.to_lowercase(), name.to_uppercase().replace(' ', "&#32;"));
             format!("{lower}? {upper}, {a}%20{b}; Jo")
         });
-        assert_eq!(hide(&["OK", "12"], "OK 12"), "OK 12");
+        assert_eq!(hide(&["OK", "12", "AxisFault"], "OK 12 AxisFault"), "OK 12 AxisFault");
         let mut elsewhere = Values::default();
         elsewhere.add_pin("1212");
         let hidden =
