@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::ext::ReasonPhrase;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
@@ -25,7 +24,7 @@ use crate::exchange::bare_path;
 use crate::request::RecordId;
 use crate::soap::fault::Fault;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
-use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, tee};
+use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, reason_of, tee};
 
 /// How long the rest of a body may be in the hands of a connection that has failed.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
@@ -145,10 +144,7 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();
             let (answer_body, copy) = tee(answer_body, capture_bytes, &app.captures.budget);
-            let reason = match head.extensions.get::<ReasonPhrase>() {
-                Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
-                None => head.status.canonical_reason().unwrap_or_default().to_owned(),
-            };
+            let reason = reason_of(head.status, &head.extensions);
             let (status, headers) = (head.status.as_u16(), head.headers.clone());
             tell(Outcome::Answered { status, reason, headers, body: copy });
             Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))

@@ -19,6 +19,7 @@ use super::forward::{Forward, ForwardAnswer};
 use super::forwarding::Forwarding;
 use super::marked_body::{Mark, MarkedBody};
 use super::proxy_status::{self, PROXY_STATUS};
+use super::reason::reason_of;
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
 use crate::config::{FileFault, Secret, Upstream};
 
@@ -102,10 +103,7 @@ impl LiveTransport {
             return Err(failure);
         }
         let status = response.status();
-        let reason = match response.extensions().get::<hyper::ext::ReasonPhrase>() {
-            Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
-            None => status.canonical_reason().unwrap_or_default().to_owned(),
-        };
+        let reason = reason_of(status, response.extensions());
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| Some(value.to_str().ok()?.to_owned()));
         let timing = response.headers().get(SERVER_TIMING);
         let recorded = timing.and_then(|value| Recorded::from_server_timing(value.to_str().ok()?));

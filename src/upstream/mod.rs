@@ -12,6 +12,7 @@ mod live;
 mod marked_body;
 mod paced;
 pub mod proxy_status;
+mod reason;
 mod recorded;
 mod tee;
 
@@ -29,6 +30,7 @@ pub use fail_over::FailOver;
 pub use forward::{Forward, ForwardAnswer, ForwardBody, ForwardError, RequestBody};
 pub use live::LiveTransport;
 pub use paced::Paced;
+pub use reason::{reason_of, usual_reason};
 pub use recorded::{Recorded, SERVER_TIMING};
 pub use tee::{Captured, End, Tee, tee};
 

@@ -1,0 +1,18 @@
+//! Reason phrases: as they were sent, else what the status usually has.
+
+use hyper::StatusCode;
+use hyper::ext::ReasonPhrase;
+use hyper::http::Extensions;
+
+/// What a status usually has, if it is a known one.
+pub fn usual_reason(status: u16) -> Option<&'static str> {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason())
+}
+
+/// The phrase of an answer, which hyper keeps only if it is not the usual one.
+pub fn reason_of(status: StatusCode, extensions: &Extensions) -> String {
+    match extensions.get::<ReasonPhrase>() {
+        Some(reason) => String::from_utf8_lossy(reason.as_bytes()).into_owned(),
+        None => status.canonical_reason().unwrap_or_default().to_owned(),
+    }
+}
