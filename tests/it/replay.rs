@@ -444,12 +444,23 @@ async fn what_a_gateway_recorded_has_no_findings() {
         let soap = reqwest::Client::new().post(format!("{}/ca-server/webservices{path}", gateway.url)).body(body);
         assert!(soap.header("content-type", "text/xml").send().await.unwrap().status().is_success());
     }
+    for number in 0..4 {
+        let (card, stb) = (format!("0190008020{number}"), format!("THMOD001-2000{number}"));
+        let call = json!({"smartcard_set": [{"smartcard_ca_id": card}], "stb_set": [{"stb_ca_id": stb}],
+            "process_immediately": true});
+        client.post(&format!("{WEB}/create_pairing"), call).await.data();
+    }
     gateway.terminate().await;
     let (code, text) = folder.run(&["fixtures", "check", "a"]);
-    assert_eq!((code, text.as_str()), (Some(0), "6 cases, no difference\n"));
+    assert_eq!((code, text.as_str()), (Some(0), "10 cases, no difference\n"));
     // Of what is not there, the nearest one is named, though it has pseudonyms.
     let (_gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
-    for (card, box_id, differs) in [(CARD, "THMOD001-10003", "PairingModuleId"), (OTHER_CARD, STB, "CaClientId")] {
+    for (card, box_id, differs) in [
+        (CARD, "THMOD001-10003", "PairingModuleId"),
+        (OTHER_CARD, STB, "CaClientId"),
+        ("01900080202", "THMOD001-30000", "PairingModuleId"),
+        ("01900080299", "THMOD001-20003", "CaClientId"),
+    ] {
         let call = json!({"smartcard_set": [{"smartcard_ca_id": card}], "stb_set": [{"stb_ca_id": box_id}],
             "process_immediately": true});
         let record = client.post(&format!("{WEB}/create_pairing"), call).await.data();
