@@ -1,5 +1,5 @@
-//! `exchanges list | show | export | tail`: raw SOAP traffic from the terminal, passed through and of our own requests alike. It only
-//! reads from the store, while the gateway runs.
+//! `exchanges list | show | export | tail`: raw SOAP traffic from the terminal, passed through and of our own requests
+//! alike. It only reads from the store, while the gateway runs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
