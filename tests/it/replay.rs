@@ -21,7 +21,14 @@ const MESSAGE: &str = "Dear Mr Smith & Söhne, pay <now>";
 struct Folder(TempDir);
 
 impl Folder {
+    /// Its key is always the same: by another one some pseudonym may have a PIN in it by chance.
     fn new() -> Self {
+        let folder = Self::without_key();
+        std::fs::write(folder.of("key"), "c0".repeat(32)).unwrap();
+        folder
+    }
+
+    fn without_key() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
@@ -165,7 +172,7 @@ async fn without_the_key_a_recording_answers_its_own_pseudonyms() {
         .data();
     drop(gateway);
     let call = files(&recording).into_iter().find(|(name, _)| name.ends_with("call.json")).unwrap().1;
-    let other = Folder::new();
+    let other = Folder::without_key();
     let (_gateway, client) = other.gateway(&format!("replay:{}", recording.display())).await;
     let method = format!("{WEB}/get_pairing_status_for_card");
     let record = client.post(&method, serde_json::from_slice(&call).unwrap()).await.data();
@@ -955,7 +962,7 @@ async fn a_call_that_nobody_waited_for_any_longer_is_replayed_in_the_same_words(
 
 #[tokio::test]
 async fn a_key_that_is_named_and_missing_is_missed() {
-    let folder = Folder::new();
+    let folder = Folder::without_key();
     write_query(&folder.of("f"), "a", CARD, "x", &json!({}));
     let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("f").display())).await;
     let log = gateway.log();
