@@ -33,7 +33,7 @@ pub async fn token(app: &App, mut params: Params) -> Result<Data, ApiError> {
     };
     let permit = tokio::time::timeout(PASSWORD_WAIT, Arc::clone(&app.password_checks).acquire_owned()).await;
     let Ok(Ok(permit)) = permit else {
-        return Err(ApiError::new(Code::TooManyRequests, "Too many are signing in at once."));
+        return Err(ApiError::later(Code::TooManyRequests, "Too many are signing in at once.", PASSWORD_WAIT));
     };
     // The check runs on when the client goes, and so keeps its place.
     let matches = tokio::task::spawn_blocking(move || {

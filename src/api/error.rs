@@ -1,6 +1,11 @@
 //! API errors: a stable code, a sentence for a person, the place, and a private text that only the log gets.
 
+use std::time::Duration;
+
 use crate::store::StoreError;
+
+/// When to try again while the store is out of order: nobody knows how long that takes.
+const OUT_OF_ORDER: Duration = Duration::from_secs(5);
 
 /// Declares the codes with what each one means.
 macro_rules! codes {
@@ -71,12 +76,19 @@ pub struct ApiError {
     pub place: String,
     /// For the log only.
     pub private: Option<String>,
+    /// How long it is until the same call may work, where that is a matter of time.
+    pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
     /// An error without a place.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), place: String::new(), private: None }
+        Self { code, message: message.into(), place: String::new(), private: None, retry_after: None }
+    }
+
+    /// TOO_MANY_REQUESTS or UNAVAILABLE: the same call may work after that long.
+    pub fn later(code: Code, message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(code, message) }
     }
 
     /// An error at a place.
@@ -96,6 +108,11 @@ impl ApiError {
         Self::at(Code::MissingParameter, place, format!("{name} is mandatory."))
     }
 
+    /// The gateway cannot take it now.
+    pub fn busy(retry_after: Duration) -> Self {
+        Self::later(Code::Unavailable, "The gateway cannot take requests now.", retry_after)
+    }
+
     /// Something inside failed.
     pub fn internal(private: impl Into<String>) -> Self {
         let error = Self::new(Code::InternalError, "The gateway could not do this; its log has the details.");
@@ -107,9 +124,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let private = error.to_string();
         match error {
-            StoreError::Busy | StoreError::Unavailable(_) => {
-                Self { private: Some(private), ..Self::new(Code::Unavailable, "The gateway cannot take requests now.") }
-            }
+            StoreError::Busy(retry_after) => Self { private: Some(private), ..Self::busy(retry_after) },
+            StoreError::Unavailable(_) => Self { private: Some(private), ..Self::busy(OUT_OF_ORDER) },
             StoreError::Taken(_) | StoreError::NotAllowed(_) | StoreError::Other(_) => Self::internal(private),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -59,7 +60,8 @@ impl Rates {
         bucket.fill(per_second, now);
         if bucket.left < 1.0 {
             let message = format!("This user makes more than {} requests per second.", self.per_second);
-            return Err(ApiError::new(Code::TooManyRequests, message));
+            let until_next = Duration::from_secs_f64((1.0 - bucket.left) / per_second);
+            return Err(ApiError::later(Code::TooManyRequests, message, until_next));
         }
         bucket.left -= 1.0;
         Ok(())
@@ -75,8 +77,11 @@ mod tests {
     fn each_user_has_a_bucket_that_fills_steadily() {
         let rates = Rates::new(2);
         let now = DateTime::UNIX_EPOCH;
-        let took = |user: &str, millis| rates.take(user, now + TimeDelta::milliseconds(millis)).is_ok();
+        let take = |user: &str, millis| rates.take(user, now + TimeDelta::milliseconds(millis));
+        let took = |user: &str, millis| take(user, millis).is_ok();
         assert_eq!([took("a", 0), took("a", 0), took("a", 0), took("b", 0)], [true, true, false, true]);
+        let refused = take("a", 300).expect_err("the bucket is empty");
+        assert_eq!(refused.retry_after, Some(Duration::from_millis(200)));
         assert_eq!([took("a", 499), took("a", 500), took("a", 501)], [false, true, false]);
         assert_eq!([took("a", 60_000), took("a", 60_000), took("a", 60_000)], [true, true, false]);
         assert!(Rates::new(0).take("a", now).is_ok());

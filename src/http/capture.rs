@@ -183,7 +183,7 @@ async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
     loop {
         match store.add_exchanges(batch.iter().map(|kept| Arc::clone(&kept.exchange)).collect()).await {
             Ok(()) => return true,
-            Err(StoreError::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(StoreError::Busy(_)) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
                 tracing::warn!(%error, "exchanges cannot be kept now");
                 return false;

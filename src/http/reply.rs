@@ -1,5 +1,7 @@
 //! Replies: the envelope around data or an error, with the HTTP status that the configuration asks for.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -11,8 +13,6 @@ use crate::config::HttpStatusMode;
 
 /// Header with the id of a request, in every answer and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Seconds after which a client may try again when the gateway cannot take its request.
-const RETRY_AFTER_S: &str = "5";
 
 /// What a reply is made of.
 pub(super) type Reply = Response<Full<Bytes>>;
@@ -50,8 +50,8 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
     if let Some(allow) = allow {
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     }
-    if matches!(error.code, Code::Unavailable | Code::TooManyRequests) {
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    if let Some(retry_after) = error.retry_after {
+        reply.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after).into());
     }
     reply
 }
@@ -65,6 +65,11 @@ pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Re
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
+}
+
+/// Whole seconds, so many that the time is over when they are (RFC 9110, 10.2.3).
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
 /// Adds what every answer of the gateway itself carries: the request's id, and Date (RFC 9110, 6.6.1).
@@ -104,5 +109,16 @@ pub fn status_of(code: Code) -> StatusCode {
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_the_seconds_that_are_named_has_waited_long_enough() {
+        let named = [0, 1, 1000, 1001, 59_999].map(|millis| whole_seconds(Duration::from_millis(millis)));
+        assert_eq!(named, [1, 1, 1, 2, 60]);
     }
 }

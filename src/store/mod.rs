@@ -6,6 +6,7 @@
 mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -22,9 +23,9 @@ pub use sqlite::{Options, SqliteStore};
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// More writes wait than allowed: try again later.
-    #[error("the store has too many writes waiting")]
-    Busy,
+    /// More waits than allowed: try again after that long.
+    #[error("the store has too much to do")]
+    Busy(Duration),
     /// A name that must be unique is taken.
     #[error("{0} exists already")]
     Taken(String),

@@ -37,7 +37,7 @@ use crate::catalogue::{Entry, EntryKind, Key};
 use crate::exchange::{Exchange, Summary};
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest, RecordId};
 use reader::Readers;
-use writer::Writer;
+use writer::{BUSY_PAUSE, Writer};
 
 /// Look-ups by key that are quicker done at once, on the async thread, than handed to another: a few microseconds each.
 const QUICK_VALUES: usize = 8;
@@ -110,7 +110,7 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
                 Self::Unavailable(error.to_string())
             }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::OperationInterrupted) => Self::Busy,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::OperationInterrupted) => Self::Busy(BUSY_PAUSE),
             _ => Self::Other(error.to_string()),
         }
     }

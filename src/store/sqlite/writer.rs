@@ -17,8 +17,8 @@ use crate::store::StoreError;
 
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
-/// Between two tries at a write that must not be refused.
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// How long another process may hold the database: between two tries at a write that must not be refused.
+pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Writer {
         let (job, answer) = Pending::boxed(write);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.try_send(job).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy(BUSY_PAUSE),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
@@ -82,7 +82,7 @@ impl Writer {
             jobs.send(job).await.map_err(|_| stopped())?;
             match answer.await.unwrap_or_else(|_| Err(stopped())) {
                 // When the writer has stopped, there is nobody to send to.
-                Err(StoreError::Busy | StoreError::Unavailable(_)) => tokio::time::sleep(BUSY_PAUSE).await,
+                Err(StoreError::Busy(_) | StoreError::Unavailable(_)) => tokio::time::sleep(BUSY_PAUSE).await,
                 result => return result,
             }
         }
@@ -127,7 +127,7 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pen
     fn answer(self: Box<Self>, committed: Committed) {
         let result = match (committed, self.result) {
             (Committed::Yes, Some(result)) => result,
-            (Committed::Yes | Committed::No, _) => Err(StoreError::Busy),
+            (Committed::Yes | Committed::No, _) => Err(StoreError::Busy(BUSY_PAUSE)),
             (Committed::Unknown, _) => Err(StoreError::Unavailable("a commit failed".to_owned())),
         };
         // Nobody waits when the client has gone; the change stands all the same.
