@@ -6,21 +6,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::draft::{CARD, Draft};
+use super::draft::Draft;
 use super::error::{ApiError, Code};
 use super::params::Params;
-use super::{Data, Record, Session, data, device, message, pairing, subscriptions};
+use super::{Data, Record, Session, data, device};
 use crate::app::App;
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
-use crate::request::{Body, Failure, Family, Fields, NewRequest, RecordId, RequestType, Secret, failure};
+use crate::request::{
+    Body, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, Secret, failure,
+};
 use crate::soap::encode::{self, EncodeError};
 use crate::store::{Acceptance, IdempotencyKey, Render};
 
 /// How long an Idempotency-Key is remembered.
 const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);
-/// The parameter of a message that only the store knows.
-const SEQUENCE_NUMBER: &str = "sequence_number";
 
 /// The method that creates requests of a type.
 ///
@@ -29,21 +29,19 @@ const SEQUENCE_NUMBER: &str = "sequence_number";
 pub async fn call(
     app: &App,
     session: &Session,
-    (family, kind): (Family, RequestType),
+    (family, request_type): (Family, RequestType),
     key: Option<String>,
     params: Params,
 ) -> Result<Data, ApiError> {
     let now = app.clock.now();
-    let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, kind), &params, now));
-    let given = params.to_json(kind.secret());
-    let mut draft = Draft::begin(app, family, kind, params)?;
-    take_parameters(&mut draft).await?;
-    draft.params.finish()?;
+    let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
+    let given = params.to_json(request_type.secret());
+    let draft = Draft::read(app, family, request_type, params).await?;
     check_schedule(&draft, now)?;
     if let Some(subscription) = &draft.subscription {
         device::check_known(app, EntryKind::Subscriptions, subscription).await?;
     }
-    let (body, render) = match &draft.refusal {
+    let (body, render) = match &draft.rejection {
         None => rendered(app, &draft)?,
         Some(_) => (None, None),
     };
@@ -55,29 +53,6 @@ pub async fn call(
             let message = "This Idempotency-Key came before, with a different request.";
             Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))
         }
-    }
-}
-
-async fn take_parameters(draft: &mut Draft<'_>) -> Result<(), ApiError> {
-    match draft.kind {
-        RequestType::AddSubscriptions | RequestType::CancelSubscriptions | RequestType::RenewSubscriptions => {
-            subscriptions::take(draft).await
-        }
-        RequestType::GetActiveSubscriptions | RequestType::GetPairingStatusForCard => {
-            draft.card("smartcard_ca_id").await
-        }
-        RequestType::GetPairingStatusForPairingModule => draft.stb().await,
-        RequestType::CreatePairing => pairing::create(draft).await,
-        RequestType::AddToExistingPairing => pairing::add(draft).await,
-        RequestType::DisplayFingerprint => message::fingerprint(draft).await,
-        RequestType::UpdateCaPinToDefaultValue => draft.card_set(&CARD).await,
-        RequestType::UpdateCaPinToGivenValue => {
-            draft.card_set(&CARD).await?;
-            draft.secret("ca_pin")
-        }
-        RequestType::SendMailMessageToClient => message::mail(draft).await,
-        RequestType::SendBarkMessageToClient => message::bark(draft).await,
-        RequestType::SendRepeatingBarkMessageToClient => message::repeating_bark(draft).await,
     }
 }
 
@@ -99,7 +74,7 @@ fn new_request(
     NewRequest {
         id: RecordId::new(now),
         family: draft.family,
-        kind: draft.kind,
+        kind: draft.request_type,
         priority: draft.priority,
         process_immediately: match draft.family {
             Family::WebServices => Some(draft.process_immediately == Some(true)),
@@ -110,10 +85,10 @@ fn new_request(
         items: draft.items,
         subscription: draft.subscription.map(|s| json!({ s.field: s.value }).to_string()),
         cards: draft.cards,
-        boxes: draft.boxes,
+        boxes: draft.stbs,
         call: Some(call),
         body,
-        refusal: draft.refusal,
+        refusal: draft.rejection,
         created_by: session.user.clone(),
         created_at: now,
     }
@@ -121,19 +96,19 @@ fn new_request(
 
 /// The SOAP request; or what renders it, where the sequence number goes into it.
 fn rendered(app: &App, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render>), ApiError> {
-    let (kind, mut fields) = (draft.kind, draft.fields.clone());
-    let is_numbered = kind.parameters().iter().any(|parameter| parameter.name == SEQUENCE_NUMBER);
+    let (request_type, mut fields) = (draft.request_type, draft.fields.clone());
+    let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
     if is_numbered {
         // Any number shows whether all else is right.
         fields.push(SEQUENCE_NUMBER, "1");
     }
-    if app.contract.operation(kind).is_none() {
-        let message = format!("The SOAP contract of this gateway has no operation for {kind}.");
+    if app.contract.operation(request_type).is_none() {
+        let message = format!("The SOAP contract of this gateway has no operation for {request_type}.");
         return Err(ApiError::new(Code::MethodNotFound, message));
     }
-    let body = render(&app.contract, kind, &fields).map_err(|error| {
+    let body = render(&app.contract, request_type, &fields).map_err(|error| {
         let what = format!("{} {}.", error.field, error.what);
-        ApiError::invalid(draft.place_of(&error.field, error.index), what)
+        ApiError::invalid(draft.location_of(&error.field, error.index), what)
     })?;
     if !is_numbered {
         return Ok((Some(body), None));
@@ -142,7 +117,7 @@ fn rendered(app: &App, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render
     let render: Render = Arc::new(move |sequence_number| {
         let mut fields = fields.clone();
         fields.push(SEQUENCE_NUMBER, sequence_number.to_string());
-        render(&contract, kind, &fields).map_err(|error| Failure {
+        render(&contract, request_type, &fields).map_err(|error| Failure {
             code: failure::CONTRACT_MISMATCH.to_owned(),
             description: Some(format!("{} {}.", error.field, error.what)),
             ..Failure::default()
@@ -151,11 +126,11 @@ fn rendered(app: &App, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render
     Ok((None, Some(render)))
 }
 
-fn render(contract: &Contract, kind: RequestType, fields: &Fields) -> Result<Body, EncodeError> {
-    let fault = |what: &str| EncodeError { field: kind.to_string(), index: None, what: what.to_owned() };
-    let operation = contract.operation(kind).ok_or_else(|| fault("has no operation"))?;
+fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Body, EncodeError> {
+    let fault = |what: &str| EncodeError { field: request_type.to_string(), index: None, what: what.to_owned() };
+    let operation = contract.operation(request_type).ok_or_else(|| fault("has no operation"))?;
     let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
-    let Some(name) = kind.secret() else { return Ok(Body { shown: text, wire: None }) };
+    let Some(name) = request_type.secret() else { return Ok(Body { shown: text, wire: None }) };
     let secret = Secret::new(fields.first(name).unwrap_or_default());
     let shown = secret.mask_in(&text);
     if shown == text {
@@ -171,11 +146,11 @@ fn render(contract: &Contract, kind: RequestType, fields: &Fields) -> Result<Bod
 fn idempotency_key(
     user: &str,
     key: &str,
-    (family, kind): (Family, RequestType),
+    (family, request_type): (Family, RequestType),
     params: &Params,
     now: DateTime<Utc>,
 ) -> IdempotencyKey {
-    let content = json!([key, family.as_str(), kind.as_str(), params.sorted()]).to_string();
+    let content = json!([key, family.as_str(), request_type.as_str(), params.sorted()]).to_string();
     IdempotencyKey {
         key: Sha256::digest(json!([user, key]).to_string()).into(),
         content: Sha256::digest(content).into(),

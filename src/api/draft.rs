@@ -1,15 +1,18 @@
-//! A provisioning request in the making: takes the parameters of a creating method one by one into the record's items,
-//! the SOAP message's fields, and the cards and boxes concerned, and remembers where each one stood.
+//! A provisioning request in the making: takes the parameters of a creating method, as its row in the table of request
+//! types lists them, into the record's items, the SOAP message's fields, and the cards and boxes concerned, and remembers
+//! where each one stood.
 
 use chrono::{DateTime, Utc};
 
 use super::error::{ApiError, Code};
 use super::identifier::{self, Identifier};
 use super::params::Params;
-use super::{Dates, device};
+use super::{Dates, device, subscription};
 use crate::app::App;
 use crate::catalogue::EntryKind;
-use crate::request::{Failure, Family, Fields, Item, Priority, RequestType, Scalar, Secret};
+use crate::request::{
+    CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, STB_ID, Scalar, Secret, Shape, Steps,
+};
 
 /// The subfields that name a subscription.
 const SUBSCRIPTION_FIELDS: [&str; 2] = ["id", "number"];
@@ -18,7 +21,7 @@ const SUBSCRIPTION_FIELDS: [&str; 2] = ["id", "number"];
 pub(super) struct Draft<'a> {
     pub(super) app: &'a App,
     pub(super) family: Family,
-    pub(super) kind: RequestType,
+    pub(super) request_type: RequestType,
     pub(super) params: Params,
     pub(super) subscription: Option<Identifier>,
     pub(super) process_immediately: Option<bool>,
@@ -27,42 +30,14 @@ pub(super) struct Draft<'a> {
     pub(super) items: Vec<Item>,
     pub(super) fields: Fields,
     pub(super) cards: Vec<String>,
-    pub(super) boxes: Vec<String>,
+    pub(super) stbs: Vec<String>,
     /// Why it will not be sent.
-    pub(super) refusal: Option<Failure>,
-    places: Vec<(&'static str, Place)>,
+    pub(super) rejection: Option<Failure>,
+    locations: Vec<(&'static str, Location)>,
 }
-
-/// A kind of device, and what its parameters are called.
-pub(super) struct Device {
-    kind: EntryKind,
-    /// An array of objects with the id in each.
-    set: &'static str,
-    id: &'static str,
-    /// Shown beside the id, by the name that the documents' examples have for it, if they show it.
-    distribution: Option<&'static str>,
-}
-
-/// A card.
-pub(super) const CARD: Device = Device {
-    kind: EntryKind::Smartcards,
-    set: "smartcard_set",
-    id: "smartcard_ca_id",
-    distribution: Some("smartcard_sub_provisioning_distribution_id"),
-};
-/// A card in a request about subscriptions.
-pub(super) const SUBSCRIBED_CARD: Device = Device { distribution: Some("sub_provisioning_distribution_id"), ..CARD };
-/// A card that a message goes to.
-pub(super) const ADDRESSED_CARD: Device = Device { distribution: None, ..CARD };
-const STB: Device = Device {
-    kind: EntryKind::SetTopBoxes,
-    set: "stb_set",
-    id: "stb_ca_id",
-    distribution: Some("stb_sub_provisioning_distributor_id"),
-};
 
 /// Where a field's values came from.
-enum Place {
+enum Location {
     /// One value.
     At(String),
     /// One value in each object of this array.
@@ -70,13 +45,32 @@ enum Place {
 }
 
 impl<'a> Draft<'a> {
+    /// Takes all the parameters of a method.
+    pub(super) async fn read(
+        app: &'a App,
+        family: Family,
+        request_type: RequestType,
+        params: Params,
+    ) -> Result<Self, ApiError> {
+        let mut draft = Self::begin(app, family, request_type, params)?;
+        for parameter in request_type.parameters() {
+            draft.take(parameter).await?;
+        }
+        draft.params.finish()?;
+        Ok(draft)
+    }
+
     /// Takes the parameters that every creating method has.
-    pub(super) fn begin(app: &'a App, family: Family, kind: RequestType, mut params: Params) -> Result<Self, ApiError> {
+    fn begin(app: &'a App, family: Family, request_type: RequestType, mut params: Params) -> Result<Self, ApiError> {
+        let subscription = identifier::optional(&mut params, "subscription_identifier", &SUBSCRIPTION_FIELDS)?;
+        if subscription.is_none() && request_type.requires_subscription(family) {
+            return Err(ApiError::missing(params.place_of("subscription_identifier")));
+        }
         Ok(Self {
             app,
             family,
-            kind,
-            subscription: identifier::optional(&mut params, "subscription_identifier", &SUBSCRIPTION_FIELDS)?,
+            request_type,
+            subscription,
             process_immediately: params.flag("process_immediately")?,
             scheduled_date: date(app.dates, &mut params, "scheduled_date")?,
             priority: params.word("priority", Priority::ALL, Priority::as_str)?.unwrap_or(Priority::Regular),
@@ -84,25 +78,67 @@ impl<'a> Draft<'a> {
             items: Vec::new(),
             fields: Fields::new(),
             cards: Vec::new(),
-            boxes: Vec::new(),
-            refusal: None,
-            places: Vec::new(),
+            stbs: Vec::new(),
+            rejection: None,
+            locations: Vec::new(),
         })
     }
 
+    async fn take(&mut self, parameter: &Parameter) -> Result<(), ApiError> {
+        let name = parameter.name;
+        if parameter.is_mandatory && matches!(parameter.shape, Shape::Whole { .. } | Shape::Date | Shape::DueDate) {
+            self.params.require(name)?;
+        }
+        match parameter.shape {
+            Shape::Card => {
+                let card = self.take_device(parameter, EntryKind::Smartcards).await?;
+                self.cards.push(card);
+            }
+            Shape::Stb => {
+                let stb = self.take_device(parameter, EntryKind::SetTopBoxes).await?;
+                self.stbs.push(stb);
+            }
+            Shape::CardSet => self.take_card_set(name, parameter.distribution).await?,
+            Shape::StbSet => {
+                self.stbs = self.take_set(name, STB_ID, parameter.distribution, EntryKind::SetTopBoxes).await?;
+            }
+            Shape::Service => subscription::take_service(self, name).await?,
+            Shape::InstalledCard => subscription::take_card(self, parameter).await?,
+            Shape::Text(most_chars) => self.take_text(parameter, most_chars)?,
+            Shape::Secret => {
+                let value = self.params.mandatory_text(name)?;
+                self.set(name, self.params.place_of(name), &value);
+                self.show(name, Some(Secret::mask()));
+            }
+            Shape::Whole { range, default } => self.take_whole(name, range, default)?,
+            Shape::Date => {
+                let value = date(self.app.dates, &mut self.params, name)?.map(|date| self.app.dates.print(date));
+                if let Some(value) = &value {
+                    self.set(name, self.params.place_of(name), value);
+                }
+                if value.is_some() || parameter.is_shown_absent {
+                    self.show(name, value);
+                }
+            }
+            Shape::DueDate => self.take_due_date(name)?,
+            Shape::SequenceNumber | Shape::Untaken => {}
+        }
+        Ok(())
+    }
+
     /// The path of what a fault in the message is about.
-    pub(super) fn place_of(&self, field: &str, index: Option<usize>) -> String {
-        match self.places.iter().find(|(name, _)| *name == field) {
-            Some((_, Place::At(place))) => place.clone(),
+    pub(super) fn location_of(&self, field: &str, index: Option<usize>) -> String {
+        match self.locations.iter().find(|(name, _)| *name == field) {
+            Some((_, Location::At(location))) => location.clone(),
             // A value that stands alone has no index there.
-            Some((_, Place::In(set))) => format!("$.{set}[{}].{field}", index.unwrap_or(0)),
+            Some((_, Location::In(set))) => format!("$.{set}[{}].{field}", index.unwrap_or(0)),
             None => format!("$.{field}"),
         }
     }
 
     /// Notes a value that is sent, and where it stood.
-    pub(super) fn set(&mut self, field: &'static str, place: String, value: &str) {
-        self.places.push((field, Place::At(place)));
+    pub(super) fn set(&mut self, field: &'static str, location: String, value: &str) {
+        self.locations.push((field, Location::At(location)));
         self.fields.push(field, value);
     }
 
@@ -112,130 +148,98 @@ impl<'a> Draft<'a> {
     }
 
     /// Notes the distribution id of a device, where the documents show it.
-    pub(super) fn show_distribution(&mut self, device: &Device, id: Option<String>) {
-        if let Some(name) = device.distribution {
+    pub(super) fn show_distribution(&mut self, name: Option<&str>, id: Option<String>) {
+        if let Some(name) = name {
             self.show(name, id);
         }
     }
 
-    /// Takes a text that must be there.
-    pub(super) fn text(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let value = self.params.mandatory_text(name)?;
-        self.set(name, self.params.place_of(name), &value);
-        self.show(name, Some(value));
-        Ok(())
-    }
-
-    /// Takes a text that may be absent.
-    pub(super) fn optional_text(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let value = self.params.text(name)?;
+    /// Takes a text that is shown and sent.
+    pub(super) fn take_text(&mut self, parameter: &Parameter, most_chars: Option<usize>) -> Result<(), ApiError> {
+        let name = parameter.name;
+        let value = match parameter.is_mandatory {
+            true => Some(self.params.mandatory_text(name)?),
+            false => self.params.text(name)?,
+        };
         if let Some(value) = &value {
+            if let Some(most) = most_chars.filter(|most| value.chars().count() > *most) {
+                let message = format!("{name} must be at most {most} characters.");
+                return Err(ApiError::invalid(self.params.place_of(name), message));
+            }
             self.set(name, self.params.place_of(name), value);
         }
         self.show(name, value);
         Ok(())
     }
 
-    /// Takes a text that must be there and is shown nowhere.
-    pub(super) fn secret(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let value = self.params.mandatory_text(name)?;
-        self.set(name, self.params.place_of(name), &value);
-        self.show(name, Some(Secret::mask()));
-        Ok(())
-    }
-
-    /// Takes a whole number, or what it is when absent.
-    pub(super) fn whole(&mut self, name: &'static str, default: Option<i64>) -> Result<(), ApiError> {
+    fn take_whole(&mut self, name: &'static str, range: Option<Steps>, default: Option<i64>) -> Result<(), ApiError> {
         let value = self.params.whole(name)?.or(default);
         if let Some(value) = value {
+            if let Some(Steps { least, most, step }) = range.filter(|range| !range.has(value)) {
+                let message = format!("{name} must be from {least} to {most}, in steps of {step}.");
+                return Err(ApiError::invalid(self.params.place_of(name), message));
+            }
             self.set(name, self.params.place_of(name), &value.to_string());
         }
         self.show(name, value.map(Scalar::Whole));
         Ok(())
     }
 
-    /// Takes a whole number that must be there.
-    pub(super) fn mandatory_whole(&mut self, name: &'static str) -> Result<(), ApiError> {
-        match self.params.has(name) {
-            true => self.whole(name, None),
-            false => Err(ApiError::missing(self.params.place_of(name))),
-        }
-    }
-
-    /// Takes a date that may be absent.
-    pub(super) fn date(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let value = date(self.app.dates, &mut self.params, name)?.map(|date| self.app.dates.print(date));
-        if let Some(value) = &value {
-            self.set(name, self.params.place_of(name), value);
-        }
-        self.show(name, value);
-        Ok(())
-    }
-
-    /// Takes one card by its CA ID, under a name of its own.
-    pub(super) async fn card(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let card = self.device(name, &CARD).await?;
-        self.cards.push(card);
-        Ok(())
-    }
-
-    /// Takes one box by its CA ID.
-    pub(super) async fn stb(&mut self) -> Result<(), ApiError> {
-        let stb = self.device(STB.id, &STB).await?;
-        self.boxes.push(stb);
-        Ok(())
-    }
-
-    /// Takes a set of cards, of the kind that the method is about.
-    pub(super) async fn card_set(&mut self, card: &Device) -> Result<(), ApiError> {
-        self.cards = self.device_set(card).await?;
-        Ok(())
-    }
-
-    /// Takes a set of boxes.
-    pub(super) async fn stb_set(&mut self) -> Result<(), ApiError> {
-        self.boxes = self.device_set(&STB).await?;
-        Ok(())
-    }
-
-    async fn device(&mut self, name: &'static str, device: &Device) -> Result<String, ApiError> {
-        let ca_id = self.params.mandatory_text(name)?;
-        let place = self.params.place_of(name);
-        let ids = std::slice::from_ref(&ca_id);
-        let distributions = device::distribution_ids(self.app, device.kind, ids, |_| place.clone()).await?;
-        self.set(name, place, &ca_id);
-        self.show(name, Some(ca_id.clone()));
-        self.show_distribution(device, distributions.into_iter().next().flatten());
-        Ok(ca_id)
-    }
-
-    async fn device_set(&mut self, device: &Device) -> Result<Vec<String>, ApiError> {
-        let Device { set, id, .. } = device;
-        let ca_ids = device::take_set(&mut self.params, set, id)?;
-        self.places.push((id, Place::In(set)));
-        let place_of = |index| format!("$.{set}[{index}].{id}");
-        let distributions = device::distribution_ids(self.app, device.kind, &ca_ids, place_of).await?;
-        for (ca_id, found) in ca_ids.iter().zip(distributions) {
-            self.fields.push(id, ca_id);
-            self.show(id, Some(ca_id.clone()));
-            self.show_distribution(device, found);
-        }
-        Ok(ca_ids)
-    }
-
-    /// A date of the method that stands for the scheduled date, unless that is given too.
-    pub(super) fn schedule(&mut self, place: String, date: DateTime<Utc>) -> Result<(), ApiError> {
+    /// Takes a date that stands for the scheduled date, unless that is given too.
+    fn take_due_date(&mut self, name: &'static str) -> Result<(), ApiError> {
+        let Some(date) = date(self.app.dates, &mut self.params, name)? else { return Ok(()) };
         if self.scheduled_date.is_some_and(|scheduled| scheduled != date) {
             let message = "This date is the scheduled_date of the request, and that is given too.";
-            return Err(ApiError::at(Code::ConflictingParameters, place, message));
+            return Err(ApiError::at(Code::ConflictingParameters, self.params.place_of(name), message));
         }
         self.scheduled_date = Some(date);
         Ok(())
     }
+
+    async fn take_device(&mut self, parameter: &Parameter, kind: EntryKind) -> Result<String, ApiError> {
+        let name = parameter.name;
+        let ca_id = self.params.mandatory_text(name)?;
+        let location = self.params.place_of(name);
+        let ids = std::slice::from_ref(&ca_id);
+        let distributions = device::distribution_ids(self.app, kind, ids, |_| location.clone()).await?;
+        self.set(name, location, &ca_id);
+        self.show(name, Some(ca_id.clone()));
+        self.show_distribution(parameter.distribution, distributions.into_iter().next().flatten());
+        Ok(ca_id)
+    }
+
+    /// Takes a set of cards.
+    pub(super) async fn take_card_set(
+        &mut self,
+        set: &'static str,
+        distribution: Option<&str>,
+    ) -> Result<(), ApiError> {
+        self.cards = self.take_set(set, CARD_ID, distribution, EntryKind::Smartcards).await?;
+        Ok(())
+    }
+
+    async fn take_set(
+        &mut self,
+        set: &'static str,
+        id: &'static str,
+        distribution: Option<&str>,
+        kind: EntryKind,
+    ) -> Result<Vec<String>, ApiError> {
+        let ca_ids = device::take_set(&mut self.params, set, id)?;
+        self.locations.push((id, Location::In(set)));
+        let location_of = |index| format!("$.{set}[{index}].{id}");
+        let distributions = device::distribution_ids(self.app, kind, &ca_ids, location_of).await?;
+        for (ca_id, found) in ca_ids.iter().zip(distributions) {
+            self.fields.push(id, ca_id);
+            self.show(id, Some(ca_id.clone()));
+            self.show_distribution(distribution, found);
+        }
+        Ok(ca_ids)
+    }
 }
 
 /// Takes a date that may be absent.
-pub(super) fn date(dates: Dates, params: &mut Params, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
+fn date(dates: Dates, params: &mut Params, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
     let text = params.text(name)?;
     text.map(|text| dates.parse(&params.place_of(name), &text)).transpose()
 }

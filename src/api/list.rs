@@ -17,7 +17,8 @@ const MAX_PAGE: u64 = 1000;
 /// # Errors
 /// A parameter, or the store.
 pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
-    let kind = params.word("type", &family.types(), RequestType::as_str)?;
+    let types: Vec<_> = RequestType::of_family(family).collect();
+    let kind = params.word("type", &types, RequestType::as_str)?;
     let state = params.word("life_cycle_state", State::ALL, State::as_str)?;
     let reference_number = match family {
         Family::WebServices => params.text("reference_number")?,

@@ -1,8 +1,8 @@
 //! The CRM.COM face: what a method takes and returns, free of HTTP.
 //!
 //! Each method is a `call(app, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all that
-//! create a request, whose parameters are read in `subscriptions`, `pairing` and `message`. Beside them what they share:
-//! a request in the making, parameters with the place of every fault, identifiers, dates, fields_set, the record as JSON.
+//! create a request, whose parameters `draft` reads by the table of request types. Beside them what they share: parameters
+//! with the place of every fault, identifiers, dates, fields_set, the record as JSON.
 
 pub mod authentication;
 pub mod create;
@@ -16,13 +16,11 @@ mod error;
 mod fields_set;
 mod identifier;
 mod json;
-mod message;
-mod pairing;
 mod params;
 mod rate;
 mod record;
 mod session;
-mod subscriptions;
+mod subscription;
 
 pub use date::Dates;
 pub use error::{ApiError, Code};

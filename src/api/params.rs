@@ -90,6 +90,17 @@ impl Params {
         }
     }
 
+    /// Checks that a parameter is there.
+    ///
+    /// # Errors
+    /// It is absent.
+    pub fn require(&self, name: &str) -> Result<(), ApiError> {
+        match self.has(name) {
+            true => Ok(()),
+            false => Err(ApiError::missing(self.place_of(name))),
+        }
+    }
+
     /// Takes true or false; 1 and 0 stand for them, as in the record.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ impl Contract {
         self.operations.get(&request_type)
     }
 
-    /// Every operation, in the order of [`RequestType::ALL`].
+    /// Every operation, in the order of [`RequestType::all`].
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.operations.values()
     }

@@ -11,7 +11,7 @@ use super::operation::{BoundField, Operation, Resend};
 use super::shape::{Message, Slot};
 use super::source::resolve;
 use super::wsdl::WsdlOperation;
-use crate::request::{Parameter, RequestType};
+use crate::request::{Field, RequestType};
 
 /// What the loading of requests works with.
 pub(super) struct RequestLoader<'a, 's> {
@@ -73,11 +73,12 @@ impl RequestLoader<'_, '_> {
         let Some(resend) = &request.resend else {
             return Err(self.report(name, "resend is missing: safe, verify or never"));
         };
+        let command = name.get_ref().parse();
         match (resend.get_ref().as_str(), &request.verify) {
             ("safe", None) => Ok(Resend::Safe),
             ("never", None) => Ok(Resend::Never),
             ("verify", Some(query)) => match query.get_ref().parse::<RequestType>() {
-                Ok(query_type) if query_type.results().is_empty() => {
+                Ok(query_type) if !query_type.is_query() => {
                     Err(self.report(query, format!("{query_type} is not a query")))
                 }
                 Ok(query_type)
@@ -85,7 +86,7 @@ impl RequestLoader<'_, '_> {
                 {
                     Err(self.report(query, format!("{query_type} is not bound")))
                 }
-                Ok(query_type) if !query_type.tells_of(name.get_ref()) => {
+                Ok(query_type) if !command.is_ok_and(|command| query_type.can_verify(command)) => {
                     Err(self.report(query, format!("{query_type} cannot tell what became of {}", name.get_ref())))
                 }
                 Ok(query_type) => Ok(Resend::Verify(query_type)),
@@ -113,15 +114,15 @@ impl RequestLoader<'_, '_> {
         request: &RequestBinding,
         message: &mut Message,
     ) -> Result<Vec<BoundField>, Reported> {
-        let fields = self.bind_named(&request.fields, request_type, request_type.parameters(), message);
+        let fields = self.bind_named(&request.fields, request_type, &fields_of(request_type), message);
         let constants = all(request
             .constants
             .iter()
             .map(|(path, value)| self.bind(path, "a constant", Slot::Constant(value.get_ref().clone()), message)));
-        let mandatory = request_type.parameters().iter().filter(|parameter| parameter.mandatory);
-        let bound = all(mandatory.map(|parameter| {
-            let is_bound = request.fields.keys().any(|field| field.get_ref() == parameter.name);
-            let missing = || self.report(name, format!("mandatory parameter '{}' is not bound", parameter.name));
+        let mandatory = request_type.fields().filter(|field| field.mandatory);
+        let bound = all(mandatory.map(|field| {
+            let is_bound = request.fields.keys().any(|bound| bound.get_ref() == field.name);
+            let missing = || self.report(name, format!("mandatory parameter '{}' is not bound", field.name));
             is_bound.then_some(()).ok_or_else(missing)
         }));
         let mut fields = fields?;
@@ -163,15 +164,15 @@ impl RequestLoader<'_, '_> {
         &self,
         paths: &BTreeMap<Text, Text>,
         request_type: RequestType,
-        known: &[Parameter],
+        known: &[Field],
         message: &mut Message,
     ) -> Result<Vec<BoundField>, Reported> {
         let mut lines: Vec<_> = paths.iter().collect();
         lines.sort_by_key(|(field, _)| field.span().start);
         all(lines.into_iter().map(|(field, path)| {
             let name = field.get_ref();
-            if !known.iter().any(|parameter| parameter.name == name) {
-                let known: Vec<&str> = known.iter().map(|parameter| parameter.name).collect();
+            if !known.iter().any(|field| field.name == name) {
+                let known: Vec<&str> = known.iter().map(|field| field.name).collect();
                 let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 return Err(self.report(field, format!("{request_type} has no '{name}' here, but {known}")));
             }
@@ -190,6 +191,10 @@ impl RequestLoader<'_, '_> {
 fn bound_field(bound: Bound, path: &Text, slot: Slot) -> BoundField {
     let Bound { type_words, mandatory, many, place } = bound;
     BoundField { slot, path: path.get_ref().clone(), type_words, mandatory, many, place }
+}
+
+fn fields_of(request_type: RequestType) -> Vec<Field> {
+    request_type.fields().collect()
 }
 
 /// The path of an address after the base path, if it begins with that.

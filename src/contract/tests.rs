@@ -69,17 +69,17 @@ fn a_missing_folder_is_a_finding() {
 #[test]
 fn follows_imports_and_ignores_what_is_not_used() {
     let contract = contract("imports");
-    let operation = contract.operation(RequestType::UpdateCaPinToDefaultValue).unwrap();
+    let operation = contract.operation(RequestType::named("UPDATE_CA_PIN_TO_DEFAULT_VALUE")).unwrap();
     assert_eq!(operation.input.root.name, Name::new("urn:pin", "Reset"));
     assert_eq!(operation.output.root.name, Name::new("urn:inline", "Answer"));
     assert_eq!(operation.input_fields[0].place.to_string(), "schemas/shared/chameleon.xsd:8");
-    assert!(contract.operation(RequestType::AddSubscriptions).is_none());
+    assert!(contract.operation(RequestType::named("ADD_SUBSCRIPTIONS")).is_none());
 }
 
 #[test]
 fn takes_the_first_port_and_its_action() {
     let contract = contract("soap12");
-    let operation = contract.operation(RequestType::GetActiveSubscriptions).unwrap();
+    let operation = contract.operation(RequestType::named("GET_ACTIVE_SUBSCRIPTIONS")).unwrap();
     assert_eq!(
         (operation.soap, operation.path.as_str(), operation.action.as_str()),
         (SoapVersion::V12, "/cards", "urn:bare/Active")
@@ -92,7 +92,7 @@ fn finds_operations_and_verdicts() {
     let contract = contract("rpc");
     assert_eq!(contract.base_path(), "");
     let root = Name::new("urn:rpc:call", "add");
-    assert_eq!(contract.find("/rpc", &root).unwrap().request_type, RequestType::AddSubscriptions);
+    assert_eq!(contract.find("/rpc", &root).unwrap().request_type, RequestType::named("ADD_SUBSCRIPTIONS"));
     assert!(contract.find("/other", &root).is_none());
     assert!(contract.find("/rpc", &Name::new("", "add")).is_none());
     assert_eq!(contract.verdict_of_status("0"), Verdict::Completed);
@@ -122,17 +122,12 @@ fn serves_its_files_with_links_that_lead_back() {
 fn the_embedded_contract_binds_every_request_type() {
     let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:#?}"));
     assert_eq!(contract.base_path(), "/ca-server/webservices");
-    assert!(RequestType::ALL.iter().all(|request_type| contract.operation(*request_type).is_some()));
+    assert!(RequestType::all().all(|request_type| contract.operation(request_type).is_some()));
     assert_eq!(contract.services().len(), 5);
     for operation in contract.operations() {
         let bound: BTreeSet<String> = operation.input_fields.iter().map(|field| format!("{:?}", field.slot)).collect();
-        for parameter in operation.request_type.parameters() {
-            assert!(
-                bound.contains(&format!("Field({:?})", parameter.name)),
-                "{} of {}",
-                parameter.name,
-                operation.name
-            );
+        for field in operation.request_type.fields() {
+            assert!(bound.contains(&format!("Field({:?})", field.name)), "{} of {}", field.name, operation.name);
         }
         assert_eq!(contract.find(&operation.path, &operation.input.root.name).unwrap().name, operation.name);
     }
@@ -156,11 +151,11 @@ fn sample(name: &str, number: usize) -> String {
 }
 
 /// All parameters, or the mandatory ones.
-fn samples(parameters: &[crate::request::Parameter], with_optional: bool) -> Fields {
+fn samples(wanted: &[crate::request::Field], with_optional: bool) -> Fields {
     let mut fields = Fields::new();
-    for parameter in parameters.iter().filter(|parameter| with_optional || parameter.mandatory) {
-        let count = if parameter.many || parameter.name.ends_with("_date") { 3 } else { 1 };
-        (0..count).for_each(|number| fields.push(parameter.name, sample(parameter.name, number)));
+    for field in wanted.iter().filter(|field| with_optional || field.mandatory) {
+        let count = if field.many || field.name.ends_with("_date") { 3 } else { 1 };
+        (0..count).for_each(|number| fields.push(field.name, sample(field.name, number)));
     }
     fields
 }
@@ -172,8 +167,9 @@ fn what_the_embedded_contract_writes_is_valid_and_reads_back() {
         let is_bound = |name: &str| operation.output_fields.iter().any(|f| f.slot == Slot::Field(name.to_owned()));
         let results = operation.request_type.results().iter().copied();
         let results: Vec<_> = results.filter(|result| is_bound(result.name)).collect();
+        let wanted: Vec<_> = operation.request_type.fields().collect();
         for with_optional in [true, false] {
-            let fields = samples(operation.request_type.parameters(), with_optional);
+            let fields = samples(&wanted, with_optional);
             let child = body_child(&encode::request(operation, &fields).unwrap());
             assert_eq!(validate::message(&operation.input, &child), [], "{}", operation.name);
             assert_eq!(decode::request(operation, &child), Ok(fields), "{}", operation.name);

@@ -16,4 +16,4 @@ mod route;
 pub use capture::Captures;
 pub use connection::{Connections, serve};
 pub use reply::status_of;
-pub use route::ROUTES;
+pub use route::{Route, routes};

@@ -1,4 +1,4 @@
-//! The router: one table of methods, one match that calls them.
+//! The router: finds the method of a path, and calls it in one match.
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -12,8 +12,7 @@ use super::{auth, body, health};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
 use crate::app::App;
-use crate::request::RequestType::{self, self as T};
-use crate::request::{Family, random_hex};
+use crate::request::{Family, RequestType, random_hex};
 use crate::upstream::ForwardAnswer;
 
 /// Characters of a path that are shown, in an answer or a log.
@@ -42,76 +41,37 @@ pub enum Route {
     Create(Family, RequestType),
 }
 
-const WEB: Family = Family::WebServices;
-const SMS: Family = Family::SmsSas;
-
-/// Every method: HTTP verb, path after the prefix, and what it is. The README's table is checked against this one.
-pub const ROUTES: [(&str, &str, Route); 24] = [
+/// The methods that are of no family: HTTP verb and path after the prefix.
+const COMMON: [(&str, &str, Route); 3] = [
     ("POST", "authentication/token", Route::Token),
     ("POST", "authentication/token/release", Route::ReleaseToken),
     ("POST", "authentication/web_api_key/token", Route::KeyToken),
-    ("GET", "conax_web_services/provisioning_requests/show", Route::Show(WEB)),
-    ("GET", "conax_web_services/provisioning_requests/list", Route::List(WEB)),
-    ("POST", "conax_web_services/provisioning_requests/add_subscriptions", Route::Create(WEB, T::AddSubscriptions)),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/cancel_subscriptions",
-        Route::Create(WEB, T::CancelSubscriptions),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/get_active_subscriptions",
-        Route::Create(WEB, T::GetActiveSubscriptions),
-    ),
-    ("POST", "conax_web_services/provisioning_requests/create_pairing", Route::Create(WEB, T::CreatePairing)),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/add_to_existing_pairing",
-        Route::Create(WEB, T::AddToExistingPairing),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/get_pairing_status_for_card",
-        Route::Create(WEB, T::GetPairingStatusForCard),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/get_pairing_status_for_pairing_module",
-        Route::Create(WEB, T::GetPairingStatusForPairingModule),
-    ),
-    ("POST", "conax_web_services/provisioning_requests/display_fingerprint", Route::Create(WEB, T::DisplayFingerprint)),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/update_ca_pin_to_default_value",
-        Route::Create(WEB, T::UpdateCaPinToDefaultValue),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/update_ca_pin_to_given_value",
-        Route::Create(WEB, T::UpdateCaPinToGivenValue),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/send_mail_message_to_client",
-        Route::Create(WEB, T::SendMailMessageToClient),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/send_bark_message_to_client",
-        Route::Create(WEB, T::SendBarkMessageToClient),
-    ),
-    (
-        "POST",
-        "conax_web_services/provisioning_requests/send_repeating_bark_message_to_client",
-        Route::Create(WEB, T::SendRepeatingBarkMessageToClient),
-    ),
-    ("GET", "conax_sms_sas/provisioning_requests/show", Route::Show(SMS)),
-    ("GET", "conax_sms_sas/provisioning_requests/list", Route::List(SMS)),
-    ("POST", "conax_sms_sas/provisioning_requests/add_subscriptions", Route::Create(SMS, T::AddSubscriptions)),
-    ("POST", "conax_sms_sas/provisioning_requests/cancel_subscriptions", Route::Create(SMS, T::CancelSubscriptions)),
-    ("POST", "conax_sms_sas/provisioning_requests/renew_subscriptions", Route::Create(SMS, T::RenewSubscriptions)),
-    ("POST", "conax_sms_sas/provisioning_requests/create_pairing", Route::Create(SMS, T::CreatePairing)),
 ];
+/// Every method: HTTP verb, path after the prefix, and what it is. The README's table is checked against this one.
+pub fn routes() -> Vec<(&'static str, String, Route)> {
+    let of_family = |family: &Family| {
+        let family = *family;
+        let reading = [("show", Route::Show(family)), ("list", Route::List(family))];
+        let reading = reading.map(|(method, route)| ("GET", family.method_path(method), route));
+        let creating = RequestType::of_family(family)
+            .map(move |request_type| ("POST", request_type.method_path(family), Route::Create(family, request_type)));
+        reading.into_iter().chain(creating)
+    };
+    let common = COMMON.map(|(verb, path, route)| (verb, path.to_owned(), route));
+    common.into_iter().chain(Family::ALL.iter().flat_map(of_family)).collect()
+}
+
+/// The method of a path after the prefix, and its HTTP verb.
+fn route_of(path: &str) -> Option<(&'static str, Route)> {
+    if let Some((verb, _, route)) = COMMON.iter().find(|(_, common, _)| *common == path) {
+        return Some((verb, *route));
+    }
+    match Family::of_path(path)? {
+        (family, "show") => Some(("GET", Route::Show(family))),
+        (family, "list") => Some(("GET", Route::List(family))),
+        (family, method) => Some(("POST", Route::Create(family, RequestType::of_method(family, method)?))),
+    }
+}
 
 /// Answers one request; every error becomes a reply here, and is logged here.
 pub(super) async fn respond(app: &App, request: Request<Incoming>) -> ForwardAnswer {
@@ -173,11 +133,11 @@ async fn answer(app: &App, request: Request<Incoming>) -> Reply {
 fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
     let name = path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let shown: String = path.chars().take(SHOWN).collect();
-    match ROUTES.iter().find(|(_, path, _)| Some(*path) == name) {
-        Some((verb, _, route)) if method.as_str() == *verb => Ok(*route),
-        Some((verb, _, _)) => {
+    match name.and_then(route_of) {
+        Some((verb, route)) if method.as_str() == verb => Ok(route),
+        Some((verb, _)) => {
             let message = format!("{shown} takes {verb}, not {method}.");
-            Err((ApiError::new(Code::MethodNotAllowed, message), Some(*verb)))
+            Err((ApiError::new(Code::MethodNotAllowed, message), Some(verb)))
         }
         None => Err((ApiError::new(Code::MethodNotFound, format!("There is no method {shown}.")), None)),
     }
@@ -223,10 +183,10 @@ async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result
             let session = sign_in(app, headers, &mut params, Role::Read).await?;
             list::call(app, &session, family, params).await
         }
-        Route::Create(family, kind) => {
+        Route::Create(family, request_type) => {
             let session = sign_in(app, headers, &mut params, Role::Provision).await?;
             let key = idempotency_key(headers)?;
-            create::call(app, &session, (family, kind), key, params).await
+            create::call(app, &session, (family, request_type), key, params).await
         }
     }
 }

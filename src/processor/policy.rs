@@ -192,7 +192,7 @@ mod tests {
         max: Duration::from_secs(3),
         hold: Duration::from_secs(900),
     };
-    const VERIFY: Resend = Resend::Verify(RequestType::GetPairingStatusForCard);
+    const VERIFY: Resend = Resend::Verify(RequestType::named("GET_PAIRING_STATUS_FOR_CARD"));
 
     fn standing(resend: Resend, doubt: Option<Doubt>, attempt: u32) -> Standing {
         let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(60);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use regex::Regex;
 
 use crate::contract::{BoundField, Contract, Slot};
-use crate::request::{DEVICE_PARAMETERS, RequestType};
+use crate::request::{DEVICE_FIELDS, RequestType};
 
 /// The parameter that is what somebody says to somebody.
 const MESSAGE: &str = "message";
@@ -147,10 +147,10 @@ impl Names {
 
     /// Finds pairs of a wanted name and a value. That the names are in it makes it quick: most texts have none.
     fn pairs(&self, wanted: Wanted) -> Regex {
-        let secrets = RequestType::ALL.iter().filter_map(|kind| kind.secret());
-        let mut names: Vec<&str> = self.secrets.iter().map(String::as_str).chain(secrets).collect();
+        let mut names: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        RequestType::all().filter_map(RequestType::secret).for_each(|name| names.push(name));
         if wanted == Wanted::Personal {
-            names.extend(self.elements.iter().map(String::as_str).chain(DEVICE_PARAMETERS).chain(KEYS));
+            names.extend(self.elements.iter().map(String::as_str).chain(DEVICE_FIELDS).chain(KEYS));
         }
         let names = names.into_iter().map(regex::escape).collect::<Vec<_>>().join("|");
         let json = format!(r#""(?i:{names})"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))"#);
@@ -182,10 +182,10 @@ impl Names {
 
 /// Is the value of a parameter or result personal?
 fn is_personal_parameter(name: &str) -> bool {
-    DEVICE_PARAMETERS.contains(&name) || name == MESSAGE || is_secret_parameter(name)
+    DEVICE_FIELDS.contains(&name) || name == MESSAGE || is_secret_parameter(name)
 }
 
 /// Is it secret, beyond personal? Then it is not even kept in the store.
 fn is_secret_parameter(name: &str) -> bool {
-    RequestType::ALL.iter().any(|kind| kind.secret() == Some(name))
+    RequestType::all().any(|kind| kind.secret() == Some(name))
 }

@@ -4,18 +4,21 @@ mod decision;
 mod fields;
 mod history;
 mod id;
-mod kind;
 mod mask;
 mod outcome;
+mod parameter;
 mod record;
+mod request_type;
+mod types;
 
 pub use decision::{Decision, NotAllowed, Order};
 pub use fields::Fields;
 pub use history::{Attempt, Event, EventKind};
 pub use id::{RecordId, random_hex};
-pub use kind::{DEVICE_PARAMETERS, Parameter, RequestType, UnknownRequestType};
 pub use mask::Secret;
 pub use outcome::{Next, Outcome};
+pub use parameter::{CARD_ID, DEVICE_FIELDS, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps};
 pub use record::{
     Body, Doubt, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure, process,
 };
+pub use request_type::{Field, RequestType, UnknownRequestType};

@@ -66,20 +66,19 @@ word_enum! {
     }
 }
 
+/// What stands between a family and the name of a method.
+const RESOURCE: &str = "provisioning_requests";
+
 impl Family {
-    /// The types that its records can have.
-    pub fn types(self) -> Vec<RequestType> {
-        let of_sms_sas = |kind: &RequestType| {
-            use RequestType::{AddSubscriptions, CancelSubscriptions, CreatePairing, RenewSubscriptions};
-            matches!(kind, AddSubscriptions | CancelSubscriptions | RenewSubscriptions | CreatePairing)
-        };
-        RequestType::ALL
-            .into_iter()
-            .filter(|kind| match self {
-                Self::SmsSas => of_sms_sas(kind),
-                Self::WebServices => *kind != RequestType::RenewSubscriptions,
-            })
-            .collect()
+    /// The path of a method, below the prefix of all methods.
+    pub fn method_path(self, method: &str) -> String {
+        format!("{}/{RESOURCE}/{method}", self.as_str())
+    }
+
+    /// The family and the name of the method that a path leads to.
+    pub fn of_path(path: &str) -> Option<(Self, &str)> {
+        let (family, rest) = path.split_once('/')?;
+        Some((Self::parse(family)?, rest.strip_prefix(RESOURCE)?.strip_prefix('/')?))
     }
 }
 

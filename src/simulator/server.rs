@@ -138,7 +138,7 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
         Ok(results) => (Status::Ok, None, results),
         // The schema wants a pairing status even then.
         Err(refusal) => {
-            let asks_pairing = operation.request_type.results().iter().any(|p| p.mandatory);
+            let asks_pairing = operation.request_type.results().iter().any(|field| field.mandatory);
             let results = if asks_pairing { pairing_status(false) } else { Fields::new() };
             (refusal.status, Some(refusal.message), results)
         }

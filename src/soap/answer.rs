@@ -139,7 +139,7 @@ fn soap_meaning(
     match contract.verdict_of_status(&decoded.status) {
         Verdict::Completed => {
             *results = decoded.results;
-            let is_query = !operation.request_type.results().is_empty();
+            let is_query = operation.request_type.is_query();
             let result = is_query.then(|| result::payload(&operation.output, child));
             Meaning::Done { reference: decoded.reference, result: result.and_then(|json| to_raw_value(&json).ok()) }
         }

@@ -237,7 +237,7 @@ mod tests {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
         let text = text.replace("PAIRING", PAIRING).replace("COMMON", COMMON);
         answer(
-            contract.operation(RequestType::GetPairingStatusForCard).unwrap(),
+            contract.operation(RequestType::named("GET_PAIRING_STATUS_FOR_CARD")).unwrap(),
             &parse(&text, Limits::default()).unwrap(),
         )
     }
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn rounds_stay_in_step() {
         let contract = contract("types");
-        let operation = contract.operation(RequestType::AddSubscriptions).unwrap();
+        let operation = contract.operation(RequestType::named("ADD_SUBSCRIPTIONS")).unwrap();
         let text = "<Add xmlns='urn:types' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'><Items>
             <Product>1</Product>
             <Product>2</Product><Start>s2</Start><End xsi:nil='true'/>

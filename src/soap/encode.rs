@@ -37,8 +37,8 @@ pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, Encode
     if let Some(name) = fields.names().find(|name| !is_bound(name)) {
         return Err(error(name, None, "is not taken by this Conax contract"));
     }
-    let mut mandatory = operation.request_type.parameters().iter().filter(|parameter| parameter.mandatory);
-    if let Some(missing) = mandatory.find(|parameter| fields.all(parameter.name).next().is_none()) {
+    let mut mandatory = operation.request_type.fields().filter(|field| field.mandatory);
+    if let Some(missing) = mandatory.find(|field| fields.all(field.name).next().is_none()) {
         return Err(error(missing.name, None, IS_MANDATORY));
     }
     Encoder { fields, answer: None, writer: XmlWriter::new() }.envelope(operation, &operation.input)
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn a_whole_message() {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
-        let operation = contract.operation(RequestType::CreatePairing).unwrap();
+        let operation = contract.operation(RequestType::named("CREATE_PAIRING")).unwrap();
         let given = fields(&[("smartcard_ca_id", &["01450253313"]), ("stb_ca_id", &["a", "b"])]);
         let expected = concat!(
             r#"<?xml version="1.0" encoding="UTF-8"?>"#,
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn repeats_in_step() {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
-        let add = |given: &[(&str, &[&str])]| body(&contract, RequestType::AddSubscriptions, given);
+        let add = |given: &[(&str, &[&str])]| body(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), given);
         let day = |n: usize| format!("2026-01-0{n}T00:00:00");
         let (one, two) = (day(1), day(2));
         let text =
@@ -374,7 +374,7 @@ mod tests {
         let text = add(&given).unwrap();
         assert!(text.contains("<ns1:ProductId>1</ns1:ProductId></ns1:Subscription>"), "{text}");
         assert!(text.contains("<ns1:ProductId>2</ns1:ProductId><ns1:StartTime>2026-01-02"), "{text}");
-        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::AddSubscriptions, given);
+        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), given);
         assert_eq!(
             refused(&[("smartcard_ca_id", &["c"]), ("service_ca_id", &["1", "2", "3"]), ("start_date", &[&one, &two])]),
             "start_date has 2 values where service_ca_id has 3"
@@ -389,7 +389,7 @@ mod tests {
     fn refuses_what_the_contract_does_not_take() {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
         let long = "x".repeat(65);
-        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::CreatePairing, given);
+        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::named("CREATE_PAIRING"), given);
         for (cards, boxes, why) in [
             (&["1"][..], &[][..], "stb_ca_id is mandatory"),
             (&["1"], &[""], "stb_ca_id is mandatory"),
@@ -400,7 +400,7 @@ mod tests {
             assert_eq!(refused(&[("smartcard_ca_id", cards), ("stb_ca_id", boxes)]), why);
         }
         assert_eq!(refused(&[("message", &["x"])]), "message is not taken by this Conax contract");
-        let status = RequestType::GetPairingStatusForCard;
+        let status = RequestType::named("GET_PAIRING_STATUS_FOR_CARD");
         assert_eq!(
             super::tests::refused(&contract, status, &[("smartcard_ca_id", &["1", "2"])]),
             "smartcard_ca_id takes one value"
@@ -413,11 +413,11 @@ mod tests {
         let given: [(&str, &[&str]); 3] =
             [("smartcard_ca_id", &["c"]), ("service_ca_id", &["1", "2"]), ("start_date", &["2026-01-01T00:00:00"])];
         assert_eq!(
-            body(&contract, RequestType::AddSubscriptions, &given).unwrap(),
+            body(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), &given).unwrap(),
             "<ns1:add xmlns:ns1=\"urn:rpc:call\"><operator>sms-1</operator><card>c</card><request><product>1</product>\
              <product>2</product><start>2026-01-01T00:00:00</start></request></ns1:add>"
         );
-        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::AddSubscriptions, given);
+        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), given);
         assert_eq!(
             refused(&[("smartcard_ca_id", &["c"]), ("service_ca_id", &["1", "2", "3", "4"])]),
             "service_ca_id takes at most 3 values"
@@ -431,14 +431,15 @@ mod tests {
     #[test]
     fn bare_documents_and_qualified_forms() {
         let contract = contract("soap12");
-        let active = body(&contract, RequestType::GetActiveSubscriptions, &[("smartcard_ca_id", &["c"])]).unwrap();
+        let active =
+            body(&contract, RequestType::named("GET_ACTIVE_SUBSCRIPTIONS"), &[("smartcard_ca_id", &["c"])]).unwrap();
         assert_eq!(active, "<ns1:card xmlns:ns1=\"urn:bare\">c</ns1:card>");
         let given: [(&str, &[&str]); 2] = [("smartcard_ca_id", &["01450253313"]), ("ca_pin", &["0\"<"])];
         assert_eq!(
-            body(&contract, RequestType::UpdateCaPinToGivenValue, &given).unwrap(),
+            body(&contract, RequestType::named("UPDATE_CA_PIN_TO_GIVEN_VALUE"), &given).unwrap(),
             "<ns1:pin xmlns:ns1=\"urn:bare\" ns1:pin=\"0&quot;&lt;\"><ns1:card>01450253313</ns1:card></ns1:pin>"
         );
-        let operation = contract.operation(RequestType::GetActiveSubscriptions).unwrap();
+        let operation = contract.operation(RequestType::named("GET_ACTIVE_SUBSCRIPTIONS")).unwrap();
         let results = fields(&[("service_ca_id", &["1", "2"]), ("start_date", &["", "2026-01-01"])]);
         let given = Answer { status: "OK".to_owned(), results, ..Answer::default() };
         let text = String::from_utf8(answer(operation, &given).unwrap()).unwrap();
@@ -453,7 +454,7 @@ mod tests {
     #[test]
     fn constants_choices_lists_and_nil() {
         let contract = contract("types");
-        let display = |given: &[(&str, &[&str])]| body(&contract, RequestType::DisplayFingerprint, given);
+        let display = |given: &[(&str, &[&str])]| body(&contract, RequestType::named("DISPLAY_FINGERPRINT"), given);
         let cards: (&str, &[&str]) = ("smartcard_ca_id", &["01450253313", "smrt1"]);
         let open = concat!(
             r#"<ns1:Display xmlns:ns1="urn:types" version="1.0" mode="live"><ns1:Origin><ns1:System>CRM</ns1:System>"#,
@@ -472,12 +473,12 @@ mod tests {
             ("height", &["2"]),
             ("fingerprint_slot", &["a  b"]),
         ]);
-        let operation = contract.operation(RequestType::DisplayFingerprint).unwrap();
+        let operation = contract.operation(RequestType::named("DISPLAY_FINGERPRINT")).unwrap();
         let text = String::from_utf8(request(operation, &all).unwrap()).unwrap();
         let as_given = "<ns1:At>2026-01-01T00:00:00</ns1:At><ns1:Position><ns1:X>1</ns1:X></ns1:Position><ns1:Height>2\
                         </ns1:Height><ns1:Slot>a  b</ns1:Slot><ns1:End>end</ns1:End>";
         assert!(text.contains(as_given), "{text}");
-        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::DisplayFingerprint, given);
+        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::named("DISPLAY_FINGERPRINT"), given);
         assert_eq!(
             refused(&[cards, ("display_duration", &["5"]), ("display_date_time", &["2026-01-01T00:00:00"])]),
             "display_duration cannot be given together with display_date_time"
@@ -502,12 +503,16 @@ mod tests {
         let contract = contract("types");
         let pair: [(&str, &[&str]); 2] = [("smartcard_ca_id", &["smrt1", "", "smrt2"]), ("stb_ca_id", &["", "b", ""])];
         assert_eq!(
-            body(&contract, RequestType::CreatePairing, &pair).unwrap(),
+            body(&contract, RequestType::named("CREATE_PAIRING"), &pair).unwrap(),
             "<ns1:Pair xmlns:ns1=\"urn:types\"><ns1:Card id=\"smrt1\" kind=\"card\"></ns1:Card><ns1:Box>b</ns1:Box>\
              <ns1:Card id=\"smrt2\" kind=\"card\"></ns1:Card></ns1:Pair>"
         );
         assert_eq!(
-            refused(&contract, RequestType::CreatePairing, &[("smartcard_ca_id", &["smrt1"]), ("stb_ca_id", &["b"])]),
+            refused(
+                &contract,
+                RequestType::named("CREATE_PAIRING"),
+                &[("smartcard_ca_id", &["smrt1"]), ("stb_ca_id", &["b"])]
+            ),
             "stb_ca_id cannot be given together with smartcard_ca_id"
         );
         let day = "2026-01-01T00:00:00";
@@ -517,7 +522,7 @@ mod tests {
             ("start_date", &["", day, day]),
             ("end_date", &["", "", day]),
         ];
-        let text = body(&contract, RequestType::AddSubscriptions, &add).unwrap();
+        let text = body(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), &add).unwrap();
         let product = |n| format!("<ns1:Product kind=\"svc\">{n}</ns1:Product>");
         let start = format!("<ns1:Start>{day}</ns1:Start>");
         let nil = "<ns1:End xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:nil=\"true\"></ns1:End>";
@@ -531,7 +536,7 @@ mod tests {
             format!("<ns1:End>{day}</ns1:End>"),
         ];
         assert!(text.contains(&format!("<ns1:Items>{}</ns1:Items>", expected.concat())), "{text}");
-        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::AddSubscriptions, given);
+        let refused = |given: &[(&str, &[&str])]| refused(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), given);
         assert_eq!(
             refused(&[("smartcard_ca_id", &["smrt1"]), ("service_ca_id", &["1"])]),
             "service_ca_id takes at least 2 values"
@@ -545,7 +550,7 @@ mod tests {
     #[test]
     fn ten_thousand_repetitions_are_quick() {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
-        let operation = contract.operation(RequestType::AddSubscriptions).unwrap();
+        let operation = contract.operation(RequestType::named("ADD_SUBSCRIPTIONS")).unwrap();
         let mut given = fields(&[("smartcard_ca_id", &["c"]), ("start_date", &["2026-01-01T00:00:00"])]);
         (0..10_000).for_each(|n| given.push("service_ca_id", format!("{n:08}")));
         let bytes = request(operation, &given).unwrap();
@@ -557,7 +562,7 @@ mod tests {
     #[test]
     fn an_answer_leaves_out_what_it_has_no_value_for() {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
-        let operation = contract.operation(RequestType::GetPairingStatusForCard).unwrap();
+        let operation = contract.operation(RequestType::named("GET_PAIRING_STATUS_FOR_CARD")).unwrap();
         let given = Answer { status: "SYSTEM_ERROR".to_owned(), ..Answer::default() };
         let child = body_child(&answer(operation, &given).unwrap());
         assert_eq!(child.elements().count(), 1);

@@ -116,16 +116,16 @@ mod tests {
     fn what_may_repeat_is_always_an_array_and_digits_are_strings() {
         let status =
             "<TransactionStatus><StatusCode>OK</StatusCode><TransactionId>1</TransactionId></TransactionStatus>";
-        let kind = RequestType::GetActiveSubscriptions;
+        let kind = RequestType::named("GET_ACTIVE_SUBSCRIPTIONS");
         let answer = |rows: &str| read(kind, &format!("<R>{status}<Subscriptions>{rows}</Subscriptions></R>"));
         assert_eq!(answer(""), json!({"Subscriptions": {"Subscription": []}}));
         let one = "<Subscription><ProductId>00001</ProductId><EndTime>2026-01-01T00:00:00</EndTime></Subscription>";
         let row = json!({"ProductId": "00001", "StartTime": null, "EndTime": "2026-01-01T00:00:00"});
         assert_eq!(answer(one), json!({"Subscriptions": {"Subscription": [row]}}));
         assert_eq!(answer(&one.repeat(2)), json!({"Subscriptions": {"Subscription": [row, row]}}));
-        let kind = RequestType::GetPairingStatusForCard;
+        let kind = RequestType::named("GET_PAIRING_STATUS_FOR_CARD");
         let unpaired = read(kind, &format!("<R>{status}<PairingStatus>NOT_PAIRED</PairingStatus></R>"));
         assert_eq!(unpaired, json!({"PairingStatus": "NOT_PAIRED", "PairingModuleIds": {"PairingModuleId": []}}));
-        assert_eq!(read(RequestType::CreatePairing, &format!("<R>{status}</R>")), json!({}));
+        assert_eq!(read(RequestType::named("CREATE_PAIRING"), &format!("<R>{status}</R>")), json!({}));
     }
 }

@@ -258,7 +258,7 @@ mod tests {
                 "<Display xmlns='urn:types' version='1' mode='m' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' \
                  xsi:schemaLocation='a b' xsi:type='DisplayType'> <Cards>smrt1 smrt2</Cards>{inner}</Display>"
             );
-            check(&contract, RequestType::DisplayFingerprint, &text)
+            check(&contract, RequestType::named("DISPLAY_FINGERPRINT"), &text)
         };
         let tail = "<Height>1</Height><End>end</End>";
         let nothing: [&str; 0] = [];
@@ -289,7 +289,7 @@ mod tests {
             assert_eq!(display(&inner).join("\n"), expected, "{inner}");
         }
         let text = "<Display xmlns='urn:types' version='2'/>";
-        let found = check(&contract, RequestType::DisplayFingerprint, text);
+        let found = check(&contract, RequestType::named("DISPLAY_FINGERPRINT"), text);
         assert_eq!(
             found[..3],
             [
@@ -299,7 +299,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            check(&contract, RequestType::DisplayFingerprint, "<Display/>"),
+            check(&contract, RequestType::named("DISPLAY_FINGERPRINT"), "<Display/>"),
             [" '{urn:types}Display' was expected, not 'Display'"]
         );
     }
@@ -308,7 +308,7 @@ mod tests {
     fn numbers_what_repeats_and_stops_telling() {
         let contract = contract("types");
         let pair = |inner: &str| {
-            check(&contract, RequestType::CreatePairing, &format!("<Pair xmlns='urn:types'>{inner}</Pair>"))
+            check(&contract, RequestType::named("CREATE_PAIRING"), &format!("<Pair xmlns='urn:types'>{inner}</Pair>"))
         };
         assert_eq!(
             pair("<Box>1</Box><Card id='smrt1' kind='card'/><Card id='smrt2' kind='card' note='never written'/>").len(),
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(pair(&"<Box><a/></Box>".repeat(100)).len(), 20);
         let add = |cards: &str, items: &str| {
             let text = format!("<Add xmlns='urn:types' version='1.0' mode='m'>{cards}<Items>{items}</Items></Add>");
-            check(&contract, RequestType::AddSubscriptions, &text)
+            check(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), &text)
         };
         let two = "<Product kind='svc'>1</Product><Product kind='svc'>2</Product>";
         assert_eq!(

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use conax_gateway::api::Code;
 use conax_gateway::config::settings;
-use conax_gateway::http::{ROUTES, status_of};
+use conax_gateway::http::{Route, routes, status_of};
+use conax_gateway::request::{Family, RequestType, Shape, Steps};
 
 use crate::support::{BIN, Gateway};
 
@@ -21,10 +22,46 @@ fn table(marker: &str) -> String {
 #[test]
 fn the_methods_are_those_of_the_router() {
     let rows = table("methods");
-    let listed: Vec<_> =
-        rows.lines().map(|row| row.split('|').map(str::trim).skip(1).take(2).collect::<Vec<_>>()).collect();
-    let expected: Vec<_> = ROUTES.iter().map(|(verb, path, _)| vec![verb.to_string(), format!("`{path}`")]).collect();
-    assert_eq!(listed, expected);
+    let mut listed = rows.lines().map(|row| row.split('|').nth(3).unwrap_or_default().trim());
+    let expected = routes().into_iter().fold(String::new(), |mut rows, (verb, path, route)| {
+        let by_hand = listed.next().unwrap_or_default().to_owned();
+        let words = match route {
+            Route::Create(family, request_type) => parameters(family, request_type),
+            _ => by_hand,
+        };
+        writeln!(rows, "| {verb} | `{path}` | {words} |").unwrap();
+        rows
+    });
+    assert_eq!(rows, expected, "the table must be:\n{expected}");
+}
+
+/// What a creating method takes, by its row in the table of request types.
+fn parameters(family: Family, request_type: RequestType) -> String {
+    let subscription = request_type.requires_subscription(family).then(|| "`subscription_identifier`".to_owned());
+    let own = request_type.parameters().iter().filter_map(|parameter| {
+        let name = parameter.name;
+        let in_place = if family == Family::WebServices { "`smartcard_set`" } else { "" };
+        let words = match parameter.shape {
+            Shape::SequenceNumber | Shape::Untaken => return None,
+            Shape::Service if !in_place.is_empty() => format!("`{name}` or `service_ca_id`"),
+            Shape::InstalledCard if !in_place.is_empty() => format!("`{name}` or {in_place}"),
+            _ => format!("`{name}`{}", if parameter.is_mandatory { "" } else { "?" }),
+        };
+        Some(words + &limits(parameter.shape))
+    });
+    subscription.into_iter().chain(own).collect::<Vec<_>>().join(", ")
+}
+
+fn limits(shape: Shape) -> String {
+    match shape {
+        Shape::Text(Some(most)) => format!(" (at most {most} characters)"),
+        Shape::Whole { range: Some(Steps { least, most, step }), .. } => {
+            format!(" ({least} to {most}, in steps of {step})")
+        }
+        Shape::Whole { default: Some(default), .. } => format!(" ({default})"),
+        Shape::DueDate => " (when it is due: the SOAP message has no place for it)".to_owned(),
+        _ => String::new(),
+    }
 }
 
 #[test]

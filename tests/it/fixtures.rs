@@ -100,7 +100,7 @@ async fn every_case_of_every_type() {
         assert!(run(&["catalogue", "import", kind, file, "--data-dir", &data_dir]).status.success());
     }
     let cases = read_folder(&folder()).unwrap();
-    for kind in RequestType::ALL {
+    for kind in RequestType::all() {
         for name in ["success", "rejection", "fault", "invalid"] {
             assert!(cases.iter().any(|case| case.kind == kind.as_str() && case.name == name), "{kind}/{name}");
         }

@@ -199,7 +199,7 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
     }
     let families = filter.family.map_or(Family::ALL.to_vec(), |f| vec![f]);
     let states = filter.state.map_or(State::ALL.to_vec(), |s| vec![s]);
-    let kinds = filter.kind.map_or(RequestType::ALL.to_vec(), |k| vec![k]);
+    let kinds = filter.kind.map_or_else(|| RequestType::all().collect(), |k| vec![k]);
     let page = "ORDER BY 1 LIMIT ?2 OFFSET ?3";
     let families: Vec<&str> = families.iter().map(|f| f.as_str()).collect();
     let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();

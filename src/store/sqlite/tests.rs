@@ -41,7 +41,7 @@ fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Acceptance {
     let request = NewRequest {
         id: RecordId::new(created_at),
         family: Family::WebServices,
-        kind: RequestType::CreatePairing,
+        kind: RequestType::named("CREATE_PAIRING"),
         priority: Priority::Regular,
         process_immediately: Some(lease),
         scheduled_at: created_at,

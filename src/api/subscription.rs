@@ -1,0 +1,68 @@
+//! The service and the card of a subscription: named as CRM.COM knows them or, in the web services family, by their CA IDs.
+
+use super::device;
+use super::draft::Draft;
+use super::error::{ApiError, Code};
+use super::identifier::{self, Identifier};
+use crate::catalogue::{Entry, EntryKind};
+use crate::request::{CARD_ID, Failure, Family, Parameter, SERVICE_ID, failure};
+
+/// The set that stands in place of one card.
+const CARD_SET: &str = "smartcard_set";
+
+/// Takes a service. One without a CA ID makes a request that is not sent.
+pub(super) async fn take_service(draft: &mut Draft<'_>, name: &'static str) -> Result<(), ApiError> {
+    if is_in_place_of(draft, SERVICE_ID, name)? {
+        let value = draft.params.mandatory_text(SERVICE_ID)?;
+        draft.set(SERVICE_ID, draft.params.place_of(SERVICE_ID), &value);
+        draft.show(SERVICE_ID, Some(value));
+        return Ok(());
+    }
+    let service = identifier::mandatory(&mut draft.params, name, &["id", "code", "alternative_code"])?;
+    let entry = device::find(draft.app, EntryKind::Services, &service).await?;
+    if entry.is_none() && draft.app.config.catalogue.strict {
+        return Err(device::not_found(EntryKind::Services, &service.value, service.place));
+    }
+    let ca_id = entry.and_then(|entry| entry.ca_id);
+    match &ca_id {
+        Some(ca_id) => draft.set(SERVICE_ID, service.place, ca_id),
+        None => {
+            let Identifier { field, value, .. } = service;
+            let description = Some(format!("The service with {field} '{value}' has no CA ID in the catalogue."));
+            let code = failure::SERVICE_NOT_MAPPED.to_owned();
+            draft.rejection = Some(Failure { code, description, ..Failure::default() });
+        }
+    }
+    draft.show(SERVICE_ID, ca_id);
+    Ok(())
+}
+
+/// Takes a card. The serial number of an unknown card is its CA ID, unless the catalogue is strict.
+pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> Result<(), ApiError> {
+    if is_in_place_of(draft, CARD_SET, parameter.name)? {
+        return draft.take_card_set(CARD_SET, parameter.distribution).await;
+    }
+    let fields = ["id", "serial_number", "alternative_code"];
+    let card = identifier::mandatory(&mut draft.params, parameter.name, &fields)?;
+    let (ca_id, distribution_id) = match device::find(draft.app, EntryKind::Smartcards, &card).await? {
+        Some(Entry { ca_id: Some(ca_id), distribution_id, .. }) => (ca_id, distribution_id),
+        _ if card.field == "serial_number" && !draft.app.config.catalogue.strict => (card.value, None),
+        _ => return Err(device::not_found(EntryKind::Smartcards, &card.value, card.place)),
+    };
+    draft.set(CARD_ID, card.place, &ca_id);
+    draft.show(CARD_ID, Some(ca_id.clone()));
+    draft.show_distribution(parameter.distribution, distribution_id);
+    draft.cards.push(ca_id);
+    Ok(())
+}
+
+/// In the web services family: is the one given in place of the other?
+fn is_in_place_of(draft: &Draft<'_>, one: &'static str, other: &'static str) -> Result<bool, ApiError> {
+    match (draft.family == Family::WebServices && draft.params.has(one), draft.params.has(other)) {
+        (true, true) => {
+            let message = format!("Only one of {one} and {other} may be given.");
+            Err(ApiError::at(Code::ConflictingParameters, draft.params.place_of(one), message))
+        }
+        (is_given, _) => Ok(is_given),
+    }
+}

@@ -1,0 +1,162 @@
+//! A request type: a row of the table in `types`, and what follows from that row.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::TimeDelta;
+
+use super::types::TABLE;
+use super::{Family, Parameter};
+
+/// What a provisioning request asks Conax to do. Ordered as the table is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestType(usize);
+
+/// What the table says of a request type. The names are CRM.COM's (its list of provisioning request types and of item
+/// fields); what they are called in SOAP is the business of `wsdl/bindings.toml`.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    /// The method families that have a method for it.
+    pub(super) families: &'static [Family],
+    /// The family whose documents make `subscription_identifier` mandatory.
+    pub(super) requires_subscription: Option<Family>,
+    /// In the order of parameters_set.
+    pub(super) parameters: &'static [Parameter],
+    /// What the answer of a query carries beyond its status; nothing for a command.
+    pub(super) results: &'static [Field],
+    /// The queries whose answers tell whether a request of this type was done.
+    pub(super) verified_by: &'static [&'static str],
+    /// Seconds after the first sending within which it may be sent again, if that is limited.
+    pub(super) resend_within_s: Option<i64>,
+}
+
+/// A value of the SOAP message: what the bindings give a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name, as in parameters_set and in the bindings.
+    pub name: &'static str,
+    /// The message cannot be sent (or understood) without it.
+    pub mandatory: bool,
+    /// It may carry several values.
+    pub many: bool,
+}
+
+impl RequestType {
+    /// Every type, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        (0..TABLE.len()).map(Self)
+    }
+
+    /// The types that have a method in a family.
+    pub fn of_family(family: Family) -> impl Iterator<Item = Self> {
+        Self::all().filter(move |request_type| request_type.row().families.contains(&family))
+    }
+
+    /// The type of a name that the code itself is about. In a constant an unknown name does not compile.
+    ///
+    /// # Panics
+    /// There is no type of that name.
+    pub const fn named(name: &str) -> Self {
+        let mut index = 0;
+        while index < TABLE.len() {
+            if is_same(TABLE[index].name.as_bytes(), name.as_bytes()) {
+                return Self(index);
+            }
+            index += 1;
+        }
+        panic!("there is no request type of that name")
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self.0]
+    }
+
+    /// The name on the JSON face, in the store and in the bindings.
+    pub fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The path of the method that creates such a request, below the prefix of all methods.
+    pub fn method_path(self, family: Family) -> String {
+        family.method_path(&self.as_str().to_ascii_lowercase())
+    }
+
+    /// The type that a family's method of this name creates.
+    pub fn of_method(family: Family, method: &str) -> Option<Self> {
+        let is_lower = method.bytes().all(|byte| !byte.is_ascii_uppercase());
+        Self::of_family(family).find(|request_type| is_lower && request_type.as_str().eq_ignore_ascii_case(method))
+    }
+
+    /// What the method takes, in the order of parameters_set.
+    pub fn parameters(self) -> &'static [Parameter] {
+        self.row().parameters
+    }
+
+    /// What the SOAP request carries.
+    pub fn fields(self) -> impl Iterator<Item = Field> {
+        self.parameters().iter().filter_map(Parameter::field)
+    }
+
+    /// What the answer of a query carries beyond its status; empty for a command.
+    pub fn results(self) -> &'static [Field] {
+        self.row().results
+    }
+
+    /// Does it change nothing?
+    pub fn is_query(self) -> bool {
+        !self.results().is_empty()
+    }
+
+    /// Does a family's method need a `subscription_identifier`?
+    pub fn requires_subscription(self, family: Family) -> bool {
+        self.row().requires_subscription == Some(family)
+    }
+
+    /// The parameter that is a secret: it is masked wherever it is shown.
+    pub fn secret(self) -> Option<&'static str> {
+        self.parameters().iter().find(|parameter| parameter.is_secret()).map(|parameter| parameter.name)
+    }
+
+    /// How long after it was first sent it may be sent again, if that is limited.
+    pub fn resend_within(self) -> Option<TimeDelta> {
+        self.row().resend_within_s.map(TimeDelta::seconds)
+    }
+
+    /// Does this query's answer tell whether a request of another type was done?
+    pub fn can_verify(self, command: Self) -> bool {
+        command.row().verified_by.contains(&self.as_str())
+    }
+}
+
+const fn is_same(left: &[u8], right: &[u8]) -> bool {
+    let mut index = 0;
+    while index < left.len() && index < right.len() && left[index] == right[index] {
+        index += 1;
+    }
+    left.len() == right.len() && index == left.len()
+}
+
+impl fmt::Display for RequestType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is not the name of a request type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a request type")]
+pub struct UnknownRequestType;
+
+impl FromStr for RequestType {
+    type Err = UnknownRequestType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::all().find(|request_type| request_type.as_str() == text).ok_or(UnknownRequestType)
+    }
+}
