@@ -4,7 +4,7 @@
 //!
 //! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves;
 //!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
-//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`lock`]: what everything stands on.
+//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`lock`]: what everything stands on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
 //! - [`request`]: the provisioning request, its types, states and outcome.
@@ -32,6 +32,7 @@ pub mod exchange;
 pub mod fixtures;
 pub mod http;
 pub mod lock;
+pub mod pace;
 pub mod processor;
 pub mod redaction;
 pub mod request;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::processor::SubmitError;
 use crate::store::StoreError;
 
 /// When to try again while the store is out of order: nobody knows how long that takes.
@@ -120,11 +121,20 @@ impl ApiError {
     }
 }
 
+impl From<SubmitError> for ApiError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Full { retry_after } => Self::busy(retry_after),
+            SubmitError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let private = error.to_string();
         match error {
-            StoreError::Busy(retry_after) => Self { private: Some(private), ..Self::busy(retry_after) },
+            StoreError::Busy(retry_after) => Self::busy(retry_after),
             StoreError::Unavailable(_) => Self { private: Some(private), ..Self::busy(OUT_OF_ORDER) },
             StoreError::Taken(_) | StoreError::NotAllowed(_) | StoreError::Other(_) => Self::internal(private),
         }

@@ -154,6 +154,10 @@ sections! {
         uncertain_hold_s: Duration = "900",
         /// Seconds that an immediate request waits for earlier ones of its card before it is answered as PENDING.
         immediate_wait_s: Duration = "30",
+        /// Immediate requests that may wait for a place among those under way; more are answered UNAVAILABLE, and nothing is accepted for them.
+        immediate_queue: usize = "256",
+        /// Seconds that an immediate request may have to wait for a place, as things go; one that would wait longer is answered UNAVAILABLE at once.
+        immediate_queue_s: Duration = "5",
         /// Seconds after which the run looks for due requests even if nothing woke it.
         poll_s: Duration = "5",
     }

@@ -4,6 +4,7 @@
 //! tracker, and [`Processor::drain`] awaits them.
 
 mod execute;
+mod places;
 mod policy;
 mod read_back;
 mod recover;
@@ -11,10 +12,9 @@ mod run;
 mod waiting;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -24,8 +24,29 @@ use crate::contract::Contract;
 use crate::request::{ProvisioningRequest, State, random_hex};
 use crate::store::{Acceptance, Accepted, RecordKey, Store, StoreError};
 use crate::upstream::Transport;
+use places::{Full, Place, Places};
 use policy::RetryRule;
 use waiting::Waiting;
+
+/// Why a request was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// It is immediate, and too many wait to be sent.
+    #[error("too many immediate requests wait to be sent")]
+    Full {
+        /// When it will be its turn, as things go now.
+        retry_after: Duration,
+    },
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Full> for SubmitError {
+    fn from(Full { retry_after }: Full) -> Self {
+        Self::Full { retry_after }
+    }
+}
 
 /// Sends requests, now or in their turn.
 pub struct Processor {
@@ -35,18 +56,16 @@ pub struct Processor {
     clock: Arc<dyn Clock>,
     retry: RetryRule,
     is_effective: bool,
+    /// How long an immediate request waits for a place, and how long for earlier ones of its card.
+    place_wait: Duration,
     immediate_wait: Duration,
     /// How long an API call waits for the attempt that it made.
     call_limit: Duration,
     poll: Duration,
-    /// One permit a request under way.
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
     /// Id of this process's run, shown as process_id.
     run_id: String,
-    wake: Notify,
-    /// Due requests may wait for a free place: the end of any request wakes the run, and immediate ones do not take the
-    /// place before them.
-    is_crowded: AtomicBool,
+    wake: Arc<Notify>,
     waiting: Waiting,
     tasks: TaskTracker,
 }
@@ -61,6 +80,8 @@ impl Processor {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let processor = &config.processor;
+        let wake = Arc::<Notify>::default();
+        let (places, waiting) = (config.upstream.max_concurrency, processor.immediate_queue);
         Self {
             store,
             transport,
@@ -73,39 +94,45 @@ impl Processor {
                 hold: processor.uncertain_hold_s,
             },
             is_effective: config.upstream.effective,
+            place_wait: processor.immediate_queue_s,
             immediate_wait: processor.immediate_wait_s,
             call_limit: processor.immediate_wait_s + config.upstream.answer_timeout_s,
             poll: processor.poll_s,
-            permits: Arc::new(Semaphore::new(config.upstream.max_concurrency)),
+            places: Arc::new(Places::new(places, waiting, Arc::clone(&wake))),
             run_id: random_hex(),
-            wake: Notify::new(),
-            is_crowded: AtomicBool::new(false),
+            wake,
             waiting: Waiting::default(),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Accepts a request: committed when this returns. An immediate one is sent first, if its cards are free in time.
-    /// `None` if its Idempotency-Key came before with something else.
+    /// Accepts a request: committed when this returns. An immediate one waits for a place first, and is then sent, if its
+    /// cards are free in time. `None` if its Idempotency-Key came before with something else.
     ///
     /// # Errors
-    /// The store did not take it.
-    pub async fn submit(self: &Arc<Self>, request: Acceptance) -> Result<Option<ProvisioningRequest>, StoreError> {
+    /// Too many immediate ones wait for a place, or the store did not take it; nothing is accepted then.
+    pub async fn submit(self: &Arc<Self>, request: Acceptance) -> Result<Option<ProvisioningRequest>, SubmitError> {
+        let is_immediate = request.request.process_immediately == Some(true) && self.is_effective;
+        let place = if is_immediate { Some(self.places.enter(self.place_wait).await?) } else { None };
         let processor = Arc::clone(self);
-        let task = self.tasks.spawn(async move { processor.accept(request).await }.in_current_span());
-        task.await.map_err(|e| StoreError::Other(format!("accepting a request ended early: {e}")))?
+        let task = self.tasks.spawn(async move { processor.accept(request, place).await }.in_current_span());
+        let accepted = task.await.map_err(|e| StoreError::Other(format!("accepting a request ended early: {e}")))?;
+        Ok(accepted?)
     }
 
-    async fn accept(self: Arc<Self>, asked: Acceptance) -> Result<Option<ProvisioningRequest>, StoreError> {
-        let is_immediate = asked.request.process_immediately == Some(true) && self.is_effective;
-        // When as many requests are under way as may be, or others wait for a place, this one waits its turn like any other.
-        let may_go = is_immediate && !self.is_crowded.load(Ordering::Acquire);
-        let permit = may_go.then(|| Arc::clone(&self.permits).try_acquire_owned().ok()).flatten();
-        let mut accepted = self.store.accept(vec![Acceptance { lease: permit.is_some(), ..asked }]).await?;
-        let request = match (accepted.pop(), permit) {
-            (Some(Accepted::New { request, leased: true }), Some(permit)) => {
-                return Ok(Some(self.attempt_in_time(request, permit).await));
+    /// Accepts a request; an immediate one comes with the place that it is to be sent from.
+    async fn accept(
+        self: Arc<Self>,
+        asked: Acceptance,
+        place: Option<Place>,
+    ) -> Result<Option<ProvisioningRequest>, StoreError> {
+        let is_immediate = place.is_some();
+        let mut accepted = self.store.accept(vec![Acceptance { lease: is_immediate, ..asked }]).await?;
+        let request = match (accepted.pop(), place) {
+            (Some(Accepted::New { request, leased: true }), Some(place)) => {
+                return Ok(Some(self.attempt_in_time(request, place).await));
             }
+            // The cards are not free: the run sends it when they are, and the place is another one's now.
             (Some(Accepted::New { request, .. } | Accepted::Repeated(request)), _) => request,
             (Some(Accepted::Conflict), _) => return Ok(None),
             (None, _) => return Err(StoreError::Other("the store accepted nothing".to_owned())),
@@ -120,14 +147,10 @@ impl Processor {
 
     /// Makes an immediate request's attempt. It is on disk already: if its outcome cannot be stored, or not yet, that is no
     /// error of the call, which then gets the record as it was accepted.
-    async fn attempt_in_time(
-        self: Arc<Self>,
-        request: ProvisioningRequest,
-        permit: OwnedSemaphorePermit,
-    ) -> ProvisioningRequest {
+    async fn attempt_in_time(self: Arc<Self>, request: ProvisioningRequest, place: Place) -> ProvisioningRequest {
         let known = request.clone();
         let processor = Arc::clone(&self);
-        let attempt = async move { processor.attempt(request, permit).await };
+        let attempt = async move { processor.attempt(request, place).await };
         let attempt = self.tasks.spawn(attempt.in_current_span());
         match tokio::time::timeout(self.call_limit, attempt).await {
             Ok(Ok(Ok(settled))) => settled,
@@ -139,7 +162,7 @@ impl Processor {
     async fn attempt(
         self: &Arc<Self>,
         request: ProvisioningRequest,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<ProvisioningRequest, StoreError> {
         let step = {
             let (processor, request) = (Arc::clone(self), request.clone());
@@ -153,9 +176,8 @@ impl Processor {
                 self.settle_as_lost(&request).await
             }
         };
-        drop(permit);
-        let goes_on = settled.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some());
-        if goes_on || self.is_crowded.load(Ordering::Acquire) {
+        place.leave();
+        if settled.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some()) {
             self.wake.notify_one();
         }
         settled.map(|(request, _)| request)

@@ -1,12 +1,10 @@
 //! The processing run: wakes on arrival, when something falls due, or by the poll; leases what is ready, and spawns it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::Processor;
+use super::places::Place;
 use crate::request::ProvisioningRequest;
 use crate::shutdown::Shutdown;
 use crate::store::StoreError;
@@ -50,35 +48,29 @@ impl Processor {
             match self.store.next_due().await? {
                 Some(due) if due <= now => {}
                 next => {
-                    self.is_crowded.store(false, Ordering::Release);
+                    self.places.run_is_idle();
                     let pause = next.and_then(|due| (due - now).to_std().ok());
                     return Ok(pause.unwrap_or(self.poll).min(self.poll));
                 }
             }
-            // Before looking for a place: whoever frees one afterwards wakes the run.
-            self.is_crowded.store(true, Ordering::Release);
-            let Some(permits) = self.free_permits() else { return Ok(self.poll) };
+            let places = self.places.take_for_run();
+            if places.is_empty() {
+                // The first one that is free wakes the run.
+                return Ok(self.poll);
+            }
             // Whatever was due is leased now, or known to wait for another one.
-            let claimed = self.store.claim(now, permits.num_permits(), &self.run_id).await?;
-            self.spawn(claimed, permits);
+            let claimed = self.store.claim(now, places.len(), &self.run_id).await?;
+            self.spawn(claimed, places);
         }
         Ok(self.poll)
     }
 
-    /// As many permits as are free now; `None` when all requests that may be under way are.
-    fn free_permits(&self) -> Option<OwnedSemaphorePermit> {
-        let free = self.permits.available_permits();
-        let free = u32::try_from(free).ok().filter(|n| *n > 0)?;
-        Arc::clone(&self.permits).try_acquire_many_owned(free).ok()
-    }
-
-    fn spawn(self: &Arc<Self>, claimed: Vec<ProvisioningRequest>, mut permits: OwnedSemaphorePermit) {
-        for request in claimed {
+    fn spawn(self: &Arc<Self>, claimed: Vec<ProvisioningRequest>, places: Vec<Place>) {
+        for (request, place) in claimed.into_iter().zip(places) {
             let processor = Arc::clone(self);
-            let Some(permit) = permits.split(1) else { break };
             self.tasks.spawn(async move {
                 // A failure is logged there; nobody waits for it here.
-                drop(processor.attempt(request, permit).await);
+                drop(processor.attempt(request, place).await);
             });
         }
     }

@@ -19,6 +19,7 @@ mod kills;
 mod limits;
 mod list;
 mod outcomes;
+mod overload;
 mod pass_through;
 mod processing;
 mod replay;

@@ -209,7 +209,11 @@ async fn regular_requests_keep_flowing_while_express_ones_arrive() {
 #[tokio::test]
 async fn immediate_requests_do_not_push_aside_those_that_wait() {
     let conax = Conax::start(|_, _| Reaction::After(Duration::from_millis(5), ok_answer("1"))).await;
-    let settings = [("upstream.url", conax.url.as_str()), ("upstream.max_concurrency", "1")];
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("upstream.max_concurrency", "1"),
+        ("processor.immediate_queue_s", "60"),
+    ];
     let (_gateway, client) = Gateway::start_signed_in(&settings).await;
     // More arrive than can be sent, whether or not the earlier ones are answered.
     let mut pace = tokio::time::interval(Duration::from_millis(3));
