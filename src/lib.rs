@@ -13,7 +13,7 @@
 //! - [`retention`]: deletes what ended long ago.
 //! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
-//! - [`soap`]: messages out and in by that plan, and fault text as Apache Axis words it.
+//! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
 //! - [`upstream`]: the way to Conax, and how far the bytes got.
 //! - [`fixtures`]: recorded traffic; recording and replaying are ways to Conax, too.
 //! - [`redaction`]: takes out what is personal, by the names in the contract and by value.
@@ -23,6 +23,7 @@
 pub mod account;
 pub mod api;
 pub mod app;
+pub mod axis;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

@@ -2,10 +2,10 @@
 //!
 //! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. All else is doubt.
 
-use super::axis::{self, AxisFault};
 use super::charset::{self, Decoded};
 use super::envelope::{self, Opened};
 use super::{decode, result, texts};
+use crate::axis::{self, AxisFault};
 use crate::contract::{Contract, Operation, Verdict};
 use crate::request::{Failure, Fields, failure};
 use crate::upstream::HttpAnswer;

@@ -1,7 +1,6 @@
-//! SOAP messages: out by the plan of the contract, in from whatever came back, and fault text as Apache Axis words it.
+//! SOAP messages: out by the plan of the contract, in from whatever came back.
 
 pub mod answer;
-pub mod axis;
 mod charset;
 pub mod decode;
 pub mod encode;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use conax_gateway::soap::axis::{http_error, is_http_error, soap_fault};
+use conax_gateway::axis::{http_error, is_http_error, soap_fault};
 use conax_gateway::xml::{Limits, parse};
 
 #[derive(serde::Deserialize)]

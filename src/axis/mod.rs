@@ -26,6 +26,7 @@ mod dump;
 mod entries;
 mod envelope;
 mod fault;
+mod http_error;
 mod message;
 mod prefixes;
 mod print;
@@ -34,7 +35,7 @@ mod values;
 
 use crate::xml::Element;
 
-use dump::Dump;
+pub use http_error::{http_error, is_http_error};
 
 /// Namespace of SOAP 1.1's envelope.
 const SOAP11_NS: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -55,39 +56,21 @@ pub struct AxisFault {
 }
 
 /// What Axis prints for a SOAP 1.1 or 1.2 envelope; `None` when its body holds no fault.
+///
+/// ```
+/// use conax_gateway::axis;
+/// use conax_gateway::xml::{Limits, parse};
+///
+/// let envelope = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault>
+///     <faultcode>not_logged_in</faultcode><faultstring>txt_not_logged_in</faultstring>
+/// </s:Fault></s:Body></s:Envelope>"#;
+/// let fault = axis::soap_fault(&parse(envelope, Limits::default())?).expect("it is a fault");
+/// assert_eq!(fault.code, "not_logged_in");
+/// assert!(fault.text.starts_with("AxisFault\n faultCode: not_logged_in\n faultSubcode: \n"));
+/// # Ok::<(), conax_gateway::xml::XmlError>(())
+/// ```
 pub fn soap_fault(envelope: &Element) -> Option<AxisFault> {
     envelope::read(envelope)
-}
-
-/// Does Axis report this answer as an HTTP error, without reading the body as SOAP? (`HTTPSender.readFromSocket`)
-///
-/// Its rule for a SOAP 1.1 call: anything but 2xx, and but 5xx with a content type other than text/html; so a fault
-/// that comes with 4xx is an HTTP error, and a 5xx without a content type too. Not followed: a redirection (302 or 307
-/// with a Location), and that a SOAP 1.2 call reads whatever comes as SOAP.
-pub fn is_http_error(status: u16, content_type: Option<&str>) -> bool {
-    match status {
-        200..=299 => false,
-        500..=599 => content_type.is_none_or(|value| value.trim().starts_with("text/html")),
-        _ => true,
-    }
-}
-
-/// What Axis prints for an HTTP status that it reports without reading the body as SOAP.
-///
-/// `reason` is the status line's, empty for none (a space before it is taken for granted). `body` is the text as it
-/// came, line ends included; Axis itself decodes it by its platform's charset and stops at the first byte 0xFF.
-pub fn http_error(status: u16, reason: &str, body: &str) -> AxisFault {
-    // Axis takes the status line for a header: a colon ends it. Without a reason it takes the status again.
-    let reason = reason.split_once(':').map_or(reason, |(before, _)| before);
-    let reason = if reason.trim().is_empty() { format!("{status} {reason}") } else { reason.to_owned() };
-    let code = format!("{{{AXIS_NS}}}HTTP");
-    let string = format!("({status}){reason}");
-    let returned = dump::encode(&format!("return code:  {status}\n{body}")).unwrap_or_else(|complaint| complaint);
-    let text = Dump::new(&code, &string)
-        .entry("", "", &returned)
-        .entry(AXIS_NS, "HttpErrorCode", &status.to_string())
-        .finish();
-    AxisFault { code, string, text }
 }
 
 #[cfg(test)]
@@ -101,35 +84,6 @@ mod tests {
 
     fn envelope(namespace: &str, body: &str) -> String {
         format!("<s:Envelope xmlns:s='{namespace}'><s:Body>{body}</s:Body></s:Envelope>")
-    }
-
-    #[test]
-    fn reads_only_2xx_and_5xx_as_soap() {
-        for (status, content_type) in
-            [(200, Some("text/html")), (204, None), (500, Some("text/xml")), (503, Some("TEXT/HTML")), (500, Some(""))]
-        {
-            assert!(!is_http_error(status, content_type), "{status} {content_type:?}");
-        }
-        for (status, content_type) in
-            [(302, Some("text/xml")), (400, Some("text/xml")), (401, None), (500, Some(" text/html; x")), (503, None)]
-        {
-            assert!(is_http_error(status, content_type), "{status} {content_type:?}");
-        }
-    }
-
-    #[test]
-    fn takes_the_status_line_for_a_header() {
-        for (reason, string) in
-            [("Not Found", "(404)Not Found"), ("a: b", "(404)a"), ("", "(404)404 "), (" ", "(404)404  ")]
-        {
-            assert_eq!(http_error(404, reason, "").string, string);
-        }
-    }
-
-    #[test]
-    fn complains_of_a_control_character_in_place_of_the_body() {
-        let text = http_error(500, "x", "<\u{0}>").text;
-        assert!(text.contains("\n\t{}:The char '0x0' after 'return code:  500\n<' is not a valid XML character.\n\t{"));
     }
 
     #[test]
