@@ -1,8 +1,6 @@
-//! The binary: parses the command line, runs it, and exits with its code.
+//! The binary: runs the command line, and exits with its code.
 
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 /// A request makes some hundred small allocations on several threads; the system's allocator spends an eighth of the
 /// processor's time on them.
@@ -10,5 +8,5 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    conax_gateway::cli::run(conax_gateway::cli::Cli::parse())
+    conax_gateway::cli::run()
 }

@@ -1,4 +1,4 @@
-//! The one signal that says: finish what is under way, start nothing new.
+//! The one signal that says: finish what is under way, start nothing new; and what the process makes of Unix signals.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -36,11 +36,12 @@ impl Shutdown {
     }
 }
 
-/// SIGTERM and SIGINT, noticed from the moment that this is made.
+/// SIGTERM, SIGINT and SIGQUIT, noticed from the moment that this is made.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -49,7 +50,11 @@ impl Signals {
     /// # Errors
     /// The process cannot listen for signals.
     pub fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
     }
 
     /// Waits for one of them.
@@ -57,6 +62,25 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
+}
+
+/// Makes a serving process ignore the signals that mean nothing to it: each one would kill at once, and leave what is
+/// under way in doubt. SIGHUP is among them: it comes when the terminal is closed, and from log rotation.
+///
+/// # Errors
+/// The process cannot listen for signals.
+pub fn ignore_other_signals() -> std::io::Result<()> {
+    let kinds = [
+        SignalKind::hangup(),
+        SignalKind::user_defined1(),
+        SignalKind::user_defined2(),
+        SignalKind::alarm(),
+        SignalKind::io(),
+        SignalKind::pipe(),
+    ];
+    // A handler stays when nobody listens to it any more.
+    kinds.into_iter().try_for_each(|kind| signal(kind).map(drop))
 }

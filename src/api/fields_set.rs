@@ -5,6 +5,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use super::error::ApiError;
 use super::params::Params;
 use super::record::{KEYS, Record};
+use crate::words::{did_you_mean, quoted};
 
 /// The keys to return; `None` is all of them.
 #[derive(Clone, Debug)]
@@ -16,15 +17,12 @@ impl FieldsSet {
     /// # Errors
     /// A name that no record has.
     pub(super) fn take(params: &mut Params) -> Result<Self, ApiError> {
-        let Some(text) = params.text("fields_set")? else { return Ok(Self(None)) };
         let mut keys = Vec::new();
-        for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        for name in params.texts("fields_set")? {
             match KEYS.iter().find(|k| **k == name) {
                 Some(key) => keys.push(*key),
                 None => {
-                    let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
-                    let name: String = name.chars().take(64).collect();
-                    let message = format!("A record has no field {name}; the nearest is {}.", nearest.unwrap_or(&""));
+                    let message = format!("A record has no field {}.{}", quoted(&name), did_you_mean(&name, KEYS));
                     return Err(ApiError::invalid(params.place_of("fields_set"), message));
                 }
             }

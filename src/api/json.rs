@@ -12,6 +12,8 @@ use super::error::{ApiError, Code};
 /// # Errors
 /// MALFORMED_JSON with line and column.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    // .NET and others begin with a byte order mark, which may be ignored (RFC 8259, 8.1).
+    let body = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
     let malformed = |message: String| ApiError::new(Code::MalformedJson, message);
     match serde_json::from_slice::<Strict>(body) {
         Ok(Strict(Value::Object(map))) => Ok(map),
@@ -111,6 +113,8 @@ mod tests {
             assert_eq!(error.code, Code::MalformedJson);
             assert!(error.message.contains(expected), "{}", error.message);
         }
+        assert_eq!(parse_object("\u{FEFF}{\"a\":1}".as_bytes()).unwrap().len(), 1);
+        assert!(parse_object("\u{FEFF}\u{FEFF}{}".as_bytes()).is_err());
         let deep = [vec![b'['; 200], vec![b']'; 200]].concat();
         assert!(parse_object(&deep).unwrap_err().message.contains("recursion"));
     }

@@ -3,11 +3,11 @@
 //! Rule: whatever nobody took is unknown, and an error ([`Params::finish`]). null stands for absent. Every text is
 //! checked against the characters of XML 1.0, because it may end up in a SOAP message.
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use crate::request::Secret;
+use crate::words::{did_you_mean, parse_word, quoted};
 use crate::xml::is_xml_char;
 
 /// The parameters of a call, or of an object inside it.
@@ -17,30 +17,6 @@ pub struct Params {
     /// Names asked for so far: what a typing mistake is compared with.
     known: Vec<&'static str>,
     place: String,
-}
-
-/// Reads the query of a GET as an object of texts (`+` is a space, as in an HTML form).
-///
-/// # Errors
-/// A name given twice, or bytes that are not UTF-8.
-pub fn query_object(query: &str) -> Result<Map<String, Value>, ApiError> {
-    let mut map = Map::new();
-    for pair in query.split('&').filter(|p| !p.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
-        if map.contains_key(&name) {
-            let name: String = name.chars().take(64).collect();
-            return Err(ApiError::invalid(format!("$.{name}"), format!("{name} is given twice.")));
-        }
-        map.insert(name, Value::String(value));
-    }
-    Ok(map)
-}
-
-fn decode(text: &str) -> Result<String, ApiError> {
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded.map(Into::into).map_err(|_| ApiError::invalid("$", "The query is not UTF-8."))
 }
 
 impl Params {
@@ -99,6 +75,26 @@ impl Params {
             true => Ok(()),
             false => Err(ApiError::missing(self.place_of(name))),
         }
+    }
+
+    /// Takes several texts: an array of them, or one text with commas. None stands for absent.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ApiError> {
+        let items = match self.take(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(text) => vec![text],
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            let Value::String(text) = item else {
+                return Err(wrong_type(self.place_of(name), name, "a string, or an array of strings", &item));
+            };
+            texts.extend(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()));
+        }
+        Ok(texts)
     }
 
     /// Takes true or false; 1 and 0 stand for them, as in the record.
@@ -163,7 +159,7 @@ impl Params {
         values
     }
 
-    /// Takes one of a few words.
+    /// Takes one of a few words, in upper or lower case.
     ///
     /// # Errors
     /// Another word, or not a text.
@@ -174,13 +170,10 @@ impl Params {
         as_str: impl Fn(T) -> &'static str,
     ) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        match all.iter().find(|v| as_str(**v) == text) {
-            Some(value) => Ok(Some(*value)),
-            None => {
-                let words: Vec<_> = all.iter().map(|v| as_str(*v)).collect();
-                Err(ApiError::invalid(self.place_of(name), format!("{name} must be one of {}.", words.join(", "))))
-            }
-        }
+        let value = parse_word(&text, all.iter().copied(), as_str);
+        value
+            .map(Some)
+            .map_err(|expected| ApiError::invalid(self.place_of(name), format!("{name} must be {expected}.")))
     }
 
     /// Takes an object; in a query it is written `subfield=value`, or as JSON.
@@ -245,17 +238,12 @@ impl Params {
     /// Ends the reading: whatever was not taken is unknown.
     ///
     /// # Errors
-    /// The first unknown name, with the nearest known one.
+    /// The first unknown name, with the known one that was probably meant.
     pub fn finish(&self) -> Result<(), ApiError> {
         let Some(name) = self.values.keys().find(|k| !self.known.contains(&k.as_str())) else { return Ok(()) };
-        let nearest = self.known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
-        let place = self.place_of(name);
-        let name: String = name.chars().take(64).collect();
-        let hint = nearest.map(|n| format!(" The nearest known one is {n}.")).unwrap_or_default();
-        Err(ApiError::invalid(
-            place.chars().take(200).collect::<String>(),
-            format!("{name} is not a parameter here.{hint}"),
-        ))
+        let place: String = self.place_of(name).chars().take(200).collect();
+        let hint = did_you_mean(name, self.known.iter().copied());
+        Err(ApiError::invalid(place, format!("{} is not a parameter here.{hint}", quoted(name))))
     }
 }
 

@@ -22,6 +22,7 @@ enum Action {
     /// they apply, alternative_code, ca_id, distribution_id.
     Import {
         /// What the file holds.
+        #[arg(ignore_case = true)]
         kind: EntryKind,
         /// The file.
         file: PathBuf,
@@ -31,6 +32,7 @@ enum Action {
     /// Lists the entries of a kind.
     List {
         /// Which entries.
+        #[arg(ignore_case = true)]
         kind: EntryKind,
         #[command(flatten)]
         store: StoreFlags,
@@ -51,12 +53,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::List { kind, store } => {
             let entries = open_existing(&store.load()?)?.catalogue(kind).await?;
             let row = |e: Entry| {
-                let optional = [e.alternative_code, e.ca_id, e.distribution_id].map(Option::unwrap_or_default);
-                [e.id, e.name].into_iter().chain(optional).collect()
+                let [alternative_code, ca_id, distribution_id] =
+                    [e.alternative_code, e.ca_id, e.distribution_id].map(Option::unwrap_or_default);
+                [e.id, e.name, alternative_code, ca_id, distribution_id]
             };
             let name = kind.name_field().to_uppercase();
-            let headings = ["ID", &name, "ALTERNATIVE_CODE", "CA_ID", "DISTRIBUTION_ID"];
-            output::table(&headings, &entries.into_iter().map(row).collect::<Vec<_>>());
+            output::table(["ID", &name, "ALTERNATIVE_CODE", "CA_ID", "DISTRIBUTION_ID"], entries.into_iter().map(row));
             Ok(())
         }
     }

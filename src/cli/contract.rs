@@ -22,13 +22,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
     let Action::Check(flags) = &args.action;
     let config = configuration(flags.clone(), Vec::new())?;
     let contract = app::load_contract(&config)?;
-    for operation in contract.operations() {
-        print(operation, contract.base_path());
-    }
+    output::lines(contract.operations().map(|operation| in_words(operation, contract.base_path())));
     Ok(())
 }
 
-fn print(operation: &Operation, base_path: &str) {
+fn in_words(operation: &Operation, base_path: &str) -> String {
     let Operation { request_type, wsdl, name, path, soap, resend, .. } = operation;
     let soap = match soap {
         SoapVersion::V11 => "1.1",
@@ -39,7 +37,7 @@ fn print(operation: &Operation, base_path: &str) {
         Resend::Verify(query) => format!("verify by {query}"),
         Resend::Never => "never".to_owned(),
     };
-    output::line(&format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})"));
+    let mut words = format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})");
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
         for BoundField { slot, path, type_words, mandatory, many, .. } in fields {
             let slot = match slot {
@@ -55,7 +53,8 @@ fn print(operation: &Operation, base_path: &str) {
                 (false, true) => "*",
                 (false, false) => "?",
             };
-            output::line(&format!("  {slot}{mark} {arrow} {path}: {type_words}"));
+            words.push_str(&format!("\n  {slot}{mark} {arrow} {path}: {type_words}"));
         }
     }
+    words
 }

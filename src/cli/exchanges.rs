@@ -69,7 +69,7 @@ enum Action {
 /// A line of the list; they are in the order in which they ended.
 struct Line {
     ended_at: DateTime<Utc>,
-    cells: Vec<String>,
+    cells: [String; 6],
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
@@ -91,8 +91,7 @@ async fn list(limit: u64, store: StoreFlags) -> Result<(), Failed> {
     let mut lines: Vec<Line> = passed.chain(sent).collect();
     lines.sort_by_key(|line| line.ended_at);
     let first = lines.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-    let rows: Vec<_> = lines.into_iter().skip(first).map(|line| line.cells).collect();
-    output::table(&HEADINGS, &rows);
+    output::table(HEADINGS, lines.into_iter().skip(first).map(|line| line.cells));
     Ok(())
 }
 
@@ -102,7 +101,7 @@ fn passed_line(summary: &Summary, dates: Dates) -> Line {
     let what = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
     Line {
         ended_at: *at + TimeDelta::milliseconds(*duration_ms),
-        cells: cells(id, dates.print(*at), *status, *duration_ms, state, &what),
+        cells: cells(id, dates.print(*at), *status, *duration_ms, state, what),
     }
 }
 
@@ -113,12 +112,12 @@ fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
     let what = format!("{kind}, request {number}{again}{error}");
     let time = dates.print(*started_at);
     let ended_at = *started_at + TimeDelta::milliseconds(*duration_ms);
-    Line { ended_at, cells: cells(id, time, *http_status, *duration_ms, state.as_str(), &what) }
+    Line { ended_at, cells: cells(id, time, *http_status, *duration_ms, state.as_str(), what) }
 }
 
-fn cells(id: &RecordId, time: String, status: Option<u16>, ms: i64, state: &str, what: &str) -> Vec<String> {
+fn cells(id: &RecordId, time: String, status: Option<u16>, ms: i64, state: &str, what: String) -> [String; 6] {
     let status = status.map_or("-".to_owned(), |status| status.to_string());
-    vec![id.to_string(), time, status, ms.to_string(), state.to_owned(), output::without_controls(what)]
+    [id.to_string(), time, status, ms.to_string(), state.to_owned(), what]
 }
 
 async fn tail(store: StoreFlags) -> Result<(), Failed> {
@@ -142,7 +141,7 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
         let passed = passed.iter().map(|summary| passed_line(summary, dates));
         let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
         lines.sort_by_key(|line| line.ended_at);
-        if !lines.iter().all(|line| output::line_for_reader(&line.cells.join("  "))) {
+        if !output::lines(lines.iter().map(|line| output::joined(&line.cells))) || !output::has_reader() {
             return Ok(());
         }
     }
@@ -220,9 +219,7 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
             fixtures::export_request(&recorder, operation, &request, &attempts, &reply)?
         }
     };
-    for label in &labels {
-        output::line(&dir.join(label).display().to_string());
-    }
+    output::lines(labels.iter().map(|label| dir.join(label).display().to_string()));
     if labels.is_empty() {
         output::note("nothing new: it was not sent, or the folder has it already");
     }
@@ -231,20 +228,16 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
 
 fn print(exchange: &Exchange, dates: Dates) {
     let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user } = exchange;
-    output::line(&format!("exchange {id}, number {number}: {}, {duration_ms} ms", dates.print(*at)));
-    if let Some(user) = user {
-        output::line(&format!("user: {}", output::without_controls(user)));
-    }
-    if let Some(error) = error {
-        output::line(&format!("error: {}", output::without_controls(error)));
-    }
-    print_message(&format!("POST {path}"), request);
-    if let Some(answer) = answer {
-        print_message(&format!("HTTP {} {}", answer.status, answer.reason), &answer.message);
-    }
+    let mut parts = vec![format!("exchange {id}, number {number}: {}, {duration_ms} ms", dates.print(*at))];
+    parts.extend(user.as_ref().map(|user| format!("user: {user}")));
+    parts.extend(error.as_ref().map(|error| format!("error: {error}")));
+    parts.push(message_in_words(&format!("POST {path}"), request));
+    let answer = answer.as_ref();
+    parts.extend(answer.map(|a| message_in_words(&format!("HTTP {} {}", a.status, a.reason), &a.message)));
+    output::lines(parts);
 }
 
-fn print_message(first: &str, message: &Message) {
+fn message_in_words(first: &str, message: &Message) -> String {
     let mut text = format!("\n{first}\n");
     for (name, value) in &message.headers {
         text.push_str(&format!("{name}: {value}\n"));
@@ -254,5 +247,5 @@ fn print_message(first: &str, message: &Message) {
     if message.is_truncated {
         text.push_str("\n(only the beginning)");
     }
-    output::line(&output::without_controls(&text));
+    text
 }

@@ -48,8 +48,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         }
         Action::List(store) => {
             let keys = open_existing(&store.load()?)?.keys().await?;
-            let rows: Vec<_> = keys.into_iter().map(|k| vec![k.id, k.username, k.name]).collect();
-            output::table(&["ID", "USERNAME", "NAME"], &rows);
+            output::table(["ID", "USERNAME", "NAME"], keys.into_iter().map(|k| [k.id, k.username, k.name]));
             Ok(())
         }
         Action::Remove { id, store } => match open_existing(&store.load()?)?.remove_key(&id).await? {

@@ -5,6 +5,7 @@ mod catalogue;
 mod config;
 mod contract;
 mod exchanges;
+mod first_user;
 mod fixtures;
 mod key;
 mod output;
@@ -27,7 +28,7 @@ use crate::store::StoreError;
 /// Without a command it serves: embedded SQLite in ./data, 127.0.0.1:8080, the built-in Conax simulator.
 #[derive(Debug, Parser)]
 #[command(name = "conax-gateway", version, args_conflicts_with_subcommands = true)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -82,7 +83,17 @@ impl From<std::io::Error> for Failed {
 }
 
 /// Runs the command line; exit code 0 done, 1 failed, 2 wrong usage (clap's).
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // It quotes the arguments.
+        Err(error) if error.use_stderr() => {
+            output::note(error.render().to_string().trim_end());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+        // Help and version.
+        Err(error) => error.exit(),
+    };
     // One core is left to the store's writer: with a worker on every core it would wait for its turn, and all for it.
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let workers = cores.saturating_sub(1).max(1);

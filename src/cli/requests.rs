@@ -7,6 +7,10 @@ use super::{Failed, output};
 use crate::api::{Dates, Record};
 use crate::request::{Attempt, Decision, Event, Order, ProvisioningRequest, RequestType, State};
 use crate::store::{Filter, RecordKey, Store};
+use crate::words::parse_word;
+
+/// Requests that a list reads at a time.
+const PAGE: u64 = 500;
 
 /// Flags of `requests`.
 #[derive(Debug, clap::Args)]
@@ -33,7 +37,7 @@ enum Action {
     /// Ends a request whose outcome is unknown, after somebody looked in Conax.
     Settle {
         /// What Conax did: completed, or rejected for "it was not done".
-        #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"])]
+        #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"], ignore_case = true)]
         found: String,
         /// Conax's transaction id, if known.
         #[arg(long)]
@@ -61,10 +65,14 @@ struct Decide {
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// Only this type, such as CREATE_PAIRING.
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = |word: &str| {
+        parse_word(word, RequestType::all(), RequestType::as_str).map_err(|expected| format!("must be {expected}"))
+    })]
     kind: Option<RequestType>,
     /// Only this state: PENDING, COMPLETED or REJECTED.
-    #[arg(long, value_parser = |word: &str| State::parse(word).ok_or("not a state"))]
+    #[arg(long, value_parser = |word: &str| {
+        parse_word(word, State::ALL.iter().copied(), State::as_str).map_err(|expected| format!("must be {expected}"))
+    })]
     state: Option<State>,
     /// Only those that touch this smartcard.
     #[arg(long, value_name = "CA_ID")]
@@ -89,7 +97,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::Retry(args) => decide(args, Decision::Retry).await,
         Action::Cancel(args) => decide(args, Decision::Cancel).await,
         Action::Settle { found, reference, decide: args } => {
-            decide(args, Decision::Settle { completed: found == "completed", reference }).await
+            decide(args, Decision::Settle { completed: found.eq_ignore_ascii_case("completed"), reference }).await
         }
     }
 }
@@ -97,32 +105,39 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 async fn list(args: ListArgs) -> Result<(), Failed> {
     let config = args.store.load()?;
     let dates = Dates(config.server.time_zone);
-    let filter = Filter {
+    let mut filter = Filter {
         kind: args.kind,
         state: args.state,
         card: args.card,
         is_unresolved: args.unknown,
         after: args.after,
-        limit: args.limit,
         ..Filter::default()
     };
-    let rows: Vec<_> = open_existing(&config)?
-        .list(filter)
-        .await?
-        .iter()
-        .map(|r| {
-            vec![
-                r.number.to_string(),
-                r.asked.kind.to_string(),
-                r.state.as_str().to_owned(),
-                dates.print(r.updated_at),
-                r.reference_number.clone().unwrap_or_default(),
-                r.failure.as_ref().map(|f| f.code.clone()).unwrap_or_default(),
-            ]
-        })
-        .collect();
-    output::table(&["NUMBER", "TYPE", "STATE", "UPDATED", "REFERENCE", "ERROR"], &rows);
+    let store = open_existing(&config)?;
+    let mut table = output::Table::new(["NUMBER", "TYPE", "STATE", "UPDATED", "REFERENCE", "ERROR"]);
+    let mut left = args.limit;
+    let mut has_reader = true;
+    while left > 0 && has_reader {
+        filter.limit = left.min(PAGE);
+        let page = store.list(filter.clone()).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = last.number;
+        left -= page.len() as u64;
+        has_reader = page.iter().all(|request| table.row(row(request, dates)));
+    }
+    table.end();
     Ok(())
+}
+
+fn row(request: &ProvisioningRequest, dates: Dates) -> [String; 6] {
+    [
+        request.number.to_string(),
+        request.asked.kind.to_string(),
+        request.state.as_str().to_owned(),
+        dates.print(request.updated_at),
+        request.reference_number.clone().unwrap_or_default(),
+        request.failure.as_ref().map(|failure| failure.code.clone()).unwrap_or_default(),
+    ]
 }
 
 async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
@@ -136,7 +151,6 @@ async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
 /// A request as the API shows it, and its history.
 pub(super) async fn print(store: &dyn Store, request: &ProvisioningRequest, dates: Dates) -> Result<(), Failed> {
     let json = serde_json::to_string_pretty(&Record::new(request, dates)).map_err(|e| Failed(e.to_string()))?;
-    output::line(&json);
     let mut history: Vec<(DateTime<Utc>, String)> = Vec::new();
     for attempt in store.attempts(request.number).await? {
         history.push((attempt.started_at, attempt_in_words(&attempt, request, dates)));
@@ -145,7 +159,7 @@ pub(super) async fn print(store: &dyn Store, request: &ProvisioningRequest, date
         history.push((event.at, event_in_words(&event, dates)));
     }
     history.sort_by_key(|(at, _)| *at);
-    history.iter().for_each(|(_, words)| output::line(words));
+    output::lines([&json].into_iter().chain(history.iter().map(|(_, words)| words)));
     Ok(())
 }
 
@@ -173,9 +187,7 @@ fn event_in_words(event: &Event, dates: Dates) -> String {
 }
 
 fn texts(request: Option<&String>, response: Option<&String>) -> String {
-    let line = |name: &str, text: Option<&String>| {
-        text.map(|text| format!("\n  {name}: {}", output::without_controls(text))).unwrap_or_default()
-    };
+    let line = |name: &str, text: Option<&String>| text.map(|text| format!("\n  {name}: {text}")).unwrap_or_default();
     line("request", request) + &line("response", response)
 }
 

@@ -7,20 +7,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::settings::{ConfigFlags, configuration};
-use super::{Failed, output};
+use super::{Failed, first_user, output};
 use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::request::random_hex;
 use crate::shutdown::{self, Signals};
-use crate::store::Store;
 use crate::transport::{self, Way};
 use crate::{lock, telemetry, tls};
 
-/// The user that is made when none is named.
-const FIRST_USER: &str = "admin";
-/// Environment variables that name the first user.
-const BOOTSTRAP: (&str, &str) = ("CONAX_GATEWAY_BOOTSTRAP_USER", "CONAX_GATEWAY_BOOTSTRAP_PASSWORD");
 /// File in the data folder whose lock says that a gateway is running there.
 const LOCK: &str = "gateway.lock";
 
@@ -42,6 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    shutdown::ignore_other_signals()?;
     let flags = [
         ("server.listen", args.listen, "--listen"),
         ("store.data_dir", args.data_dir, "--data-dir"),
@@ -65,7 +60,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let Way { words, catalogue, transport, simulator } =
         transport::open(&config, &contract, &clock, simulator_shutdown).await?;
     app::load_catalogue(store.as_ref(), &catalogue).await?;
-    make_first_user(store.as_ref(), &url).await?;
+    first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 
     let (trigger, shutdown) = shutdown::channel();
     let mut signals = Signals::listen()?;
@@ -96,25 +91,4 @@ fn lock(config: &Config) -> Result<File, Failed> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed(&e))?;
     let file = File::create(dir.join(LOCK)).map_err(|e| failed(&e))?;
     lock::hold(file, "another conax-gateway is running here").map_err(|e| failed(&e))
-}
-
-/// Makes the first user where there is none, and shows how to sign in as it.
-async fn make_first_user(store: &dyn Store, url: &str) -> Result<(), Failed> {
-    match (std::env::var(BOOTSTRAP.0), std::env::var(BOOTSTRAP.1)) {
-        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => {
-            app::make_first_user(store, &username, &password).await?;
-            return Ok(());
-        }
-        (Err(_), Err(_)) => {}
-        _ => return Err(Failed(format!("{} and {} go together, and must not be empty", BOOTSTRAP.0, BOOTSTRAP.1))),
-    }
-    let password = random_hex().to_lowercase();
-    if app::make_first_user(store, FIRST_USER, &password).await? {
-        output::note(&format!(
-            "\nThe first user is made; the password is shown only now:\n\n\
-             curl -s {url}/crmapi/rest/v2/authentication/token -H 'Content-Type: application/json' \\\n  \
-             -d '{{\"username\":\"{FIRST_USER}\",\"password\":\"{password}\",\"organisation\":\"demo\"}}'\n"
-        ));
-    }
-    Ok(())
 }

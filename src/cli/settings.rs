@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Failed;
 use crate::app::{StartError, open_store};
-use crate::config::{Config, Inputs, load};
+use crate::config::{Config, Inputs, Loaded, load};
 use crate::store::{SqliteStore, Store};
 
 /// Where the configuration is.
@@ -48,8 +48,10 @@ pub(super) fn configuration(
     file: ConfigFlags,
     flags: Vec<(&'static str, String, &'static str)>,
 ) -> Result<Config, Failed> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    Ok(load(&Inputs { file: file.config, environment, flags }).map_err(StartError::from)?)
+    Ok(loaded(file, flags).into_config().map_err(StartError::from)?)
+}
+
+/// The same with its faults beside it.
+pub(super) fn loaded(file: ConfigFlags, flags: Vec<(&'static str, String, &'static str)>) -> Loaded {
+    load(&Inputs { file: file.config, environment: std::env::vars_os().collect(), flags })
 }

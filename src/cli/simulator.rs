@@ -25,7 +25,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDR:PORT", default_value = LISTEN)]
     listen: String,
     /// What it does to every request.
-    #[arg(long, value_name = "MOOD", value_parser = clap::builder::PossibleValuesParser::new(SimulatorMood::WORDS))]
+    #[arg(
+        long,
+        value_name = "MOOD",
+        ignore_case = true,
+        value_parser = clap::builder::PossibleValuesParser::new(SimulatorMood::WORDS)
+    )]
     mood: Option<String>,
 }
 
@@ -37,6 +42,7 @@ fn reserved_cards() -> String {
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let mut flags = vec![("simulator.listen", args.listen, "--listen")];
     flags.extend(args.mood.map(|mood| ("simulator.mood", mood, "--mood")));
+    shutdown::ignore_other_signals()?;
     let config = configuration(args.config, flags)?;
     let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     let contract = app::load_contract(&config)?;

@@ -35,7 +35,7 @@ struct AddArgs {
     /// Name to sign in with.
     username: String,
     /// What the user may do.
-    #[arg(long, value_enum, default_value_t = Role::Provision)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Role::Provision)]
     role: Role,
     /// Full name.
     #[arg(long)]
@@ -71,9 +71,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::List(store) => {
             let users = open_existing(&store.load()?)?.users().await?;
             let row = |u: User| {
-                vec![u.username, u.role.as_str().to_owned(), u.unit.name, u.person_name.unwrap_or_default(), u.id]
+                [u.username, u.role.as_str().to_owned(), u.unit.name, u.person_name.unwrap_or_default(), u.id]
             };
-            output::table(&["USERNAME", "ROLE", "UNIT", "NAME", "ID"], &users.into_iter().map(row).collect::<Vec<_>>());
+            output::table(["USERNAME", "ROLE", "UNIT", "NAME", "ID"], users.into_iter().map(row));
             Ok(())
         }
         Action::Remove { username, store } => match open_existing(&store.load()?)?.remove_user(&username).await? {

@@ -3,18 +3,20 @@
 //! Precedence: flag, environment (`CONAX_GATEWAY_SERVER_LISTEN` is `server.listen`), file, default. Unknown keys are
 //! refused, every fault is reported at once with its place, and secrets print as `***`.
 
+mod environment;
 mod read;
 mod sections;
 mod setting;
 
-pub use read::{ConfigFault, Inputs, load};
+pub use environment::BOOTSTRAP;
+pub use read::{ConfigFault, Inputs, Loaded, load};
 pub use sections::{
     Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, PassThrough, Processor, Server,
     SimulatorSection, StoreSection, Upstream,
 };
 pub use setting::{
-    CardRange, FileFault, HttpStatusMode, LogFormat, Secret, Setting, SettingInfo, SimulatorMood, UpstreamSource,
-    UpstreamTarget,
+    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, Secret, Setting, SettingInfo, SimulatorMood,
+    UpstreamSource, UpstreamTarget,
 };
 
 /// Every setting, in the order of the sections.

@@ -1,6 +1,7 @@
 //! Reads the layers of configuration and reports every fault with its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,16 +9,17 @@ use serde::Deserialize as _;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::environment::{PREFIX, unknown_variable};
 use super::{Config, Setting, settings};
-
-/// Prefix of the environment variables that are settings.
-const PREFIX: &str = "CONAX_GATEWAY_";
+use crate::words::did_you_mean;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFault {
     /// File and line, environment variable, or flag.
     pub place: String,
+    /// The setting whose value is wrong; it has its default then. `None` for what is no setting.
+    pub setting: Option<String>,
     /// What is wrong.
     pub what: String,
 }
@@ -34,16 +36,32 @@ pub struct Inputs {
     /// Configuration file.
     pub file: Option<PathBuf>,
     /// Environment variables, name and value.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(OsString, OsString)>,
     /// Flags as (setting, text, name of the flag).
     pub flags: Vec<(&'static str, String, &'static str)>,
 }
 
-/// Reads and checks the whole configuration.
-///
-/// # Errors
-/// Every fault there is.
-pub fn load(inputs: &Inputs) -> Result<Config, Vec<ConfigFault>> {
+/// A configuration as it was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration; a setting at fault has its default.
+    pub config: Config,
+    /// Every fault there is.
+    pub faults: Vec<ConfigFault>,
+}
+
+impl Loaded {
+    /// The configuration, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// Every fault there is.
+    pub fn into_config(self) -> Result<Config, Vec<ConfigFault>> {
+        if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
+    }
+}
+
+/// Reads the whole configuration.
+pub fn load(inputs: &Inputs) -> Loaded {
     let mut layers = Layers { values: BTreeMap::new(), faults: Vec::new() };
     if let Some(file) = &inputs.file {
         layers.read_file(file);
@@ -55,13 +73,8 @@ pub fn load(inputs: &Inputs) -> Result<Config, Vec<ConfigFault>> {
             .insert((*setting).to_owned(), Given { value: Raw::Text(text.clone()), place: (*flag).to_owned() });
     }
     let config = Config::from_layers(&mut layers);
-    match config {
-        Some(config) => {
-            layers.check_pairs(&config);
-            if layers.faults.is_empty() { Ok(config) } else { Err(layers.faults) }
-        }
-        None => Err(layers.faults),
-    }
+    layers.check_pairs(&config);
+    Loaded { config, faults: layers.faults }
 }
 
 /// A value as its layer gave it.
@@ -84,7 +97,7 @@ pub(super) struct Layers {
 
 impl Layers {
     fn fault(&mut self, place: impl Into<String>, what: impl Into<String>) {
-        self.faults.push(ConfigFault { place: place.into(), what: what.into() });
+        self.faults.push(ConfigFault { place: place.into(), setting: None, what: what.into() });
     }
 
     fn read_file(&mut self, file: &Path) {
@@ -104,6 +117,12 @@ impl Layers {
         for (section, content) in table {
             let place = format!("{shown}:{}", line_of(section.span().start));
             let section = section.into_inner();
+            let sections: BTreeSet<_> = settings().iter().map(|setting| setting.section).collect();
+            if !sections.contains(section.as_ref()) {
+                let hint = did_you_mean(&section, sections);
+                self.fault(place, format!("there is no section [{section}].{hint}"));
+                continue;
+            }
             let DeValue::Table(keys) = content.into_inner() else {
                 self.fault(place, format!("'{section}' must be a section, as in [server]"));
                 continue;
@@ -128,54 +147,51 @@ impl Layers {
         if known.iter().any(|k| k == name) {
             return true;
         }
-        let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
-        self.fault(place, format!("unknown setting {name}; did you mean {}?", nearest.map_or("", String::as_str)));
+        let hint = did_you_mean(name, known.iter().map(String::as_str));
+        self.fault(place, format!("unknown setting {name}.{hint}"));
         false
     }
 
-    fn read_environment(&mut self, environment: &[(String, String)]) {
+    fn read_environment(&mut self, environment: &[(OsString, OsString)]) {
         let known = settings();
-        for (variable, text) in environment {
-            if !variable.starts_with(PREFIX) {
+        for (name, value) in environment {
+            let name = name.to_string_lossy();
+            if !name.starts_with(PREFIX) {
                 continue;
             }
-            match known.iter().find(|s| s.environment() == *variable) {
-                Some(s) => {
-                    let given = Given { value: Raw::Text(text.clone()), place: variable.clone() };
-                    self.values.insert(format!("{}.{}", s.section, s.key), given);
+            let setting = known.iter().find(|setting| setting.environment() == name);
+            match (setting, value.to_str()) {
+                (Some(setting), Some(text)) => {
+                    let given = Given { value: Raw::Text(text.to_owned()), place: name.into_owned() };
+                    self.values.insert(format!("{}.{}", setting.section, setting.key), given);
                 }
-                None if known
-                    .iter()
-                    .any(|s| variable.starts_with(&format!("{PREFIX}{}_", s.section.to_uppercase()))) =>
-                {
-                    self.fault(variable.clone(), "unknown setting in the environment");
+                (Some(_), None) => self.fault(name, "its value is not UTF-8"),
+                (None, text) => {
+                    if let Some(what) = unknown_variable(&name, text.unwrap_or_default(), &known) {
+                        self.fault(name, what);
+                    }
                 }
-                // Others put variables of that prefix there too: Kubernetes, for a service of that name.
-                None => {}
             }
         }
     }
 
-    /// Reads one setting, its default where no layer gives it.
-    pub(super) fn setting<T: Setting>(&mut self, section: &str, key: &str, default: &str) -> Option<T> {
+    /// Reads one setting: its default where no layer gives it, or a wrong one.
+    pub(super) fn setting<T: Setting>(&mut self, section: &str, key: &str, default: &str) -> T {
         let name = format!("{section}.{key}");
-        let (result, place) = match self.values.get(&name) {
-            Some(given) => {
-                let result = match &given.value {
-                    Raw::Typed(value) => T::from_toml(value),
-                    Raw::Text(text) => from_text(text),
-                };
-                (result, given.place.clone())
-            }
-            None => (from_text_value(default), "default".to_owned()),
-        };
-        match result {
-            Ok(value) => Some(value),
-            Err(expected) => {
-                self.fault(place, format!("{name} must be {expected}"));
-                None
+        if let Some(Given { value, place }) = self.values.get(&name) {
+            let result = match value {
+                Raw::Typed(value) => T::from_toml(value),
+                Raw::Text(text) => from_text(text),
+            };
+            match result {
+                Ok(value) => return value,
+                Err(expected) => {
+                    let what = format!("{name} must be {expected}");
+                    self.faults.push(ConfigFault { place: place.clone(), setting: Some(name), what });
+                }
             }
         }
+        from_text_value(default).expect("every default is of its setting's type: the tests read them all")
     }
 
     /// Settings that make sense only together.
@@ -225,6 +241,10 @@ fn from_text_value<T: Setting>(text: &str) -> Result<T, String> {
 mod tests {
     use super::*;
 
+    fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
     #[test]
     fn the_commented_default_is_the_default() {
         let folder = tempfile::tempdir().unwrap();
@@ -237,8 +257,8 @@ mod tests {
             })
             .collect();
         std::fs::write(&file, uncommented).unwrap();
-        let from_file = load(&Inputs { file: Some(file), ..Inputs::default() }).unwrap();
-        assert_eq!(format!("{from_file:?}"), format!("{:?}", load(&Inputs::default()).unwrap()));
+        let from_file = load(&Inputs { file: Some(file), ..Inputs::default() }).into_config().unwrap();
+        assert_eq!(format!("{from_file:?}"), format!("{:?}", load(&Inputs::default()).into_config().unwrap()));
     }
 
     #[test]
@@ -247,17 +267,22 @@ mod tests {
         let file = folder.path().join("bad.toml");
         std::fs::write(
             &file,
-            "[server]\nlisten = 'nowhere'\nlisten_port = 1\n\n[upstream]\nusername = 'u'\nmax_concurrency = 0\n",
+            "[server]\nlisten = 'nowhere'\nLisen = 1\n\n[upstream]\nusername = 'u'\nmax_concurrency = 0\n\
+             [srever]\n[log]\nfilter = 'loud'\n",
         )
         .unwrap();
-        let environment = vec![("CONAX_GATEWAY_LOG_COLOUR".to_owned(), "x".to_owned())];
-        let faults = load(&Inputs { file: Some(file.clone()), environment, ..Inputs::default() }).unwrap_err();
+        let environment = variables(&[("CONAX_GATEWAY_LOG_COLOUR", "x")]);
+        let faults =
+            load(&Inputs { file: Some(file.clone()), environment, ..Inputs::default() }).into_config().unwrap_err();
         let all = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         for expected in [
             "bad.toml:2: server.listen must be",
-            "bad.toml:3: unknown setting server.listen_port; did you mean server.listen",
+            "bad.toml:3: unknown setting server.Lisen. Did you mean server.listen?",
+            "bad.toml:6: upstream.username is set without upstream.password",
             "bad.toml:7: upstream.max_concurrency",
-            "CONAX_GATEWAY_LOG_COLOUR: unknown",
+            "bad.toml:8: there is no section [srever]. Did you mean server?",
+            "bad.toml:10: log.filter must be",
+            "CONAX_GATEWAY_LOG_COLOUR: there is no setting of that name",
         ] {
             assert!(all.contains(expected), "{expected} not in:\n{all}");
         }
@@ -272,12 +297,12 @@ mod tests {
             "[processor]\nmax_attempts = 1\n[upstream]\nmax_concurrency = 1\nmax_response_bytes = 1\n",
         )
         .unwrap();
-        let environment = vec![
-            ("CONAX_GATEWAY_UPSTREAM_MAX_CONCURRENCY".to_owned(), "2".to_owned()),
-            ("CONAX_GATEWAY_PROCESSOR_MAX_ATTEMPTS".to_owned(), "2".to_owned()),
-        ];
+        let environment = variables(&[
+            ("CONAX_GATEWAY_UPSTREAM_MAX_CONCURRENCY", "2"),
+            ("CONAX_GATEWAY_PROCESSOR_MAX_ATTEMPTS", "2"),
+        ]);
         let flags = vec![("upstream.max_concurrency", "3".to_owned(), "--x")];
-        let config = load(&Inputs { file: Some(file), environment, flags }).unwrap();
+        let config = load(&Inputs { file: Some(file), environment, flags }).into_config().unwrap();
         assert_eq!(
             (config.upstream.max_concurrency, config.processor.max_attempts, config.upstream.max_response_bytes),
             (3, 2, 1)
@@ -286,11 +311,9 @@ mod tests {
 
     #[test]
     fn secrets_print_as_stars() {
-        let environment = vec![
-            ("CONAX_GATEWAY_UPSTREAM_USERNAME".to_owned(), "u".to_owned()),
-            ("CONAX_GATEWAY_UPSTREAM_PASSWORD".to_owned(), "12345".to_owned()),
-        ];
-        let config = load(&Inputs { environment, ..Inputs::default() }).unwrap();
+        let environment =
+            variables(&[("CONAX_GATEWAY_UPSTREAM_USERNAME", "u"), ("CONAX_GATEWAY_UPSTREAM_PASSWORD", "12345")]);
+        let config = load(&Inputs { environment, ..Inputs::default() }).into_config().unwrap();
         let printed = format!("{config:?}");
         assert!(printed.contains("***") && !printed.contains("12345"));
     }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::read::Layers;
-use super::setting::{CardRange, HttpStatusMode, LogFormat, Secret, SettingInfo, SimulatorMood, UpstreamTarget};
+use super::setting::{
+    CardRange, HttpStatusMode, LogFilter, LogFormat, Secret, SettingInfo, SimulatorMood, UpstreamTarget,
+};
 
 /// Declares the sections: for each one a struct, and for all of them the list of settings and the reading.
 macro_rules! sections {
@@ -36,13 +38,13 @@ macro_rules! sections {
                 },)*)*]
             }
 
-            /// Reads every setting from the layers; faults are collected there, and `None` stands for a faulty one.
-            pub(super) fn from_layers(layers: &mut Layers) -> Option<Self> {
-                $(
-                    $(let $key: Option<$type> = layers.setting(stringify!($section), stringify!($key), $default);)*
-                    let $section = (|| Some($name { $($key: $key?,)* }))();
-                )*
-                Some(Self { $($section: $section?,)* })
+            /// Reads every setting from the layers, where faults are collected.
+            pub(super) fn from_layers(layers: &mut Layers) -> Self {
+                Self {
+                    $($section: $name {
+                        $($key: layers.setting::<$type>(stringify!($section), stringify!($key), $default),)*
+                    },)*
+                }
             }
         }
     };
@@ -186,6 +188,6 @@ sections! {
         /// "text" or "json".
         format: LogFormat = "\"text\"",
         /// Filter: error, warn, info, debug, trace, or per module as in "info,conax_gateway::upstream=debug".
-        filter: String = "\"info\"",
+        filter: LogFilter = "\"info\"",
     }
 }

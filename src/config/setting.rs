@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Value;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::words::parse_word;
 
 /// What is known of one setting: the configuration table, the commented default and the README come from it.
 #[derive(Clone, Copy, Debug)]
@@ -162,10 +165,8 @@ macro_rules! words {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(format!("one of {}", Self::WORDS.join(", "))),
-                }
+                let all = [$((Self::$variant, $word)),*];
+                parse_word(text, all, |(_, word)| word).map(|(value, _)| value)
             }
         }
 
@@ -214,6 +215,23 @@ words! {
         Garbage = "garbage",
         /// Answers HTTP 503.
         Busy = "busy",
+    }
+}
+
+/// Which log lines are written.
+#[derive(Clone, Debug)]
+pub struct LogFilter(pub Targets);
+
+impl Setting for LogFilter {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        let text = text(value)?;
+        // A word alone would be read as the module of that name, and a mistyped level silence all the others.
+        let is_level = |word: &str| word.contains('=') || word.trim().parse::<LevelFilter>().is_ok();
+        let targets = Some(text).filter(|text| text.split(',').all(is_level)).and_then(|text| text.parse().ok());
+        targets.map(Self).ok_or_else(|| {
+            "off, error, warn, info, debug or trace, or per module as in \"info,conax_gateway::upstream=debug\""
+                .to_owned()
+        })
     }
 }
 

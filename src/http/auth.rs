@@ -24,11 +24,12 @@ pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, 
     }
 }
 
-/// The API key: user name of HTTP Basic (RFC 7617), with an empty password.
+/// The API key: user name of HTTP Basic (RFC 7617), with an empty password. Some clients leave out the colon as well.
 pub(super) fn api_key(headers: &HeaderMap) -> Option<String> {
     let decoded = STANDARD.decode(authorization(headers, "Basic")?).ok()?;
     let text = String::from_utf8(decoded).ok()?;
-    text.strip_suffix(':').filter(|key| !key.is_empty()).map(str::to_owned)
+    let (key, password) = text.split_once(':').unwrap_or((&text, ""));
+    (!key.is_empty() && password.is_empty()).then(|| key.to_owned())
 }
 
 fn authorization(headers: &HeaderMap, scheme: &str) -> Option<String> {

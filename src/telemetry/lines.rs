@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::printable::printable_line;
+
 /// How long lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(20);
 /// Bytes that may wait; when whoever reads standard error has stopped reading, further lines are dropped.
@@ -71,19 +73,23 @@ impl Lines {
 }
 
 impl Write for Lines {
+    /// Takes one whole line, as the formatting layer hands it over. Values in it stay on it, and act on no terminal.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let taken = line.len();
+        let text = String::from_utf8_lossy(line);
+        let line = format!("{}\n", printable_line(text.trim_end_matches('\n')));
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.bytes.len() + line.len() > MOST_BYTES {
             waiting.dropped += 1;
-            return Ok(line.len());
+            return Ok(taken);
         }
         let was_empty = waiting.bytes.is_empty();
-        waiting.bytes.extend_from_slice(line);
+        waiting.bytes.extend_from_slice(line.as_bytes());
         drop(waiting);
         if was_empty {
             self.0.wake.notify_one();
         }
-        Ok(line.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -5,9 +5,6 @@
 
 mod lines;
 
-use std::io::IsTerminal as _;
-
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
@@ -19,9 +16,6 @@ pub use lines::LogGuard;
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter cannot be read.
-    #[error("log.filter: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
     /// The thread that writes it cannot be started.
     #[error("logging: {0}")]
     Thread(std::io::Error),
@@ -33,12 +27,12 @@ pub enum TelemetryError {
 /// Sets up logging for the whole process, until the guard is dropped.
 ///
 /// # Errors
-/// A filter that cannot be read, or logging that is set up already.
+/// Logging that is set up already, or no thread for it.
 pub fn start(config: &Log) -> Result<LogGuard, TelemetryError> {
-    let filter: Targets = config.filter.parse()?;
+    let filter = config.filter.0.clone();
     let (lines, guard) = Lines::start().map_err(TelemetryError::Thread)?;
-    let layer =
-        tracing_subscriber::fmt::layer().with_writer(move || lines.clone()).with_ansi(std::io::stderr().is_terminal());
+    // Without colours whatever would steer a terminal came from outside, and `lines` escapes it.
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone()).with_ansi(false);
     match config.format {
         LogFormat::Text => tracing_subscriber::registry().with(filter).with(layer).try_init()?,
         LogFormat::Json => tracing_subscriber::registry().with(filter).with(layer.json()).try_init()?,

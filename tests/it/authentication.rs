@@ -1,5 +1,6 @@
 //! Tokens and keys, roles, and what is never shown.
 
+use base64::Engine as _;
 use serde_json::json;
 
 use crate::support::{Client, Gateway, PASSWORD, USER, WEB, run, run_with_input};
@@ -61,6 +62,10 @@ async fn roles_and_keys() {
     let answer: serde_json::Value =
         serde_json::from_slice(&basic(&key, "").await.unwrap().bytes().await.unwrap()).unwrap();
     assert_eq!(basic(&key, "x").await.unwrap().status(), 401);
+    // Some clients send the key alone, without the colon that ends a user name.
+    let alone = base64::engine::general_purpose::STANDARD.encode(&key);
+    let request = client.http.post(&url).header("authorization", format!("Basic {alone}"));
+    assert_eq!(request.send().await.unwrap().status(), 200);
     assert_eq!(basic("other", "").await.unwrap().status(), 401);
     client.token = answer["data"]["token"].as_str().unwrap().to_owned();
     assert_eq!(client.get(&format!("{WEB}/list?type=CREATE_PAIRING")).await.data(), json!([]));

@@ -85,14 +85,53 @@ async fn every_fault_names_its_place() {
     let body = json!({"smartcard_sets": card, "smartcard_set": card, "stb_set": stb});
     let unknown = client.post(&format!("{WEB}/create_pairing"), body).await;
     let message = unknown.json["status"]["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("nearest known one is smartcard_set"), "{message}");
+    assert!(message.contains("Did you mean smartcard_set?"), "{message}");
+}
+
+/// What clients write otherwise than the documents, and can mean one thing only.
+#[tokio::test]
+async fn other_ways_to_write_the_same_are_understood() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    let set = json!({"smartcard_set": [{"smartcard_ca_id": "01450253313"}], "stb_set": [{"stb_ca_id": "1"}]});
+    let mut body = set.clone();
+    body["token"] = client.token.as_str().into();
+    body["priority"] = "Express".into();
+    body["process_immediately"] = true.into();
+    let record = client.post_raw(&format!("{WEB}/create_pairing"), format!("\u{FEFF}{body}")).await.data();
+    assert_eq!(record["priority"], "EXPRESS");
+    for query in [
+        "provisioning_request_identifier[number]=1",
+        "provisioning_request_identifier%5Bnumber%5D=1",
+        "provisioning_request_identifier=%7B%22number%22%3A%221%22%7D",
+        "provisioning_request_identifier[number]=1&fields_set[0]=id&fields_set[1]=number",
+        "provisioning_request_identifier[number]=1&fields_set=id,number",
+    ] {
+        let shown = client.get(&format!("{WEB}/show?{query}")).await.data();
+        assert_eq!(shown["id"], record["id"], "{query}");
+        assert_eq!(shown.as_object().unwrap().len() == 2, query.contains("fields_set"), "{query}");
+    }
+    let listed = client.get(&format!("{WEB}/list?type=create_pairing&life_cycle_state=Completed")).await.data();
+    assert_eq!(listed[0]["id"], record["id"]);
+    for (query, place) in [
+        ("provisioning_request_identifier[numbr]=1", "$.provisioning_request_identifier.numbr"),
+        ("provisioning_request_identifier[number][x]=1", "$.provisioning_request_identifier.number"),
+    ] {
+        client.get(&format!("{WEB}/show?{query}")).await.assert_error(400, "INVALID_PARAMETER", place);
+    }
+    let mut unlike = set.clone();
+    unlike["foo"] = 1.into();
+    let answer = client.post(&format!("{WEB}/create_pairing"), unlike).await;
+    assert_eq!(answer.json["status"]["message"], "foo is not a parameter here.", "no guess");
+    let answer = client.get(&format!("{WEB}/list?life_cycle_state=DONE")).await;
+    let message = answer.json["status"]["message"].as_str().unwrap();
+    assert_eq!(message, "life_cycle_state must be one of PENDING, COMPLETED, REJECTED.");
 }
 
 #[tokio::test]
 async fn broken_bodies_are_refused() {
     let (_gateway, client) = Gateway::start_signed_in(&[]).await;
     let path = format!("{WEB}/create_pairing");
-    for body in ["", "{", "[]", "null", "{\"token\":\"\\ud800\"}", "{\"a\":1,\"a\":2}", "\u{FEFF}{}", "{} {}"] {
+    for body in ["", "{", "[]", "null", "{\"token\":\"\\ud800\"}", "{\"a\":1,\"a\":2}", "\u{FEFF}", "{} {}"] {
         let answer = client.post_raw(&path, body).await;
         answer.assert_error(400, "MALFORMED_JSON", "");
         assert!(answer.json["status"]["message"].as_str().unwrap().contains("(line 1, column"));

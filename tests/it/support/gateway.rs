@@ -53,11 +53,21 @@ impl Gateway {
         (self.child, self.url) = spawn(&self.folder, &self.settings).await;
     }
 
+    /// Sends a signal.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().await.unwrap().success());
+    }
+
+    /// The exit code, once it has ended.
+    pub async fn ended(&mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+
     /// Sends SIGTERM and waits for the exit code.
     pub async fn terminate(&mut self) -> Option<i32> {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
-        self.child.wait().await.unwrap().code()
+        self.signal("TERM").await;
+        self.ended().await
     }
 
     pub fn data_dir(&self) -> String {

@@ -1,0 +1,75 @@
+//! Words that a person or another program wrote: the word that a list has for them, in any case, and the one that was
+//! probably meant.
+
+/// Characters of a word that are compared, and shown; a longer one is no slip of the pen.
+const LONGEST: usize = 64;
+
+/// The value whose word this is, in upper or lower case.
+///
+/// # Errors
+/// What was expected, as the end of the sentence "must be …".
+pub(crate) fn parse_word<T: Copy>(
+    given: &str,
+    all: impl IntoIterator<Item = T> + Clone,
+    as_str: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    let found = all.clone().into_iter().find(|value| as_str(*value).eq_ignore_ascii_case(given));
+    found.ok_or_else(|| format!("one of {}", all.into_iter().map(as_str).collect::<Vec<_>>().join(", ")))
+}
+
+/// The known word that is so close to the given one that it was probably meant: in any case at most a third of its
+/// characters differ. None where nothing is: a wrong guess is worse than none.
+pub(crate) fn closest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    if given.chars().count() > LONGEST {
+        return None;
+    }
+    let given = given.to_lowercase();
+    let distance = |word: &str| strsim::osa_distance(&given, &word.to_lowercase());
+    let nearest = known.into_iter().map(|word| (distance(word), word)).min_by_key(|(distance, _)| *distance)?;
+    let (distance, word) = nearest;
+    let shorter = word.chars().count().min(given.chars().count());
+    (distance <= (shorter / 3).max(1) && distance < shorter).then_some(word)
+}
+
+/// The same as a sentence that begins with a space, or nothing.
+pub(crate) fn did_you_mean<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    closest(given, known).map(|word| format!(" Did you mean {word}?")).unwrap_or_default()
+}
+
+/// The beginning of a word of any length, to be quoted.
+pub(crate) fn quoted(given: &str) -> String {
+    given.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_close_word_is_meant() {
+        let known = ["token", "smartcard_set", "stb_set", "priority", "process_immediately", "id"];
+        for (given, expected) in [
+            ("smartcard_sets", Some("smartcard_set")),
+            ("smartCardSet", Some("smartcard_set")),
+            ("PRIORITY", Some("priority")),
+            ("Tokne", Some("token")),
+            ("ids", Some("id")),
+            ("foo", None),
+            ("x", None),
+            ("", None),
+            ("tag", None),
+            ("card", None),
+            (&"smartcard_set".repeat(9), None),
+        ] {
+            assert_eq!(closest(given, known), expected, "{given}");
+        }
+        assert_eq!(closest("anything", []), None);
+    }
+
+    #[test]
+    fn a_word_is_read_in_any_case_or_all_are_listed() {
+        let word = |text: &str| parse_word(text, ["ONE", "TWO"], |word| word);
+        assert_eq!(word("two"), Ok("TWO"));
+        assert_eq!(word("three"), Err("one of ONE, TWO".to_owned()));
+    }
+}
