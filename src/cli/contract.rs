@@ -3,7 +3,7 @@
 use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app;
-use crate::contract::{BoundField, Operation, Resend, Slot, SoapVersion};
+use crate::contract::{BoundField, Operation, Resend, SoapVersion, ValueSource};
 
 /// Flags of `contract`.
 #[derive(Debug, clap::Args)]
@@ -39,13 +39,13 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
     };
     let mut words = format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})");
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
-        for BoundField { slot, path, type_words, mandatory, many, .. } in fields {
-            let slot = match slot {
-                Slot::Field(name) => name.clone(),
-                Slot::Constant(text) | Slot::Fixed(text) => format!("\"{text}\""),
-                Slot::Status => "(status)".to_owned(),
-                Slot::Reference => "(reference)".to_owned(),
-                Slot::Message => "(message)".to_owned(),
+        for BoundField { source, path, type_words, mandatory, many, .. } in fields {
+            let source = match source {
+                ValueSource::Field(name) => name.clone(),
+                ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
+                ValueSource::Status => "(status)".to_owned(),
+                ValueSource::Reference => "(reference)".to_owned(),
+                ValueSource::Message => "(message)".to_owned(),
             };
             let mark = match (mandatory, many) {
                 (true, true) => "+",
@@ -53,7 +53,7 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
                 (false, true) => "*",
                 (false, false) => "?",
             };
-            words.push_str(&format!("\n  {slot}{mark} {arrow} {path}: {type_words}"));
+            words.push_str(&format!("\n  {source}{mark} {arrow} {path}: {type_words}"));
         }
     }
     words

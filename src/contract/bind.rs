@@ -1,7 +1,7 @@
-//! Puts a slot at the end of a path through a message's shapes, and notes where a parameter's values repeat.
+//! Binds a value source to the end of a path through a message's plan, and notes which elements repeat by a parameter.
 
-use super::finding::Place;
-use super::shape::{Content, Filling, Group, GroupKind, Message, Occurs, Particle, Shape, Slot};
+use super::finding::Location;
+use super::plan::{Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
 use crate::xml::is_xml_char;
 
@@ -14,99 +14,105 @@ pub(super) struct Bound {
     /// May it have several values?
     pub(super) many: bool,
     /// Where it is declared.
-    pub(super) place: Place,
+    pub(super) location: Location,
 }
 
-/// Binds `slot` at `path`: local names below the message's root, `@name` for an attribute, `.` for the root itself.
+/// Binds `source` at `path`: local names below the message's root, `@name` for an attribute, `.` for the root itself.
 ///
 /// # Errors
 /// Which step does not lead on, as a sentence.
-pub(super) fn bind(message: &mut Message, path: &str, slot: &Slot) -> Result<Bound, String> {
+pub(super) fn bind(message: &mut Message, path: &str, source: &ValueSource) -> Result<Bound, String> {
     let steps: Vec<&str> = if path == "." { Vec::new() } else { path.split('/').collect() };
-    bind_shape(&mut message.root, &steps, slot)
+    bind_element(&mut message.root, &steps, source)
 }
 
-fn bind_shape(shape: &mut Shape, steps: &[&str], slot: &Slot) -> Result<Bound, String> {
-    let local = shape.name.local.clone();
-    let mut bound = match (steps, &mut shape.content) {
-        ([], Content::Simple(simple, filled)) => fill(filled, simple, slot, &local, &shape.place)?,
+fn bind_element(plan: &mut ElementPlan, steps: &[&str], source: &ValueSource) -> Result<Bound, String> {
+    let local = plan.name.local.clone();
+    let mut bound = match (steps, &mut plan.content) {
+        ([], Content::Simple(simple, filled)) => fill(filled, simple, source, &local, &plan.location)?,
         ([], Content::Complex(_)) => return Err(format!("'{local}' holds elements, not a value")),
         ([step, rest @ ..], content) => match (step.strip_prefix('@'), content) {
-            (Some(attribute), _) => bind_attribute(shape, attribute, slot)?,
-            (None, Content::Complex(group)) => bind_child(group, step, rest, slot, &local)?,
+            (Some(attribute), _) => bind_attribute(plan, attribute, source)?,
+            (None, Content::Complex(group)) => bind_child(group, step, rest, source, &local)?,
             (None, Content::Simple(..)) => return Err(format!("no element '{step}': '{local}' holds a value")),
         },
     };
-    note(&mut shape.filling, shape.occurs, &mut bound, slot);
+    note(&mut plan.filling, plan.occurs, &mut bound, source);
     Ok(bound)
 }
 
-fn bind_attribute(shape: &mut Shape, local: &str, slot: &Slot) -> Result<Bound, String> {
-    let names: Vec<&str> = shape.attributes.iter().map(|attribute| &*attribute.name.local).collect();
-    let unknown = format!("no attribute '{local}' on '{}', which has {}", shape.name.local, listed(&names));
-    let attribute = shape.attributes.iter_mut().find(|attribute| &*attribute.name.local == local).ok_or(unknown)?;
-    let bound = fill(&mut attribute.slot, &attribute.simple, slot, local, &attribute.place)?;
+fn bind_attribute(plan: &mut ElementPlan, local: &str, source: &ValueSource) -> Result<Bound, String> {
+    let names: Vec<&str> = plan.attributes.iter().map(|attribute| &*attribute.name.local).collect();
+    let unknown = format!("no attribute '{local}' on '{}', which has {}", plan.name.local, listed(&names));
+    let attribute = plan.attributes.iter_mut().find(|attribute| &*attribute.name.local == local).ok_or(unknown)?;
+    let bound = fill(&mut attribute.source, &attribute.simple, source, local, &attribute.location)?;
     Ok(Bound { mandatory: attribute.required, ..bound })
 }
 
-fn bind_child(group: &mut Group, step: &str, rest: &[&str], slot: &Slot, parent: &str) -> Result<Bound, String> {
+fn bind_child(
+    group: &mut Group,
+    step: &str,
+    rest: &[&str],
+    source: &ValueSource,
+    parent: &str,
+) -> Result<Bound, String> {
     let names: Vec<&str> = group.elements().map(|element| &*element.name.local).collect();
     match names.iter().filter(|name| **name == step).count() {
         0 => Err(format!("no element '{step}' in '{parent}', which has {}", listed(&names))),
-        1 => bind_member(group, step, rest, slot),
+        1 => bind_member(group, step, rest, source),
         _ => Err(format!("'{parent}' has several elements '{step}'")),
     }
 }
 
 /// Goes on into a group that holds one element `step`, itself or in a nested group.
-fn bind_member(group: &mut Group, step: &str, rest: &[&str], slot: &Slot) -> Result<Bound, String> {
+fn bind_member(group: &mut Group, step: &str, rest: &[&str], source: &ValueSource) -> Result<Bound, String> {
     let mut outcome = Err(format!("no element '{step}'"));
     for member in &mut group.members {
         match member {
-            Particle::Element(shape) if &*shape.name.local == step => outcome = bind_shape(shape, rest, slot),
+            Particle::Element(plan) if &*plan.name.local == step => outcome = bind_element(plan, rest, source),
             Particle::Group(inner) if inner.elements().any(|element| &*element.name.local == step) => {
-                outcome = bind_member(inner, step, rest, slot);
+                outcome = bind_member(inner, step, rest, source);
             }
             _ => {}
         }
     }
     let mut bound = outcome?;
-    note(&mut group.filling, group.occurs, &mut bound, slot);
+    note(&mut group.filling, group.occurs, &mut bound, source);
     bound.mandatory &= group.kind != GroupKind::Choice;
     Ok(bound)
 }
 
 /// A value holds one thing; only what the schema itself put there gives way.
 fn fill(
-    filled: &mut Option<Slot>,
+    filled: &mut Option<ValueSource>,
     simple: &SimpleType,
-    slot: &Slot,
+    source: &ValueSource,
     local: &str,
-    place: &Place,
+    location: &Location,
 ) -> Result<Bound, String> {
     match filled {
-        None | Some(Slot::Fixed(_)) => {}
-        Some(Slot::Field(other)) => return Err(format!("'{local}' is bound to '{other}' already")),
+        None | Some(ValueSource::Fixed(_)) => {}
+        Some(ValueSource::Field(other)) => return Err(format!("'{local}' is bound to '{other}' already")),
         Some(_) => return Err(format!("'{local}' is bound already")),
     }
-    if let Slot::Constant(value) = slot {
+    if let ValueSource::Constant(value) = source {
         if let Some(bad) = value.chars().find(|c| !is_xml_char(*c)) {
             return Err(format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad)));
         }
         simple.check(value).map_err(|must| format!("'{value}' {must}"))?;
     }
-    *filled = Some(slot.clone());
+    *filled = Some(source.clone());
     let many = simple.item().is_some();
-    Ok(Bound { type_words: simple.to_string(), mandatory: true, many, place: place.clone() })
+    Ok(Bound { type_words: simple.to_string(), mandatory: true, many, location: location.clone() })
 }
 
-/// Notes on the way back from the end: the innermost place that may repeat is where a parameter's values go one after
-/// the other.
-fn note(filling: &mut Filling, occurs: Occurs, bound: &mut Bound, slot: &Slot) {
+/// Notes on the way back from the end of the path that the innermost repeatable ancestor is written once per value of
+/// the parameter.
+fn note(filling: &mut Filling, occurs: Occurs, bound: &mut Bound, source: &ValueSource) {
     filling.is_bound = true;
     bound.mandatory &= occurs.min > 0;
-    if let (Slot::Field(name), true, false) = (slot, occurs.is_many(), bound.many) {
-        filling.steps.push(name.clone());
+    if let (ValueSource::Field(name), true, false) = (source, occurs.is_many(), bound.many) {
+        filling.repeat_by.push(name.clone());
         bound.many = true;
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::finding::{Findings, Place, Reported};
+use super::finding::{Findings, Location, Reported};
 
 /// The file's name in the contract's folder.
 pub(super) const BINDINGS: &str = "bindings.toml";
@@ -88,15 +88,15 @@ impl BindingsFile {
             Ok(bindings) => Ok(Self { bindings, file, line_ends }),
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
-                let place = Place { file, line: line_at(&line_ends, at) };
-                Err(findings.report(&place, error.message()))
+                let location = Location { file, line: line_at(&line_ends, at) };
+                Err(findings.report(&location, error.message()))
             }
         }
     }
 
     /// Where something stands.
-    pub(super) fn place<T>(&self, text: &Spanned<T>) -> Place {
-        Place { file: self.file.clone(), line: line_at(&self.line_ends, text.span().start) }
+    pub(super) fn location<T>(&self, text: &Spanned<T>) -> Location {
+        Location { file: self.file.clone(), line: line_at(&self.line_ends, text.span().start) }
     }
 }
 

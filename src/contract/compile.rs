@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::facet::FacetSet;
 use super::finding::{Findings, Reported, all};
 use super::node::Node;
-use super::shape::{AttributeShape, Content, Filling, Group, GroupKind, Occurs, Particle, Shape, Slot};
+use super::plan::{AttributePlan, Content, ElementPlan, Filling, Group, GroupKind, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
 use super::symbols::{Kind, Symbols};
 use crate::xml::{Name, XML_NS};
@@ -93,7 +93,12 @@ impl<'a, 's> Compiler<'a, 's> {
     }
 
     /// An element declared at the top of a schema.
-    pub(super) fn global_element(&mut self, name: &Name, occurs: Occurs, from: &Node<'a>) -> Result<Shape, Reported> {
+    pub(super) fn global_element(
+        &mut self,
+        name: &Name,
+        occurs: Occurs,
+        from: &Node<'a>,
+    ) -> Result<ElementPlan, Reported> {
         self.within(Kind::Element, name, from, |compiler, node| {
             if let Some(substitute) = compiler.symbols.substitute(name) {
                 let what =
@@ -105,7 +110,7 @@ impl<'a, 's> Compiler<'a, 's> {
     }
 
     /// `xs:element` inside a group.
-    fn local_element(&mut self, node: &Node<'a>, occurs: Occurs) -> Result<Shape, Reported> {
+    fn local_element(&mut self, node: &Node<'a>, occurs: Occurs) -> Result<ElementPlan, Reported> {
         if let Some(name) = node.name("ref", self.findings) {
             return self.global_element(&name?, occurs, node);
         }
@@ -115,7 +120,7 @@ impl<'a, 's> Compiler<'a, 's> {
         self.declared_element(node, Name::new(namespace, local), occurs)
     }
 
-    fn declared_element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<Shape, Reported> {
+    fn declared_element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<ElementPlan, Reported> {
         if node.flag("abstract") {
             let what = format!("element '{name}' is abstract, which is not supported");
             return Err(node.report(self.findings, what));
@@ -124,13 +129,13 @@ impl<'a, 's> Compiler<'a, 's> {
     }
 
     /// An element whose type `node` states: an `xs:element`, or a `wsdl:part`.
-    pub(super) fn element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<Shape, Reported> {
+    pub(super) fn element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<ElementPlan, Reported> {
         let mut typed = self.deeper(node, |compiler| compiler.type_of(node))?;
-        if let (Content::Simple(simple, slot), Some(value)) = (&mut typed.content, node.raw_attribute("fixed")) {
+        if let (Content::Simple(simple, source), Some(value)) = (&mut typed.content, node.raw_attribute("fixed")) {
             *simple = self.fixed(simple, value, node)?;
-            *slot = Some(Slot::Fixed(value.to_owned()));
+            *source = Some(ValueSource::Fixed(value.to_owned()));
         }
-        Ok(Shape {
+        Ok(ElementPlan {
             name,
             tag: String::new(),
             occurs,
@@ -139,7 +144,7 @@ impl<'a, 's> Compiler<'a, 's> {
             content: typed.content,
             default: node.raw_attribute("fixed").or(node.raw_attribute("default")).map(str::to_owned),
             filling: Filling::default(),
-            place: node.place(),
+            location: node.location(),
         })
     }
 
@@ -179,7 +184,7 @@ impl<'a, 's> Compiler<'a, 's> {
     fn group(&mut self, node: &Node<'a>, kind: GroupKind, occurs: Occurs) -> Result<Group, Reported> {
         let members = self.deeper(node, |compiler| all(node.children().map(|member| compiler.particle(&member))))?;
         let members = members.into_iter().flatten().collect();
-        Ok(Group { kind, occurs, members, filling: Filling::default(), place: node.place() })
+        Ok(Group { kind, occurs, members, filling: Filling::default(), location: node.location() })
     }
 
     fn occurs(&self, node: &Node<'a>) -> Result<Occurs, Reported> {
@@ -199,8 +204,8 @@ impl<'a, 's> Compiler<'a, 's> {
         Ok(Occurs { min, max })
     }
 
-    /// An attribute by name; without a shape if it is prohibited.
-    pub(super) fn attribute(&mut self, node: &Node<'a>) -> Result<(Name, Option<AttributeShape>), Reported> {
+    /// An attribute by name; without a plan if it is prohibited.
+    pub(super) fn attribute(&mut self, node: &Node<'a>) -> Result<(Name, Option<AttributePlan>), Reported> {
         self.count(node)?;
         let reference = node.name("ref", self.findings).transpose()?;
         let (name, declaration) = match reference {
@@ -225,14 +230,14 @@ impl<'a, 's> Compiler<'a, 's> {
         if let Some(value) = fixed {
             simple = self.fixed(&simple, value, node)?;
         }
-        let shape = AttributeShape {
+        let plan = AttributePlan {
             name: name.clone(),
             tag: String::new(),
             required: node.attribute("use") == Some("required"),
             simple,
-            slot: fixed.map(|value| Slot::Fixed(value.to_owned())),
-            place: node.place(),
+            source: fixed.map(|value| ValueSource::Fixed(value.to_owned())),
+            location: node.location(),
         };
-        Ok((name, Some(shape)))
+        Ok((name, Some(plan)))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compile::Compiler;
 use super::finding::{Reported, all};
 use super::node::Node;
-use super::shape::{AttributeShape, Content, Filling, Group, GroupKind, Occurs, Particle};
+use super::plan::{AttributePlan, Content, Filling, Group, GroupKind, Occurs, Particle};
 use super::simple::SimpleType;
 use super::symbols::Kind;
 use crate::xml::{Name, XSD_NS};
@@ -13,7 +13,7 @@ use crate::xml::{Name, XSD_NS};
 /// What an element is by its type.
 pub(super) struct Typed {
     /// Attributes it may carry.
-    pub(super) attributes: Vec<AttributeShape>,
+    pub(super) attributes: Vec<AttributePlan>,
     /// What it holds.
     pub(super) content: Content,
 }
@@ -21,8 +21,8 @@ pub(super) struct Typed {
 /// What a complex type or a derivation declares itself.
 struct Body {
     particles: Vec<Particle>,
-    /// Attributes by name; without a shape if prohibited.
-    attributes: Vec<(Name, Option<AttributeShape>)>,
+    /// Attributes by name; without a plan if prohibited.
+    attributes: Vec<(Name, Option<AttributePlan>)>,
 }
 
 impl<'a> Compiler<'a, '_> {
@@ -99,10 +99,10 @@ impl<'a> Compiler<'a, '_> {
         let mut attributes = base.attributes;
         take_over(&mut attributes, body.attributes);
         let content = match base.content {
-            Content::Simple(simple, slot) if is_extension => Content::Simple(simple, slot),
-            Content::Simple(simple, slot) => {
+            Content::Simple(simple, source) if is_extension => Content::Simple(simple, source),
+            Content::Simple(simple, source) => {
                 let simple = inline.map_or(Ok(simple), |inline| self.simple_type(&inline))?;
-                Content::Simple(self.restricted(simple, node)?, slot)
+                Content::Simple(self.restricted(simple, node)?, source)
             }
             Content::Complex(group) if is_extension => {
                 let own = body.particles.into_iter();
@@ -132,7 +132,7 @@ impl<'a> Compiler<'a, '_> {
     }
 
     /// The attributes of a referenced `xs:attributeGroup`.
-    fn attribute_group(&mut self, node: &Node<'a>) -> Result<Vec<(Name, Option<AttributeShape>)>, Reported> {
+    fn attribute_group(&mut self, node: &Node<'a>) -> Result<Vec<(Name, Option<AttributePlan>)>, Reported> {
         let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
         self.within(Kind::AttributeGroup, &name?, node, |compiler, definition| {
             compiler.body(&definition, false).map(|body| body.attributes)
@@ -144,11 +144,11 @@ fn simple_content(simple: Arc<SimpleType>) -> Typed {
     Typed { attributes: Vec::new(), content: Content::Simple(simple, None) }
 }
 
-/// Puts newly declared attributes in the place of inherited ones of the same name.
-fn take_over(inherited: &mut Vec<AttributeShape>, own: Vec<(Name, Option<AttributeShape>)>) {
-    for (name, shape) in own {
+/// Puts newly declared attributes in place of inherited ones of the same name.
+fn take_over(inherited: &mut Vec<AttributePlan>, own: Vec<(Name, Option<AttributePlan>)>) {
+    for (name, plan) in own {
         inherited.retain(|attribute| attribute.name != name);
-        inherited.extend(shape);
+        inherited.extend(plan);
     }
 }
 
@@ -160,5 +160,5 @@ fn sequence(mut members: Vec<Particle>, node: &Node<'_>) -> Group {
         return group.clone();
     }
     let (kind, occurs, filling) = (GroupKind::Sequence, Occurs::ONCE, Filling::default());
-    Group { kind, occurs, members, filling, place: node.place() }
+    Group { kind, occurs, members, filling, location: node.location() }
 }

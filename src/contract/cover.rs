@@ -3,71 +3,71 @@
 
 use std::sync::Arc;
 
-use super::finding::Place;
-use super::shape::{AttributeShape, Content, Group, GroupKind, Idle, Message, Particle, Shape, Slot};
+use super::finding::Location;
+use super::plan::{AttributePlan, Content, ElementPlan, Group, GroupKind, Message, Particle, ValueSource, WhenEmpty};
 use crate::xml::{Name, XML_NS};
 
-/// Works out [`Idle`] for all of a message, and gives the names that can be written their prefixes. To be called once
+/// Works out [`WhenEmpty`] for all of a message, and gives the names that can be written their prefixes. To be called once
 /// everything is bound.
-pub(super) fn settle(message: &mut Message) {
-    settle_shape(&mut message.root);
+pub(super) fn finalize(message: &mut Message) {
+    finalize_element(&mut message.root);
     let mut declarations = Vec::new();
-    name_shape(&mut message.root, &mut declarations);
+    name_element(&mut message.root, &mut declarations);
     message.declarations = declarations;
 }
 
 /// The mandatory elements and attributes that nothing stands in, in every branch that can be written.
-pub(super) fn uncovered(message: &Message) -> Vec<(Place, String)> {
+pub(super) fn uncovered(message: &Message) -> Vec<(Location, String)> {
     let mut found = Vec::new();
-    check_shape(&message.root, &mut found);
+    check_element(&message.root, &mut found);
     found
 }
 
-fn settle_shape(shape: &mut Shape) {
-    let attributes = shape.attributes.iter().map(|attribute| match idle_of(attribute.slot.as_ref()) {
-        Idle::Incomplete if !attribute.required => Idle::Complete,
+fn finalize_element(plan: &mut ElementPlan) {
+    let attributes = plan.attributes.iter().map(|attribute| match when_empty(attribute.source.as_ref()) {
+        WhenEmpty::NeedsValue if !attribute.required => WhenEmpty::IfRequired,
         idle => idle,
     });
-    let own = match &mut shape.content {
-        Content::Simple(_, slot) => idle_of(slot.as_ref()),
+    let own = match &mut plan.content {
+        Content::Simple(_, source) => when_empty(source.as_ref()),
         Content::Complex(group) => {
-            settle_group(group);
-            group.filling.idle
+            finalize_group(group);
+            group.filling.when_empty
         }
     };
-    let own = if shape.nillable { own.max(Idle::Complete) } else { own };
-    shape.filling.idle = together(attributes.chain([own]));
+    let own = if plan.nillable { own.max(WhenEmpty::IfRequired) } else { own };
+    plan.filling.when_empty = together(attributes.chain([own]));
 }
 
-fn settle_group(group: &mut Group) {
+fn finalize_group(group: &mut Group) {
     let idles = group.members.iter_mut().map(|member| {
         match member {
-            Particle::Element(shape) => settle_shape(shape),
-            Particle::Group(inner) => settle_group(inner),
+            Particle::Element(plan) => finalize_element(plan),
+            Particle::Group(inner) => finalize_group(inner),
         }
-        match member.filling().idle {
-            Idle::Incomplete if member.occurs().min == 0 => Idle::Complete,
+        match member.filling().when_empty {
+            WhenEmpty::NeedsValue if member.occurs().min == 0 => WhenEmpty::IfRequired,
             idle => idle,
         }
     });
-    group.filling.idle = match group.kind {
+    group.filling.when_empty = match group.kind {
         GroupKind::Sequence | GroupKind::All => together(idles),
-        GroupKind::Choice => idles.max().unwrap_or(Idle::Complete),
+        GroupKind::Choice => idles.max().unwrap_or(WhenEmpty::IfRequired),
     };
 }
 
-fn idle_of(slot: Option<&Slot>) -> Idle {
-    match slot {
-        Some(Slot::Constant(_)) => Idle::Standing,
-        Some(Slot::Fixed(_)) => Idle::Complete,
-        _ => Idle::Incomplete,
+fn when_empty(source: Option<&ValueSource>) -> WhenEmpty {
+    match source {
+        Some(ValueSource::Constant(_)) => WhenEmpty::Write,
+        Some(ValueSource::Fixed(_)) => WhenEmpty::IfRequired,
+        _ => WhenEmpty::NeedsValue,
     }
 }
 
 /// Of parts that are written together: one that needs a parameter is enough, then one that stands.
-fn together(parts: impl Iterator<Item = Idle>) -> Idle {
-    parts.fold(Idle::Complete, |all, part| match (all, part) {
-        (Idle::Incomplete, _) | (_, Idle::Incomplete) => Idle::Incomplete,
+fn together(parts: impl Iterator<Item = WhenEmpty>) -> WhenEmpty {
+    parts.fold(WhenEmpty::IfRequired, |all, part| match (all, part) {
+        (WhenEmpty::NeedsValue, _) | (_, WhenEmpty::NeedsValue) => WhenEmpty::NeedsValue,
         (all, part) => all.max(part),
     })
 }
@@ -77,42 +77,43 @@ fn is_written(particle: &Particle, kind: GroupKind) -> bool {
     particle.filling().is_bound || (particle.occurs().min > 0 && kind != GroupKind::Choice)
 }
 
-fn check_shape(shape: &Shape, found: &mut Vec<(Place, String)>) {
-    let local = &shape.name.local;
-    for attribute in shape.attributes.iter().filter(|attribute| attribute.required && attribute.slot.is_none()) {
-        found.push((attribute.place.clone(), format!("mandatory attribute '{}' of '{local}'", attribute.name.local)));
+fn check_element(plan: &ElementPlan, found: &mut Vec<(Location, String)>) {
+    let local = &plan.name.local;
+    for attribute in plan.attributes.iter().filter(|attribute| attribute.required && attribute.source.is_none()) {
+        found
+            .push((attribute.location.clone(), format!("mandatory attribute '{}' of '{local}'", attribute.name.local)));
     }
-    match &shape.content {
-        Content::Simple(_, None) if !shape.nillable => {
-            found.push((shape.place.clone(), format!("mandatory element '{local}'")));
+    match &plan.content {
+        Content::Simple(_, None) if !plan.nillable => {
+            found.push((plan.location.clone(), format!("mandatory element '{local}'")));
         }
-        Content::Complex(group) if !shape.nillable || shape.filling.is_bound => check_group(group, found),
+        Content::Complex(group) if !plan.nillable || plan.filling.is_bound => check_group(group, found),
         _ => {}
     }
 }
 
-fn check_group(group: &Group, found: &mut Vec<(Place, String)>) {
+fn check_group(group: &Group, found: &mut Vec<(Location, String)>) {
     let has_branch = group.members.iter().any(|member| member.filling().is_bound || member.occurs().min == 0);
-    if group.kind == GroupKind::Choice && !has_branch && group.filling.idle == Idle::Incomplete {
+    if group.kind == GroupKind::Choice && !has_branch && group.filling.when_empty == WhenEmpty::NeedsValue {
         let names: Vec<&str> = group.elements().map(|element| &*element.name.local).collect();
-        found.push((group.place.clone(), format!("mandatory choice of {}", names.join(", "))));
+        found.push((group.location.clone(), format!("mandatory choice of {}", names.join(", "))));
     }
     for member in group.members.iter().filter(|member| is_written(member, group.kind)) {
         match member {
-            Particle::Element(shape) => check_shape(shape, found),
+            Particle::Element(plan) => check_element(plan, found),
             Particle::Group(inner) => check_group(inner, found),
         }
     }
 }
 
-fn name_shape(shape: &mut Shape, declarations: &mut Vec<(String, Arc<str>)>) {
-    shape.tag = tag(&shape.name, declarations);
-    for AttributeShape { name, tag: written, required, slot, .. } in &mut shape.attributes {
-        if *required || slot.is_some() {
+fn name_element(plan: &mut ElementPlan, declarations: &mut Vec<(String, Arc<str>)>) {
+    plan.tag = tag(&plan.name, declarations);
+    for AttributePlan { name, tag: written, required, source, .. } in &mut plan.attributes {
+        if *required || source.is_some() {
             *written = tag(name, declarations);
         }
     }
-    if let Content::Complex(group) = &mut shape.content {
+    if let Content::Complex(group) = &mut plan.content {
         name_group(group, declarations);
     }
 }
@@ -120,9 +121,10 @@ fn name_shape(shape: &mut Shape, declarations: &mut Vec<(String, Arc<str>)>) {
 fn name_group(group: &mut Group, declarations: &mut Vec<(String, Arc<str>)>) {
     let may_stand = group.kind == GroupKind::Choice;
     for member in &mut group.members {
-        let is_written = is_written(member, group.kind) || (may_stand && member.filling().idle != Idle::Incomplete);
+        let is_written =
+            is_written(member, group.kind) || (may_stand && member.filling().when_empty != WhenEmpty::NeedsValue);
         match member {
-            Particle::Element(shape) if is_written => name_shape(shape, declarations),
+            Particle::Element(plan) if is_written => name_element(plan, declarations),
             Particle::Group(inner) if is_written => name_group(inner, declarations),
             _ => {}
         }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 /// Where something is declared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     /// File, relative to the contract's folder.
     pub file: Arc<str>,
     /// Line, counted from 1.
     pub line: u32,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -24,14 +24,14 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// Where.
-    pub place: Place,
+    pub location: Location,
     /// What is wrong there, for the person who can change it.
     pub what: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.what)
+        write!(f, "{}: {}", self.location, self.what)
     }
 }
 
@@ -44,8 +44,8 @@ pub(super) struct Reported;
 pub(super) struct Findings(RefCell<BTreeSet<Finding>>);
 
 impl Findings {
-    pub(super) fn report(&self, place: &Place, what: impl Into<String>) -> Reported {
-        self.0.borrow_mut().insert(Finding { place: place.clone(), what: what.into() });
+    pub(super) fn report(&self, location: &Location, what: impl Into<String>) -> Reported {
+        self.0.borrow_mut().insert(Finding { location: location.clone(), what: what.into() });
         Reported
     }
 

@@ -6,10 +6,10 @@ use super::bindings::{BINDINGS, BindingsFile, Text};
 use super::compile::Compiler;
 use super::compiled::{Contract, Verdicts};
 use super::document::Documents;
-use super::finding::{Finding, Findings, Place, Reported};
+use super::finding::{Finding, Findings, Location, Reported};
 use super::operation::{Operation, Verdict};
+use super::plan::ValueSource;
 use super::request::RequestLoader;
-use super::shape::Slot;
 use super::source::{ContractSource, resolve};
 use super::symbols::Symbols;
 use crate::request::RequestType;
@@ -24,7 +24,7 @@ pub(super) fn load(source: &ContractSource) -> Result<Contract, Vec<Finding>> {
 }
 
 fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, Reported> {
-    let top = Place { file: BINDINGS.into(), line: 1 };
+    let top = Location { file: BINDINGS.into(), line: 1 };
     let text = source.read(BINDINGS).map_err(|why| findings.report(&top, why))?;
     let file = BindingsFile::parse(&text, findings)?;
     let base_path = base_path(&file, findings);
@@ -47,7 +47,7 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
         faults: verdicts(&file, &answer.fault_codes, findings),
     };
     if !verdicts.statuses.values().any(|verdict| *verdict == Verdict::Completed) {
-        findings.report(&file.place(&answer.status), "no status code means 'completed'");
+        findings.report(&file.location(&answer.status), "no status code means 'completed'");
     }
     let operations = operations?;
     check_answer_paths(&file, &operations, findings);
@@ -60,12 +60,12 @@ fn base_path<'f>(file: &'f BindingsFile, findings: &Findings) -> &'f str {
     let format = &file.bindings.format;
     if *format.get_ref() != 1 {
         let what = format!("format {} is not known; this program reads format 1", format.get_ref());
-        findings.report(&file.place(format), what);
+        findings.report(&file.location(format), what);
     }
     let written = &file.bindings.base_path;
     let base_path = written.get_ref().trim_end_matches('/');
     if !base_path.is_empty() && !base_path.starts_with('/') {
-        findings.report(&file.place(written), "base_path does not begin with '/'");
+        findings.report(&file.location(written), "base_path does not begin with '/'");
     }
     base_path
 }
@@ -77,10 +77,10 @@ fn collect<'d>(
     documents: &'d Documents,
     findings: &Findings,
 ) -> Result<Symbols<'d>, Reported> {
-    let report = |why: &str| findings.report(&file.place(wsdl), format!("'{}' {why}", wsdl.get_ref()));
+    let report = |why: &str| findings.report(&file.location(wsdl), format!("'{}' {why}", wsdl.get_ref()));
     let name = resolve("", wsdl.get_ref()).map_err(|why| report(&why))?;
     let document = documents.get(&name).map_err(|unread| match unread.line {
-        Some(line) => findings.report(&Place { file: name.as_str().into(), line }, unread.what),
+        Some(line) => findings.report(&Location { file: name.as_str().into(), line }, unread.what),
         None => report(&unread.what),
     })?;
     Symbols::collect(documents, document, findings)
@@ -91,7 +91,7 @@ fn verdicts(file: &BindingsFile, codes: &BTreeMap<String, Text>, findings: &Find
         let meant = Verdict::named(verdict.get_ref());
         if meant.is_none() {
             let what = format!("'{}' is none of completed, rejected, retry", verdict.get_ref());
-            findings.report(&file.place(verdict), what);
+            findings.report(&file.location(verdict), what);
         }
         Some((code.clone(), meant?))
     });
@@ -101,12 +101,12 @@ fn verdicts(file: &BindingsFile, codes: &BTreeMap<String, Text>, findings: &Find
 /// An answer may lack reference and message, but a path that leads nowhere in all of them is a slip.
 fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Operation>, findings: &Findings) {
     let answer = &file.bindings.answer;
-    for (path, slot) in [(&answer.reference, Slot::Reference), (&answer.message, Slot::Message)] {
+    for (path, source) in [(&answer.reference, ValueSource::Reference), (&answer.message, ValueSource::Message)] {
         let mut fields = operations.values().flat_map(|operation| &operation.output_fields);
         if let Some(path) = path
-            && !fields.any(|field| field.slot == slot)
+            && !fields.any(|field| field.source == source)
         {
-            findings.report(&file.place(path), format!("'{}' leads nowhere in any answer", path.get_ref()));
+            findings.report(&file.location(path), format!("'{}' leads nowhere in any answer", path.get_ref()));
         }
     }
 }

@@ -8,10 +8,10 @@
 //! source     a file's bytes, decoded             bindings   bindings.toml as it is written
 //! document   a file parsed, and all it imports   load       the whole: bindings, then one request after the other
 //! node       an element in its context           request    one request type: its operation, its paths
-//! symbols    what a WSDL declares, by name       bind       a path through a message, and a slot at its end
+//! symbols    what a WSDL declares, by name       bind       a path through a message, and what fills its end
 //! wsdl       an operation and its two messages   cover      is every mandatory element covered; prefixes
 //! compile    elements, groups, attributes  ─┐    operation  what the rest of the gateway sees
-//! complex    complex types                  ├─►  shape      the plan of a message
+//! complex    complex types                  ├─►  plan       the plan of a message
 //! types      simple types                  ─┘    compiled   the loaded contract; serve: its files over HTTP
 //! ```
 //!
@@ -34,9 +34,9 @@ mod load;
 mod node;
 mod operation;
 mod pattern;
+mod plan;
 mod request;
 mod serve;
-mod shape;
 mod simple;
 mod source;
 mod symbols;
@@ -48,8 +48,10 @@ mod wsdl;
 pub(crate) mod tests;
 
 pub use compiled::{Contract, Service};
-pub use finding::{Finding, Place};
+pub use finding::{Finding, Location};
 pub use operation::{BoundField, Operation, Resend, SoapVersion, Verdict};
-pub use shape::{AttributeShape, Content, Filling, Group, GroupKind, Idle, Message, Occurs, Particle, Shape, Slot};
+pub use plan::{
+    AttributePlan, Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle, ValueSource, WhenEmpty,
+};
 pub use simple::SimpleType;
 pub use source::ContractSource;

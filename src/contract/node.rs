@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::finding::{Findings, Place, Reported};
+use super::finding::{Findings, Location, Reported};
 use crate::xml::{Element, Name, XML_NS, XSD_NS, trim_xml_space};
 
 /// What a schema says once for all its components.
@@ -77,8 +77,8 @@ impl<'a> Node<'a> {
     }
 
     /// Where it stands.
-    pub(super) fn place(&self) -> Place {
-        Place { file: self.file.clone(), line: self.element.line }
+    pub(super) fn location(&self) -> Location {
+        Location { file: self.file.clone(), line: self.element.line }
     }
 
     /// An attribute without prefix, as written.
@@ -122,7 +122,7 @@ impl<'a> Node<'a> {
 
     /// Reports a fault of this element.
     pub(super) fn report(&self, findings: &Findings, what: impl Into<String>) -> Reported {
-        findings.report(&self.place(), what)
+        findings.report(&self.location(), what)
     }
 
     /// Reports that this element is not supported, by its name.

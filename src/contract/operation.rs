@@ -1,8 +1,8 @@
 //! What the rest of the gateway knows of an operation: where it is, its two messages, and what a doubt about its
 //! outcome allows.
 
-use super::finding::Place;
-use super::shape::{Message, Slot};
+use super::finding::Location;
+use super::plan::{Message, ValueSource};
 use crate::request::RequestType;
 
 /// The operation that a request type is bound to.
@@ -102,7 +102,7 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub struct BoundField {
     /// What stands there.
-    pub slot: Slot,
+    pub source: ValueSource,
     /// The path, as the bindings write it.
     pub path: String,
     /// Its type in words.
@@ -112,5 +112,5 @@ pub struct BoundField {
     /// May it have several values?
     pub many: bool,
     /// Where the schema declares it.
-    pub place: Place,
+    pub location: Location,
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::bind::{Bound, bind};
 use super::bindings::{BindingsFile, RequestBinding, Text};
 use super::compile::Compiler;
-use super::cover::{settle, uncovered};
+use super::cover::{finalize, uncovered};
 use super::finding::{Findings, Reported, all};
 use super::operation::{BoundField, Operation, Resend};
-use super::shape::{Message, Slot};
+use super::plan::{Message, ValueSource};
 use super::source::resolve;
 use super::wsdl::WsdlOperation;
 use crate::request::{Field, RequestType};
@@ -24,7 +24,7 @@ pub(super) struct RequestLoader<'a, 's> {
 
 impl RequestLoader<'_, '_> {
     fn report(&self, at: &Text, what: impl Into<String>) -> Reported {
-        self.findings.report(&self.file.place(at), what)
+        self.findings.report(&self.file.location(at), what)
     }
 
     /// All the operations of the bindings.
@@ -48,9 +48,9 @@ impl RequestLoader<'_, '_> {
         let wsdl = request.wsdl.as_ref().ok_or_else(|| self.report(name, "wsdl is missing"));
         let operation = request.operation.as_ref().ok_or_else(|| self.report(name, "operation is missing"));
         let (wsdl, operation) = (wsdl?, operation?);
-        let place = self.file.place(operation);
+        let location = self.file.location(operation);
         let compiler = self.compilers.get_mut(wsdl.get_ref().as_str()).ok_or(Reported)?;
-        let mut found = compiler.operation(operation.get_ref(), wsdl.get_ref(), &place)?;
+        let mut found = compiler.operation(operation.get_ref(), wsdl.get_ref(), &location)?;
         let path = self.service_path(&found);
         let input_fields = self.bind_input(request_type, name, request, &mut found.input);
         let output_fields = self.bind_output(request_type, request, &mut found.output);
@@ -103,7 +103,7 @@ impl RequestLoader<'_, '_> {
         let (base, address) = (self.base_path, &found.address);
         path_below(base, address).map(str::to_owned).ok_or_else(|| {
             let what = format!("the path of '{address}' does not begin with the bindings' base_path '{base}'");
-            self.findings.report(&found.address_place, what)
+            self.findings.report(&found.address_location, what)
         })
     }
 
@@ -115,10 +115,9 @@ impl RequestLoader<'_, '_> {
         message: &mut Message,
     ) -> Result<Vec<BoundField>, Reported> {
         let fields = self.bind_named(&request.fields, request_type, &fields_of(request_type), message);
-        let constants = all(request
-            .constants
-            .iter()
-            .map(|(path, value)| self.bind(path, "a constant", Slot::Constant(value.get_ref().clone()), message)));
+        let constants = all(request.constants.iter().map(|(path, value)| {
+            self.bind(path, "a constant", ValueSource::Constant(value.get_ref().clone()), message)
+        }));
         let mandatory = request_type.fields().filter(|field| field.mandatory);
         let bound = all(mandatory.map(|field| {
             let is_bound = request.fields.keys().any(|bound| bound.get_ref() == field.name);
@@ -128,10 +127,10 @@ impl RequestLoader<'_, '_> {
         let mut fields = fields?;
         fields.extend(constants?);
         bound?;
-        settle(message);
-        all(uncovered(message).into_iter().map(|(place, what)| -> Result<(), Reported> {
+        finalize(message);
+        all(uncovered(message).into_iter().map(|(location, what)| -> Result<(), Reported> {
             let what = format!("{what} is covered by no field or constant of {request_type}");
-            Err(self.findings.report(&place, what))
+            Err(self.findings.report(&location, what))
         }))?;
         Ok(fields)
     }
@@ -144,18 +143,18 @@ impl RequestLoader<'_, '_> {
     ) -> Result<Vec<BoundField>, Reported> {
         let answer = &self.file.bindings.answer;
         let what = format!("the status of {request_type}");
-        let status = self.bind(&answer.status, &what, Slot::Status, message);
+        let status = self.bind(&answer.status, &what, ValueSource::Status, message);
         let mut fields = Vec::new();
-        for (path, slot) in [(&answer.reference, Slot::Reference), (&answer.message, Slot::Message)] {
+        for (path, source) in [(&answer.reference, ValueSource::Reference), (&answer.message, ValueSource::Message)] {
             if let Some(path) = path {
-                let bound = bind(message, path.get_ref(), &slot);
-                fields.extend(bound.ok().map(|bound| bound_field(bound, path, slot)));
+                let bound = bind(message, path.get_ref(), &source);
+                fields.extend(bound.ok().map(|bound| bound_field(bound, path, source)));
             }
         }
         let results = self.bind_named(&request.results, request_type, request_type.results(), message)?;
         fields.insert(0, status?);
         fields.extend(results);
-        settle(message);
+        finalize(message);
         Ok(fields)
     }
 
@@ -176,21 +175,27 @@ impl RequestLoader<'_, '_> {
                 let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
                 return Err(self.report(field, format!("{request_type} has no '{name}' here, but {known}")));
             }
-            self.bind(path, name, Slot::Field(name.clone()), message)
+            self.bind(path, name, ValueSource::Field(name.clone()), message)
         }))
     }
 
-    fn bind(&self, path: &Text, what: &str, slot: Slot, message: &mut Message) -> Result<BoundField, Reported> {
-        match bind(message, path.get_ref(), &slot) {
-            Ok(bound) => Ok(bound_field(bound, path, slot)),
+    fn bind(
+        &self,
+        path: &Text,
+        what: &str,
+        source: ValueSource,
+        message: &mut Message,
+    ) -> Result<BoundField, Reported> {
+        match bind(message, path.get_ref(), &source) {
+            Ok(bound) => Ok(bound_field(bound, path, source)),
             Err(why) => Err(self.report(path, format!("{what}: {why}"))),
         }
     }
 }
 
-fn bound_field(bound: Bound, path: &Text, slot: Slot) -> BoundField {
-    let Bound { type_words, mandatory, many, place } = bound;
-    BoundField { slot, path: path.get_ref().clone(), type_words, mandatory, many, place }
+fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
+    let Bound { type_words, mandatory, many, location } = bound;
+    BoundField { source, path: path.get_ref().clone(), type_words, mandatory, many, location }
 }
 
 fn fields_of(request_type: RequestType) -> Vec<Field> {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::document::{Document, Documents, WSDL_NS, reference};
-use super::finding::{Findings, Place, Reported};
+use super::finding::{Findings, Location, Reported};
 use super::node::{Node, SchemaDefaults};
 use super::source::resolve;
 use crate::xml::{Name, XSD_NS};
@@ -63,7 +63,7 @@ pub(super) struct Symbols<'a> {
     /// The services, those of the WSDL itself first.
     pub(super) services: Vec<Node<'a>>,
     /// Elements that others may stand in for.
-    heads: HashMap<Name, Place>,
+    heads: HashMap<Name, Location>,
     /// Documents that could not be had: the namespace that they were to declare, and why.
     gaps: Vec<(String, String)>,
     visited: BTreeSet<(Arc<str>, Arc<str>)>,
@@ -100,7 +100,7 @@ impl<'a> Symbols<'a> {
             Some([node]) if node.is_schema("redefine") || node.is_schema("override") => Err(node.refuse(findings)),
             Some([node]) => Ok(node.clone()),
             Some([first, second, ..]) => {
-                let what = format!("{kind} '{name}' is declared twice: here and at {}", first.place());
+                let what = format!("{kind} '{name}' is declared twice: here and at {}", first.location());
                 Err(second.report(findings, what))
             }
             _ => {
@@ -114,7 +114,7 @@ impl<'a> Symbols<'a> {
     }
 
     /// Where an element is named as one that this one may be replaced by.
-    pub(super) fn substitute(&self, head: &Name) -> Option<&Place> {
+    pub(super) fn substitute(&self, head: &Name) -> Option<&Location> {
         self.heads.get(head)
     }
 
@@ -129,8 +129,8 @@ impl<'a> Symbols<'a> {
             } else if root.name.is(XSD_NS, "schema") {
                 self.visit_schema(node, target.clone());
             } else {
-                let place = node.place();
-                self.gaps.push((target.to_string(), format!("{place} is neither a WSDL 1.1 nor a schema")));
+                let location = node.location();
+                self.gaps.push((target.to_string(), format!("{location} is neither a WSDL 1.1 nor a schema")));
             }
         }
     }
@@ -173,7 +173,7 @@ impl<'a> Symbols<'a> {
                     }
                     self.gaps.push((
                         target.to_string(),
-                        format!("xs:{} at {} is not supported", child.local(), child.place()),
+                        format!("xs:{} at {} is not supported", child.local(), child.location()),
                     ));
                 }
                 _ => self.declare(child, &target),
@@ -186,7 +186,7 @@ impl<'a> Symbols<'a> {
         if kind == Kind::Element
             && let Some(Ok(head)) = node.name("substitutionGroup", &Findings::default())
         {
-            self.heads.insert(head, node.place());
+            self.heads.insert(head, node.location());
         }
         self.declared.entry((kind, Name::new(target.clone(), local))).or_default().push(node);
     }
@@ -194,7 +194,7 @@ impl<'a> Symbols<'a> {
     /// Goes on with the document that an import or include names; without a location, the namespace is found elsewhere.
     fn follow(&mut self, node: &Node<'a>, including: Option<&Arc<str>>) {
         let Some(reference) = reference(node.element) else { return };
-        let document = resolve(&node.place().file, reference.location).and_then(|file| {
+        let document = resolve(&node.location().file, reference.location).and_then(|file| {
             self.documents.get(&file).map_err(|unread| match unread.line {
                 Some(line) => format!("is not well-formed: line {line}: {}", unread.what),
                 None => unread.what,
@@ -204,7 +204,7 @@ impl<'a> Symbols<'a> {
             Ok(document) => self.visit(document, including),
             Err(why) => {
                 let namespace = including.map_or(node.raw_attribute("namespace").unwrap_or_default(), |target| target);
-                let why = format!("'{}', named at {}, {why}", reference.location, node.place());
+                let why = format!("'{}', named at {}, {why}", reference.location, node.location());
                 self.gaps.push((namespace.to_owned(), why));
             }
         }

@@ -72,7 +72,7 @@ fn follows_imports_and_ignores_what_is_not_used() {
     let operation = contract.operation(RequestType::named("UPDATE_CA_PIN_TO_DEFAULT_VALUE")).unwrap();
     assert_eq!(operation.input.root.name, Name::new("urn:pin", "Reset"));
     assert_eq!(operation.output.root.name, Name::new("urn:inline", "Answer"));
-    assert_eq!(operation.input_fields[0].place.to_string(), "schemas/shared/chameleon.xsd:8");
+    assert_eq!(operation.input_fields[0].location.to_string(), "schemas/shared/chameleon.xsd:8");
     assert!(contract.operation(RequestType::named("ADD_SUBSCRIPTIONS")).is_none());
 }
 
@@ -125,7 +125,8 @@ fn the_embedded_contract_binds_every_request_type() {
     assert!(RequestType::all().all(|request_type| contract.operation(request_type).is_some()));
     assert_eq!(contract.services().len(), 5);
     for operation in contract.operations() {
-        let bound: BTreeSet<String> = operation.input_fields.iter().map(|field| format!("{:?}", field.slot)).collect();
+        let bound: BTreeSet<String> =
+            operation.input_fields.iter().map(|field| format!("{:?}", field.source)).collect();
         for field in operation.request_type.fields() {
             assert!(bound.contains(&format!("Field({:?})", field.name)), "{} of {}", field.name, operation.name);
         }
@@ -164,7 +165,8 @@ fn samples(wanted: &[crate::request::Field], with_optional: bool) -> Fields {
 fn what_the_embedded_contract_writes_is_valid_and_reads_back() {
     let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:#?}"));
     for operation in contract.operations() {
-        let is_bound = |name: &str| operation.output_fields.iter().any(|f| f.slot == Slot::Field(name.to_owned()));
+        let is_bound =
+            |name: &str| operation.output_fields.iter().any(|f| f.source == ValueSource::Field(name.to_owned()));
         let results = operation.request_type.results().iter().copied();
         let results: Vec<_> = results.filter(|result| is_bound(result.name)).collect();
         let wanted: Vec<_> = operation.request_type.fields().collect();

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::compile::Compiler;
 use super::document::WSDL_NS;
-use super::finding::{Findings, Place, Reported, all};
+use super::finding::{Findings, Location, Reported, all};
 use super::node::Node;
 use super::operation::SoapVersion;
-use super::shape::{Content, Filling, Group, GroupKind, Message, Occurs, Particle, Shape};
+use super::plan::{Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle};
 use super::symbols::Kind;
 use crate::xml::{Element, Name};
 
@@ -23,7 +23,7 @@ pub(super) struct WsdlOperation {
     /// `soap:address`, as written.
     pub(super) address: String,
     /// Where it is written.
-    pub(super) address_place: Place,
+    pub(super) address_location: Location,
     /// Version of SOAP.
     pub(super) soap: SoapVersion,
     /// Value of the SOAPAction header.
@@ -50,7 +50,7 @@ impl Offer<'_> {
 
 impl<'a> Compiler<'a, '_> {
     /// An operation by name; the first port that offers it counts. `from` is where the bindings name it.
-    pub(super) fn operation(&mut self, name: &str, file: &str, from: &Place) -> Result<WsdlOperation, Reported> {
+    pub(super) fn operation(&mut self, name: &str, file: &str, from: &Location) -> Result<WsdlOperation, Reported> {
         let offer = self.offer(name, file, from)?;
         let operation = offer.operation.child(offer.soap(), "operation");
         let style_of = |node: Option<&Node<'a>>| node.and_then(|node| node.attribute("style"));
@@ -77,7 +77,7 @@ impl<'a> Compiler<'a, '_> {
         let output = self.wsdl_message(&offer, &abstract_operation, "output", is_rpc.then_some(&answer));
         Ok(WsdlOperation {
             address: offer.address.required("location", self.findings)?.to_owned(),
-            address_place: offer.address.place(),
+            address_location: offer.address.location(),
             soap: if offer.soap() == SOAP_11 { SoapVersion::V11 } else { SoapVersion::V12 },
             action: operation.and_then(|node| node.attribute("soapAction")).unwrap_or_default().to_owned(),
             input: input?,
@@ -85,7 +85,7 @@ impl<'a> Compiler<'a, '_> {
         })
     }
 
-    fn offer(&self, name: &str, file: &str, from: &Place) -> Result<Offer<'a>, Reported> {
+    fn offer(&self, name: &str, file: &str, from: &Location) -> Result<Offer<'a>, Reported> {
         let (mut offered, faults) = (Vec::new(), Findings::default());
         for port in self.symbols.services.iter().flat_map(Node::children) {
             let Some(address) = port.children().find(|child| is_address(child.element)) else { continue };
@@ -156,7 +156,7 @@ impl<'a> Compiler<'a, '_> {
         Ok(Message { root, declarations: Vec::new() })
     }
 
-    fn document(&mut self, part: &Node<'a>) -> Result<Shape, Reported> {
+    fn document(&mut self, part: &Node<'a>) -> Result<ElementPlan, Reported> {
         match part.name("element", self.findings) {
             Some(element) => self.global_element(&element?, Occurs::ONCE, part),
             None => Err(part.report(self.findings, "the part of a document must name an element")),
@@ -164,7 +164,7 @@ impl<'a> Compiler<'a, '_> {
     }
 
     /// The element that stands for an rpc call, one unqualified element a part inside (WSDL 1.1, section 3.5).
-    fn wrapper(&mut self, name: Name, parts: &[Node<'a>], message: &Node<'a>) -> Result<Shape, Reported> {
+    fn wrapper(&mut self, name: Name, parts: &[Node<'a>], message: &Node<'a>) -> Result<ElementPlan, Reported> {
         let members = all(parts.iter().map(|part| {
             if part.attribute("type").is_none() {
                 return Err(part.report(self.findings, "the part of an rpc message must name a type"));
@@ -172,10 +172,11 @@ impl<'a> Compiler<'a, '_> {
             let local = part.required("name", self.findings)?;
             self.element(part, Name::new("", local), Occurs::ONCE).map(Particle::Element)
         }))?;
-        let (kind, occurs, filling, place) = (GroupKind::Sequence, Occurs::ONCE, Filling::default(), message.place());
-        let group = Group { kind, occurs, members, filling: filling.clone(), place: place.clone() };
+        let (kind, occurs, filling, location) =
+            (GroupKind::Sequence, Occurs::ONCE, Filling::default(), message.location());
+        let group = Group { kind, occurs, members, filling: filling.clone(), location: location.clone() };
         let (attributes, content, nillable, default) = (Vec::new(), Content::Complex(group), false, None);
-        Ok(Shape { name, tag: String::new(), occurs, nillable, attributes, content, default, filling, place })
+        Ok(ElementPlan { name, tag: String::new(), occurs, nillable, attributes, content, default, filling, location })
     }
 }
 

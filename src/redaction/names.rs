@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 
-use crate::contract::{BoundField, Contract, Slot};
+use crate::contract::{BoundField, Contract, ValueSource};
 use crate::request::{DEVICE_FIELDS, RequestType};
 
 /// The parameter that is what somebody says to somebody.
@@ -91,17 +91,17 @@ impl Names {
         let path = || -> Vec<String> {
             field.path.split('/').map(|name| name.trim_start_matches('@').to_lowercase()).collect()
         };
-        let path_ends = match &field.slot {
-            Slot::Field(name) if is_personal_parameter(name) => {
+        let path_ends = match &field.source {
+            ValueSource::Field(name) if is_personal_parameter(name) => {
                 if is_secret_parameter(name) {
                     self.secrets.extend(field.path.rsplit(['/', '@']).next().map(str::to_owned));
                 }
                 self.elements.extend(path().pop());
                 return;
             }
-            Slot::Status | Slot::Reference => &mut self.protocol,
-            Slot::Message => &mut self.impersonal,
-            Slot::Field(_) | Slot::Constant(_) | Slot::Fixed(_) => return,
+            ValueSource::Status | ValueSource::Reference => &mut self.protocol,
+            ValueSource::Message => &mut self.impersonal,
+            ValueSource::Field(_) | ValueSource::Constant(_) | ValueSource::Fixed(_) => return,
         };
         if !path_ends.contains(&path()) {
             path_ends.push(path());

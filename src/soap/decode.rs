@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::{Content, Group, GroupKind, Message, Operation, Particle, Shape, SimpleType, Slot};
+use crate::contract::{Content, ElementPlan, Group, GroupKind, Message, Operation, Particle, SimpleType, ValueSource};
 use crate::request::Fields;
 use crate::xml::{Element, Name, XSI_NS, trim_xml_space};
 
@@ -91,7 +91,7 @@ struct Reader<'p> {
     values: Values<'p>,
     answer: Answer,
     /// The slots of the outcome seen so far.
-    outcome: Vec<&'p Slot>,
+    outcome: Vec<&'p ValueSource>,
     has_two_outcomes: bool,
 }
 
@@ -105,18 +105,18 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn element(&mut self, shape: &'p Shape, element: &Element) {
-        self.warn_if_foreign(&shape.name, &element.name);
-        for attribute in &shape.attributes {
+    fn element(&mut self, plan: &'p ElementPlan, element: &Element) {
+        self.warn_if_foreign(&plan.name, &element.name);
+        for attribute in &plan.attributes {
             if let Some(found) = element.attributes.iter().find(|found| self.is_meant(&attribute.name, &found.name)) {
-                self.take(attribute.slot.as_ref(), &attribute.simple, &found.value);
+                self.take(attribute.source.as_ref(), &attribute.simple, &found.value);
             }
         }
         if matches!(element.attribute(XSI_NS, "nil"), Some("true" | "1")) {
             return;
         }
-        match &shape.content {
-            Content::Simple(simple, slot) => self.take(slot.as_ref(), simple, &shape.text(element)),
+        match &plan.content {
+            Content::Simple(simple, source) => self.take(source.as_ref(), simple, &plan.text(element)),
             Content::Complex(group) => self.children(group, element),
         }
     }
@@ -124,67 +124,67 @@ impl<'p> Reader<'p> {
     fn children(&mut self, group: &'p Group, element: &Element) {
         let mut repeated = Vec::new();
         for child in element.elements() {
-            let named = |shape: &&Shape| shape.name == child.name;
-            let meant = |shape: &&Shape| self.is_meant(&shape.name, &child.name);
-            let Some(shape) = group.elements().find(named).or_else(|| group.elements().find(meant)) else {
+            let named = |plan: &&ElementPlan| plan.name == child.name;
+            let meant = |plan: &&ElementPlan| self.is_meant(&plan.name, &child.name);
+            let Some(plan) = group.elements().find(named).or_else(|| group.elements().find(meant)) else {
                 self.warn(format!("'{}' in '{}' is not in the contract", child.name, element.name.local));
                 continue;
             };
-            self.next_round(group, shape, &mut repeated);
-            if shape.filling.steps.is_empty() {
-                self.element(shape, child);
+            self.next_round(group, plan, &mut repeated);
+            if plan.filling.repeat_by.is_empty() {
+                self.element(plan, child);
             } else {
-                let round = self.level(&shape.filling.steps);
-                self.element(shape, child);
-                self.resize(&shape.filling.steps, round + 1);
+                let round = self.level(&plan.filling.repeat_by);
+                self.element(plan, child);
+                self.resize(&plan.filling.repeat_by, round + 1);
             }
         }
         repeated.iter().for_each(|(group, _)| {
-            self.level(&group.filling.steps);
+            self.level(&group.filling.repeat_by);
         });
     }
 
-    /// For each repeatable group on the way from `group` to `shape`: does the element begin another round of it? It
+    /// For each repeatable group on the way from `group` to `plan`: does the element begin another round of it? It
     /// does unless it stands behind the element before it, in the order of the schema.
-    fn next_round(&mut self, group: &'p Group, shape: &'p Shape, repeated: &mut Vec<(&'p Group, usize)>) {
-        let Some(position) = group.elements().position(|element| std::ptr::eq(element, shape)) else { return };
-        if !group.filling.steps.is_empty() {
+    fn next_round(&mut self, group: &'p Group, plan: &'p ElementPlan, repeated: &mut Vec<(&'p Group, usize)>) {
+        let Some(position) = group.elements().position(|element| std::ptr::eq(element, plan)) else { return };
+        if !group.filling.repeat_by.is_empty() {
             match repeated.iter_mut().find(|(known, _)| std::ptr::eq(*known, group)) {
                 None => repeated.push((group, position)),
                 Some((_, last)) => {
-                    let goes_on = *last < position || (*last == position && shape.occurs.is_many());
+                    let goes_on = *last < position || (*last == position && plan.occurs.is_many());
                     *last = position;
                     if !goes_on || group.kind == GroupKind::Choice {
-                        self.level(&group.filling.steps);
+                        self.level(&group.filling.repeat_by);
                     }
                 }
             }
         }
         for member in &group.members {
             if let Particle::Group(inner) = member {
-                self.next_round(inner, shape, repeated);
+                self.next_round(inner, plan, repeated);
             }
         }
     }
 
-    fn take(&mut self, slot: Option<&'p Slot>, simple: &SimpleType, text: &str) {
+    fn take(&mut self, source: Option<&'p ValueSource>, simple: &SimpleType, text: &str) {
         let text = simple.normalise(text);
         let code = trim_xml_space(&text);
-        if let Some(slot @ (Slot::Status | Slot::Reference | Slot::Message)) = slot {
-            self.has_two_outcomes |= self.outcome.contains(&slot);
-            self.outcome.push(slot);
+        if let Some(source @ (ValueSource::Status | ValueSource::Reference | ValueSource::Message)) = source {
+            self.has_two_outcomes |= self.outcome.contains(&source);
+            self.outcome.push(source);
         }
-        match slot {
-            Some(Slot::Field(name)) => {
+        match source {
+            Some(ValueSource::Field(name)) => {
                 let values = self.values.entry(name).or_default();
                 match simple.item() {
                     Some(_) => values.extend(text.split(' ').filter(|v| !v.is_empty()).map(|v| Some(v.to_owned()))),
                     None => values.push(Some(text.into_owned())),
                 }
             }
-            Some(Slot::Status) => self.answer.status = code.to_owned(),
-            Some(Slot::Reference) if !code.is_empty() => self.answer.reference = Some(code.to_owned()),
-            Some(Slot::Message) if !code.is_empty() => self.answer.message = Some(text.into_owned()),
+            Some(ValueSource::Status) => self.answer.status = code.to_owned(),
+            Some(ValueSource::Reference) if !code.is_empty() => self.answer.reference = Some(code.to_owned()),
+            Some(ValueSource::Message) if !code.is_empty() => self.answer.message = Some(text.into_owned()),
             _ => {}
         }
     }

@@ -1,8 +1,8 @@
 //! Writes SOAP messages: one walk over the plan of a message, the values taken from fields.
 //!
-//! An element that may be absent is written if a parameter beneath it has a value, or if it stands by itself
-//! ([`Idle::Standing`]). Where something may repeat, the innermost repeatable place on the way to a parameter repeats
-//! once a value; parameters that meet there run in step, and one with a single value is the same in every round.
+//! An optional element is written if a parameter beneath it has a value, or if the bindings put a constant into it
+//! ([`WhenEmpty::Write`]). The innermost repeatable ancestor of a parameter is written once per value; parameters that
+//! share it are zipped by index, and a single value is the same in every round.
 //!
 //! A request is written to the letter of the schema or not at all. An answer (the simulator's) leaves out what it has
 //! no value for.
@@ -11,7 +11,8 @@ use std::borrow::Cow;
 
 use super::decode::Answer;
 use crate::contract::{
-    AttributeShape, Content, Group, GroupKind, Idle, Message, Occurs, Operation, Particle, Shape, SimpleType, Slot,
+    AttributePlan, Content, ElementPlan, Group, GroupKind, Message, Occurs, Operation, Particle, SimpleType,
+    ValueSource, WhenEmpty,
 };
 use crate::request::Fields;
 use crate::xml::{XSI_NS, XmlWriter, is_xml_char, is_xml_space};
@@ -33,7 +34,8 @@ pub struct EncodeError {
 /// # Errors
 /// The first parameter that is missing, superfluous or not as the schema wants it.
 pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, EncodeError> {
-    let is_bound = |name: &str| operation.input_fields.iter().any(|f| matches!(&f.slot, Slot::Field(n) if n == name));
+    let is_bound =
+        |name: &str| operation.input_fields.iter().any(|f| matches!(&f.source, ValueSource::Field(n) if n == name));
     if let Some(name) = fields.names().find(|name| !is_bound(name)) {
         return Err(error(name, None, "is not taken by this Conax contract"));
     }
@@ -90,38 +92,43 @@ impl<'a> Encoder<'a> {
         Ok(self.writer.finish())
     }
 
-    fn element(&mut self, shape: &'a Shape, round: Round, mut attributes: Attributes<'a>) -> Result<(), EncodeError> {
-        for AttributeShape { name, tag, required, simple, slot, .. } in &shape.attributes {
-            match self.value(slot.as_ref(), simple, round)? {
-                _ if !required && matches!(slot, Some(Slot::Fixed(_))) => {}
+    fn element(
+        &mut self,
+        plan: &'a ElementPlan,
+        round: Round,
+        mut attributes: Attributes<'a>,
+    ) -> Result<(), EncodeError> {
+        for AttributePlan { name, tag, required, simple, source, .. } in &plan.attributes {
+            match self.value(source.as_ref(), simple, round)? {
+                _ if !required && matches!(source, Some(ValueSource::Fixed(_))) => {}
                 Some(value) => attributes.push((tag, value)),
-                None if *required && self.is_strict() => return Err(self.missing(slot.as_ref(), &name.local, round)),
+                None if *required && self.is_strict() => return Err(self.missing(source.as_ref(), &name.local, round)),
                 None => {}
             }
         }
-        match &shape.content {
-            Content::Simple(simple, slot) => match self.value(slot.as_ref(), simple, round)? {
+        match &plan.content {
+            Content::Simple(simple, source) => match self.value(source.as_ref(), simple, round)? {
                 Some(text) => {
-                    self.start(&shape.tag, &attributes)?;
-                    self.writer.text(&text).map_err(|e| error(&shape.name.local, None, e.to_string()))?;
+                    self.start(&plan.tag, &attributes)?;
+                    self.writer.text(&text).map_err(|e| error(&plan.name.local, None, e.to_string()))?;
                 }
-                None if shape.nillable => self.start_nil(&shape.tag, attributes)?,
-                None if self.is_strict() => return Err(self.missing(slot.as_ref(), &shape.name.local, round)),
+                None if plan.nillable => self.start_nil(&plan.tag, attributes)?,
+                None if self.is_strict() => return Err(self.missing(source.as_ref(), &plan.name.local, round)),
                 None => return Ok(()),
             },
             Content::Complex(group) => {
-                let is_nil = shape.nillable
-                    && group.filling.idle == Idle::Incomplete
+                let is_nil = plan.nillable
+                    && group.filling.when_empty == WhenEmpty::NeedsValue
                     && !self.is_group_given(group, Scope::In(round));
                 if is_nil {
-                    self.start_nil(&shape.tag, attributes)?;
+                    self.start_nil(&plan.tag, attributes)?;
                 } else {
-                    self.start(&shape.tag, &attributes)?;
+                    self.start(&plan.tag, &attributes)?;
                     self.group(group, round)?;
                 }
             }
         }
-        self.writer.end(&shape.tag);
+        self.writer.end(&plan.tag);
         Ok(())
     }
 
@@ -136,7 +143,7 @@ impl<'a> Encoder<'a> {
         for n in 0..self.rounds(particle, round)? {
             let round = if particle.occurs().is_many() { Some(n) } else { round };
             match particle {
-                Particle::Element(shape) => self.element(shape, round, Vec::new())?,
+                Particle::Element(plan) => self.element(plan, round, Vec::new())?,
                 Particle::Group(group) => self.group(group, round)?,
             }
         }
@@ -148,13 +155,13 @@ impl<'a> Encoder<'a> {
         let Occurs { min, max } = particle.occurs();
         let least = usize::try_from(min).unwrap_or(usize::MAX);
         if !self.is_given(particle, Scope::In(round)) {
-            return Ok(match particle.filling().idle {
-                Idle::Standing => least.max(1),
-                Idle::Incomplete if !self.is_strict() => 0,
-                Idle::Complete | Idle::Incomplete => least,
+            return Ok(match particle.filling().when_empty {
+                WhenEmpty::Write => least.max(1),
+                WhenEmpty::NeedsValue if !self.is_strict() => 0,
+                WhenEmpty::IfRequired | WhenEmpty::NeedsValue => least,
             });
         }
-        let counts = particle.filling().steps.iter().map(|step| (step, self.fields.count(step)));
+        let counts = particle.filling().repeat_by.iter().map(|step| (step, self.fields.count(step)));
         let Some((longest, count)) = counts.clone().max_by_key(|(_, count)| *count) else { return Ok(least.max(1)) };
         if let Some((step, other)) = counts.clone().find(|(_, other)| *other > 1 && *other != count) {
             return Err(error(step, None, format!("has {other} values where {longest} has {count}")));
@@ -176,9 +183,9 @@ impl<'a> Encoder<'a> {
             let (first, second) = (self.given_field(first, round), self.given_field(second, round));
             return Err(error(second, self.index(second, round), format!("cannot be given together with {first}")));
         }
-        let idle = group.members.iter().filter(|member| member.filling().idle != Idle::Incomplete);
+        let idle = group.members.iter().filter(|member| member.filling().when_empty != WhenEmpty::NeedsValue);
         let is_empty_allowed = group.members.iter().any(|member| member.occurs().min == 0);
-        match idle.max_by_key(|member| member.filling().idle) {
+        match idle.max_by_key(|member| member.filling().when_empty) {
             Some(branch) => Ok(Some(branch)),
             None if is_empty_allowed || !self.is_strict() => Ok(None),
             None => {
@@ -195,10 +202,10 @@ impl<'a> Encoder<'a> {
         match particle {
             _ if !particle.filling().is_bound => false,
             Particle::Group(group) => self.is_group_given(group, scope),
-            Particle::Element(shape) => {
-                shape.attributes.iter().any(|attribute| self.has_value(attribute.slot.as_ref(), scope))
-                    || match &shape.content {
-                        Content::Simple(_, slot) => self.has_value(slot.as_ref(), scope),
+            Particle::Element(plan) => {
+                plan.attributes.iter().any(|attribute| self.has_value(attribute.source.as_ref(), scope))
+                    || match &plan.content {
+                        Content::Simple(_, source) => self.has_value(source.as_ref(), scope),
                         Content::Complex(group) => self.is_group_given(group, scope),
                     }
             }
@@ -209,11 +216,13 @@ impl<'a> Encoder<'a> {
         group.members.iter().any(|member| self.is_given(member, scope))
     }
 
-    fn has_value(&self, slot: Option<&Slot>, scope: Scope) -> bool {
-        match (slot, scope) {
-            (Some(Slot::Field(name)), Scope::In(Some(round))) => self.at(name, round).is_some(),
-            (Some(Slot::Field(name)), _) => self.fields.all(name).next().is_some(),
-            (Some(slot @ (Slot::Status | Slot::Reference | Slot::Message)), _) => self.of_answer(slot).is_some(),
+    fn has_value(&self, source: Option<&ValueSource>, scope: Scope) -> bool {
+        match (source, scope) {
+            (Some(ValueSource::Field(name)), Scope::In(Some(round))) => self.at(name, round).is_some(),
+            (Some(ValueSource::Field(name)), _) => self.fields.all(name).next().is_some(),
+            (Some(source @ (ValueSource::Status | ValueSource::Reference | ValueSource::Message)), _) => {
+                self.of_answer(source).is_some()
+            }
             _ => false,
         }
     }
@@ -221,15 +230,15 @@ impl<'a> Encoder<'a> {
     /// What stands in a simple value, checked against its type.
     fn value(
         &self,
-        slot: Option<&'a Slot>,
+        source: Option<&'a ValueSource>,
         simple: &SimpleType,
         round: Round,
     ) -> Result<Option<Cow<'a, str>>, EncodeError> {
-        let (name, value) = match slot {
+        let (name, value) = match source {
             None => return Ok(None),
-            Some(Slot::Constant(text) | Slot::Fixed(text)) => return Ok(Some(Cow::Borrowed(text))),
-            Some(Slot::Field(name)) if simple.item().is_some() => (name.as_str(), self.joined(name)?),
-            Some(Slot::Field(name)) => {
+            Some(ValueSource::Constant(text) | ValueSource::Fixed(text)) => return Ok(Some(Cow::Borrowed(text))),
+            Some(ValueSource::Field(name)) if simple.item().is_some() => (name.as_str(), self.joined(name)?),
+            Some(ValueSource::Field(name)) => {
                 let value = match round {
                     Some(round) => self.at(name, round),
                     None if self.fields.count(name) > 1 => return Err(error(name, None, "takes one value")),
@@ -237,7 +246,7 @@ impl<'a> Encoder<'a> {
                 };
                 (name.as_str(), value.map(Cow::Borrowed))
             }
-            Some(slot) => ("answer", self.of_answer(slot).map(Cow::Borrowed)),
+            Some(source) => ("answer", self.of_answer(source).map(Cow::Borrowed)),
         };
         let Some(value) = value else { return Ok(None) };
         let fault = |what: String| error(name, self.index(name, round), what);
@@ -265,13 +274,13 @@ impl<'a> Encoder<'a> {
         self.fields.at(name, if self.fields.count(name) == 1 { 0 } else { round })
     }
 
-    fn of_answer(&self, slot: &Slot) -> Option<&'a str> {
+    fn of_answer(&self, source: &ValueSource) -> Option<&'a str> {
         let answer = self.answer?;
-        match slot {
-            Slot::Status => Some(&answer.status),
-            Slot::Reference => answer.reference.as_deref(),
-            Slot::Message => answer.message.as_deref(),
-            Slot::Field(_) | Slot::Constant(_) | Slot::Fixed(_) => None,
+        match source {
+            ValueSource::Status => Some(&answer.status),
+            ValueSource::Reference => answer.reference.as_deref(),
+            ValueSource::Message => answer.message.as_deref(),
+            ValueSource::Field(_) | ValueSource::Constant(_) | ValueSource::Fixed(_) => None,
         }
     }
 
@@ -279,9 +288,9 @@ impl<'a> Encoder<'a> {
         self.answer.is_none()
     }
 
-    fn missing(&self, slot: Option<&Slot>, local: &str, round: Round) -> EncodeError {
-        match slot {
-            Some(Slot::Field(name)) => error(name, self.index(name, round), IS_MANDATORY),
+    fn missing(&self, source: Option<&ValueSource>, local: &str, round: Round) -> EncodeError {
+        match source {
+            Some(ValueSource::Field(name)) => error(name, self.index(name, round), IS_MANDATORY),
             _ => error(local, None, "is mandatory, and no parameter fills it"),
         }
     }

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::contract::{Content, Group, Message, Particle, Shape, SimpleType, Slot};
+use crate::contract::{Content, ElementPlan, Group, Message, Particle, SimpleType, ValueSource};
 use crate::xml::{Element, XSI_NS};
 
 /// The payload of an answer, from the child of its body.
@@ -15,20 +15,20 @@ pub fn payload(message: &Message, body_child: &Element) -> Value {
     of_element(&message.root, body_child)
 }
 
-fn of_element(shape: &Shape, element: &Element) -> Value {
+fn of_element(plan: &ElementPlan, element: &Element) -> Value {
     if matches!(element.attribute(XSI_NS, "nil"), Some("true" | "1")) {
         return Value::Null;
     }
     let mut attributes = Map::new();
-    for attribute in &shape.attributes {
+    for attribute in &plan.attributes {
         let found = element.attributes.iter().find(|found| found.name.local == attribute.name.local);
         let value = found.map_or(Value::Null, |found| of_text(&attribute.simple, &found.value));
         attributes.insert(format!("@{}", attribute.name.local), value);
     }
-    match &shape.content {
-        Content::Simple(simple, _) if attributes.is_empty() => of_text(simple, &shape.text(element)),
+    match &plan.content {
+        Content::Simple(simple, _) if attributes.is_empty() => of_text(simple, &plan.text(element)),
         Content::Simple(simple, _) => {
-            attributes.insert("value".to_owned(), of_text(simple, &shape.text(element)));
+            attributes.insert("value".to_owned(), of_text(simple, &plan.text(element)));
             Value::Object(attributes)
         }
         Content::Complex(group) => {
@@ -42,33 +42,31 @@ fn of_element(shape: &Shape, element: &Element) -> Value {
 fn add_children(group: &Group, element: &Element, repeats: bool, object: &mut Map<String, Value>) {
     let repeats = repeats || group.occurs.is_many();
     for member in &group.members {
-        let shape = match member {
+        let plan = match member {
             Particle::Group(inner) => {
                 add_children(inner, element, repeats, object);
                 continue;
             }
-            Particle::Element(shape) if is_outcome(shape) => continue,
-            Particle::Element(shape) => shape,
+            Particle::Element(plan) if is_outcome(plan) => continue,
+            Particle::Element(plan) => plan,
         };
-        let mut found = element
-            .elements()
-            .filter(|child| child.name.local == shape.name.local)
-            .map(|child| of_element(shape, child));
-        let value = match repeats || shape.occurs.is_many() {
+        let mut found =
+            element.elements().filter(|child| child.name.local == plan.name.local).map(|child| of_element(plan, child));
+        let value = match repeats || plan.occurs.is_many() {
             true => Value::Array(found.collect()),
-            false => found.next().unwrap_or_else(|| of_absent(shape)),
+            false => found.next().unwrap_or_else(|| of_absent(plan)),
         };
-        object.insert(shape.name.local.to_string(), value);
+        object.insert(plan.name.local.to_string(), value);
     }
 }
 
 /// An absent element is null; only one that does nothing but hold a list stands for the empty list.
-fn of_absent(shape: &Shape) -> Value {
-    let Content::Complex(group) = &shape.content else { return Value::Null };
+fn of_absent(plan: &ElementPlan) -> Value {
+    let Content::Complex(group) = &plan.content else { return Value::Null };
     let mut lists = Map::new();
     for member in &group.members {
         match member {
-            Particle::Element(item) if item.occurs.is_many() && shape.attributes.is_empty() => {
+            Particle::Element(item) if item.occurs.is_many() && plan.attributes.is_empty() => {
                 lists.insert(item.name.local.to_string(), Value::Array(Vec::new()));
             }
             _ => return Value::Null,
@@ -78,9 +76,11 @@ fn of_absent(shape: &Shape) -> Value {
 }
 
 /// Does nothing but the outcome stand in it?
-fn is_outcome(shape: &Shape) -> bool {
-    match &shape.content {
-        Content::Simple(_, slot) => matches!(slot, Some(Slot::Status | Slot::Reference | Slot::Message)),
+fn is_outcome(plan: &ElementPlan) -> bool {
+    match &plan.content {
+        Content::Simple(_, source) => {
+            matches!(source, Some(ValueSource::Status | ValueSource::Reference | ValueSource::Message))
+        }
         Content::Complex(group) => {
             let mut elements = group.elements().peekable();
             elements.peek().is_some() && elements.all(is_outcome)

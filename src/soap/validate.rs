@@ -3,7 +3,7 @@
 //! XML Schema demands that each element of a content model can be assigned to one particle without looking ahead
 //! (unique particle attribution), so one pass over the children decides.
 
-use crate::contract::{Content, Group, GroupKind, Message, Particle, Shape};
+use crate::contract::{Content, ElementPlan, Group, GroupKind, Message, Particle};
 use crate::xml::{Element, Name, Node, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
 
 /// One way in which a message is not as the schema wants it.
@@ -65,15 +65,15 @@ impl<'m> Checker<'m> {
         }
     }
 
-    fn element(&mut self, shape: &Shape, element: &'m Element, number: Option<usize>) {
+    fn element(&mut self, plan: &ElementPlan, element: &'m Element, number: Option<usize>) {
         self.path.push((&element.name.local, number));
-        self.attributes(shape, element);
+        self.attributes(plan, element);
         let nil = element.attribute(XSI_NS, "nil").map(trim_xml_space);
-        if nil.is_some() && !shape.nillable {
+        if nil.is_some() && !plan.nillable {
             self.report("may not be nil".to_owned());
         }
         let is_nil = matches!(nil, Some("true" | "1"));
-        match &shape.content {
+        match &plan.content {
             _ if is_nil => {
                 if element.elements().next().is_some() || !element.text().is_empty() {
                     self.report("is nil, and must be empty".to_owned());
@@ -82,7 +82,7 @@ impl<'m> Checker<'m> {
             Content::Simple(simple, _) => {
                 if element.elements().next().is_some() {
                     self.report("holds a value, not elements".to_owned());
-                } else if let Err(must) = simple.check(&shape.text(element)) {
+                } else if let Err(must) = simple.check(&plan.text(element)) {
                     self.report(must);
                 }
             }
@@ -100,8 +100,8 @@ impl<'m> Checker<'m> {
         self.path.pop();
     }
 
-    fn attributes(&mut self, shape: &Shape, element: &Element) {
-        for attribute in &shape.attributes {
+    fn attributes(&mut self, plan: &ElementPlan, element: &Element) {
+        for attribute in &plan.attributes {
             match element.attributes.iter().find(|found| found.name == attribute.name) {
                 Some(found) => {
                     if let Err(must) = attribute.simple.check(&found.value) {
@@ -112,7 +112,7 @@ impl<'m> Checker<'m> {
                 None => {}
             }
         }
-        let is_known = |name: &Name| shape.attributes.iter().any(|attribute| attribute.name == *name);
+        let is_known = |name: &Name| plan.attributes.iter().any(|attribute| attribute.name == *name);
         for found in &element.attributes {
             if !matches!(&*found.name.namespace, XSI_NS | XML_NS) && !is_known(&found.name) {
                 self.report(format!("attribute '{}' is not expected here", found.name));
@@ -154,10 +154,10 @@ impl<'m> Checker<'m> {
             count += 1;
             let before = children.next;
             match particle {
-                Particle::Element(shape) => {
+                Particle::Element(plan) => {
                     children.next += 1;
                     let number = usize::try_from(count).ok().filter(|_| occurs.is_many());
-                    self.element(shape, next, number);
+                    self.element(plan, next, number);
                 }
                 Particle::Group(group) => self.group(group, children),
             }
@@ -167,7 +167,7 @@ impl<'m> Checker<'m> {
         }
         if count < occurs.min && !children.is_lost {
             match particle {
-                Particle::Element(shape) => self.missing(&format!("'{}'", shape.name.local), children),
+                Particle::Element(plan) => self.missing(&format!("'{}'", plan.name.local), children),
                 Particle::Group(group) if is_group_emptiable(group) => {}
                 Particle::Group(group) => self.group(group, children),
             }
@@ -189,7 +189,7 @@ impl<'m> Checker<'m> {
 /// Can an element of that name come first in a particle?
 fn may_start(particle: &Particle, name: &Name) -> bool {
     match particle {
-        Particle::Element(shape) => shape.name == *name,
+        Particle::Element(plan) => plan.name == *name,
         Particle::Group(group) => may_start_group(group, name),
     }
 }
@@ -225,8 +225,8 @@ fn is_group_emptiable(group: &Group) -> bool {
 
 /// What may come first in a group, for a message.
 fn first_names(group: &Group) -> String {
-    let firsts = group.elements().filter(|shape| may_start_group(group, &shape.name));
-    firsts.map(|shape| &*shape.name.local).collect::<Vec<_>>().join(", ")
+    let firsts = group.elements().filter(|plan| may_start_group(group, &plan.name));
+    firsts.map(|plan| &*plan.name.local).collect::<Vec<_>>().join(", ")
 }
 
 /// Is there more than white space between the elements?

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::finding::Place;
+use super::finding::Location;
 use super::simple::SimpleType;
 use crate::xml::{Element, Name};
 
@@ -13,14 +13,14 @@ use crate::xml::{Element, Name};
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The body's child: the global element (document style) or the operation's wrapper (rpc style).
-    pub root: Shape,
+    pub root: ElementPlan,
     /// The namespaces that can be written, as the attributes that declare them: `xmlns:ns1` and the URI.
     pub declarations: Vec<(String, Arc<str>)>,
 }
 
 /// One element of a message.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct ElementPlan {
     /// Expanded name; no namespace when the schema leaves it unqualified.
     pub name: Name,
     /// The name as written: the prefix declared in [`Message::declarations`], and the local name.
@@ -30,7 +30,7 @@ pub struct Shape {
     /// May it carry `xsi:nil`?
     pub nillable: bool,
     /// Attributes it may carry.
-    pub attributes: Vec<AttributeShape>,
+    pub attributes: Vec<AttributePlan>,
     /// What it holds.
     pub content: Content,
     /// The value that it has when it is empty, from the schema (`default` or `fixed`).
@@ -38,21 +38,21 @@ pub struct Shape {
     /// How it is filled.
     pub filling: Filling,
     /// Where it is declared.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// What an element holds.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Text of a simple type, and what stands in it.
-    Simple(Arc<SimpleType>, Option<Slot>),
+    Simple(Arc<SimpleType>, Option<ValueSource>),
     /// Elements; an empty group for an element without content.
     Complex(Group),
 }
 
 /// An attribute of an element.
 #[derive(Clone, Debug)]
-pub struct AttributeShape {
+pub struct AttributePlan {
     /// Expanded name; no namespace when unqualified.
     pub name: Name,
     /// The name as written.
@@ -62,14 +62,14 @@ pub struct AttributeShape {
     /// The type of its value.
     pub simple: Arc<SimpleType>,
     /// What stands in it.
-    pub slot: Option<Slot>,
+    pub source: Option<ValueSource>,
     /// Where it is declared.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// What stands in a simple value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub enum ValueSource {
     /// A parameter of the request or a result of the answer, by name.
     Field(String),
     /// The same text always, from the bindings.
@@ -96,7 +96,7 @@ pub struct Group {
     /// How it is filled.
     pub filling: Filling,
     /// Where it is declared.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// How the members of a group stand to each other.
@@ -114,7 +114,7 @@ pub enum GroupKind {
 #[derive(Clone, Debug)]
 pub enum Particle {
     /// An element.
-    Element(Shape),
+    Element(ElementPlan),
     /// A nested group.
     Group(Group),
 }
@@ -132,23 +132,23 @@ pub struct Occurs {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filling {
     /// If it may repeat: the parameters whose n-th value goes into its n-th occurrence.
-    pub steps: Vec<String>,
+    pub repeat_by: Vec<String>,
     /// Do the bindings put anything in it or beneath it?
     pub is_bound: bool,
     /// What becomes of it where no parameter has a value.
-    pub idle: Idle,
+    pub when_empty: WhenEmpty,
 }
 
 /// What becomes of an element or group where no parameter beneath it has a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Idle {
+pub enum WhenEmpty {
     /// It cannot be written: it needs a parameter.
     #[default]
-    Incomplete,
+    NeedsValue,
     /// It can be written, and is where it is mandatory.
-    Complete,
+    IfRequired,
     /// It is written, mandatory or not: it holds a constant of the bindings.
-    Standing,
+    Write,
 }
 
 impl Occurs {
@@ -161,7 +161,7 @@ impl Occurs {
     }
 }
 
-impl Shape {
+impl ElementPlan {
     /// The text of such an element: its own, or what an empty one stands for.
     pub fn text(&self, element: &Element) -> String {
         let text = element.text();
@@ -176,7 +176,7 @@ impl Particle {
     /// How often it may occur.
     pub fn occurs(&self) -> Occurs {
         match self {
-            Self::Element(shape) => shape.occurs,
+            Self::Element(plan) => plan.occurs,
             Self::Group(group) => group.occurs,
         }
     }
@@ -189,17 +189,17 @@ impl Particle {
     }
 
     fn collect_fields<'s>(&'s self, fields: &mut Vec<&'s str>) {
-        let mut take = |slot: Option<&'s Slot>| {
-            if let Some(Slot::Field(name)) = slot {
+        let mut take = |source: Option<&'s ValueSource>| {
+            if let Some(ValueSource::Field(name)) = source {
                 fields.push(name);
             }
         };
         let group = match self {
             Self::Group(group) => group,
-            Self::Element(shape) => {
-                shape.attributes.iter().for_each(|attribute| take(attribute.slot.as_ref()));
-                match &shape.content {
-                    Content::Simple(_, slot) => return take(slot.as_ref()),
+            Self::Element(plan) => {
+                plan.attributes.iter().for_each(|attribute| take(attribute.source.as_ref()));
+                match &plan.content {
+                    Content::Simple(_, source) => return take(source.as_ref()),
                     Content::Complex(group) => group,
                 }
             }
@@ -210,7 +210,7 @@ impl Particle {
     /// How it is filled.
     pub fn filling(&self) -> &Filling {
         match self {
-            Self::Element(shape) => &shape.filling,
+            Self::Element(plan) => &plan.filling,
             Self::Group(group) => &group.filling,
         }
     }
@@ -218,9 +218,9 @@ impl Particle {
 
 impl Group {
     /// The elements it may hold, those of nested groups included.
-    pub fn elements(&self) -> Box<dyn Iterator<Item = &Shape> + '_> {
+    pub fn elements(&self) -> Box<dyn Iterator<Item = &ElementPlan> + '_> {
         Box::new(self.members.iter().flat_map(|member| match member {
-            Particle::Element(shape) => Box::new(std::iter::once(shape)) as Box<dyn Iterator<Item = &Shape>>,
+            Particle::Element(plan) => Box::new(std::iter::once(plan)) as Box<dyn Iterator<Item = &ElementPlan>>,
             Particle::Group(group) => group.elements(),
         }))
     }
