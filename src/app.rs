@@ -88,17 +88,17 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
     Ok(Arc::new(contract))
 }
 
-/// Opens the store that the configuration names; one of an older version only if it may be migrated.
+/// Opens the store that the configuration names; for a gateway, or beside one.
 ///
 /// # Errors
 /// It cannot be opened.
-pub fn open_store(config: &StoreSection, migrate: bool) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open_store(config: &StoreSection, to_serve: bool) -> Result<Arc<dyn Store>, StoreError> {
     let options = Options {
         data_dir: config.data_dir.clone(),
         queue: config.queue,
         readers: config.readers,
         read_timeout: config.read_timeout_s,
-        migrate,
+        to_serve,
     };
     Ok(Arc::new(SqliteStore::open(&options)?))
 }
@@ -139,8 +139,17 @@ impl App {
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
     ///
     /// # Errors
-    /// TLS cannot be set up, or the store cannot be read.
+    /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
+    /// under way is cut off at once.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
+        let store = Arc::clone(&self.store);
+        tokio::select! {
+            served = self.serve_until(listener, shutdown) => served,
+            why = store.failed() => Err(StoreError::Unavailable(why).into()),
+        }
+    }
+
+    async fn serve_until(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
         let tls = server_tls(&self.config)?;
         self.processor.recover().await?;
         let run = tokio::spawn(Arc::clone(&self.processor).run(shutdown.clone()));

@@ -1,5 +1,6 @@
 //! The one signal that says: finish what is under way, start nothing new; and what the process makes of Unix signals.
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -80,6 +81,8 @@ pub fn ignore_other_signals() -> std::io::Result<()> {
         SignalKind::alarm(),
         SignalKind::io(),
         SignalKind::pipe(),
+        // A write beyond a limit on the size of files (setrlimit(2)): it fails, as on a full disk.
+        SignalKind::from_raw(Number::XFSZ.as_raw()),
     ];
     // A handler stays when nobody listens to it any more.
     kinds.into_iter().try_for_each(|kind| signal(kind).map(drop))

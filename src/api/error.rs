@@ -135,7 +135,9 @@ impl From<StoreError> for ApiError {
         let private = error.to_string();
         match error {
             StoreError::Busy(retry_after) => Self::busy(retry_after),
-            StoreError::Unavailable(_) => Self { private: Some(private), ..Self::busy(OUT_OF_ORDER) },
+            StoreError::Unavailable(_) | StoreError::Damaged(_) => {
+                Self { private: Some(private), ..Self::busy(OUT_OF_ORDER) }
+            }
             StoreError::Taken(_) | StoreError::NotAllowed(_) | StoreError::Other(_) => Self::internal(private),
         }
     }

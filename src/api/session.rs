@@ -107,7 +107,7 @@ mod tests {
             queue: 8,
             readers: 1,
             read_timeout: std::time::Duration::from_secs(1),
-            migrate: true,
+            to_serve: true,
         };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
         let clock = Arc::new(ManualClock::new(Utc::now()));

@@ -1,7 +1,5 @@
 //! `serve`: runs the gateway until SIGTERM.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -10,13 +8,9 @@ use super::settings::{ConfigFlags, configuration};
 use super::{Failed, first_user, output};
 use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
 use crate::shutdown::{self, Signals};
 use crate::transport::{self, Way};
-use crate::{lock, telemetry, tls};
-
-/// File in the data folder whose lock says that a gateway is running there.
-const LOCK: &str = "gateway.lock";
+use crate::{telemetry, tls};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -48,7 +42,6 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     tls::install_provider();
     let contract = app::load_contract(&config)?;
     let has_tls = app::server_tls(&config)?.is_some();
-    let _lock = lock(&config)?;
     let store = app::open_store(&config.store, true)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
@@ -82,13 +75,4 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::warn!("requests were still under way when the grace period ended");
     }
     Ok(())
-}
-
-/// Two gateways on one data folder would send requests twice.
-fn lock(config: &Config) -> Result<File, Failed> {
-    let dir = &config.store.data_dir;
-    let failed = |e: &dyn std::fmt::Display| Failed(format!("store.data_dir {}: {e}", dir.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed(&e))?;
-    let file = File::create(dir.join(LOCK)).map_err(|e| failed(&e))?;
-    lock::hold(file, "another conax-gateway is running here").map_err(|e| failed(&e))
 }

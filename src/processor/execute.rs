@@ -1,6 +1,8 @@
 //! One step with one leased request, top to bottom: look into its doubt if it is in one, send the committed bytes, read
 //! the answer, decide, commit.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::Processor;
@@ -11,6 +13,9 @@ use crate::request::{Attempt, Body, Doubt, Event, Failure, Outcome, Provisioning
 use crate::soap::answer;
 use crate::store::{Settlement, StoreError};
 use crate::upstream::{Call, CallFailure, HttpAnswer, OUT_OF_TIME, Obstacle};
+
+/// How long a call waits for an outcome to be stored, once there is one; then it gets the record as it was accepted.
+const STORE_TIME: Duration = Duration::from_secs(3);
 
 /// What a step came to.
 struct Step {
@@ -28,11 +33,22 @@ pub(super) async fn execute(
     processor: &Processor,
     mut request: ProvisioningRequest,
 ) -> Result<(ProvisioningRequest, bool), StoreError> {
+    let accepted = request.clone();
     let Step { outcome, attempt, events } = step(processor, &request).await;
     request.settle(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
     let was_called = attempt.is_some();
-    let stored = processor.store.settle(vec![Settlement { request: request.clone(), attempt, events }]).await;
+    let settlement = Settlement { request: request.clone(), attempt, events };
+    let mut storing = processor.store.settle(vec![settlement]);
+    let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
+        Ok(stored) => stored,
+        Err(_) => {
+            tracing::warn!(number = request.number, "the outcome of a request cannot be stored yet");
+            // Nobody is told what may yet be lost.
+            processor.waiting.tell(&accepted);
+            storing.await
+        }
+    };
     if was_called {
         processor.transport.ended(&request).await;
     }

@@ -149,13 +149,17 @@ impl Processor {
     /// error of the call, which then gets the record as it was accepted.
     async fn attempt_in_time(self: Arc<Self>, request: ProvisioningRequest, place: Place) -> ProvisioningRequest {
         let known = request.clone();
+        let mut told = self.waiting.watch(request.number);
         let processor = Arc::clone(&self);
         let attempt = async move { processor.attempt(request, place).await };
         let attempt = self.tasks.spawn(attempt.in_current_span());
-        match tokio::time::timeout(self.call_limit, attempt).await {
-            Ok(Ok(Ok(settled))) => settled,
-            Ok(Ok(Err(_)) | Err(_)) | Err(_) => known,
-        }
+        let ended = async {
+            tokio::select! {
+                ended = attempt => ended.ok()?.ok(),
+                Some(told) = told.ended() => Some(told),
+            }
+        };
+        tokio::time::timeout(self.call_limit, ended).await.ok().flatten().unwrap_or(known)
     }
 
     /// Takes a leased request one step further, frees its place, and wakes the run if that may want it.

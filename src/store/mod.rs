@@ -35,6 +35,9 @@ pub enum StoreError {
     /// The store cannot be written any more, or never could be opened.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Pages of the database are damaged: it has to be restored.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// Anything else.
     #[error("store: {0}")]
     Other(String),
@@ -209,6 +212,8 @@ pub trait Store: Send + Sync {
     async fn purge_exchanges(&self, before: DateTime<Utc>) -> Result<usize, StoreError>;
     /// Makes sure that the store can be written.
     async fn check(&self) -> Result<(), StoreError>;
+    /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end.
+    async fn failed(&self) -> String;
     /// When the next waiting request falls due.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// One record; `family` limits where it is looked for.

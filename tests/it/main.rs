@@ -8,6 +8,7 @@ mod axis;
 mod bad_input;
 mod command_line;
 mod decisions;
+mod disk;
 mod documentation;
 mod documents;
 mod doubts;

@@ -3,10 +3,10 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::store::StoreError;
 
@@ -21,6 +21,13 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
 ];
+/// What to do about a damaged database.
+pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \
+                                 `sqlite3 FILE .recover`";
+/// How long a start looks for damaged pages; a large database is looked at in part.
+const CHECK_TIME: Duration = Duration::from_secs(3);
+/// SQLite instructions between two looks at the clock.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 /// How long another process (the command line) may hold the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Statements kept prepared on each connection.
@@ -37,16 +44,25 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
     let file = data_dir.join(FILE);
     // It holds password hashes and viewers' data. SQLite gives the WAL the mode of the database.
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
-    OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(failed)?;
+    // Only if there is none: to close one that SQLite has open in this process would end its locks.
+    if !file.exists() {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(failed)?;
+    }
     Ok(file)
 }
 
 /// The writing connection, after all migrations.
-pub(super) fn open_writer(file: &Path, may_migrate: bool) -> Result<Connection, StoreError> {
-    open(file, may_migrate).map_err(|e| StoreError::Unavailable(format!("cannot open {}: {e}", file.display())))
+pub(super) fn open_writer(file: &Path, to_serve: bool) -> Result<Connection, StoreError> {
+    open(file, to_serve).map_err(|error| {
+        let remedy = match error.downcast_ref::<rusqlite::Error>().map(StoreError::from_sqlite) {
+            Some(StoreError::Damaged(_)) => format!(": {REMEDY}"),
+            _ => String::new(),
+        };
+        StoreError::Unavailable(format!("cannot open {}: {error}{remedy}", file.display()))
+    })
 }
 
-fn open(file: &Path, may_migrate: bool) -> Result<Connection, Box<dyn std::error::Error>> {
+fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::Error>> {
     let mut db = Connection::open(file)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -59,9 +75,47 @@ fn open(file: &Path, may_migrate: bool) -> Result<Connection, Box<dyn std::error
          PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;
          PRAGMA secure_delete=FAST;",
     )?;
-    migrate(&mut db, may_migrate)?;
+    if to_serve {
+        check(&mut db)?;
+    }
+    migrate(&mut db, to_serve)?;
+    if to_serve {
+        // What a process left in the WAL that could not flush it stands in the page cache, and perhaps nowhere else: from
+        // here on nothing depends on it. A reader of another process may be in the way; the next checkpoint does it then.
+        empty_wal(&db)?;
+    }
     prepare_once(&db)?;
     Ok(db)
+}
+
+/// Looks for damaged pages, for a while.
+fn check(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
+    let deadline = Instant::now() + CHECK_TIME;
+    db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))?;
+    let found = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(format!("it is damaged ({}): {REMEDY}", found.lines().last().unwrap_or_default()).into()),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            tracing::info!(seconds = CHECK_TIME.as_secs(), "no damaged page was found in the time for that");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Moves all of the WAL into the database and makes it empty, if no reader is in the way; then this returns true.
+pub(super) fn empty_wal(db: &Connection) -> rusqlite::Result<bool> {
+    db.busy_timeout(Duration::ZERO)?;
+    let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(!is_busy?)
+}
+
+/// Are pages that become free overwritten, too? What is deleted from a page always is.
+pub(super) fn overwrite_deleted(db: &Connection, is_on: bool) -> rusqlite::Result<()> {
+    db.pragma_update(None, "secure_delete", if is_on { "ON" } else { "FAST" })
 }
 
 /// Statements are planned once, not anew for each value bound to them.

@@ -1,5 +1,7 @@
 //! Carrying out an operator's decision: the request must not be under way, and its cards follow.
 
+use std::sync::atomic::AtomicBool;
+
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::cards::{self, Due};
@@ -7,7 +9,12 @@ use super::{request_read, request_write};
 use crate::request::{NotAllowed, Order, ProvisioningRequest, State};
 use crate::store::{RecordKey, StoreError};
 
-pub(super) fn decide(db: &Connection, number: i64, order: &Order) -> Result<ProvisioningRequest, StoreError> {
+pub(super) fn decide(
+    db: &Connection,
+    number: i64,
+    order: &Order,
+    secrets: &AtomicBool,
+) -> Result<ProvisioningRequest, StoreError> {
     let not_allowed = |why: &str| StoreError::NotAllowed(format!("request {number}: {why}"));
     let found = request_read::find(db, None, &RecordKey::Number(number))?;
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
@@ -19,7 +26,7 @@ pub(super) fn decide(db: &Connection, number: i64, order: &Order) -> Result<Prov
         return Err(not_allowed("it is under way; if no gateway is running, start one first: it finds out"));
     }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
-    request_write::update(db, &request)?;
+    request_write::update(db, &request, secrets)?;
     let asked = &request.asked;
     cards::leave(db, number, &asked.cards)?;
     cards::give_back(db, number, &asked.cards)?;

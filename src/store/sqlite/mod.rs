@@ -10,6 +10,7 @@ mod claim;
 mod connection;
 mod decide;
 mod exchanges;
+mod files;
 mod idempotency;
 mod purge;
 mod reader;
@@ -20,6 +21,7 @@ mod tests;
 mod writer;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +38,7 @@ use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::exchange::{Exchange, Summary};
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest, RecordId};
+use files::Files;
 use reader::Readers;
 use writer::{BUSY_PAUSE, Writer};
 
@@ -56,8 +59,8 @@ pub struct Options {
     pub readers: usize,
     /// How long one read may take.
     pub read_timeout: Duration,
-    /// May a database of an older version be migrated? Only by who has it to himself.
-    pub migrate: bool,
+    /// Is it for a gateway? That one alone may migrate an older database, and looks if it is damaged.
+    pub to_serve: bool,
 }
 
 /// Everything, in one SQLite file.
@@ -69,6 +72,8 @@ pub struct SqliteStore {
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
     /// When a check last wrote.
     written_at: Mutex<Option<Instant>>,
+    /// Locks against another gateway; let go after all connections.
+    _locks: Option<[File; 2]>,
 }
 
 impl SqliteStore {
@@ -83,9 +88,11 @@ impl SqliteStore {
     /// The folder cannot be made, or the file cannot be opened or is not ours.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let file = connection::prepare(&options.data_dir)?;
-        let writer = Writer::start(connection::open_writer(&file, options.migrate)?, options.queue)?;
+        let _locks = options.to_serve.then(|| files::lock(&file)).transpose()?;
+        let db = connection::open_writer(&file, options.to_serve)?;
+        let writer = Writer::start(db, Files::of(&file)?, options.queue)?;
         let readers = Readers::open(&file, options.readers, options.read_timeout)?;
-        Ok(Self { readers, writer, empty_until: Mutex::default(), written_at: Mutex::default() })
+        Ok(Self { readers, writer, empty_until: Mutex::default(), written_at: Mutex::default(), _locks })
     }
 }
 
@@ -104,15 +111,24 @@ impl SqliteStore {
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
+impl StoreError {
+    fn from_sqlite(error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
                 Self::Unavailable(error.to_string())
             }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(format!("{error}: {}", connection::REMEDY))
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::OperationInterrupted) => Self::Busy(BUSY_PAUSE),
             _ => Self::Other(error.to_string()),
         }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::from_sqlite(&error)
     }
 }
 
@@ -129,8 +145,8 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<usize, StoreError> {
-        let batch = Arc::new(batch);
-        self.writer.write_surely(move |db| batch.iter().map(|s| request_write::settle(db, s)).sum()).await
+        let (batch, secrets) = (Arc::new(batch), self.writer.secrets());
+        self.writer.write_surely(move |db| batch.iter().map(|s| request_write::settle(db, s, &secrets)).sum()).await
     }
 
     async fn leased(&self) -> Result<Vec<ProvisioningRequest>, StoreError> {
@@ -138,7 +154,8 @@ impl Store for SqliteStore {
     }
 
     async fn decide(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError> {
-        self.writer.write(move |db| decide::decide(db, number, &order)).await
+        let secrets = self.writer.secrets();
+        self.writer.write(move |db| decide::decide(db, number, &order, &secrets)).await
     }
 
     async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
@@ -176,6 +193,10 @@ impl Store for SqliteStore {
         self.writer.write(connection::touch).await?;
         *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
+    }
+
+    async fn failed(&self) -> String {
+        self.writer.failed().await
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {

@@ -2,11 +2,12 @@
 //! (the second).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::cards::{self, Due};
-use super::idempotency;
+use super::{connection, idempotency};
 use crate::request::{Body, Doubt, Event, Failure, NewRequest, ProvisioningRequest, State, process};
 use crate::store::{Acceptance, Accepted, Settlement, StoreError};
 
@@ -163,9 +164,9 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
 }
 
 /// Returns how many others may go on now.
-pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, StoreError> {
+pub(super) fn settle(db: &Connection, settlement: &Settlement, secrets: &AtomicBool) -> Result<usize, StoreError> {
     let Settlement { request, attempt, events } = settlement;
-    update(db, request)?;
+    update(db, request, secrets)?;
     let (number, asked) = (request.number, &request.asked);
     let released = match (request.state, request.doubt) {
         // It keeps its cards until the doubt is resolved.
@@ -201,8 +202,14 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement) -> Result<usize, 
     Ok(released)
 }
 
-/// Writes the record as it now stands, and ends its lease. What it was sent with is kept until it has ended.
-pub(super) fn update(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
+/// Writes the record as it now stands, and ends its lease. What it was sent with is kept until it has ended; if that was a
+/// secret, `secrets` says so then.
+pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &AtomicBool) -> Result<(), StoreError> {
+    let ends_secret = request.state != State::Pending && request.asked.kind.secret().is_some();
+    if ends_secret {
+        connection::overwrite_deleted(db, true)?;
+        secrets.store(true, Ordering::Release);
+    }
     let (doubt, resolve_until) = match request.doubt {
         None => (None, None),
         Some(Doubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
@@ -234,6 +241,9 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest) -> Result<(
             resolve_until,
             request.result.as_ref().map(|json| json.get()),
         ])?;
+    if ends_secret {
+        connection::overwrite_deleted(db, false)?;
+    }
     if updated != 1 {
         return Err(StoreError::Other(format!("request {} has ended already", request.number)));
     }

@@ -16,9 +16,9 @@ use crate::request::{
 };
 use crate::store::{Acceptance, Accepted, ExchangeFilter, Filter, RecordKey, Settlement, Store as _, StoreError};
 
-fn options(folder: &Path, migrate: bool) -> Options {
+fn options(folder: &Path, to_serve: bool) -> Options {
     let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
-    Options { data_dir: folder.to_owned(), queue, readers, read_timeout, migrate }
+    Options { data_dir: folder.to_owned(), queue, readers, read_timeout, to_serve }
 }
 
 fn moment(seconds: i64) -> DateTime<Utc> {

@@ -2,57 +2,93 @@
 //! commit: many requests share one wait for the disk, and none is told "done" before it is.
 //!
 //! A write that fails takes no other with it: its group is then rolled back and run again, each write in a savepoint of
-//! its own. (A savepoint copies every page it changes: that is paid only after a failure.) A full disk writes nothing, and
-//! all goes on once there is room. When a commit fails otherwise the whole group is told so, and the writer stops: what is
-//! on disk is then unknown, and the next start finds out.
+//! its own. (A savepoint copies every page it changes: that is paid only after a failure.)
+//!
+//! Rule: a commit that fails is not made, and the next one is tried as if nothing had been: once the disk has room, or can
+//! be written again, all goes on. What a failed one left in the WAL the next one writes over. Only where the disk can no
+//! longer be believed (it could not be flushed, so that the page cache shows what the disk may not have; or pages are
+//! damaged) the writer ends, and with it the gateway: the next start finds out what there is.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::connection;
+use super::files::Files;
 use crate::store::StoreError;
 
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
 /// How long another process may hold the database: between two tries at a write that must not be refused.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// Between two times that the WAL is emptied while others wait, and between two tries while nobody does.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+const SWEEP_RETRY: Duration = Duration::from_millis(10);
 
-/// What became of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Committed {
-    /// It is on disk.
-    Yes,
-    /// Nothing of it is: another process holds the database, or the disk is full.
-    No,
-    /// The commit failed: what is on disk is not known.
-    Unknown,
+/// Why a group is not committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// Another process holds the database.
+    Busy,
+    /// It cannot be written now: the disk is full, cannot be written, or the files are gone.
+    NotNow(String),
+    /// The disk cannot be believed any more.
+    ForGood(String),
 }
 
 /// A write on its way: run inside the transaction, again if its group has to be, then answered.
 trait Job: Send {
     /// Runs it; did it work?
     fn run(&mut self, db: &Connection) -> bool;
-    fn answer(self: Box<Self>, committed: Committed);
+    /// What damage it came upon, if it did.
+    fn damage(&self) -> Option<String>;
+    fn answer(self: Box<Self>, committed: &Result<(), Trouble>);
 }
 
 /// Handle of the writer thread; dropping it lets the thread finish what waits, and joins it.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    secrets: Arc<AtomicBool>,
+    /// Why the thread has ended before its time.
+    failed: watch::Receiver<Option<String>>,
 }
 
 impl Writer {
     /// Starts the thread; `queue` writes may wait.
-    pub(super) fn start(db: Connection, queue: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(db: Connection, files: Files, queue: usize) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(queue);
+        let (fail, failed) = watch::channel(None);
+        let secrets = Arc::new(AtomicBool::new(false));
+        let work = Work { db, files, secrets: Arc::clone(&secrets), swept: None, is_well: true };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(db, waiting))
+            .spawn(move || {
+                if let Some(why) = work.until_closed(waiting) {
+                    fail.send_replace(Some(why));
+                }
+            })
             .map_err(|e| StoreError::Unavailable(format!("cannot start the writer thread: {e}")))?;
-        Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
+        Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), secrets, failed })
+    }
+
+    /// Set by a write that deletes a secret: what the WAL still has of it is then wiped soon after the commit.
+    pub(super) fn secrets(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.secrets)
+    }
+
+    /// Returns when nothing can be written any more, and says why.
+    pub(super) async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => "the writer thread panicked".to_owned(),
+        }
     }
 
     /// Runs `write` inside a transaction, and returns what it returned once that is committed. When too many wait it is
@@ -70,8 +106,8 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// The same for what must not be refused or lost: it waits for room, and is tried again while another process holds
-    /// the database, or the disk is full.
+    /// The same for what must not be refused or lost: it waits for room, and is tried again while the database cannot be
+    /// written.
     pub(super) async fn write_surely<T: Send + 'static>(
         &self,
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Clone + Send + 'static,
@@ -124,51 +160,133 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pen
         worked
     }
 
-    fn answer(self: Box<Self>, committed: Committed) {
+    fn damage(&self) -> Option<String> {
+        match &self.result {
+            Some(Err(StoreError::Damaged(what))) => Some(what.clone()),
+            _ => None,
+        }
+    }
+
+    fn answer(self: Box<Self>, committed: &Result<(), Trouble>) {
         let result = match (committed, self.result) {
-            (Committed::Yes, Some(result)) => result,
-            (Committed::Yes | Committed::No, _) => Err(StoreError::Busy(BUSY_PAUSE)),
-            (Committed::Unknown, _) => Err(StoreError::Unavailable("a commit failed".to_owned())),
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) | (Err(Trouble::Busy), _) => Err(StoreError::Busy(BUSY_PAUSE)),
+            (Err(Trouble::NotNow(why) | Trouble::ForGood(why)), _) => Err(StoreError::Unavailable(why.clone())),
         };
         // Nobody waits when the client has gone; the change stands all the same.
         drop(self.reply.send(result));
     }
 }
 
-fn work(mut db: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
-    while let Some(first) = waiting.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP {
-            match waiting.try_recv() {
-                Ok(job) => group.push(job),
-                Err(_) => break,
+/// What the thread has.
+struct Work {
+    db: Connection,
+    files: Files,
+    secrets: Arc<AtomicBool>,
+    /// When the WAL was wiped last.
+    swept: Option<Instant>,
+    /// Did the last group go well? What goes wrong is told once.
+    is_well: bool,
+}
+
+impl Work {
+    /// Works until nobody can send any more; returns why it ended before.
+    fn until_closed(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) -> Option<String> {
+        while let Some(first) = self.next(&mut waiting) {
+            let mut group = vec![first];
+            while group.len() < GROUP {
+                match waiting.try_recv() {
+                    Ok(job) => group.push(job),
+                    Err(_) => break,
+                }
+            }
+            let committed = self.commit(&mut group);
+            self.tell(&committed);
+            for job in group {
+                job.answer(&committed);
+            }
+            if let Err(Trouble::ForGood(why)) = committed {
+                return Some(why);
             }
         }
-        let committed = commit(&mut db, &mut group);
-        for job in group {
-            job.answer(committed);
+        None
+    }
+
+    /// The next job. Secrets that have ended are wiped as soon as nobody waits, and at the latest after a while.
+    fn next(&mut self, waiting: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
+        while self.secrets.load(Ordering::Acquire) {
+            let is_late = self.swept.is_none_or(|at| at.elapsed() > SWEEP_PAUSE);
+            match waiting.try_recv() {
+                Ok(job) if !is_late => return Some(job),
+                Ok(job) => {
+                    self.sweep();
+                    return Some(job);
+                }
+                Err(TryRecvError::Empty) if self.sweep() => break,
+                // A reader still needs what is there.
+                Err(TryRecvError::Empty) => std::thread::sleep(SWEEP_RETRY),
+                Err(TryRecvError::Disconnected) => break,
+            }
         }
-        if committed == Committed::Unknown {
-            return;
+        waiting.blocking_recv()
+    }
+
+    /// Empties the WAL, which keeps what was written before until something is written over it.
+    fn sweep(&mut self) -> bool {
+        self.swept = Some(Instant::now());
+        self.secrets.store(false, Ordering::Release);
+        let is_done = connection::empty_wal(&self.db).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the WAL cannot be emptied now");
+            false
+        });
+        if !is_done {
+            self.secrets.store(true, Ordering::Release);
         }
+        is_done
+    }
+
+    /// What is written into files that are gone is not kept.
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+        let gone = |error: StoreError| Trouble::NotNow(error.to_string());
+        self.files.check().map_err(gone)?;
+        let committed = commit(&mut self.db, group);
+        self.files.check().map_err(gone)?;
+        match group.iter().find_map(|job| job.damage()) {
+            Some(damage) => Err(Trouble::ForGood(damage)),
+            None => committed,
+        }
+    }
+
+    fn tell(&mut self, committed: &Result<(), Trouble>) {
+        match committed {
+            Ok(()) if !self.is_well => tracing::info!("the store can be written again"),
+            Err(Trouble::NotNow(error)) if self.is_well => tracing::error!(error, "the store cannot be written now"),
+            Err(Trouble::ForGood(error)) => tracing::error!(error, "the store cannot be used any more"),
+            Ok(()) | Err(_) => {}
+        }
+        self.is_well = committed.is_ok();
     }
 }
 
-fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Committed {
-    let together = commit_together(db, group);
-    together.unwrap_or_else(|| match begin(db).and_then(|transaction| run_apart(transaction, group)) {
-        Ok(transaction) => end(transaction),
-        Err(error) => not_written(&error),
-    })
+fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
+    let together = commit_together(db, group).map_err(|error| Trouble::of(&error))?;
+    if together {
+        return Ok(());
+    }
+    let apart = begin(db).and_then(|transaction| run_apart(transaction, group));
+    apart.and_then(Transaction::commit).map_err(|error| Trouble::of(&error))
 }
 
-/// `None`, and nothing is done, when one of the group fails.
-fn commit_together(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Option<Committed> {
-    match begin(db) {
-        Ok(transaction) if group.iter_mut().all(|job| job.run(&transaction)) => Some(end(transaction)),
-        Ok(_rolled_back_when_dropped) => None,
-        Err(error) => Some(not_written(&error)),
+/// False, and nothing is done, when one of the group fails.
+fn commit_together(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<bool, rusqlite::Error> {
+    let transaction = begin(db)?;
+    let worked = group.iter_mut().all(|job| job.run(&transaction));
+    if worked {
+        transaction.commit()?
+    } else {
+        transaction.rollback()?
     }
+    Ok(worked)
 }
 
 fn begin(db: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
@@ -188,21 +306,17 @@ fn run_apart<'c>(
     Ok(transaction)
 }
 
-fn end(transaction: Transaction<'_>) -> Committed {
-    match transaction.commit() {
-        Ok(()) => Committed::Yes,
-        // The last frame is what commits, and it was not written.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => not_written(&error),
-        Err(error) => {
-            tracing::error!(%error, "a commit failed; no further request is accepted");
-            Committed::Unknown
+impl Trouble {
+    fn of(error: &rusqlite::Error) -> Self {
+        match (error.sqlite_error().map(|e| e.extended_code), StoreError::from_sqlite(error)) {
+            (Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC), _) => {
+                Self::ForGood(format!("the disk cannot be flushed, and what it has is not known: {error}"))
+            }
+            (_, StoreError::Damaged(what)) => Self::ForGood(what),
+            (_, StoreError::Busy(_)) => Self::Busy,
+            _ => Self::NotNow(error.to_string()),
         }
     }
-}
-
-fn not_written(error: &rusqlite::Error) -> Committed {
-    tracing::error!(%error, "the store cannot be written now");
-    Committed::No
 }
 
 #[cfg(test)]
@@ -213,7 +327,7 @@ mod tests {
     async fn a_failed_write_takes_no_other_with_it() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
-        let writer = Writer::start(db, 16).unwrap();
+        let writer = Writer::start(db, Files::default(), 16).unwrap();
         let insert = |x: i64, fail: bool| {
             writer.write(move |db| {
                 db.execute("INSERT INTO t VALUES (?1)", [x])?;
@@ -224,5 +338,36 @@ mod tests {
         assert!(a.is_ok() && b.is_err() && c.is_ok());
         let sum = writer.write(|db| Ok(db.query_row("SELECT sum(x) FROM t", [], |r| r.get::<_, i64>(0))?)).await;
         assert_eq!(sum.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_cannot_be_believed_ends_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("d");
+        let db = Connection::open(&file).unwrap();
+        db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)").unwrap();
+        drop(db);
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[4096..].fill(0x5A);
+        std::fs::write(&file, bytes).unwrap();
+        let writer = Writer::start(Connection::open(&file).unwrap(), Files::default(), 16).unwrap();
+        let written = writer.write_surely(|db| Ok(db.execute("INSERT INTO t VALUES (2)", [])?)).await;
+        assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+        assert!(writer.failed().await.contains("restore a backup"));
+    }
+
+    #[test]
+    fn only_a_flush_that_failed_and_damage_are_for_good() {
+        let of = |code| Trouble::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
+            assert!(matches!(of(code), Trouble::ForGood(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_FULL] {
+            assert!(matches!(of(code), Trouble::NotNow(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN] {
+            assert!(matches!(of(code), Trouble::NotNow(_)), "{code}");
+        }
+        assert_eq!(of(ffi::SQLITE_BUSY), Trouble::Busy);
     }
 }

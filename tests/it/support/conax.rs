@@ -122,6 +122,11 @@ impl Conax {
     pub fn release(&self) {
         self.gate.add_permits(1);
     }
+
+    /// Lets all of them go, those to come, too.
+    pub fn release_all(&self) {
+        self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
 }
 
 async fn converse<S: Stream>(

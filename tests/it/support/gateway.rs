@@ -55,7 +55,7 @@ impl Gateway {
 
     /// Sends a signal.
     pub async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().await.unwrap().success());
     }
 
@@ -68,6 +68,10 @@ impl Gateway {
     pub async fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM").await;
         self.ended().await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     pub fn data_dir(&self) -> String {
