@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::xml::is_xml_char;
 
@@ -57,6 +58,14 @@ pub struct Entry {
     pub ca_id: Option<String>,
     /// Id of the subscription's provisioning distributor, for cards and boxes.
     pub distribution_id: Option<String>,
+}
+
+/// The id of the distribution of a card or box for which the catalogue has none: of the same shape as CRM.COM's, and the
+/// same one for ever, wherever. It says no more than the number does, but also no less: where the number must not be
+/// told, nor must the id, since numbers can be tried out (recordings have the id that belongs to the pseudonym).
+pub fn own_distribution_id(kind: EntryKind, ca_id: &str) -> String {
+    let digest = Sha256::digest(format!("distribution of {}: {ca_id}", kind.as_str()));
+    digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// How a client names an entry.

@@ -6,7 +6,7 @@ use super::error::{ApiError, Code};
 use super::identifier::Identifier;
 use super::params::Params;
 use crate::app::App;
-use crate::catalogue::{Entry, EntryKind, Key};
+use crate::catalogue::{self, Entry, EntryKind, Key};
 
 /// Takes a set of objects that name a card or box by its CA ID.
 pub(super) fn take_set(params: &mut Params, set: &'static str, id: &'static str) -> Result<Vec<String>, ApiError> {
@@ -23,7 +23,7 @@ pub(super) fn take_set(params: &mut Params, set: &'static str, id: &'static str)
     Ok(ids)
 }
 
-/// The distribution ids of devices, in their order; `None` where the catalogue has none.
+/// The distribution ids of devices, in their order: those of the catalogue, and their own where it has none.
 ///
 /// # Errors
 /// NOT_FOUND in a strict catalogue, naming the device.
@@ -32,19 +32,15 @@ pub(super) async fn distribution_ids(
     kind: EntryKind,
     ca_ids: &[String],
     place_of: impl Fn(usize) -> String,
-) -> Result<Vec<Option<String>>, ApiError> {
+) -> Result<Vec<String>, ApiError> {
     let entries = app.store.entries(kind, Key::CaId, ca_ids.to_vec()).await?;
     let mut known: HashMap<Option<String>, Option<String>> =
         entries.into_iter().map(|e| (e.ca_id, e.distribution_id)).collect();
-    let mut found = Vec::with_capacity(ca_ids.len());
-    for (index, ca_id) in ca_ids.iter().enumerate() {
-        match known.remove(&Some(ca_id.clone())) {
-            Some(distribution_id) => found.push(distribution_id),
-            None if app.config.catalogue.strict => return Err(not_found(kind, ca_id, place_of(index))),
-            None => found.push(None),
-        }
-    }
-    Ok(found)
+    let distribution_id = |(index, ca_id): (usize, &String)| match known.remove(&Some(ca_id.clone())) {
+        None if app.config.catalogue.strict => Err(not_found(kind, ca_id, place_of(index))),
+        found => Ok(found.flatten().unwrap_or_else(|| catalogue::own_distribution_id(kind, ca_id))),
+    };
+    ca_ids.iter().enumerate().map(distribution_id).collect()
 }
 
 /// The entry that an identifier names, if the catalogue has it.

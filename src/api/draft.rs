@@ -148,9 +148,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Notes the distribution id of a device, where the documents show it.
-    pub(super) fn show_distribution(&mut self, name: Option<&str>, id: Option<String>) {
+    pub(super) fn show_distribution(&mut self, name: Option<&str>, id: String) {
         if let Some(name) = name {
-            self.show(name, id);
+            self.show(name, Some(id));
         }
     }
 
@@ -204,7 +204,7 @@ impl<'a> Draft<'a> {
         let distributions = device::distribution_ids(self.app, kind, ids, |_| location.clone()).await?;
         self.set(name, location, &ca_id);
         self.show(name, Some(ca_id.clone()));
-        self.show_distribution(parameter.distribution, distributions.into_iter().next().flatten());
+        distributions.into_iter().for_each(|found| self.show_distribution(parameter.distribution, found));
         Ok(ca_id)
     }
 

@@ -4,7 +4,7 @@ use super::device;
 use super::draft::Draft;
 use super::error::{ApiError, Code};
 use super::identifier::{self, Identifier};
-use crate::catalogue::{Entry, EntryKind};
+use crate::catalogue::{self, Entry, EntryKind};
 use crate::request::{CARD_ID, Failure, Family, Parameter, SERVICE_ID, failure};
 
 /// The set that stands in place of one card.
@@ -51,7 +51,8 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
     };
     draft.set(CARD_ID, card.place, &ca_id);
     draft.show(CARD_ID, Some(ca_id.clone()));
-    draft.show_distribution(parameter.distribution, distribution_id);
+    let own = || catalogue::own_distribution_id(EntryKind::Smartcards, &ca_id);
+    draft.show_distribution(parameter.distribution, distribution_id.unwrap_or_else(own));
     draft.cards.push(ca_id);
     Ok(())
 }

@@ -151,8 +151,13 @@ async fn parameters_keep_their_type() {
     assert_eq!(parameters(&record), expected);
     let body = json!({"smartcard_set": cards(), "service_ca_id": "1"});
     let record = client.call("add_subscriptions", body).await.data();
-    let expected = json!({"service_ca_id": "1", "smartcard_ca_id": CARD, "sub_provisioning_distribution_id": null});
+    // The catalogue does not know the card: it has this id of its own, in every gateway.
+    let own = "2F3349682A527B22CE37EFA8782B1570";
+    let expected = json!({"service_ca_id": "1", "smartcard_ca_id": CARD, "sub_provisioning_distribution_id": own});
     assert_eq!(parameters(&record), expected);
+    let record = client.pair(CARD, json!({})).await.data();
+    assert_eq!(parameters(&record)["smartcard_sub_provisioning_distribution_id"], own);
+    assert_ne!(parameters(&record)["stb_sub_provisioning_distributor_id"], own);
     assert_eq!(record["request"], Value::Null, "nothing was sent");
 }
 
