@@ -63,14 +63,20 @@ sections! {
         tls_certificate: Option<PathBuf> = "\"\"",
         /// Private key (PEM file) of the certificate.
         tls_key: Option<PathBuf> = "\"\"",
-        /// Connections open at the same time; further ones wait.
+        /// Connections open at the same time; when there are as many, those for which nothing is done give way to new ones.
         max_connections: usize = "1024",
+        /// Connections from one address (of IPv6, one /64 network); 0 is seven eighths of max_connections.
+        max_connections_per_address: u64 = "0",
         /// Bytes of a request body.
         max_body_bytes: usize = "1048576",
+        /// Seconds to the first byte of a connection.
+        first_byte_timeout_s: Duration = "5",
         /// Seconds that a client has for its request headers, and that a connection may be idle.
         header_timeout_s: Duration = "30",
         /// Seconds that a client has for its request body.
         body_timeout_s: Duration = "30",
+        /// Seconds that a client may take nothing of its answer.
+        write_timeout_s: Duration = "30",
         /// Requests per second that one user may make; 0 sets no limit.
         user_requests_per_s: u64 = "0",
         /// Seconds that requests under way get to finish after SIGTERM.

@@ -11,13 +11,21 @@ use crate::app::App;
 /// How long the store has to answer.
 const STORE_TIME: Duration = Duration::from_secs(2);
 
-/// The answer to a health check; `None` if it is something else.
-pub(super) async fn respond(app: &App, method: &Method, path: &str) -> Option<Reply> {
+/// The paths of the two checks.
+const LIVE: &str = "/livez";
+const READY: &str = "/readyz";
+
+/// Is it the path of a health check?
+pub(super) fn is_check(path: &str) -> bool {
+    [LIVE, READY].contains(&path)
+}
+
+/// The answer to a health check.
+pub(super) async fn respond(app: &App, method: &Method, path: &str) -> Reply {
     match path {
-        "/livez" | "/readyz" if !matches!(*method, Method::GET | Method::HEAD) => Some(reply::not_allowed("GET, HEAD")),
-        "/livez" => Some(reply::json_reply(StatusCode::OK, &json!({"status": "ok"}))),
-        "/readyz" => Some(ready(app).await),
-        _ => None,
+        _ if !matches!(*method, Method::GET | Method::HEAD) => reply::not_allowed("GET, HEAD"),
+        READY => ready(app).await,
+        _ => reply::json_reply(StatusCode::OK, &json!({"status": "ok"})),
     }
 }
 

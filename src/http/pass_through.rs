@@ -66,6 +66,15 @@ pub(super) async fn respond(app: &App, request: Request<Incoming>, framing: Opti
     }
 }
 
+/// Turns a request away that there is no place for.
+pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration) -> Reply {
+    let words = "The gateway cannot take requests now.";
+    let mut reply = soap_fault(spoken(request.headers()), StatusCode::SERVICE_UNAVAILABLE, words);
+    reply::set_retry_after(&mut reply, retry_after);
+    discard(request.into_body()).await;
+    reply
+}
+
 /// WSDL and XSD, with the address that the client used.
 fn describe(app: &App, request: &Request<Incoming>) -> Reply {
     let usual = if app.config.server.tls_certificate.is_some() { "https" } else { "http" };

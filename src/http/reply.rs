@@ -51,7 +51,7 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     }
     if let Some(retry_after) = error.retry_after {
-        reply.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after).into());
+        set_retry_after(&mut reply, retry_after);
     }
     reply
 }
@@ -65,6 +65,11 @@ pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Re
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
+}
+
+/// Says when to come again.
+pub(super) fn set_retry_after(reply: &mut Reply, retry_after: Duration) {
+    reply.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after).into());
 }
 
 /// Whole seconds, so many that the time is over when they are (RFC 9110, 10.2.3).

@@ -2,10 +2,12 @@
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{HOST, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, Request, Version};
 use tracing::Instrument as _;
 
+use super::admission::Access;
+use super::guest::Guest;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
 use super::{auth, body, health};
@@ -74,27 +76,36 @@ fn route_of(path: &str) -> Option<(&'static str, Route)> {
 }
 
 /// Answers one request; every error becomes a reply here, and is logged here.
-pub(super) async fn respond(app: &App, request: Request<Incoming>) -> ForwardAnswer {
+pub(super) async fn respond(app: &App, guest: &Guest, request: Request<Incoming>) -> ForwardAnswer {
     let request_id = random_hex();
     // The span goes along into the processor, so that every line about this request carries its id.
     let span = tracing::info_span!("http", request_id);
+    let has_place = guest.asks() == Access::All;
     let path = request.uri().path();
-    let mut reply = if let Some(reply) = health::respond(app, request.method(), path).await {
-        reply
+    let mut reply = if health::is_check(path) {
+        guest.begins();
+        health::respond(app, request.method(), path).await
     } else if !path.starts_with(PREFIX) && pass_through::below(app, path).is_some() {
-        let framing = check_framing(&request).err().map(|error| error.message);
-        match pass_through::respond(app, request, framing).instrument(span).await {
-            Answered::Passed(answer) => return answer,
-            Answered::Own(reply) => reply,
+        if has_place && guest.begins() {
+            let framing = check_framing(&request).err().map(|error| error.message);
+            match pass_through::respond(app, request, framing).instrument(span).await {
+                Answered::Passed(answer) => return answer,
+                Answered::Own(reply) => reply,
+            }
+        } else {
+            pass_through::turn_away(request, guest.retry_after()).await
         }
     } else {
-        answer(app, request).instrument(span).await
+        answer(app, guest, has_place, request).instrument(span).await
     };
+    if !has_place {
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     reply::sign(&mut reply, &request_id, app.clock.now());
     reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }
 
-async fn answer(app: &App, request: Request<Incoming>) -> Reply {
+async fn answer(app: &App, guest: &Guest, has_place: bool, request: Request<Incoming>) -> Reply {
     let began = tokio::time::Instant::now();
     let method = request.method().clone();
     // The path only: the query of a GET carries the token.
@@ -103,10 +114,11 @@ async fn answer(app: &App, request: Request<Incoming>) -> Reply {
     let refusal = match (check_framing(&request), &found) {
         (Err(error), _) => Err(error),
         (Ok(()), Err((error, _))) => Err(error.clone()),
+        (Ok(()), Ok(_)) if !has_place => Err(ApiError::busy(guest.retry_after())),
         (Ok(()), Ok(route)) => Ok(*route),
     };
     let result = match refusal {
-        Ok(route) => dispatch(app, route, request).await,
+        Ok(route) => dispatch(app, guest, route, request).await,
         Err(error) => {
             body::discard(request.into_body()).await;
             Err(error)
@@ -157,7 +169,7 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
+async fn dispatch(app: &App, guest: &Guest, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     let mut params = match head.method {
@@ -168,6 +180,9 @@ async fn dispatch(app: &App, route: Route, request: Request<Incoming>) -> Result
         }
         _ => body::read(&app.config.server, headers, body, route == Route::KeyToken).await?,
     };
+    if !guest.begins() {
+        return Err(ApiError::busy(guest.retry_after()));
+    }
     match route {
         Route::Token => authentication::token(app, params).await,
         Route::KeyToken => authentication::web_api_key(app, auth::api_key(headers), params).await,

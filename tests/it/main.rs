@@ -7,6 +7,7 @@ mod authentication;
 mod axis;
 mod bad_input;
 mod command_line;
+mod connections;
 mod decisions;
 mod disk;
 mod documentation;

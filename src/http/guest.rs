@@ -1,0 +1,96 @@
+//! A connection as the rest of the server knows it: it tells the [`Admission`] what happens, and leaves when told to.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::admission::{Access, Admission, Limits};
+use crate::peer::Peer;
+
+/// Where all connections come in.
+pub(super) struct Door(Mutex<Admission<CancellationToken>>);
+
+/// One connection; it is over when this is dropped.
+pub(super) struct Guest {
+    door: Arc<Door>,
+    id: u64,
+    leave: CancellationToken,
+    /// The answer has come to its end, and may not have been sent to its end.
+    is_answered: AtomicBool,
+}
+
+impl Door {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Admission::new(limits))))
+    }
+
+    /// Lets a connection in.
+    pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Arc<Guest> {
+        let leave = CancellationToken::new();
+        let (id, displaced) = self.lock().admit(peer, leave.clone(), Instant::now());
+        end(displaced);
+        Arc::new(Guest { door: Arc::clone(self), id, leave, is_answered: AtomicBool::new(false) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Admission<CancellationToken>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn end(displaced: Option<CancellationToken>) {
+    if let Some(connection) = displaced {
+        tracing::debug!("a connection had to go for another one");
+        connection.cancel();
+    }
+}
+
+impl Guest {
+    /// Waits until it has to go for another one.
+    pub(super) async fn has_to_go(&self) {
+        self.leave.cancelled().await;
+    }
+
+    /// It said its first word.
+    pub(super) fn speaks(&self) {
+        self.door.lock().wait(self.id, Instant::now());
+    }
+
+    /// The head of a request has come: what may it ask for?
+    pub(super) fn asks(&self) -> Access {
+        let (access, displaced) = self.door.lock().ask(self.id, Instant::now());
+        end(displaced);
+        access
+    }
+
+    /// A request was received whole: false if this connection has to go, and nothing may be done for it any more.
+    pub(super) fn begins(&self) -> bool {
+        self.is_answered.store(false, Ordering::Release);
+        self.door.lock().begin(self.id, Instant::now())
+    }
+
+    /// The answer has come to its end.
+    pub(super) fn is_answered(&self) {
+        self.is_answered.store(true, Ordering::Release);
+    }
+
+    /// All that was written is sent.
+    pub(super) fn is_sent(&self) {
+        if self.is_answered.swap(false, Ordering::AcqRel) {
+            self.door.lock().wait(self.id, Instant::now());
+        }
+    }
+
+    /// When there may be a place for it.
+    pub(super) fn retry_after(&self) -> Duration {
+        self.door.lock().retry_after(Instant::now())
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.door.lock().close(self.id);
+    }
+}
