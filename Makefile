@@ -1,0 +1,43 @@
+# The developers' entry point: `make` lists the targets. `.ci/run` installs what they need and runs `make ci`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+DEBUG := target/debug/conax-gateway
+RELEASE := target/release/conax-gateway
+
+.PHONY: help check test run kills scale docs deny foreign quick-start ci
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s: -l2
+
+check: ## format and lints
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+test: ## the test suite
+	cargo test --locked
+
+run: ## the gateway with its simulator, on 127.0.0.1:8080
+	cargo run --release
+
+kills: ## kill the gateway a thousand times beside a Conax that remembers what it received (KILLS=10 for fewer)
+	KILLS=$${KILLS:-1000} cargo test --locked --test it kills -- --nocapture | grep -E "SEED|requests,|test result"
+
+scale: ## a store with a million requests beside one with a thousand
+	cargo build --locked --release
+	tests/scale $(RELEASE) || [ $$? -eq 1 ] # 1 is "too slow": for a person to look at, since machines are shared
+
+docs: ## the documentation of the code
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+deny: ## licences, sources, duplicates and advisories of the dependencies
+	tests/deny
+
+quick-start: ## the README's quick start, as a new user pastes it
+	tests/quick_start
+
+foreign: ## other people's SOAP clients and servers, against the simulator, the gateway and a replay
+	cargo build --locked
+	tests/foreign/all $(DEBUG)
+
+ci: check test quick-start kills scale docs deny foreign ## all of it
