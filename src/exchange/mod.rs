@@ -16,12 +16,14 @@ use hyper::HeaderMap;
 use crate::redaction::{self, Names};
 use crate::request::{RecordId, Secret};
 use crate::soap::texts;
-pub use coding::{gzipped, unpacked};
+pub use coding::{CodingFault, Unpacked, gzipped, unpacked};
 pub use credentials::Credentials;
 use credentials::kept_headers;
 pub use path::bare_path;
 use path::without_values;
 
+/// Bytes of a body once it is unpacked, at most: the rest is not kept.
+pub const UNPACKED_BYTES: usize = 64 << 20;
 /// Different secrets in one exchange, at most: each is looked for everywhere.
 const SECRETS: usize = 32;
 /// Names and values, in their order.
@@ -124,10 +126,11 @@ impl Exchange {
 impl Message {
     /// What is kept of a head and of the first bytes of its body.
     pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool) -> Self {
-        let (body, is_whole) = unpacked(body, headers).unwrap_or_default();
+        let Unpacked { body, fault } = unpacked(body, headers, UNPACKED_BYTES);
         let headers = kept_headers(headers);
-        let mut message = Self { headers, body, is_truncated: is_truncated || !is_whole };
-        if !texts::are_readable(&message.body, message.header("content-type")) {
+        let mut message = Self { headers, body, is_truncated: is_truncated || fault.is_some() };
+        let is_packed = matches!(fault, Some(CodingFault::Unknown(_)));
+        if is_packed || !texts::are_readable(&message.body, message.header("content-type")) {
             message.drop_body();
         }
         message

@@ -80,26 +80,26 @@ fn busy(failure: Failure) -> Failure {
 /// Reads an answer to a call of `operation`.
 pub fn read(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> Reading {
     let (whole, message) = texts_of(answer);
-    let Decoded { text, is_faithful } = message.as_ref().unwrap_or(&whole);
+    let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
     let mut results = Fields::new();
-    let meaning = match xml::parse(text, Limits::default()) {
-        Ok(root) if *is_faithful => match envelope::open(&root) {
+    let meaning = match (fault, xml::parse(text, Limits::default())) {
+        (Some(fault), _) => http_meaning(answer, text, fault),
+        (None, Ok(root)) => match envelope::open(&root) {
             Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), text, &mut results),
             Err(error) => http_meaning(answer, text, &error.to_string()),
         },
-        Ok(_) => http_meaning(answer, text, "bytes that are not in the answer's charset"),
-        Err(error) => http_meaning(answer, text, &error.to_string()),
+        (None, Err(error)) => http_meaning(answer, text, &error.to_string()),
     };
-    Reading { text: whole.text, meaning, results }
+    Reading { text: whole.text.into_owned(), meaning, results }
 }
 
 /// The text of a body that is not, or not yet, read as SOAP.
 pub fn text_of_partial(body: &[u8], content_type: Option<&str>) -> String {
-    charset::decode(body, content_type).text
+    charset::decode(body, content_type).text.into_owned()
 }
 
 /// The text of the body, and that of the message in it, which differ where the answer has several parts.
-fn texts_of(answer: &HttpAnswer) -> (Decoded, Option<Decoded>) {
+fn texts_of(answer: &HttpAnswer) -> (Decoded<'_>, Option<Decoded<'_>>) {
     let content_type = answer.content_type.as_deref();
     (charset::decode(&answer.body, content_type), texts::root_of_parts(&answer.body, content_type))
 }
@@ -112,8 +112,7 @@ fn soap_meaning(
     text: &str,
     results: &mut Fields,
 ) -> Meaning {
-    let has_fault = opened.body.elements().any(|entry| &*entry.name.local == "Fault");
-    if let Some(fault) = has_fault.then(|| axis::soap_fault(root)).flatten() {
+    if let Some(fault) = opened.fault.and_then(|_| axis::soap_fault(root)) {
         let local = fault.code.rsplit('}').next().unwrap_or_default();
         let verdict = contract.verdict_of_fault(local);
         // Axis reads a fault only behind the statuses that it takes for SOAP.

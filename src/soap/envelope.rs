@@ -1,9 +1,14 @@
 //! The SOAP envelope, 1.1 and 1.2, as it comes in: which child of the body counts, and whether it is a fault.
 //!
 //! What the child means is the business of `decode` and of the contract; writing envelopes is that of `encode`.
+//!
+//! Rule: an envelope holds a header or none, then one body, and that one message at most (SOAP 1.1, 4.1; 1.2 part 1,
+//! 5.1; WS-I Basic Profile 1.1, R1011 and R9981): of two messages nobody can say which one counts.
+
+use std::iter::Peekable;
 
 use crate::contract::SoapVersion;
-use crate::xml::Element;
+use crate::xml::{Element, Node, is_xml_space};
 
 /// An envelope, opened.
 #[derive(Clone, Copy, Debug)]
@@ -12,9 +17,7 @@ pub struct Opened<'a> {
     pub version: SoapVersion,
     /// The header, if there is one.
     pub header: Option<&'a Element>,
-    /// The body.
-    pub body: &'a Element,
-    /// The first element in the body: the message, or a fault. A body may be empty.
+    /// The element in the body: the message, or a fault. A body may be empty.
     pub child: Option<&'a Element>,
     /// The same, if it is a fault.
     pub fault: Option<&'a Element>,
@@ -29,21 +32,60 @@ pub enum EnvelopeError {
     /// The envelope has no body.
     #[error("the SOAP envelope has no body")]
     NoBody,
+    /// It holds something that has no place there.
+    #[error("'{found}' has no place there in the SOAP {parent}")]
+    Misplaced {
+        /// The element, or some text.
+        found: String,
+        /// `envelope` or `body`.
+        parent: &'static str,
+    },
 }
 
 /// Opens an envelope.
 ///
 /// # Errors
-/// The root is no envelope of a version of SOAP, or has no body.
+/// The root is no envelope of a version of SOAP, has no body, or holds more than it may.
 pub fn open(root: &Element) -> Result<Opened<'_>, EnvelopeError> {
     let is_envelope = |version: &SoapVersion| root.name.is(version.namespace(), "Envelope");
     let version = [SoapVersion::V11, SoapVersion::V12].into_iter().find(is_envelope);
     let version = version.ok_or_else(|| EnvelopeError::NotAnEnvelope(root.name.to_string()))?;
     let namespace = version.namespace();
-    let body = root.child(namespace, "Body").ok_or(EnvelopeError::NoBody)?;
-    let child = body.elements().next();
+    let mut entries = elements_only(root, "envelope")?;
+    let header = entries.next_if(|entry| entry.name.is(namespace, "Header"));
+    let body = entries.next().ok_or(EnvelopeError::NoBody)?;
+    if !body.name.is(namespace, "Body") {
+        return Err(misplaced(body, "envelope"));
+    }
+    let mut messages = elements_only(body, "body")?;
+    let child = messages.next();
+    if let Some(second) = messages.next() {
+        return Err(misplaced(second, "body"));
+    }
+    if let Some(after) = entries.next() {
+        return Err(misplaced(after, "envelope"));
+    }
     let fault = child.filter(|child| child.name.is(namespace, "Fault"));
-    Ok(Opened { version, header: root.child(namespace, "Header"), body, child, fault })
+    Ok(Opened { version, header, child, fault })
+}
+
+/// The elements in one that holds nothing else.
+fn elements_only<'a>(
+    element: &'a Element,
+    parent: &'static str,
+) -> Result<Peekable<impl Iterator<Item = &'a Element>>, EnvelopeError> {
+    let text = element.children.iter().find_map(|node| match node {
+        Node::Text(text) | Node::CData(text) => Some(text.trim_matches(is_xml_space)).filter(|text| !text.is_empty()),
+        Node::Element(_) | Node::Comment(_) | Node::Instruction(..) => None,
+    });
+    match text {
+        Some(text) => Err(EnvelopeError::Misplaced { found: text.chars().take(40).collect(), parent }),
+        None => Ok(element.elements().peekable()),
+    }
+}
+
+fn misplaced(element: &Element, parent: &'static str) -> EnvelopeError {
+    EnvelopeError::Misplaced { found: element.name.to_string(), parent }
 }
 
 #[cfg(test)]
@@ -75,7 +117,23 @@ mod tests {
         let error = |text: &str| open(&read(text)).unwrap_err().to_string();
         assert_eq!(error("<html/>"), "the root element is 'html', not a SOAP envelope");
         assert_eq!(error("<Envelope xmlns='urn:x'/>"), "the root element is '{urn:x}Envelope', not a SOAP envelope");
-        let envelope = "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Body xmlns=''/></Envelope>";
-        assert_eq!(error(envelope), "the SOAP envelope has no body");
+        let soap = |inside: &str| {
+            error(&format!("<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'>{inside}</Envelope>"))
+        };
+        assert_eq!(soap("<Header/>"), "the SOAP envelope has no body");
+        for (inside, parent) in [
+            ("<Body xmlns=''/>", "envelope"),
+            ("<Body/><Body/>", "envelope"),
+            ("<Body/><Header/>", "envelope"),
+            ("<Header/><Header/><Body/>", "envelope"),
+            ("<Body/><x/>", "envelope"),
+            ("<x/><Body/>", "envelope"),
+            ("<Body/>x", "envelope"),
+            ("<Body><x/><x/></Body>", "body"),
+            ("<Body><x/><Fault/></Body>", "body"),
+            ("<Body><x/><![CDATA[x]]></Body>", "body"),
+        ] {
+            assert!(soap(inside).ends_with(&format!("has no place there in the SOAP {parent}")), "{inside}");
+        }
     }
 }

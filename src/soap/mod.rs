@@ -6,6 +6,7 @@ pub mod decode;
 pub mod encode;
 pub mod envelope;
 pub mod fault;
+mod media_type;
 mod multipart;
 pub mod result;
 pub mod texts;

@@ -1,4 +1,4 @@
-//! The texts in a message's body: one, or one in each part of a multipart message, out of its base64.
+//! The texts in a message's body: one, or one in each part of a multipart message, out of its transfer coding.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,7 +9,9 @@ use encoding_rs::mem;
 use percent_encoding::percent_decode;
 
 use super::charset::{self, Decoded};
-use super::multipart::{self, Ending};
+pub use super::media_type::pieces;
+use super::media_type::{is_multipart, parameter};
+use super::multipart::{self, Ending, Part, TransferCoding, bare_id};
 
 /// The boundary of recorded messages.
 const BOUNDARY: &str = "----=_recorded";
@@ -27,7 +29,7 @@ pub struct Parts<'b> {
 
 /// Takes a message apart.
 pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
-    let faithful = |decoded: Decoded| decoded.is_faithful.then_some(decoded.text);
+    let faithful = |decoded: Decoded<'_>| decoded.is_faithful().then(|| decoded.text.into_owned());
     let Some((parts, root)) = split(body, content_type, Ending::Optional) else {
         return Parts { root: faithful(charset::decode(body, content_type)), attachments: Vec::new() };
     };
@@ -35,7 +37,7 @@ pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
     let mut text = None;
     for (index, part) in parts.into_iter().enumerate() {
         if index == root {
-            text = faithful(charset::decode(&content(body, &part), part.content_type.as_deref()));
+            text = faithful(charset::decode(&part.content(body), part.content_type.as_deref()));
         } else {
             attachments.push((part.content_id, body.get(part.body).unwrap_or_default()));
         }
@@ -44,21 +46,25 @@ pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
 }
 
 /// The text of the SOAP message, if the body has several parts.
-pub(super) fn root_of_parts(body: &[u8], content_type: Option<&str>) -> Option<Decoded> {
+pub(super) fn root_of_parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Option<Decoded<'b>> {
     let (parts, root) = split(body, content_type, Ending::Needed)?;
     let part = parts.get(root)?;
-    Some(charset::decode(&content(body, part), part.content_type.as_deref()))
+    let kind = part.content_type.as_deref();
+    Some(match part.content(body) {
+        Cow::Borrowed(content) => charset::decode(content, kind),
+        Cow::Owned(content) => charset::decode(&content, kind).into_owned(),
+    })
 }
 
 /// A body as one text; `None` if its bytes are not in its charset.
 pub fn decoded(body: &[u8], content_type: Option<&str>) -> Option<String> {
     let decoded = charset::decode(body, content_type);
-    decoded.is_faithful.then_some(decoded.text)
+    decoded.is_faithful().then(|| decoded.text.into_owned())
 }
 
 /// A text as a body, in the charset that its type or its XML declaration names.
 pub fn encode(text: &str, content_type: Option<&str>) -> Vec<u8> {
-    charset::encode_like(text, text.as_bytes(), content_type)
+    charset::encode(text, content_type)
 }
 
 /// Calls for every text in a body: that of each part, and what stands between them.
@@ -68,7 +74,7 @@ pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str))
     for part in parts {
         take(&readable(body.get(done..part.body.start).unwrap_or_default(), None).text);
         done = part.body.end;
-        take(&readable(&content(body, &part), part.content_type.as_deref()).text);
+        take(&readable(&part.content(body), part.content_type.as_deref()).text);
     }
     let content_type = content_type.filter(|_| done == 0);
     take(&readable(body.get(done..).unwrap_or_default(), content_type).text);
@@ -85,29 +91,19 @@ pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(
         // What is between the parts are their headers, which may name things too.
         out.extend(one(body.get(done..part.body.start).unwrap_or_default(), None, &mut rewrite));
         done = part.body.end;
-        let before = content(body, &part);
+        let before = part.content(body);
         let after = one(&before, part.content_type.as_deref(), &mut rewrite);
         match before {
-            Cow::Owned(before) if before != after => {
-                out.extend(to_base64(&after, body.get(part.body).unwrap_or_default()));
-            }
+            Cow::Owned(before) if before != after => match part.coding {
+                TransferCoding::QuotedPrintable => out.extend(quoted_printable::encode(&after)),
+                _ => out.extend(to_base64(&after, body.get(part.body).unwrap_or_default())),
+            },
             Cow::Owned(_) => out.extend(body.get(part.body).unwrap_or_default()),
             Cow::Borrowed(_) => out.extend(after),
         }
     }
     out.extend(one(body.get(done..).unwrap_or_default(), None, &mut rewrite));
     out
-}
-
-/// The content of a part; owned where it was in base64.
-fn content<'b>(body: &'b [u8], part: &multipart::Part) -> Cow<'b, [u8]> {
-    let bytes = body.get(part.body.clone()).unwrap_or_default();
-    let plain = || {
-        let digits: Vec<u8> = bytes.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
-        // The end may be cut off.
-        BASE64.decode(digits.get(..digits.len() / 4 * 4)?).ok()
-    };
-    part.is_base64.then(plain).flatten().map_or(Cow::Borrowed(bytes), Cow::Owned)
 }
 
 /// Bytes in base64, with lines as long as those before, and the same end.
@@ -120,41 +116,41 @@ fn to_base64(bytes: &[u8], before: &[u8]) -> Vec<u8> {
 }
 
 fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
-    let Decoded { text, is_faithful } = readable(body, content_type);
-    let rewritten = rewrite(&text);
-    if rewritten == text {
+    let decoded = readable(body, content_type);
+    let rewritten = rewrite(&decoded.text);
+    if rewritten == decoded.text {
         return body.to_vec();
     }
-    match is_faithful {
+    match decoded.is_faithful() {
         true => charset::encode_like(&rewritten, body, content_type),
         false => mem::encode_latin1_lossy(&rewritten).into_owned(),
     }
 }
 
 /// A body as text in any case: bytes that are not in its charset are one character each.
-fn readable(body: &[u8], content_type: Option<&str>) -> Decoded {
+fn readable<'b>(body: &'b [u8], content_type: Option<&str>) -> Decoded<'b> {
     let decoded = charset::decode(body, content_type);
-    if decoded.is_faithful { decoded } else { Decoded { text: mem::decode_latin1(body).into_owned(), ..decoded } }
+    if decoded.is_faithful() { decoded } else { Decoded { text: mem::decode_latin1(body), ..decoded } }
 }
 
-/// Is it known in which charset a body is, and each part of it?
+/// Is it known how a body is written, and each part of it?
 pub fn are_readable(body: &[u8], content_type: Option<&str>) -> bool {
+    let is_readable = |part: &Part| {
+        part.coding != TransferCoding::Unknown && charset::is_known(&part.content(body), part.content_type.as_deref())
+    };
     match split(body, content_type, Ending::Optional) {
-        Some((parts, _)) => {
-            parts.iter().all(|part| charset::is_known(&content(body, part), part.content_type.as_deref()))
-        }
+        Some((parts, _)) => parts.iter().all(is_readable),
         None => charset::is_known(body, content_type),
     }
 }
 
 /// Has a body of this Content-Type several parts?
 pub fn are_several(content_type: Option<&str>) -> bool {
-    content_type.is_some_and(multipart::is_multipart)
+    content_type.is_some_and(is_multipart)
 }
 
-fn split(body: &[u8], content_type: Option<&str>, ending: Ending) -> Option<(Vec<multipart::Part>, usize)> {
-    let content_type = content_type.filter(|value| multipart::is_multipart(value))?;
-    multipart::parts(content_type, body, ending)
+fn split(body: &[u8], content_type: Option<&str>, ending: Ending) -> Option<(Vec<Part>, usize)> {
+    multipart::parts(content_type.filter(|value| is_multipart(value))?, body, ending)
 }
 
 /// A message of several parts with a boundary and ids that are always the same, and its Content-Type then. `None` if it
@@ -164,11 +160,10 @@ pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, 
     if multipart::find(body, BOUNDARY.as_bytes()).is_some() {
         return None;
     }
-    let bare = |id: &str| id.trim_start_matches('<').trim_end_matches('>').to_owned();
     let ids: HashMap<String, String> = parts
         .iter()
         .enumerate()
-        .filter_map(|(index, part)| Some((bare(part.content_id.as_ref()?), format!("{}@recorded", index + 1))))
+        .filter_map(|(index, part)| Some((part.content_id.clone()?, format!("{}@recorded", index + 1))))
         .collect();
     let mut out = Vec::with_capacity(body.len());
     for part in &parts {
@@ -176,7 +171,7 @@ pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, 
         let head = String::from_utf8_lossy(body.get(part.head.clone())?);
         for line in head.split_inclusive('\n') {
             let is_id = line.split(':').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("content-id"));
-            match part.content_id.as_ref().and_then(|id| ids.get(&bare(id))).filter(|_| is_id) {
+            match part.content_id.as_ref().and_then(|id| ids.get(id)).filter(|_| is_id) {
                 Some(fixed) => out.extend(format!("Content-ID: <{fixed}>\r\n").into_bytes()),
                 None => out.extend(line.as_bytes()),
             }
@@ -185,8 +180,8 @@ pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, 
         out.extend(b"\r\n");
     }
     out.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
-    let start = charset::parameter(content_type, "start").and_then(|start| ids.get(&bare(&start)).cloned());
-    let fixed_type = content_type.split(';').map(|part| {
+    let start = parameter(content_type, "start").and_then(|start| ids.get(bare_id(&start)).cloned());
+    let fixed_type = pieces(content_type).map(|part| {
         let name = part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
         match (name.as_str(), &start) {
             ("boundary", _) => format!(" boundary=\"{BOUNDARY}\""),

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use rustls::ClientConfig;
 
 use super::failure::{in_words, obstacle};
@@ -22,6 +24,7 @@ use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
 use crate::config::{FileFault, Secret, Upstream};
+use crate::exchange::{CodingFault, Unpacked, unpacked};
 
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -51,6 +54,7 @@ impl LiveTransport {
         let client = client(config, tls, config.max_concurrency)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         if let (Some(username), Some(password)) = (&config.username, &config.password) {
             headers.insert(AUTHORIZATION, basic(username, password)?);
         }
@@ -109,27 +113,27 @@ impl LiveTransport {
         let recorded = timing.and_then(|value| Recorded::from_server_timing(value.to_str().ok()?));
         let content_type = response.headers().get(CONTENT_TYPE);
         let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-        let mut body = Vec::new();
-        loop {
-            let doubt = |what: String, partial: Vec<u8>| CallFailure::Doubt {
-                what,
-                status: Some(status.as_u16()),
-                partial,
-                content_type: content_type.clone(),
-                is_late: false,
-            };
+        let limit = self.max_response_bytes;
+        let mut packed = Vec::new();
+        let broken = loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > self.max_response_bytes => {
-                    let room = self.max_response_bytes - body.len();
-                    body.extend(chunk.iter().take(room));
-                    return Err(doubt(format!("the answer is over {} bytes", self.max_response_bytes), body));
+                Ok(Some(chunk)) if packed.len() + chunk.len() > limit => {
+                    packed.extend(chunk.iter().take(limit - packed.len()));
+                    break Some(CodingFault::TooLarge(limit).to_string());
                 }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => {
-                    let status = status.as_u16();
-                    return Ok(HttpAnswer { status, reason, content_type, body, retry_after, recorded });
-                }
-                Err(error) => return Err(doubt(format!("the answer broke off: {}", in_words(error)), body)),
+                Ok(Some(chunk)) => packed.extend_from_slice(&chunk),
+                Ok(None) => break None,
+                Err(error) => break Some(format!("the answer broke off: {}", in_words(error))),
+            }
+        };
+        let Unpacked { body, fault } = unpacked(packed, response.headers(), limit);
+        // A coding that nobody knows may be a slip of the server: the text says whether it is one.
+        let fault = fault.filter(|fault| !matches!(fault, CodingFault::Unknown(_)));
+        let status = status.as_u16();
+        match broken.or_else(|| fault.map(|fault| fault.to_string())) {
+            None => Ok(HttpAnswer { status, reason, content_type, body, retry_after, recorded }),
+            Some(what) => {
+                Err(CallFailure::Doubt { what, status: Some(status), partial: body, content_type, is_late: false })
             }
         }
     }

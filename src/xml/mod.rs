@@ -6,6 +6,9 @@
 
 mod chars;
 mod read;
+mod tag;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod write;
 
@@ -16,6 +19,8 @@ pub use write::{InvalidChar, XmlWriter};
 
 /// Namespace bound to the prefix `xml` (Namespaces in XML 1.0, section 3).
 pub const XML_NS: &str = "http://www.w3.org/XML/1998/namespace";
+/// Namespace bound to the prefix `xmlns`, and to be declared by nobody (ibid.).
+const XMLNS_NS: &str = "http://www.w3.org/2000/xmlns/";
 /// XML Schema (`xs:schema` and the built-in types).
 pub const XSD_NS: &str = "http://www.w3.org/2001/XMLSchema";
 /// XML Schema instance (`xsi:nil`, `xsi:type`).

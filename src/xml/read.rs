@@ -2,14 +2,17 @@
 //!
 //! Beyond well-formedness: no DTD at all (so no entities to expand), bounded depth and bounded attributes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::QName;
 use quick_xml::reader::Reader;
 
 use super::chars::{is_ncname, is_xml_char, is_xml_space};
-use super::{Attribute, Element, Name, Node, XML_NS};
+use super::tag::{attributes, check_declaration};
+use super::{Attribute, Element, Name, Node, XML_NS, XMLNS_NS};
 
 /// How much of a document is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +48,11 @@ pub struct XmlError {
 /// # Errors
 /// The first thing that is not well-formed, not namespace-well-formed, or over the limits.
 pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
+    // quick-xml would pass over a second mark.
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    if text.starts_with('\u{FEFF}') {
+        return Err(XmlError { line: 1, what: "text outside the root element".to_owned() });
+    }
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
         let line = 1 + text[..at].bytes().filter(|b| *b == b'\n').count() as u32;
         return Err(XmlError { line, what: format!("character U+{:04X} is not allowed in XML", u32::from(bad)) });
@@ -142,7 +149,11 @@ impl Builder<'_> {
                 }
             }
             Event::Decl(_) if start != 0 => return Err(self.error("XML declaration not at the start")),
-            Event::Decl(_) | Event::Eof => {}
+            Event::Decl(declaration) => {
+                let content = declaration.strip_prefix("xml").unwrap_or_default();
+                check_declaration(content).map_err(|what| self.error(what))?;
+            }
+            Event::Eof => {}
             Event::DocType(_) => return Err(self.error("a DTD (DOCTYPE) is not accepted")),
         }
         Ok(())
@@ -202,22 +213,21 @@ impl Builder<'_> {
         }
         let mut declarations: Vec<(Arc<str>, Arc<str>)> = Vec::new();
         let mut written: Vec<(String, String)> = Vec::new();
-        for attribute in tag.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|e| self.error(e.to_string()))?;
+        let after_name = tag.get(tag.name().0.len()..).unwrap_or_default();
+        for attribute in attributes(after_name) {
+            let (name, value) = attribute.map_err(|what| self.error(what))?;
             if declarations.len() + written.len() == self.limits.attributes {
                 return Err(self.error(format!("more than {} attributes", self.limits.attributes)));
             }
-            let value = self.attribute_value(&attribute)?;
-            let name: &str = attribute.key.0;
-            match name.split_once(':') {
-                None if name == "xmlns" => declarations.push((Arc::from(""), Arc::from(value.as_str()))),
-                Some(("xmlns", prefix)) => {
-                    if value.is_empty() || !is_ncname(prefix) || prefix == "xmlns" {
-                        return Err(self.error(format!("declaration '{name}=\"{value}\"' is not allowed")));
-                    }
-                    declarations.push((Arc::from(prefix), Arc::from(value.as_str())));
+            let value = self.attribute_value(name, value)?;
+            let declared = name.strip_prefix("xmlns").filter(|rest| rest.is_empty() || rest.starts_with(':'));
+            match declared {
+                Some(rest) => {
+                    let prefix = rest.strip_prefix(':');
+                    self.check_declared(prefix, &value)?;
+                    declarations.push((Arc::from(prefix.unwrap_or_default()), Arc::from(value.as_str())));
                 }
-                _ => written.push((name.to_owned(), value)),
+                None => written.push((name.to_owned(), value)),
             }
         }
         for (prefix, uri) in &declarations {
@@ -241,11 +251,24 @@ impl Builder<'_> {
         Ok(Element { name, prefix, attributes, declarations, children: Vec::new(), line: self.line })
     }
 
-    fn attribute_value(&self, attribute: &quick_xml::events::attributes::Attribute<'_>) -> Result<String, XmlError> {
-        let raw: &str = &attribute.value;
+    /// Checks a namespace declaration (Namespaces in XML 1.0, 2.2 and 3); the default namespace has no prefix.
+    fn check_declared(&self, prefix: Option<&str>, uri: &str) -> Result<(), XmlError> {
+        let is_name = prefix.is_none_or(|prefix| is_ncname(prefix) && !uri.is_empty());
+        let is_reserved = prefix == Some("xmlns") || uri == XMLNS_NS || (prefix == Some("xml")) != (uri == XML_NS);
+        match is_name && !is_reserved {
+            true => Ok(()),
+            false => {
+                let prefix = prefix.unwrap_or_default();
+                Err(self.error(format!("prefix '{prefix}' may not be declared as '{uri}'")))
+            }
+        }
+    }
+
+    fn attribute_value(&self, name: &str, raw: &str) -> Result<String, XmlError> {
         if raw.contains('<') {
             return Err(self.error("'<' in an attribute value"));
         }
+        let attribute = quick_xml::events::attributes::Attribute { key: QName(name), value: Cow::Borrowed(raw) };
         let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|e| self.error(e.to_string()))?;
         match value.chars().find(|c| !is_xml_char(*c)) {
             Some(bad) => Err(self.error(format!("character U+{:04X} is not allowed in XML", u32::from(bad)))),
@@ -336,7 +359,23 @@ mod tests {
             ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "DTD"),
             ("<a b='<'/>", "'<'"),
             ("<1a/>", "not a name"),
-            ("<a xmlns:p=''/>", "not allowed"),
+            ("\u{FEFF}\u{FEFF}<a/>", "outside the root"),
+            ("<a xmlns:p=''/>", "declared as"),
+            ("<a xmlns:='u'/>", "declared as"),
+            ("<a b=''c=''/>", "white space"),
+            ("<a xmlns:xml='urn:x'/>", "declared as"),
+            ("<a xmlns:x='http://www.w3.org/XML/1998/namespace'/>", "declared as"),
+            ("<a xmlns='http://www.w3.org/XML/1998/namespace'/>", "declared as"),
+            ("<a xmlns:xmlns='http://www.w3.org/2000/xmlns/'/>", "declared as"),
+            ("<a xmlns='http://www.w3.org/2000/xmlns/'/>", "declared as"),
+            ("<a><?p:q?></a>", "instruction"),
+            ("<a><?XmL x?></a>", "instruction"),
+            ("<?xml version='2.0'?><a/>", "version"),
+            ("<a b='&amp'/>", ""),
+            ("<a>&amp</a>", ""),
+            ("<a>&#+65;</a>", "defined"),
+            ("<a><!-- x ---></a>", ""),
+            ("<a></a b=''>", ""),
             (" <?xml version='1.0'?><a/>", "not at the start"),
             ("<a></b>", ""),
             (&deep, "deeper"),

@@ -1,5 +1,7 @@
 //! What the answers of a Conax make of a request.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::support::{Conax, Gateway, Reaction, ok_answer, run, xml_answer};
@@ -7,7 +9,13 @@ use crate::support::{Conax, Gateway, Reaction, ok_answer, run, xml_answer};
 /// The record of one immediate pairing whose upstream reacts like this.
 async fn record_after(reaction: Reaction) -> Value {
     let conax = Conax::start(move |_, _| reaction.clone()).await;
-    let (_gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    // A doubt is looked into some time later, and not while the record is compared.
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("processor.backoff_initial_s", "800"),
+        ("processor.backoff_max_s", "800"),
+    ];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
     let record = client.pair_now("01450253313").await;
     assert_eq!(conax.received().len(), 1);
     assert_eq!(record["request"], conax.received()[0].body, "the record has the bytes that were sent");
@@ -100,8 +108,20 @@ async fn what_may_have_arrived_is_unknown() {
         .unwrap()
         .replace("<StatusCode>OK", "<StatusCode>SYSTEM_ERROR</StatusCode><StatusCode>OK");
     let cut = whole[..whole.len() - 20].to_vec();
+    let changed = |from: &str, to: &str| {
+        let body = String::from_utf8(whole.clone()).unwrap().split_once("\r\n\r\n").unwrap().1.replace(from, to);
+        assert!(body.contains(to));
+        xml_answer("200 OK", &body)
+    };
     for answer in [
         cut,
+        changed("</soap:Body>", "</soap:Body><soap:Body/>"),
+        changed("<soap:Body>", "<x/><soap:Body>"),
+        changed("</soap:Body>", "<CreatePairingResponse/></soap:Body>"),
+        changed("</soap:Envelope>", "</soap:Envelope><x/>"),
+        changed("<soap:Envelope ", "<soap:Envelope x=''y='' "),
+        changed("<soap:Envelope ", "<soap:Envelope xmlns:xml='urn:x' "),
+        changed("<soap:Envelope ", "<?xml version='2.0'?><soap:Envelope "),
         xml_answer("200 OK", ""),
         xml_answer("200 OK", "<html/>"),
         xml_answer("200 OK", "{\"status\":\"OK\"}"),
@@ -168,12 +188,29 @@ async fn charsets_gzip_and_multipart_are_read() {
         "--b\r\nContent-Type: application/xop+xml; charset=UTF-8; type=\"text/xml\"\r\nContent-ID: <root>\r\n\r\n{}\r\n--b--\r\n",
         envelope("")
     );
-    for answer in [
+    let printed = String::from_utf8(quoted_printable::encode(envelope(""))).unwrap();
+    let odd_multipart = format!(
+        "--b;c\n\n<no/>\n--b;c\t\nContent-Type: application/xop+xml;\n charset=UTF-8\nContent-ID:\n <root>\n\
+         content-transfer-encoding: Quoted-Printable\n\n{printed}\n--b;c--\nepilogue"
+    );
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    deflate.write_all(envelope("").as_bytes()).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&deflate.finish().unwrap()).unwrap();
+    let unmarked: Vec<u8> = envelope("").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let odd_labels = ["'utf-8'", "UTF_8", "utf8mb4", "iso-8559-1", "none", "klingon,utf-8"];
+    let labelled = odd_labels.map(|label| http(&format!("text/xml; charset={label}"), envelope("").as_bytes()));
+    let answers = [
         http("text/xml", &latin(envelope("<?xml version='1.0' encoding='ISO-8859-1'?>"))),
         http("text/xml; charset=windows-1252", &latin(envelope(""))),
         http("text/xml; charset=utf-8", &utf_16),
+        http("text/xml; charset=utf-16", &unmarked),
+        http("text/xml\r\nContent-Encoding: utf-8", envelope("").as_bytes()),
+        http("text/xml\r\nContent-Encoding: Deflate, X-GZIP, identity", &gzip.finish().unwrap()),
         http("multipart/related; type=\"application/xop+xml\"; boundary=b; start=\"<root>\"", multipart.as_bytes()),
-    ] {
+        http("Multipart/Related; a=\";boundary=a\"; start=root; boundary=\"b;c\"", odd_multipart.as_bytes()),
+    ];
+    for answer in answers.into_iter().chain(labelled) {
         let record = record_after_answer(answer).await;
         assert_eq!((&record["error_code"], &record["error_description"]), (&json!("SYSTEM_ERROR"), &json!("café")));
     }
