@@ -36,7 +36,7 @@ codes! {
     ConflictingParameters = "CONFLICTING_PARAMETERS",
     /// The body is not JSON, or not a JSON object, or names a key twice.
     MalformedJson = "MALFORMED_JSON",
-    /// The HTTP request itself is ambiguous or broken.
+    /// The HTTP request itself is ambiguous or broken; 414 or 431 if its target or head is too large.
     BadRequest = "BAD_REQUEST",
     /// User name, password or API key are wrong.
     InvalidCredentials = "INVALID_CREDENTIALS",

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 
 use crate::api::{ApiError, Code, Params};
 
@@ -30,6 +30,16 @@ pub(super) fn api_key(headers: &HeaderMap) -> Option<String> {
     let text = String::from_utf8(decoded).ok()?;
     let (key, password) = text.split_once(':').unwrap_or((&text, ""));
     (!key.is_empty() && password.is_empty()).then(|| key.to_owned())
+}
+
+/// How to sign in (RFC 9110, 11.6.1): every 401 says it. The method that takes an API key is asked with HTTP Basic, all
+/// others with a token (RFC 6750, 3).
+pub(super) fn challenge(code: Code, takes_key: bool) -> HeaderValue {
+    HeaderValue::from_static(match (takes_key, code) {
+        (true, _) => "Basic realm=\"conax-gateway\", charset=\"UTF-8\"",
+        (false, Code::InvalidToken) => "Bearer realm=\"conax-gateway\", error=\"invalid_token\"",
+        (false, _) => "Bearer realm=\"conax-gateway\"",
+    })
 }
 
 fn authorization(headers: &HeaderMap, scheme: &str) -> Option<String> {

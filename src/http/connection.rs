@@ -15,8 +15,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::admission::Limits;
 use super::guest::{Door, Guest};
-use super::route;
+use super::unparsed::ReplacingStream;
 use super::watched::{WatchedBody, WatchedStream};
+use super::{reply, route};
 use crate::app::App;
 use crate::config::Server;
 use crate::shutdown::Shutdown;
@@ -24,7 +25,7 @@ use crate::shutdown::Shutdown;
 /// How long accepting pauses when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of request line and headers, at most.
-const HEAD_BYTES: usize = 64 * 1024;
+pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
 /// Connections for health checks, beside those that `server.max_connections` allows.
 const RESERVE: usize = 128;
@@ -155,6 +156,9 @@ where
 {
     let header_timeout = app.config.server.header_timeout_s;
     let stream = WatchedStream::new(stream, Arc::clone(guest), app.config.server.write_timeout_s);
+    let (clock, mode) = (Arc::clone(&app.clock), app.config.server.http_status);
+    let unparsed = move |status| reply::unparsed(status, mode, clock.now());
+    let stream = ReplacingStream::new(stream, Arc::clone(guest), unparsed);
     let asking = Arc::clone(guest);
     let service = service_fn(move |request| {
         let (app, guest) = (Arc::clone(&app), Arc::clone(&asking));

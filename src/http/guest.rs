@@ -18,6 +18,8 @@ pub(super) struct Guest {
     door: Arc<Door>,
     id: u64,
     leave: CancellationToken,
+    /// A request is being answered: until all of its answer is sent.
+    is_asking: AtomicBool,
     /// The answer has come to its end, and may not have been sent to its end.
     is_answered: AtomicBool,
 }
@@ -32,7 +34,13 @@ impl Door {
         let leave = CancellationToken::new();
         let (id, displaced) = self.lock().admit(peer, leave.clone(), Instant::now());
         end(displaced);
-        Arc::new(Guest { door: Arc::clone(self), id, leave, is_answered: AtomicBool::new(false) })
+        Arc::new(Guest {
+            door: Arc::clone(self),
+            id,
+            leave,
+            is_asking: AtomicBool::default(),
+            is_answered: AtomicBool::default(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Admission<CancellationToken>> {
@@ -60,6 +68,7 @@ impl Guest {
 
     /// The head of a request has come: what may it ask for?
     pub(super) fn asks(&self) -> Access {
+        self.is_asking.store(true, Ordering::Release);
         let (access, displaced) = self.door.lock().ask(self.id, Instant::now());
         end(displaced);
         access
@@ -71,6 +80,11 @@ impl Guest {
         self.door.lock().begin(self.id, Instant::now())
     }
 
+    /// Is a request being answered?
+    pub(super) fn is_asking(&self) -> bool {
+        self.is_asking.load(Ordering::Acquire)
+    }
+
     /// The answer has come to its end.
     pub(super) fn is_answered(&self) {
         self.is_answered.store(true, Ordering::Release);
@@ -79,6 +93,7 @@ impl Guest {
     /// All that was written is sent.
     pub(super) fn is_sent(&self) {
         if self.is_answered.swap(false, Ordering::AcqRel) {
+            self.is_asking.store(false, Ordering::Release);
             self.door.lock().wait(self.id, Instant::now());
         }
     }

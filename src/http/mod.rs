@@ -14,6 +14,7 @@ mod inbound;
 mod pass_through;
 mod reply;
 mod route;
+mod unparsed;
 mod watched;
 
 pub use capture::Captures;

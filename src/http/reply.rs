@@ -8,8 +8,10 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
+use super::connection::HEAD_BYTES;
 use crate::api::{ApiError, Code, Data};
 use crate::config::HttpStatusMode;
+use crate::request::random_hex;
 
 /// Header with the id of a request, in every answer and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,8 +47,7 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
         HttpStatusMode::Rest => status_of(error.code),
         HttpStatusMode::Always200 => StatusCode::OK,
     };
-    let words = Status { code: error.code.as_str(), message: &error.message, description: &error.place };
-    let mut reply = json_reply(status, &Envelope { status: words, data: None });
+    let mut reply = json_reply_of(status, error_json(error));
     if let Some(allow) = allow {
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
     }
@@ -56,10 +57,22 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
     reply
 }
 
+fn error_json(error: &ApiError) -> Bytes {
+    let status = Status { code: error.code.as_str(), message: &error.message, description: &error.place };
+    json_bytes(&Envelope { status, data: None })
+}
+
+fn json_bytes(json: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(json).expect("texts and JSON that is written already can always be written").into()
+}
+
 /// An answer of that JSON.
 pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Reply {
-    let bytes = serde_json::to_vec(json).expect("texts and JSON that is written already can always be written");
-    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    json_reply_of(status, json_bytes(json))
+}
+
+fn json_reply_of(status: StatusCode, json: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(json));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -85,6 +98,32 @@ pub(super) fn sign(reply: &mut Reply, request_id: &str, now: DateTime<Utc>) {
             reply.headers_mut().insert(name, value);
         }
     }
+}
+
+/// An answer to what is no HTTP/1.1 request, of the status that hyper has for it, as bytes; the connection ends with it.
+pub(super) fn unparsed(status: StatusCode, mode: HttpStatusMode, now: DateTime<Utc>) -> Vec<u8> {
+    let message = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            format!("The request line and headers are larger than {HEAD_BYTES} bytes.")
+        }
+        StatusCode::URI_TOO_LONG => "The request target is too long.".to_owned(),
+        _ => "This is no HTTP/1.1 request; in its target, quotes and spaces must be percent-encoded.".to_owned(),
+    };
+    let request_id = random_hex();
+    let error = ApiError::new(Code::BadRequest, message);
+    tracing::info!(request_id, status = status.as_u16(), code = error.code.as_str(), "a request could not be parsed");
+    let status = if mode == HttpStatusMode::Rest { status } else { StatusCode::OK };
+    let body = error_json(&error);
+    let mut reply = json_reply_of(status, body.clone());
+    sign(&mut reply, &request_id, now);
+    let mut bytes =
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len()).into_bytes();
+    for (name, value) in reply.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend(body);
+    bytes
 }
 
 /// An answer to a verb that is not taken, without an envelope.

@@ -2,8 +2,8 @@
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
-use hyper::{HeaderMap, Method, Request, Version};
+use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use tracing::Instrument as _;
 
 use super::admission::Access;
@@ -136,8 +136,13 @@ async fn answer(app: &App, guest: &Guest, has_place: bool, request: Request<Inco
                 Some(private) => tracing::error!(%method, path, duration_ms, code, private, "request failed"),
                 None => tracing::info!(%method, path, duration_ms, code, "request"),
             }
+            let challenge = auth::challenge(error.code, found.as_ref() == Ok(&Route::KeyToken));
             let allow = found.err().and_then(|(_, allow)| allow);
-            reply::error(&error, app.config.server.http_status, allow)
+            let mut reply = reply::error(&error, app.config.server.http_status, allow);
+            if reply.status() == StatusCode::UNAUTHORIZED {
+                reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+            reply
         }
     }
 }

@@ -31,6 +31,24 @@ async fn wrong_credentials_are_refused() {
     client.post_raw("authentication/token", body.to_string()).await.assert_error(400, "INVALID_PARAMETER", "$.unit");
 }
 
+/// RFC 9110, 15.5.2.
+#[tokio::test]
+async fn every_401_says_how_to_sign_in() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    let sign_in = json!({"username": USER, "password": "wrong", "organisation": "demo"}).to_string();
+    let list = format!("{WEB}/list?type=CREATE_PAIRING&token=wrong");
+    for (answer, challenge) in [
+        (client.get_raw(&list).await, "Bearer realm=\"conax-gateway\", error=\"invalid_token\""),
+        (client.post_raw("authentication/token", sign_in).await, "Bearer realm=\"conax-gateway\""),
+        (
+            client.post_raw("authentication/web_api_key/token", "").await,
+            "Basic realm=\"conax-gateway\", charset=\"UTF-8\"",
+        ),
+    ] {
+        assert_eq!((answer.status, answer.headers["www-authenticate"].to_str().unwrap()), (401, challenge));
+    }
+}
+
 #[tokio::test]
 async fn a_token_may_come_as_bearer_but_not_differ() {
     let (_gateway, client) = Gateway::start_signed_in(&[]).await;

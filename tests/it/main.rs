@@ -31,3 +31,4 @@ mod support;
 mod terminal;
 mod tls;
 mod types;
+mod unparsed;
