@@ -5,18 +5,15 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::{Role, Unit, User, hash_password};
-use crate::api::{Dates, Rates, Sessions};
+use crate::api::Api;
 use crate::catalogue::{self, EntryKind};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
-use crate::http::{self, Captures};
-use crate::processor::Processor;
-use crate::redaction::Names;
+use crate::http::{self, Server};
 use crate::request::random_hex;
 use crate::retention;
 use crate::shutdown::Shutdown;
@@ -24,35 +21,10 @@ use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::tls;
 use crate::upstream::Transport;
 
-/// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds.
-const PASSWORD_CHECKS: usize = 2;
-
-/// Everything that a request needs.
+/// The gateway, built once.
 pub struct App {
-    /// The configuration.
-    pub config: Config,
-    /// Where records are.
-    pub store: Arc<dyn Store>,
-    /// The SOAP contract.
-    pub contract: Arc<Contract>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// The way to Conax.
-    pub transport: Arc<dyn Transport>,
-    /// What keeps the requests that are passed through.
-    pub captures: Captures,
-    /// What sends requests.
-    pub processor: Arc<Processor>,
-    /// Who is calling.
-    pub sessions: Sessions,
-    /// How much each user may ask.
-    pub rates: Rates,
-    /// Dates of the JSON face.
-    pub dates: Dates,
-    /// Bounds the password checks under way.
-    pub password_checks: Arc<Semaphore>,
-    /// A hash that no password has, checked for unknown names.
-    pub unknown_user_hash: String,
+    config: Arc<Config>,
+    server: Arc<Server>,
 }
 
 /// Why the application cannot start: every fault found.
@@ -112,28 +84,9 @@ impl App {
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let names = Arc::new(Names::of(&contract, &[]));
-        let processor = Processor::new(
-            &config,
-            Arc::clone(&store),
-            Arc::clone(&transport),
-            Arc::clone(&contract),
-            Arc::clone(&clock),
-        );
-        Self {
-            transport: Arc::clone(&transport),
-            captures: Captures::new(Arc::clone(&store), transport, names),
-            sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
-            rates: Rates::new(config.server.user_requests_per_s),
-            dates: Dates(config.server.time_zone),
-            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
-            unknown_user_hash: hash_password(&random_hex()),
-            processor: Arc::new(processor),
-            config,
-            store,
-            contract,
-            clock,
-        }
+        let config = Arc::new(config);
+        let api = Api::new(&config, store, contract, Arc::clone(&transport), clock);
+        Self { server: Arc::new(Server::new(Arc::clone(&config), api, transport)), config }
     }
 
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
@@ -141,31 +94,32 @@ impl App {
     /// # Errors
     /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
     /// under way is cut off at once.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
-        let store = Arc::clone(&self.store);
+    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
+        let store = Arc::clone(&self.server.api.store);
         tokio::select! {
             served = self.serve_until(listener, shutdown) => served,
             why = store.failed() => Err(StoreError::Unavailable(why).into()),
         }
     }
 
-    async fn serve_until(self: Arc<Self>, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
+    async fn serve_until(self, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
         let tls = server_tls(&self.config)?;
-        self.processor.recover().await?;
-        let run = tokio::spawn(Arc::clone(&self.processor).run(shutdown.clone()));
+        let Api { processor, store, clock, .. } = &self.server.api;
+        processor.recover().await?;
+        let run = tokio::spawn(Arc::clone(processor).run(shutdown.clone()));
         let keep = i64::try_from(self.config.store.retention_days).ok().and_then(TimeDelta::try_days);
         let retention = keep.filter(|keep| !keep.is_zero()).map(|keep| {
-            let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+            let (store, clock) = (Arc::clone(store), Arc::clone(clock));
             tokio::spawn(retention::run(store, clock, keep, shutdown.clone()))
         });
-        let connections = http::serve(Arc::clone(&self), listener, tls, shutdown).await;
+        let connections = http::serve(Arc::clone(&self.server), listener, tls, shutdown).await;
         let finish = async {
             if let Err(error) = run.await {
                 tracing::error!(%error, "the processing run ended early");
             }
             connections.finish().await;
-            self.captures.drain().await;
-            self.processor.drain().await;
+            self.server.captures.drain().await;
+            processor.drain().await;
             if let Some(retention) = retention
                 && let Err(error) = retention.await
             {

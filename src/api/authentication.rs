@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::error::{ApiError, Code};
-use super::{Data, Params, data};
+use super::{Api, Data, Params, data};
 use crate::account::{User, hash_secret, password_matches};
-use crate::app::App;
 use crate::request::random_hex;
 use crate::store::TokenOwner;
 
@@ -19,19 +18,19 @@ const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// A parameter, INVALID_CREDENTIALS, or the store.
-pub async fn token(app: &App, mut params: Params) -> Result<Data, ApiError> {
+pub async fn token(api: &Api, mut params: Params) -> Result<Data, ApiError> {
     let username = params.mandatory_text("username")?;
     let password = params.mandatory_text("password")?;
     params.mandatory_text("organisation")?;
     let unit = params.text("unit")?;
     params.finish()?;
-    let found = app.store.user(&username).await?;
+    let found = api.store.user(&username).await?;
     // An unknown name takes as long as a wrong password.
     let (user, hash) = match found {
         Some((user, hash)) => (Some(user), hash),
-        None => (None, app.unknown_user_hash.clone()),
+        None => (None, api.unknown_user_hash.clone()),
     };
-    let permit = tokio::time::timeout(PASSWORD_WAIT, Arc::clone(&app.password_checks).acquire_owned()).await;
+    let permit = tokio::time::timeout(PASSWORD_WAIT, Arc::clone(&api.password_checks).acquire_owned()).await;
     let Ok(Ok(permit)) = permit else {
         return Err(ApiError::later(Code::TooManyRequests, "Too many are signing in at once.", PASSWORD_WAIT));
     };
@@ -42,7 +41,7 @@ pub async fn token(app: &App, mut params: Params) -> Result<Data, ApiError> {
     });
     let matches = matches.await.map_err(|e| ApiError::internal(e.to_string()))?;
     match user.filter(|_| matches) {
-        Some(user) => issue(app, user, unit).await,
+        Some(user) => issue(api, user, unit).await,
         None => Err(ApiError::new(Code::InvalidCredentials, "User name or password is wrong.")),
     }
 }
@@ -51,15 +50,15 @@ pub async fn token(app: &App, mut params: Params) -> Result<Data, ApiError> {
 ///
 /// # Errors
 /// A parameter, INVALID_CREDENTIALS, or the store.
-pub async fn web_api_key(app: &App, key: Option<String>, mut params: Params) -> Result<Data, ApiError> {
+pub async fn web_api_key(api: &Api, key: Option<String>, mut params: Params) -> Result<Data, ApiError> {
     let unit = params.text("unit")?;
     params.finish()?;
     let key = key.ok_or_else(|| {
         let message = "The API key must be the user name of HTTP Basic, with an empty password.";
         ApiError::new(Code::InvalidCredentials, message)
     })?;
-    match app.store.key_user(hash_secret(&key)).await? {
-        Some(user) => issue(app, user, unit).await,
+    match api.store.key_user(hash_secret(&key)).await? {
+        Some(user) => issue(api, user, unit).await,
         None => Err(ApiError::new(Code::InvalidCredentials, "The API key is unknown.")),
     }
 }
@@ -68,23 +67,23 @@ pub async fn web_api_key(app: &App, key: Option<String>, mut params: Params) -> 
 ///
 /// # Errors
 /// INVALID_TOKEN, or the store.
-pub async fn release(app: &App, token: &str, params: Params) -> Result<Data, ApiError> {
+pub async fn release(api: &Api, token: &str, params: Params) -> Result<Data, ApiError> {
     params.finish()?;
-    app.sessions.find(token).await?;
+    api.sessions.find(token).await?;
     let hash = hash_secret(token);
-    app.store.remove_token(hash).await?;
-    app.sessions.forget(&hash);
+    api.store.remove_token(hash).await?;
+    api.sessions.forget(&hash);
     data(&json!({}))
 }
 
-async fn issue(app: &App, user: User, unit: Option<String>) -> Result<Data, ApiError> {
+async fn issue(api: &Api, user: User, unit: Option<String>) -> Result<Data, ApiError> {
     if unit.is_some_and(|unit| unit != user.unit.id) {
         return Err(ApiError::invalid("$.unit", "The user does not belong to this unit."));
     }
     let token = random_hex();
-    let now = app.clock.now();
-    let expires_at = now + app.config.auth.token_ttl_s;
+    let now = api.clock.now();
+    let expires_at = now + api.token_ttl;
     let owner = TokenOwner { user: Arc::new(user), expires_at };
-    app.store.add_token(hash_secret(&token), &owner, now).await?;
+    api.store.add_token(hash_secret(&token), &owner, now).await?;
     data(&json!({ "token": token }))
 }

@@ -9,8 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::draft::Draft;
 use super::error::{ApiError, Code};
 use super::params::Params;
-use super::{Data, Record, Session, data, device};
-use crate::app::App;
+use super::{Api, Data, Record, Session, data, device};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
 use crate::request::{
@@ -27,28 +26,28 @@ const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// # Errors
 /// A parameter, an Idempotency-Key that came with something else, or the store.
 pub async fn call(
-    app: &App,
+    api: &Api,
     session: &Session,
     (family, request_type): (Family, RequestType),
     key: Option<String>,
     params: Params,
 ) -> Result<Data, ApiError> {
-    let now = app.clock.now();
+    let now = api.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
     let given = params.to_json(request_type.secret());
-    let draft = Draft::read(app, family, request_type, params).await?;
+    let draft = Draft::read(api, family, request_type, params).await?;
     check_schedule(&draft, now)?;
     if let Some(subscription) = &draft.subscription {
-        device::check_known(app, EntryKind::Subscriptions, subscription).await?;
+        device::check_known(api, EntryKind::Subscriptions, subscription).await?;
     }
     let (body, render) = match &draft.rejection {
-        None => rendered(app, &draft)?,
+        None => rendered(api, &draft)?,
         Some(_) => (None, None),
     };
     let request = Arc::new(new_request(session, draft, given, body, now));
-    let submitted = app.processor.submit(Acceptance { request, render, lease: false, key }).await?;
+    let submitted = api.processor.submit(Acceptance { request, render, lease: false, key }).await?;
     match submitted {
-        Some(record) => data(&Record::new(&record, app.dates)),
+        Some(record) => data(&Record::new(&record, api.dates)),
         None => {
             let message = "This Idempotency-Key came before, with a different request.";
             Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))
@@ -95,25 +94,25 @@ fn new_request(
 }
 
 /// The SOAP request; or what renders it, where the sequence number goes into it.
-fn rendered(app: &App, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render>), ApiError> {
+fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render>), ApiError> {
     let (request_type, mut fields) = (draft.request_type, draft.fields.clone());
     let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
     if is_numbered {
         // Any number shows whether all else is right.
         fields.push(SEQUENCE_NUMBER, "1");
     }
-    if app.contract.operation(request_type).is_none() {
+    if api.contract.operation(request_type).is_none() {
         let message = format!("The SOAP contract of this gateway has no operation for {request_type}.");
         return Err(ApiError::new(Code::MethodNotFound, message));
     }
-    let body = render(&app.contract, request_type, &fields).map_err(|error| {
+    let body = render(&api.contract, request_type, &fields).map_err(|error| {
         let what = format!("{} {}.", error.field, error.what);
         ApiError::invalid(draft.location_of(&error.field, error.index), what)
     })?;
     if !is_numbered {
         return Ok((Some(body), None));
     }
-    let (contract, fields) = (Arc::clone(&app.contract), draft.fields.clone());
+    let (contract, fields) = (Arc::clone(&api.contract), draft.fields.clone());
     let render: Render = Arc::new(move |sequence_number| {
         let mut fields = fields.clone();
         fields.push(SEQUENCE_NUMBER, sequence_number.to_string());

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::Api;
 use super::error::{ApiError, Code};
 use super::identifier::Identifier;
 use super::params::Params;
-use crate::app::App;
 use crate::catalogue::{self, Entry, EntryKind, Key};
 
 /// Takes a set of objects that name a card or box by its CA ID.
@@ -28,29 +28,29 @@ pub(super) fn take_set(params: &mut Params, set: &'static str, id: &'static str)
 /// # Errors
 /// NOT_FOUND in a strict catalogue, naming the device.
 pub(super) async fn distribution_ids(
-    app: &App,
+    api: &Api,
     kind: EntryKind,
     ca_ids: &[String],
     place_of: impl Fn(usize) -> String,
 ) -> Result<Vec<String>, ApiError> {
-    let entries = app.store.entries(kind, Key::CaId, ca_ids.to_vec()).await?;
+    let entries = api.store.entries(kind, Key::CaId, ca_ids.to_vec()).await?;
     let mut known: HashMap<Option<String>, Option<String>> =
         entries.into_iter().map(|e| (e.ca_id, e.distribution_id)).collect();
     let distribution_id = |(index, ca_id): (usize, &String)| match known.remove(&Some(ca_id.clone())) {
-        None if app.config.catalogue.strict => Err(not_found(kind, ca_id, place_of(index))),
+        None if api.is_catalogue_strict => Err(not_found(kind, ca_id, place_of(index))),
         found => Ok(found.flatten().unwrap_or_else(|| catalogue::own_distribution_id(kind, ca_id))),
     };
     ca_ids.iter().enumerate().map(distribution_id).collect()
 }
 
 /// The entry that an identifier names, if the catalogue has it.
-pub(super) async fn find(app: &App, kind: EntryKind, identifier: &Identifier) -> Result<Option<Entry>, ApiError> {
+pub(super) async fn find(api: &Api, kind: EntryKind, identifier: &Identifier) -> Result<Option<Entry>, ApiError> {
     let key = match identifier.field {
         "id" => Key::Id,
         "alternative_code" => Key::AlternativeCode,
         _ => Key::Name,
     };
-    let mut entries = app.store.entries(kind, key, vec![identifier.value.clone()]).await?;
+    let mut entries = api.store.entries(kind, key, vec![identifier.value.clone()]).await?;
     if entries.len() > 1 {
         let message = format!("{} '{}' names several {}.", identifier.field, identifier.value, kind.as_str());
         return Err(ApiError::at(Code::ConflictingParameters, &identifier.place, message));
@@ -59,8 +59,8 @@ pub(super) async fn find(app: &App, kind: EntryKind, identifier: &Identifier) ->
 }
 
 /// Refuses an unknown entry when the catalogue is strict.
-pub(super) async fn check_known(app: &App, kind: EntryKind, identifier: &Identifier) -> Result<(), ApiError> {
-    if app.config.catalogue.strict && find(app, kind, identifier).await?.is_none() {
+pub(super) async fn check_known(api: &Api, kind: EntryKind, identifier: &Identifier) -> Result<(), ApiError> {
+    if api.is_catalogue_strict && find(api, kind, identifier).await?.is_none() {
         return Err(not_found(kind, &identifier.value, identifier.place.clone()));
     }
     Ok(())

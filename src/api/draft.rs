@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 use super::error::{ApiError, Code};
 use super::identifier::{self, Identifier};
 use super::params::Params;
-use super::{Dates, device, subscription};
-use crate::app::App;
+use super::{Api, Dates, device, subscription};
 use crate::catalogue::EntryKind;
 use crate::request::{
     CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, STB_ID, Scalar, Secret, Shape, Steps,
@@ -19,7 +18,7 @@ const SUBSCRIPTION_FIELDS: [&str; 2] = ["id", "number"];
 
 /// What is known of the request so far.
 pub(super) struct Draft<'a> {
-    pub(super) app: &'a App,
+    pub(super) api: &'a Api,
     pub(super) family: Family,
     pub(super) request_type: RequestType,
     pub(super) params: Params,
@@ -47,12 +46,12 @@ enum Location {
 impl<'a> Draft<'a> {
     /// Takes all the parameters of a method.
     pub(super) async fn read(
-        app: &'a App,
+        api: &'a Api,
         family: Family,
         request_type: RequestType,
         params: Params,
     ) -> Result<Self, ApiError> {
-        let mut draft = Self::begin(app, family, request_type, params)?;
+        let mut draft = Self::begin(api, family, request_type, params)?;
         for parameter in request_type.parameters() {
             draft.take(parameter).await?;
         }
@@ -61,18 +60,18 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes the parameters that every creating method has.
-    fn begin(app: &'a App, family: Family, request_type: RequestType, mut params: Params) -> Result<Self, ApiError> {
+    fn begin(api: &'a Api, family: Family, request_type: RequestType, mut params: Params) -> Result<Self, ApiError> {
         let subscription = identifier::optional(&mut params, "subscription_identifier", &SUBSCRIPTION_FIELDS)?;
         if subscription.is_none() && request_type.requires_subscription(family) {
             return Err(ApiError::missing(params.place_of("subscription_identifier")));
         }
         Ok(Self {
-            app,
+            api,
             family,
             request_type,
             subscription,
             process_immediately: params.flag("process_immediately")?,
-            scheduled_date: date(app.dates, &mut params, "scheduled_date")?,
+            scheduled_date: date(api.dates, &mut params, "scheduled_date")?,
             priority: params.word("priority", Priority::ALL, Priority::as_str)?.unwrap_or(Priority::Regular),
             params,
             items: Vec::new(),
@@ -112,7 +111,7 @@ impl<'a> Draft<'a> {
             }
             Shape::Whole { range, default } => self.take_whole(name, range, default)?,
             Shape::Date => {
-                let value = date(self.app.dates, &mut self.params, name)?.map(|date| self.app.dates.print(date));
+                let value = date(self.api.dates, &mut self.params, name)?.map(|date| self.api.dates.print(date));
                 if let Some(value) = &value {
                     self.set(name, self.params.place_of(name), value);
                 }
@@ -187,7 +186,7 @@ impl<'a> Draft<'a> {
 
     /// Takes a date that stands for the scheduled date, unless that is given too.
     fn take_due_date(&mut self, name: &'static str) -> Result<(), ApiError> {
-        let Some(date) = date(self.app.dates, &mut self.params, name)? else { return Ok(()) };
+        let Some(date) = date(self.api.dates, &mut self.params, name)? else { return Ok(()) };
         if self.scheduled_date.is_some_and(|scheduled| scheduled != date) {
             let message = "This date is the scheduled_date of the request, and that is given too.";
             return Err(ApiError::at(Code::ConflictingParameters, self.params.place_of(name), message));
@@ -201,7 +200,7 @@ impl<'a> Draft<'a> {
         let ca_id = self.params.mandatory_text(name)?;
         let location = self.params.place_of(name);
         let ids = std::slice::from_ref(&ca_id);
-        let distributions = device::distribution_ids(self.app, kind, ids, |_| location.clone()).await?;
+        let distributions = device::distribution_ids(self.api, kind, ids, |_| location.clone()).await?;
         self.set(name, location, &ca_id);
         self.show(name, Some(ca_id.clone()));
         distributions.into_iter().for_each(|found| self.show_distribution(parameter.distribution, found));
@@ -228,7 +227,7 @@ impl<'a> Draft<'a> {
         let ca_ids = device::take_set(&mut self.params, set, id)?;
         self.locations.push((id, Location::In(set)));
         let location_of = |index| format!("$.{set}[{index}].{id}");
-        let distributions = device::distribution_ids(self.app, kind, &ca_ids, location_of).await?;
+        let distributions = device::distribution_ids(self.api, kind, &ca_ids, location_of).await?;
         for (ca_id, found) in ca_ids.iter().zip(distributions) {
             self.fields.push(id, ca_id);
             self.show(id, Some(ca_id.clone()));

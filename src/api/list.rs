@@ -2,8 +2,7 @@
 
 use super::error::{ApiError, Code};
 use super::fields_set::FieldsSet;
-use super::{Data, Params, Record, Session, data};
-use crate::app::App;
+use super::{Api, Data, Params, Record, Session, data};
 use crate::request::{Family, RequestType, State};
 use crate::store::Filter;
 
@@ -16,7 +15,7 @@ const MAX_PAGE: u64 = 1000;
 ///
 /// # Errors
 /// A parameter, or the store.
-pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
+pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
     let types: Vec<_> = RequestType::of_family(family).collect();
     let kind = params.word("type", &types, RequestType::as_str)?;
     let state = params.word("life_cycle_state", State::ALL, State::as_str)?;
@@ -39,7 +38,7 @@ pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) ->
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let family = Some(family);
     let filter = Filter { family, kind, state, reference_number, card, stb, after, offset, limit, ..Filter::default() };
-    let records = app.store.list(filter).await?;
-    let records: Vec<_> = records.iter().map(|request| fields_set.apply(Record::new(request, app.dates))).collect();
+    let records = api.store.list(filter).await?;
+    let records: Vec<_> = records.iter().map(|request| fields_set.apply(Record::new(request, api.dates))).collect();
     data(&records)
 }

@@ -1,6 +1,6 @@
 //! The CRM.COM face: what a method takes and returns, free of HTTP.
 //!
-//! Each method is a `call(app, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all that
+//! Each method is a `call(api, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all that
 //! create a request, whose parameters `draft` reads by the table of request types. Beside them what they share: parameters
 //! with the place of every fault, identifiers, dates, fields_set, the record as JSON.
 
@@ -23,6 +23,20 @@ mod record;
 mod session;
 mod subscription;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::account::hash_password;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::contract::Contract;
+use crate::processor::Processor;
+use crate::request::random_hex;
+use crate::store::Store;
+use crate::upstream::Transport;
+
 pub use date::Dates;
 pub use error::{ApiError, Code};
 pub use json::parse_object;
@@ -31,6 +45,62 @@ pub use query::query_object;
 pub use rate::Rates;
 pub use record::Record;
 pub use session::{Session, Sessions};
+
+/// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds.
+const PASSWORD_CHECKS: usize = 2;
+
+/// What the methods work with.
+pub struct Api {
+    /// Where records, accounts and the catalogue are.
+    pub store: Arc<dyn Store>,
+    /// The SOAP contract.
+    pub contract: Arc<Contract>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Sends requests.
+    pub processor: Arc<Processor>,
+    /// Who is calling.
+    pub sessions: Sessions,
+    /// How much each user may call.
+    pub rates: Rates,
+    /// Dates as the JSON face writes them.
+    pub dates: Dates,
+    /// Refuse what the catalogue does not have?
+    is_catalogue_strict: bool,
+    /// How long a token is valid.
+    token_ttl: Duration,
+    /// Bounds the password checks under way.
+    password_checks: Arc<Semaphore>,
+    /// A hash that no password has, checked for unknown names.
+    unknown_user_hash: String,
+}
+
+impl Api {
+    /// The methods over a store and a contract, sending to `transport`.
+    pub fn new(
+        config: &Config,
+        store: Arc<dyn Store>,
+        contract: Arc<Contract>,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (in_store, in_contract, in_clock) = (Arc::clone(&store), Arc::clone(&contract), Arc::clone(&clock));
+        let processor = Arc::new(Processor::new(config, in_store, transport, in_contract, in_clock));
+        Self {
+            sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
+            rates: Rates::new(config.server.user_requests_per_s),
+            dates: Dates(config.server.time_zone),
+            is_catalogue_strict: config.catalogue.strict,
+            token_ttl: config.auth.token_ttl_s,
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
+            unknown_user_hash: hash_password(&random_hex()),
+            store,
+            contract,
+            clock,
+            processor,
+        }
+    }
+}
 
 /// What a method returns: the `data` of the envelope, written as JSON already.
 pub type Data = Box<serde_json::value::RawValue>;

@@ -2,8 +2,7 @@
 
 use super::error::{ApiError, Code};
 use super::fields_set::FieldsSet;
-use super::{Data, Params, Record, Session, data, identifier};
-use crate::app::App;
+use super::{Api, Data, Params, Record, Session, data, identifier};
 use crate::request::{Family, RecordId};
 use crate::store::RecordKey;
 
@@ -11,7 +10,7 @@ use crate::store::RecordKey;
 ///
 /// # Errors
 /// A parameter, NOT_FOUND, or the store.
-pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
+pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
     let identifier = identifier::mandatory(&mut params, "provisioning_request_identifier", &["id", "number"])?;
     let fields_set = FieldsSet::take(&mut params)?;
     params.finish()?;
@@ -20,11 +19,11 @@ pub async fn call(app: &App, _: &Session, family: Family, mut params: Params) ->
         _ => identifier.value.parse().ok().map(RecordKey::Number),
     };
     let found = match key {
-        Some(key) => app.store.find(Some(family), key).await?,
+        Some(key) => api.store.find(Some(family), key).await?,
         None => None,
     };
     match found {
-        Some(request) => data(&fields_set.apply(Record::new(&request, app.dates))),
+        Some(request) => data(&fields_set.apply(Record::new(&request, api.dates))),
         None => {
             let value: String = identifier.value.chars().take(64).collect();
             let message = format!("There is no provisioning request with {} '{value}'.", identifier.field);

@@ -19,8 +19,8 @@ pub(super) async fn take_service(draft: &mut Draft<'_>, name: &'static str) -> R
         return Ok(());
     }
     let service = identifier::mandatory(&mut draft.params, name, &["id", "code", "alternative_code"])?;
-    let entry = device::find(draft.app, EntryKind::Services, &service).await?;
-    if entry.is_none() && draft.app.config.catalogue.strict {
+    let entry = device::find(draft.api, EntryKind::Services, &service).await?;
+    if entry.is_none() && draft.api.is_catalogue_strict {
         return Err(device::not_found(EntryKind::Services, &service.value, service.place));
     }
     let ca_id = entry.and_then(|entry| entry.ca_id);
@@ -44,9 +44,9 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
     }
     let fields = ["id", "serial_number", "alternative_code"];
     let card = identifier::mandatory(&mut draft.params, parameter.name, &fields)?;
-    let (ca_id, distribution_id) = match device::find(draft.app, EntryKind::Smartcards, &card).await? {
+    let (ca_id, distribution_id) = match device::find(draft.api, EntryKind::Smartcards, &card).await? {
         Some(Entry { ca_id: Some(ca_id), distribution_id, .. }) => (ca_id, distribution_id),
-        _ if card.field == "serial_number" && !draft.app.config.catalogue.strict => (card.value, None),
+        _ if card.field == "serial_number" && !draft.api.is_catalogue_strict => (card.value, None),
         _ => return Err(device::not_found(EntryKind::Smartcards, &card.value, card.place)),
     };
     draft.set(CARD_ID, card.place, &ca_id);

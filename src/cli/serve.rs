@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         trigger.set();
     });
     tracing::info!(upstream = words, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
-    let app = Arc::new(App::new(config, transport, store, contract, clock));
+    let app = App::new(config, transport, store, contract, clock);
     output::line(&format!("listening on {url}"));
     let in_time = app.serve(listener, shutdown).await?;
     signal.abort();

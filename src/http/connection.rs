@@ -13,13 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::Server;
 use super::admission::Limits;
 use super::guest::{Door, Guest};
 use super::unparsed::ReplacingStream;
 use super::watched::{WatchedBody, WatchedStream};
 use super::{reply, route};
-use crate::app::App;
-use crate::config::Server;
+use crate::config;
 use crate::shutdown::Shutdown;
 
 /// How long accepting pauses when the system has no more file descriptors.
@@ -34,24 +34,24 @@ const OTHER_FILES: usize = 256;
 
 /// Serves until shutdown; returns the connections that are then still open, to be finished or cut off.
 pub async fn serve(
-    app: Arc<App>,
+    server: Arc<Server>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     mut shutdown: Shutdown,
 ) -> Connections {
     let connections = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
-    let door = Door::new(limits(&app.config.server));
+    let door = Door::new(limits(&server.config.server));
     let mut tasks = JoinSet::new();
     while let Some((stream, address)) = accept(&listener, &mut shutdown).await {
         let guest = door.admit(address.ip().into());
-        let (app, tls, connections) = (Arc::clone(&app), tls.clone(), Arc::clone(&connections));
+        let (server, tls, connections) = (Arc::clone(&server), tls.clone(), Arc::clone(&connections));
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
             tokio::select! {
                 // First, so that it is gone before it is heard.
                 biased;
                 () = guest.has_to_go() => {}
-                () = receive(app, stream, tls, &guest, &connections, shutdown) => {}
+                () = receive(server, stream, tls, &guest, &connections, shutdown) => {}
             }
         });
         while tasks.try_join_next().is_some() {}
@@ -62,7 +62,7 @@ pub async fn serve(
 
 /// How many connections may be open: as many as the settings and the system allow. One that is passed through needs
 /// another one to upstream.
-fn limits(config: &Server) -> Limits {
+fn limits(config: &config::Server) -> Limits {
     let files = usize::try_from(open_files()).unwrap_or(usize::MAX);
     let allowed = files.saturating_sub(OTHER_FILES + RESERVE) / 2;
     let places = config.max_connections.min(allowed.max(1));
@@ -92,7 +92,7 @@ fn open_files() -> u64 {
 
 /// Serves one connection, once it says something.
 async fn receive(
-    app: Arc<App>,
+    server: Arc<Server>,
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     guest: &Arc<Guest>,
@@ -100,7 +100,7 @@ async fn receive(
     mut shutdown: Shutdown,
 ) {
     drop(stream.set_nodelay(true));
-    let config = &app.config.server;
+    let config = &server.config.server;
     let speaks = tokio::select! {
         speaks = tokio::time::timeout(config.first_byte_timeout_s, stream.readable()) => speaks,
         () = shutdown.wait() => return,
@@ -109,11 +109,11 @@ async fn receive(
         return tracing::debug!("a connection said nothing");
     }
     guest.speaks();
-    let Some(tls) = tls else { return talk(app, stream, guest, connections).await };
+    let Some(tls) = tls else { return talk(server, stream, guest, connections).await };
     let handshake = tokio::time::timeout(config.header_timeout_s, tls.accept(stream));
     tokio::select! {
         shaken = handshake => match shaken {
-            Ok(Ok(stream)) => talk(app, stream, guest, connections).await,
+            Ok(Ok(stream)) => talk(server, stream, guest, connections).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         },
@@ -150,20 +150,20 @@ async fn accept(listener: &TcpListener, shutdown: &mut Shutdown) -> Option<(TcpS
     }
 }
 
-async fn talk<S>(app: Arc<App>, stream: S, guest: &Arc<Guest>, connections: &Mutex<Option<GracefulShutdown>>)
+async fn talk<S>(server: Arc<Server>, stream: S, guest: &Arc<Guest>, connections: &Mutex<Option<GracefulShutdown>>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let header_timeout = app.config.server.header_timeout_s;
-    let stream = WatchedStream::new(stream, Arc::clone(guest), app.config.server.write_timeout_s);
-    let (clock, mode) = (Arc::clone(&app.clock), app.config.server.http_status);
+    let header_timeout = server.config.server.header_timeout_s;
+    let stream = WatchedStream::new(stream, Arc::clone(guest), server.config.server.write_timeout_s);
+    let (clock, mode) = (Arc::clone(&server.api.clock), server.config.server.http_status);
     let unparsed = move |status| reply::unparsed(status, mode, clock.now());
     let stream = ReplacingStream::new(stream, Arc::clone(guest), unparsed);
     let asking = Arc::clone(guest);
     let service = service_fn(move |request| {
-        let (app, guest) = (Arc::clone(&app), Arc::clone(&asking));
+        let (server, guest) = (Arc::clone(&server), Arc::clone(&asking));
         async move {
-            let answer = route::respond(&app, &guest, request).await;
+            let answer = route::respond(&server, &guest, request).await;
             Ok::<_, Infallible>(answer.map(|body| WatchedBody::new(body, guest)))
         }
     });

@@ -5,8 +5,8 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
+use super::Server;
 use super::reply::{self, Reply};
-use crate::app::App;
 
 /// How long the store has to answer.
 const STORE_TIME: Duration = Duration::from_secs(2);
@@ -21,17 +21,17 @@ pub(super) fn is_check(path: &str) -> bool {
 }
 
 /// The answer to a health check.
-pub(super) async fn respond(app: &App, method: &Method, path: &str) -> Reply {
+pub(super) async fn respond(server: &Server, method: &Method, path: &str) -> Reply {
     match path {
         _ if !matches!(*method, Method::GET | Method::HEAD) => reply::not_allowed("GET, HEAD"),
-        READY => ready(app).await,
+        READY => ready(server).await,
         _ => reply::json_reply(StatusCode::OK, &json!({"status": "ok"})),
     }
 }
 
 /// The contract was loaded before anything listened, so it is ready whenever this runs.
-async fn ready(app: &App) -> Reply {
-    let store = match tokio::time::timeout(STORE_TIME, app.store.check()).await {
+async fn ready(server: &Server) -> Reply {
+    let store = match tokio::time::timeout(STORE_TIME, server.api.store.check()).await {
         Ok(Ok(())) => "ok",
         Ok(Err(error)) => {
             tracing::error!(%error, "not ready: the store cannot be written");
@@ -39,7 +39,7 @@ async fn ready(app: &App) -> Reply {
         }
         Err(_) => "not answering",
     };
-    let upstream = if app.processor.is_upstream_down() { "not answering" } else { "ok" };
+    let upstream = if server.api.processor.is_upstream_down() { "not answering" } else { "ok" };
     let is_ready = (store, upstream) == ("ok", "ok");
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if is_ready { "ok" } else { "not ready" };

@@ -17,7 +17,34 @@ mod route;
 mod unparsed;
 mod watched;
 
+use std::sync::Arc;
+
+use crate::api::Api;
+use crate::config::Config;
+use crate::redaction::Names;
+use crate::upstream::Transport;
+
 pub use capture::Captures;
 pub use connection::{Connections, serve};
 pub use reply::status_of;
 pub use route::{Route, routes};
+
+/// What connections are served with.
+pub struct Server {
+    config: Arc<Config>,
+    /// The methods of the JSON face.
+    pub api: Api,
+    /// What carries the requests that are passed through.
+    transport: Arc<dyn Transport>,
+    /// What keeps them.
+    pub captures: Captures,
+}
+
+impl Server {
+    /// A server for these methods, which passes SOAP through to `transport`.
+    pub fn new(config: Arc<Config>, api: Api, transport: Arc<dyn Transport>) -> Self {
+        let names = Arc::new(Names::of(&api.contract, &[]));
+        let captures = Captures::new(Arc::clone(&api.store), Arc::clone(&transport), names);
+        Self { config, api, transport, captures }
+    }
+}

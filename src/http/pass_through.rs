@@ -14,11 +14,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
+use super::Server;
 use super::body::discard;
 use super::capture::{Begun, Outcome};
 use super::inbound::{Broken, Fate, Inbound};
 use super::reply::{self, Reply};
-use crate::app::App;
 use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
 use crate::request::RecordId;
@@ -40,16 +40,16 @@ pub(super) enum Answered {
 }
 
 /// The path below the contract's base path, where requests are passed through.
-pub(super) fn below<'p>(app: &App, path: &'p str) -> Option<&'p str> {
-    let rest = path.strip_prefix(app.contract.base_path())?;
-    (app.config.pass_through.enabled && rest.starts_with('/')).then_some(rest)
+pub(super) fn below<'p>(server: &Server, path: &'p str) -> Option<&'p str> {
+    let rest = path.strip_prefix(server.api.contract.base_path())?;
+    (server.config.pass_through.enabled && rest.starts_with('/')).then_some(rest)
 }
 
 /// Answers a request below the base path; `framing` says what is wrong with its head.
-pub(super) async fn respond(app: &App, request: Request<Incoming>, framing: Option<String>) -> Answered {
+pub(super) async fn respond(server: &Server, request: Request<Incoming>, framing: Option<String>) -> Answered {
     let refusal = match *request.method() {
-        Method::GET | Method::HEAD => Some(describe(app, &request)),
-        Method::POST => refusal(app, &request, framing),
+        Method::GET | Method::HEAD => Some(describe(server, &request)),
+        Method::POST => refusal(server, &request, framing),
         _ => Some(reply::not_allowed("GET, HEAD, POST")),
     };
     match refusal {
@@ -62,7 +62,7 @@ pub(super) async fn respond(app: &App, request: Request<Incoming>, framing: Opti
             discard(request.into_body()).await;
             Answered::Own(reply)
         }
-        None => pass(app, request).await,
+        None => pass(server, request).await,
     }
 }
 
@@ -76,21 +76,21 @@ pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration)
 }
 
 /// WSDL and XSD, with the address that the client used.
-fn describe(app: &App, request: &Request<Incoming>) -> Reply {
-    let usual = if app.config.server.tls_certificate.is_some() { "https" } else { "http" };
+fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
+    let usual = if server.config.server.tls_certificate.is_some() { "https" } else { "http" };
     // A proxy in front of the gateway tells what the client called.
     let first = |name: &str| Some(request.headers().get(name)?.to_str().ok()?.split(',').next()?.trim());
     let scheme = first("x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or(usual);
     let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    match app.contract.served(path, query, &format!("{scheme}://{host}")) {
+    match server.api.contract.served(path, query, &format!("{scheme}://{host}")) {
         Some(document) => own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes()),
         None => own(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", b"No service here; try PATH?wsdl.".to_vec()),
     }
 }
 
 /// Why a request is not carried at all, if it is not.
-fn refusal(app: &App, request: &Request<Incoming>, framing: Option<String>) -> Option<Reply> {
+fn refusal(server: &Server, request: &Request<Incoming>, framing: Option<String>) -> Option<Reply> {
     let soap = spoken(request.headers());
     if let Some(words) = framing {
         return Some(soap_fault(soap, StatusCode::BAD_REQUEST, &words));
@@ -103,11 +103,11 @@ fn refusal(app: &App, request: &Request<Incoming>, framing: Option<String>) -> O
         let words = "The path must not have the segments . and .. in it.";
         return Some(soap_fault(soap, StatusCode::BAD_REQUEST, words));
     }
-    if !app.config.upstream.effective {
+    if !server.config.upstream.effective {
         let words = "Nothing is sent to Conax (upstream.effective).";
         return Some(soap_fault(soap, StatusCode::SERVICE_UNAVAILABLE, words));
     }
-    let limit = app.config.pass_through.max_body_bytes;
+    let limit = server.config.pass_through.max_body_bytes;
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     length.filter(|length| usize::try_from(*length).map_or(true, |n| n > limit)).map(|_| too_large(soap, limit))
 }
@@ -125,41 +125,41 @@ fn leaves_its_folder(path: &str) -> bool {
     decoded.split(['/', '\\']).filter_map(|segment| segment.split(';').next()).any(|s| s == "." || s == "..")
 }
 
-async fn pass(app: &App, request: Request<Incoming>) -> Answered {
+async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let (head, body) = request.into_parts();
     let Parts { method, uri, headers, extensions, .. } = head;
     let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str()).to_owned();
     let soap = spoken(&headers);
-    let config = &app.config.pass_through;
-    let (inbound, fate) = Inbound::new(body, config.max_body_bytes, app.config.server.body_timeout_s);
+    let config = &server.config.pass_through;
+    let (inbound, fate) = Inbound::new(body, config.max_body_bytes, server.config.server.body_timeout_s);
     // Of what is not kept no copy is made.
-    let place = app.captures.place();
+    let place = server.captures.place();
     let capture_bytes = if place.is_some() { config.capture_bytes } else { 0 };
-    let (inbound, copy) = tee(inbound, capture_bytes, &app.captures.budget);
+    let (inbound, copy) = tee(inbound, capture_bytes, &server.captures.budget);
     let body = RequestBody::new(inbound);
-    let at = app.clock.now();
+    let at = server.api.clock.now();
     let tell = place.map(|place| {
         let (id, path, headers) = (RecordId::new(at), path.clone(), headers.clone());
-        app.captures.begin(Begun { id, at, began: Instant::now(), path, headers, body: copy, place })
+        server.captures.begin(Begun { id, at, began: Instant::now(), path, headers, body: copy, place })
     });
     let tell = |outcome| {
         if let Some(tell) = tell {
             drop(tell.send(outcome));
         }
     };
-    let below = path.strip_prefix(app.contract.base_path()).unwrap_or_default().to_owned();
+    let below = path.strip_prefix(server.api.contract.base_path()).unwrap_or_default().to_owned();
     let forward = Forward { method, path: below, headers, extensions, body: body.clone() };
-    match app.transport.forward(forward).await {
+    match server.transport.forward(forward).await {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();
-            let (answer_body, copy) = tee(answer_body, capture_bytes, &app.captures.budget);
+            let (answer_body, copy) = tee(answer_body, capture_bytes, &server.captures.budget);
             let reason = reason_of(head.status, &head.extensions);
             let (status, headers) = (head.status.as_u16(), head.headers.clone());
             tell(Outcome::Answered { status, reason, headers, body: copy });
             Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))
         }
         Err(failure) => {
-            let reply = failed(app, soap, &failure, fate.broken());
+            let reply = failed(server, soap, &failure, fate.broken());
             tell(Outcome::Failed(Some(failure)));
             // Nothing of it was sent: what the client says is kept all the same.
             if let Some(mut unsent) = body.take() {
@@ -174,10 +174,10 @@ async fn pass(app: &App, request: Request<Incoming>) -> Answered {
 }
 
 /// The answer where upstream gave none.
-fn failed(app: &App, soap: SoapVersion, failure: &CallFailure, broken: Option<Broken>) -> Reply {
-    let seconds = app.config.upstream.answer_timeout_s.as_secs_f64();
+fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Option<Broken>) -> Reply {
+    let seconds = server.config.upstream.answer_timeout_s.as_secs_f64();
     let (status, words) = match (broken, failure) {
-        (Some(Broken::TooLarge), _) => return too_large(soap, app.config.pass_through.max_body_bytes),
+        (Some(Broken::TooLarge), _) => return too_large(soap, server.config.pass_through.max_body_bytes),
         (Some(Broken::TooSlow), _) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
         (Some(Broken::Gone), _) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
         (None, CallFailure::Doubt { is_late: true, .. }) => {

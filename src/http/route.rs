@@ -6,6 +6,7 @@ use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHEN
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use tracing::Instrument as _;
 
+use super::Server;
 use super::admission::Access;
 use super::guest::Guest;
 use super::pass_through::{self, Answered};
@@ -13,7 +14,6 @@ use super::reply::{self, Reply};
 use super::{auth, body, health};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
-use crate::app::App;
 use crate::request::{Family, RequestType, random_hex};
 use crate::upstream::ForwardAnswer;
 
@@ -76,7 +76,7 @@ fn route_of(path: &str) -> Option<(&'static str, Route)> {
 }
 
 /// Answers one request; every error becomes a reply here, and is logged here.
-pub(super) async fn respond(app: &App, guest: &Guest, request: Request<Incoming>) -> ForwardAnswer {
+pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> ForwardAnswer {
     let request_id = random_hex();
     // The span goes along into the processor, so that every line about this request carries its id.
     let span = tracing::info_span!("http", request_id);
@@ -84,11 +84,11 @@ pub(super) async fn respond(app: &App, guest: &Guest, request: Request<Incoming>
     let path = request.uri().path();
     let mut reply = if health::is_check(path) {
         guest.begins();
-        health::respond(app, request.method(), path).await
-    } else if !path.starts_with(PREFIX) && pass_through::below(app, path).is_some() {
+        health::respond(server, request.method(), path).await
+    } else if !path.starts_with(PREFIX) && pass_through::below(server, path).is_some() {
         if has_place && guest.begins() {
             let framing = check_framing(&request).err().map(|error| error.message);
-            match pass_through::respond(app, request, framing).instrument(span).await {
+            match pass_through::respond(server, request, framing).instrument(span).await {
                 Answered::Passed(answer) => return answer,
                 Answered::Own(reply) => reply,
             }
@@ -96,16 +96,16 @@ pub(super) async fn respond(app: &App, guest: &Guest, request: Request<Incoming>
             pass_through::turn_away(request, guest.retry_after()).await
         }
     } else {
-        answer(app, guest, has_place, request).instrument(span).await
+        answer(server, guest, has_place, request).instrument(span).await
     };
     if !has_place {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    reply::sign(&mut reply, &request_id, app.clock.now());
+    reply::sign(&mut reply, &request_id, server.api.clock.now());
     reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }
 
-async fn answer(app: &App, guest: &Guest, has_place: bool, request: Request<Incoming>) -> Reply {
+async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Request<Incoming>) -> Reply {
     let began = tokio::time::Instant::now();
     let method = request.method().clone();
     // The path only: the query of a GET carries the token.
@@ -118,7 +118,7 @@ async fn answer(app: &App, guest: &Guest, has_place: bool, request: Request<Inco
         (Ok(()), Ok(route)) => Ok(*route),
     };
     let result = match refusal {
-        Ok(route) => dispatch(app, guest, route, request).await,
+        Ok(route) => dispatch(server, guest, route, request).await,
         Err(error) => {
             body::discard(request.into_body()).await;
             Err(error)
@@ -138,7 +138,7 @@ async fn answer(app: &App, guest: &Guest, has_place: bool, request: Request<Inco
             }
             let challenge = auth::challenge(error.code, found.as_ref() == Ok(&Route::KeyToken));
             let allow = found.err().and_then(|(_, allow)| allow);
-            let mut reply = reply::error(&error, app.config.server.http_status, allow);
+            let mut reply = reply::error(&error, server.config.server.http_status, allow);
             if reply.status() == StatusCode::UNAUTHORIZED {
                 reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             }
@@ -174,7 +174,7 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn dispatch(app: &App, guest: &Guest, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
+async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     let mut params = match head.method {
@@ -183,30 +183,30 @@ async fn dispatch(app: &App, guest: &Guest, route: Route, request: Request<Incom
             body::discard(body).await;
             return Err(ApiError::invalid("$", "POST takes its parameters in the body, not in the query."));
         }
-        _ => body::read(&app.config.server, headers, body, route == Route::KeyToken).await?,
+        _ => body::read(&server.config.server, headers, body, route == Route::KeyToken).await?,
     };
     if !guest.begins() {
         return Err(ApiError::busy(guest.retry_after()));
     }
     match route {
-        Route::Token => authentication::token(app, params).await,
-        Route::KeyToken => authentication::web_api_key(app, auth::api_key(headers), params).await,
+        Route::Token => authentication::token(&server.api, params).await,
+        Route::KeyToken => authentication::web_api_key(&server.api, auth::api_key(headers), params).await,
         Route::ReleaseToken => {
             let token = auth::token(headers, &mut params)?;
-            authentication::release(app, &token, params).await
+            authentication::release(&server.api, &token, params).await
         }
         Route::Show(family) => {
-            let session = sign_in(app, headers, &mut params, Role::Read).await?;
-            show::call(app, &session, family, params).await
+            let session = sign_in(server, headers, &mut params, Role::Read).await?;
+            show::call(&server.api, &session, family, params).await
         }
         Route::List(family) => {
-            let session = sign_in(app, headers, &mut params, Role::Read).await?;
-            list::call(app, &session, family, params).await
+            let session = sign_in(server, headers, &mut params, Role::Read).await?;
+            list::call(&server.api, &session, family, params).await
         }
         Route::Create(family, request_type) => {
-            let session = sign_in(app, headers, &mut params, Role::Provision).await?;
+            let session = sign_in(server, headers, &mut params, Role::Provision).await?;
             let key = idempotency_key(headers)?;
-            create::call(app, &session, (family, request_type), key, params).await
+            create::call(&server.api, &session, (family, request_type), key, params).await
         }
     }
 }
@@ -225,10 +225,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-async fn sign_in(app: &App, headers: &HeaderMap, params: &mut Params, role: Role) -> Result<Session, ApiError> {
+async fn sign_in(server: &Server, headers: &HeaderMap, params: &mut Params, role: Role) -> Result<Session, ApiError> {
     let token = auth::token(headers, params)?;
-    let session = app.sessions.find(&token).await?;
+    let session = server.api.sessions.find(&token).await?;
     session.require(role)?;
-    app.rates.take(&session.user.id, app.clock.now())?;
+    server.api.rates.take(&session.user.id, server.api.clock.now())?;
     Ok(session)
 }
