@@ -22,9 +22,8 @@ use super::reply::{self, Reply};
 use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
 use crate::request::RecordId;
-use crate::soap::fault::Fault;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
-use crate::upstream::{CallFailure, Forward, ForwardAnswer, Obstacle, RequestBody, reason_of, tee};
+use crate::upstream::{CallFailure, Forward, ForwardAnswer, RequestBody, reason_of, tee};
 
 /// How long the rest of a body may be in the hands of a connection that has failed.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
@@ -175,24 +174,11 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
 
 /// The answer where upstream gave none.
 fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Option<Broken>) -> Reply {
-    let seconds = server.config.upstream.answer_timeout_s.as_secs_f64();
-    let (status, words) = match (broken, failure) {
-        (Some(Broken::TooLarge), _) => return too_large(soap, server.config.pass_through.max_body_bytes),
-        (Some(Broken::TooSlow), _) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
-        (Some(Broken::Gone), _) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
-        (None, CallFailure::Doubt { is_late: true, .. }) => {
-            (StatusCode::GATEWAY_TIMEOUT, format!("Conax did not answer within {seconds} s."))
-        }
-        (None, CallFailure::NotSent { obstacle: Obstacle::Connect, .. }) => {
-            (StatusCode::BAD_GATEWAY, "Conax cannot be reached; nothing was sent.".into())
-        }
-        (None, CallFailure::NotSent { obstacle: Obstacle::Tls, .. }) => {
-            (StatusCode::BAD_GATEWAY, "No TLS connection to Conax can be made; nothing was sent.".into())
-        }
-        (None, CallFailure::NoFixture { what }) => (StatusCode::INTERNAL_SERVER_ERROR, what.clone()),
-        (None, CallFailure::Doubt { .. }) => {
-            (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered.".into())
-        }
+    let (status, words) = match broken {
+        Some(Broken::TooLarge) => return too_large(soap, server.config.pass_through.max_body_bytes),
+        Some(Broken::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
+        Some(Broken::Gone) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
+        None => proxy_status::answer_of(failure),
     };
     let mut reply = soap_fault(soap, status, &words);
     if broken.is_none() {
@@ -215,10 +201,7 @@ fn too_large(soap: SoapVersion, limit: usize) -> Reply {
 }
 
 fn soap_fault(soap: SoapVersion, status: StatusCode, text: &str) -> Reply {
-    let is_clients = status.is_client_error();
-    let fault = Fault { prefix: "soap", is_clients, subcode: None, text, host: None };
-    let fault = fault.write(soap).unwrap_or_default();
-    let mut reply = own(status, soap.content_type(), fault);
+    let mut reply = own(status, soap.content_type(), proxy_status::fault(status, text, soap));
     set_proxy_status(&mut reply, &proxy_status::untried(status));
     reply
 }

@@ -1,26 +1,47 @@
 //! Tells from an error of the HTTP client how far a request got. The causes are found by type, not by wording.
 
 use std::error::Error;
+use std::io;
+use std::time::Duration;
 
 use rustls::AlertDescription;
 
-use super::Obstacle;
+use super::{CallFailure, Obstacle};
 
-/// What stood in the way, where the request was certainly not taken in: `None` means doubt.
-pub(super) fn obstacle(error: &(dyn Error + 'static), body_taken: bool) -> Option<Obstacle> {
-    match tls_error(error) {
-        Some(tls) if !body_taken || is_about_our_certificate(tls) => Some(Obstacle::Tls),
-        _ if !body_taken => Some(Obstacle::Connect),
-        _ => None,
+/// The server refused our certificate, and took in nothing of what was written since.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct CertificateRefused(pub(super) io::Error);
+
+/// What a call came to that failed with `error`: not sent only where that is certain. What must not be sent twice
+/// (`once`) is certain only while no connection took it.
+pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool) -> CallFailure {
+    let what = in_words(error);
+    let obstacle = match is_taken {
+        false if find::<rustls::Error>(error).is_some() => Some(Obstacle::Tls),
+        false => Some(Obstacle::Connect),
+        true => find::<CertificateRefused>(error).filter(|_| !once).map(|_| Obstacle::Tls),
+    };
+    match obstacle {
+        Some(obstacle) => CallFailure::NotSent { obstacle, what },
+        None => CallFailure::doubt(what, false),
     }
 }
 
-/// With TLS 1.3 the server judges our certificate after our side of the handshake has ended: its alert comes on the
-/// first read, when the request is already written. The server never decrypts that request.
-fn is_about_our_certificate(error: &rustls::Error) -> bool {
+/// What a call came to that nothing was heard of.
+pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
+    let what = format!("there was no answer within {} s", limit.as_secs_f64());
+    match is_taken {
+        true => CallFailure::doubt(what, true),
+        false => CallFailure::NotSent { obstacle: Obstacle::Connect, what },
+    }
+}
+
+/// Is it an alert by which a server refuses a certificate, or the lack of one?
+pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
     matches!(
-        error,
-        rustls::Error::AlertReceived(
+        find::<rustls::Error>(error),
+        Some(rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
                 | AlertDescription::BadCertificate
                 | AlertDescription::UnsupportedCertificate
@@ -30,18 +51,19 @@ fn is_about_our_certificate(error: &rustls::Error) -> bool {
                 | AlertDescription::UnknownCA
                 | AlertDescription::AccessDenied
                 | AlertDescription::DecryptError
-        )
+        ))
     )
 }
 
-fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+/// The first cause of that type.
+fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls);
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
         }
         // io::Error keeps what it wraps out of its source().
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match inner {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -50,13 +72,8 @@ fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> 
     None
 }
 
-/// The error and its causes in one line; an URL is left out, it says nothing new.
-pub(super) fn in_words(error: reqwest::Error) -> String {
-    chain_in_words(&error.without_url())
-}
-
 /// The error and its causes in one line.
-pub(super) fn chain_in_words(error: &(dyn Error + 'static)) -> String {
+pub(super) fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

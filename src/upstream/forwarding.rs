@@ -1,24 +1,18 @@
-//! The live way for a client's own requests. It has an HTTP client of its own: reqwest adds headers and follows rules
-//! meant for requests that are ours.
+//! The live way for a client's own requests. It has connections of its own: none is shared with the gateway's calls.
 //!
 //! Rule: nothing is added. Host names upstream, and headers that concern one connection stay behind; all else, also how
-//! names are written, goes as it came.
+//! names are written, goes as it came. A connection that somebody may have signed in on is nobody else's.
 
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
-use tower_service::Service;
 
-use super::failure::{chain_in_words, obstacle};
+use super::connection::{Connector, client};
+use super::failure::{of_error, of_silence};
 use super::forward::{Forward, ForwardAnswer, HandedBody, RequestBody};
 use super::paced::Paced;
 use super::proxy_status::PROXY_STATUS;
@@ -37,62 +31,49 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Headers of an answer, at most.
-const MOST_HEADERS: usize = 1000;
+/// Schemes by which each request signs in for itself. What signs in by any other one (NTLM, Negotiate: RFC 4559, 6) may
+/// sign in its connection, and whatever comes over that afterwards.
+const SCHEMES_OF_A_REQUEST: [&str; 3] = ["basic", "bearer", "digest"];
 
 /// Carries clients' own requests to one base URL.
 pub(super) struct Forwarding {
     client: Client<Connector, HandedBody>,
+    /// For requests that may sign in their connection.
+    fresh_client: Client<Connector, HandedBody>,
     base_url: String,
     authority: HeaderValue,
     answer_timeout: Duration,
 }
 
 impl Forwarding {
-    pub(super) fn new(base_url: &str, config: &Upstream, tls: &ClientConfig) -> Result<Self, FileFault> {
+    pub(super) fn new(base_url: &str, config: &Upstream, connector: &Connector) -> Result<Self, FileFault> {
         let fault = |what: String| FileFault { setting: "upstream.url", what };
         let base: Uri = base_url.parse().map_err(|e| fault(format!("{base_url} is not an URL: {e}")))?;
         let authority = base.authority().ok_or_else(|| fault(format!("{base_url} names no host")))?;
         // User name and password of an URL are no part of Host (RFC 9110, 7.2).
         let authority = authority.as_str().rsplit('@').next().unwrap_or_default();
         let authority = HeaderValue::from_str(authority).map_err(|e| fault(e.to_string()))?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let https = HttpsConnector::from((tcp, tls.clone()));
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(config.idle_timeout_s)
-            .pool_max_idle_per_host(config.max_concurrency)
-            .http1_preserve_header_case(true)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_max_headers(MOST_HEADERS)
-            .build(Connector { https, timeout: config.connect_timeout_s });
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { client, base_url, authority, answer_timeout: config.answer_timeout_s })
+        Ok(Self {
+            client: client(connector, config, config.max_concurrency),
+            fresh_client: client(connector, config, 0),
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            authority,
+            answer_timeout: config.answer_timeout_s,
+        })
     }
 
     pub(super) async fn forward(&self, forward: Forward) -> Result<ForwardAnswer, CallFailure> {
         let source = forward.body.clone();
+        let client = if may_sign_in_connection(&forward.headers) { &self.fresh_client } else { &self.client };
         let (body, mark) = HandedBody::new(&source);
         let request = self.request(forward, body)?;
         // A connection asks for a body before it writes anything; where there is none, only a failure to connect is sure.
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
-        let failure = |obstacle: Option<Obstacle>, what, is_late| match obstacle {
-            Some(obstacle) => CallFailure::NotSent { obstacle, what },
-            None => CallFailure::doubt(what, is_late),
-        };
-        match within(self.client.request(request), &source, self.answer_timeout).await {
+        match within(client.request(request), &source, self.answer_timeout).await {
             Some(Ok(answer)) => Ok(self.answer(answer)),
-            Some(Err(error)) => {
-                let obstacle = obstacle(&error, was_taken(error.is_connect()));
-                Err(failure(obstacle, chain_in_words(&error), false))
-            }
-            None => {
-                let what = format!("there was no answer within {} s", self.answer_timeout.as_secs_f64());
-                Err(failure((!was_taken(false)).then_some(Obstacle::Connect), what, true))
-            }
+            // Nobody knows here what may be sent twice.
+            Some(Err(error)) => Err(of_error(&error, was_taken(error.is_connect()), true)),
+            None => Err(of_silence(self.answer_timeout, was_taken(false))),
         }
     }
 
@@ -119,6 +100,15 @@ impl Forwarding {
         *passed.headers_mut() = passed_on(&head.headers, |_| None);
         passed
     }
+}
+
+/// May the connection that this goes over stay signed in afterwards?
+fn may_sign_in_connection(headers: &HeaderMap) -> bool {
+    let scheme = |value: &HeaderValue| {
+        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        value.split_ascii_whitespace().next().is_none_or(|scheme| SCHEMES_OF_A_REQUEST.contains(&scheme))
+    };
+    !headers.get_all(header::AUTHORIZATION).iter().all(scheme)
 }
 
 /// The headers that are passed on, in their order; one may get another value.
@@ -155,32 +145,5 @@ async fn within<F: Future>(future: F, body: &RequestBody, limit: Duration) -> Op
         if body.deadline(limit) <= tokio::time::Instant::now() {
             return None;
         }
-    }
-}
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Connects, TLS included, within the configured time.
-#[derive(Clone)]
-struct Connector {
-    https: HttpsConnector<HttpConnector>,
-    timeout: Duration,
-}
-
-impl Service<Uri> for Connector {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, timeout) = (self.https.call(uri), self.timeout);
-        Box::pin(async move {
-            let late = |_| BoxError::from(format!("no connection within {} s", timeout.as_secs_f64()));
-            tokio::time::timeout(timeout, connecting).await.map_err(late)?
-        })
     }
 }

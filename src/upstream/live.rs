@@ -3,23 +3,26 @@
 //! Redirects are not followed (a POST would become a GET, and credentials would go elsewhere), proxies of the
 //! environment are not used, and there is no HTTP/2: one request, one connection, one answer.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::borrow::Cow;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Method;
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
+use hyper::{Method, Request, Response, Uri};
+use hyper_util::client::legacy::{Client, Error};
 use rustls::ClientConfig;
+use tokio::time::{Duration, Instant, timeout_at};
 
-use super::failure::{in_words, obstacle};
+use super::connection::{Connector, client};
+use super::failure::{in_words, of_error, of_silence};
 use super::forward::{Forward, ForwardAnswer};
 use super::forwarding::Forwarding;
-use super::marked_body::{Mark, MarkedBody};
+use super::marked_body::MarkedBody;
 use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
@@ -29,19 +32,27 @@ use crate::exchange::{CodingFault, Unpacked, unpacked};
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
+type HttpClient = Client<Connector, MarkedBody>;
+
 /// HTTP to one base URL.
 pub struct LiveTransport {
-    client: reqwest::Client,
+    client: HttpClient,
     /// For calls that want a connection of their own.
-    fresh_client: reqwest::Client,
+    fresh_client: HttpClient,
     base_url: String,
-    /// The services called so far: reading an URL costs more than finding it.
-    urls: RwLock<HashMap<String, reqwest::Url>>,
     /// Sent with every request: what is accepted, and HTTP Basic where configured.
     headers: HeaderMap,
     answer_timeout: Duration,
     max_response_bytes: usize,
     forwarding: Forwarding,
+}
+
+/// Why a call has no answer.
+struct Unanswered {
+    /// `None` when the time was over.
+    error: Option<Error>,
+    /// Did a connection take the request?
+    is_taken: bool,
 }
 
 impl LiveTransport {
@@ -50,118 +61,123 @@ impl LiveTransport {
     /// # Errors
     /// What cannot be used of it.
     pub fn new(base_url: &str, config: &Upstream, tls: &ClientConfig) -> Result<Self, FileFault> {
-        let fresh_client = client(config, tls, 0)?;
-        let client = client(config, tls, config.max_concurrency)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("conax-gateway/", env!("CARGO_PKG_VERSION"))));
         if let (Some(username), Some(password)) = (&config.username, &config.password) {
             headers.insert(AUTHORIZATION, basic(username, password)?);
         }
+        let connector = Connector::new(config, tls);
         Ok(Self {
-            client,
-            fresh_client,
+            client: client(&connector, config, config.max_concurrency),
+            fresh_client: client(&connector, config, 0),
             base_url: base_url.trim_end_matches('/').to_owned(),
-            urls: RwLock::default(),
             headers,
             answer_timeout: config.answer_timeout_s,
             max_response_bytes: config.max_response_bytes,
-            forwarding: Forwarding::new(base_url, config, tls)?,
+            forwarding: Forwarding::new(base_url, config, &connector)?,
         })
     }
 
-    fn url_of(&self, path: &str) -> Result<reqwest::Url, CallFailure> {
-        if let Some(url) = self.urls.read().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(url.clone());
-        }
-        let url = reqwest::Url::parse(&format!("{}{path}", self.base_url)).map_err(|e| CallFailure::NotSent {
-            obstacle: Obstacle::Connect,
-            what: format!("{}{path} is not an URL: {e}", self.base_url),
-        })?;
-        self.urls.write().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), url.clone());
-        Ok(url)
-    }
-
-    fn request(&self, call: &Call) -> Result<(reqwest::Request, Mark), CallFailure> {
-        let (body, mark) = MarkedBody::new(call.body.clone());
-        let mut request = reqwest::Request::new(Method::POST, self.url_of(&call.path)?);
-        *request.timeout_mut() = Some(self.answer_timeout);
-        *request.body_mut() = Some(reqwest::Body::wrap(body));
+    fn request(&self, call: &Call, body: MarkedBody) -> Result<Request<MarkedBody>, CallFailure> {
+        let not_sent = |what| CallFailure::NotSent { obstacle: Obstacle::Connect, what };
+        let url = format!("{}{}", self.base_url, call.path);
+        let uri: Uri = url.parse().map_err(|e| not_sent(format!("{url} is not an URL: {e}")))?;
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
         for (name, value) in [(CONTENT_TYPE, Some(&call.content_type)), (SOAP_ACTION, call.soap_action.as_ref())] {
             let Some(value) = value else { continue };
-            let value = HeaderValue::from_str(value).map_err(|_| CallFailure::NotSent {
-                obstacle: Obstacle::Connect,
-                what: format!("{value:?} cannot be sent as {name}"),
-            })?;
+            let value =
+                HeaderValue::from_str(value).map_err(|_| not_sent(format!("{value:?} cannot be sent as {name}")))?;
             headers.insert(name, value);
         }
-        Ok((request, mark))
+        Ok(request)
     }
 
-    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpAnswer, CallFailure> {
-        // Another gateway may say that the answer is its own, and what became of the call.
-        let told = response.headers().get(PROXY_STATUS);
-        if let Some(failure) = told.and_then(|value| proxy_status::to_failure(value.to_str().ok()?)) {
-            return Err(failure);
-        }
-        let status = response.status();
-        let reason = reason_of(status, response.extensions());
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| Some(value.to_str().ok()?.to_owned()));
-        let timing = response.headers().get(SERVER_TIMING);
-        let recorded = timing.and_then(|value| Recorded::from_server_timing(value.to_str().ok()?));
-        let content_type = response.headers().get(CONTENT_TYPE);
-        let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    /// Sends a call once, and waits for the head of its answer.
+    async fn ask(
+        &self,
+        client: &HttpClient,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<Result<Response<Incoming>, Unanswered>, CallFailure> {
+        let (body, mark) = MarkedBody::new(call.body.clone());
+        let error = match timeout_at(deadline, client.request(self.request(call, body)?)).await {
+            Ok(Ok(response)) => return Ok(Ok(response)),
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+        Ok(Err(Unanswered { error, is_taken: mark.is_taken() }))
+    }
+
+    async fn receive(&self, response: Response<Incoming>, deadline: Instant) -> Result<HttpAnswer, CallFailure> {
+        let (head, mut body) = response.into_parts();
+        let status = head.status.as_u16();
+        let header = |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let content_type = header(CONTENT_TYPE.as_str()).map(Cow::into_owned);
         let limit = self.max_response_bytes;
         let mut packed = Vec::new();
         let broken = loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if packed.len() + chunk.len() > limit => {
-                    packed.extend(chunk.iter().take(limit - packed.len()));
-                    break Some(CodingFault::TooLarge(limit).to_string());
-                }
-                Ok(Some(chunk)) => packed.extend_from_slice(&chunk),
+            match timeout_at(deadline, body.frame()).await {
                 Ok(None) => break None,
-                Err(error) => break Some(format!("the answer broke off: {}", in_words(error))),
+                Ok(Some(Ok(frame))) => {
+                    let piece = frame.into_data().unwrap_or_default();
+                    let room = limit - packed.len();
+                    packed.extend_from_slice(&piece.slice(..room.min(piece.len())));
+                    if piece.len() > room {
+                        break Some(CodingFault::TooLarge(limit).to_string());
+                    }
+                }
+                Ok(Some(Err(error))) => break Some(format!("the answer broke off: {}", in_words(&error))),
+                Err(_) => {
+                    let seconds = self.answer_timeout.as_secs_f64();
+                    break Some(format!("the answer was not whole within {seconds} s"));
+                }
             }
         };
-        let Unpacked { body, fault } = unpacked(packed, response.headers(), limit);
+        let Unpacked { body, fault } = unpacked(packed, &head.headers, limit);
         // A coding that nobody knows may be a slip of the server: the text says whether it is one.
         let fault = fault.filter(|fault| !matches!(fault, CodingFault::Unknown(_)));
-        let status = status.as_u16();
-        match broken.or_else(|| fault.map(|fault| fault.to_string())) {
-            None => Ok(HttpAnswer { status, reason, content_type, body, retry_after, recorded }),
-            Some(what) => {
-                Err(CallFailure::Doubt { what, status: Some(status), partial: body, content_type, is_late: false })
-            }
+        if let Some(what) = broken.or_else(|| fault.map(|fault| fault.to_string())) {
+            return Err(CallFailure::Doubt { what, status: Some(status), partial: body, content_type, is_late: false });
         }
+        // Another gateway may say that the answer is its own, and what became of the call.
+        if let Some(failure) = header(PROXY_STATUS).and_then(|value| proxy_status::told_by(&value, status, &body)) {
+            return Err(failure);
+        }
+        Ok(HttpAnswer {
+            status,
+            reason: reason_of(head.status, &head.extensions),
+            retry_after: header(RETRY_AFTER.as_str()).map(Cow::into_owned),
+            recorded: header(SERVER_TIMING).and_then(|value| Recorded::from_server_timing(&value)),
+            content_type,
+            body,
+        })
     }
 }
 
 #[async_trait]
 impl Transport for LiveTransport {
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
-        let (request, mark) = self.request(&call)?;
-        let client = if call.fresh { &self.fresh_client } else { &self.client };
-        let error = match client.execute(request).await {
-            Ok(response) => return self.receive(response).await,
-            Err(error) => error,
-        };
-        let is_taken = mark.is_taken();
-        let was_stale = !call.fresh && !is_taken && !error.is_connect() && !error.is_timeout();
-        if was_stale {
+        let deadline = Instant::now() + self.answer_timeout;
+        let client = if call.once { &self.fresh_client } else { &self.client };
+        let mut answered = self.ask(client, &call, deadline).await?;
+        if let Err(Unanswered { error: Some(error), is_taken: false }) = &answered
+            && !call.once
+            && !error.is_connect()
+        {
             // An idle connection was closed before it took anything: a new one may.
-            return self.call(Call { fresh: true, ..call }).await;
+            answered = self.ask(&self.fresh_client, &call, deadline).await?;
         }
-        Err(match obstacle(&error, is_taken) {
-            Some(obstacle) => CallFailure::NotSent { obstacle, what: in_words(error) },
-            None => {
-                let is_late = error.is_timeout();
-                let what = in_words(error);
-                CallFailure::doubt(what, is_late)
-            }
-        })
+        match answered {
+            Ok(response) => self.receive(response, deadline).await,
+            Err(Unanswered { error: Some(error), is_taken }) => Err(of_error(&error, is_taken, call.once)),
+            Err(Unanswered { error: None, is_taken }) => Err(of_silence(self.answer_timeout, is_taken)),
+        }
     }
 
     async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
@@ -171,23 +187,6 @@ impl Transport for LiveTransport {
     fn is_down(&self) -> bool {
         false
     }
-}
-
-/// An HTTP client that keeps up to `idle` connections for further use.
-fn client(config: &Upstream, tls: &ClientConfig, idle: usize) -> Result<reqwest::Client, FileFault> {
-    let client = reqwest::Client::builder()
-        .http1_only()
-        .tls_backend_preconfigured(tls.clone())
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .user_agent(concat!("conax-gateway/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.connect_timeout_s)
-        .pool_idle_timeout(config.idle_timeout_s)
-        .pool_max_idle_per_host(idle)
-        .tcp_nodelay(true);
-    client.build().map_err(|e| fault("upstream", in_words(e)))
 }
 
 /// HTTP Basic (RFC 7617), never shown in a log.

@@ -4,6 +4,7 @@
 //! a call that failed either was not sent, or there is doubt.
 
 mod breaker;
+mod connection;
 mod fail_over;
 mod failure;
 mod forward;
@@ -45,9 +46,9 @@ pub struct Call {
     pub soap_action: Option<String>,
     /// The envelope, as it was committed.
     pub body: Bytes,
-    /// Only over a connection of its own: one that was idle may be closed at the very moment it is used again, and then
-    /// nobody knows what arrived.
-    pub fresh: bool,
+    /// Never to be sent twice: it goes over a connection of its own, since one that was idle may be closed at the very
+    /// moment it is used again; and once a connection took it, nothing tells that it did not arrive.
+    pub once: bool,
     /// It was sent before and not answered: that may be its own fault, and not upstream's.
     pub is_suspect: bool,
     /// The request that it carries out; `None` for a query of the gateway's own.
@@ -71,7 +72,7 @@ impl Call {
             content_type,
             soap_action,
             body: Bytes::copy_from_slice(body.as_bytes()),
-            fresh: operation.resend == Resend::Never,
+            once: operation.resend == Resend::Never,
             is_suspect: request.is_some_and(|request| request.doubt.is_some()),
             about: request.map(|request| About { number: request.number, asked: Arc::clone(&request.asked) }),
         }

@@ -1,9 +1,18 @@
 //! How the gateway says over HTTP that an answer is its own, and what went wrong on the way to upstream: `Proxy-Status`
 //! (RFC 9209). Whoever records a replay writes the same case from it.
+//!
+//! Rule: anybody can write such a header. It is believed only with the status and the fault that this gateway writes with
+//! it: any other answer is upstream's, and means what it says.
+
+use std::borrow::Cow;
 
 use hyper::StatusCode;
 
 use super::{CallFailure, Obstacle};
+use crate::contract::SoapVersion;
+use crate::axis;
+use crate::soap::fault::Fault;
+use crate::xml::{self, Limits};
 
 /// The header field's name.
 pub const PROXY_STATUS: &str = "proxy-status";
@@ -56,34 +65,97 @@ pub fn of_failure(failure: &CallFailure) -> String {
     format!("{PROXY}; error={error}; details=\"{}\"", details.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The failure that a header field's value tells of, if it is one of another gateway like this.
-pub fn to_failure(value: &str) -> Option<CallFailure> {
+/// The status and the words with which the gateway answers in upstream's place.
+pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
+    let (status, words) = match failure {
+        CallFailure::Doubt { is_late: true, .. } => (StatusCode::GATEWAY_TIMEOUT, "Conax did not answer in time."),
+        CallFailure::NotSent { obstacle: Obstacle::Connect, .. } => {
+            (StatusCode::BAD_GATEWAY, "Conax cannot be reached; nothing was sent.")
+        }
+        CallFailure::NotSent { obstacle: Obstacle::Tls, .. } => {
+            (StatusCode::BAD_GATEWAY, "No TLS connection to Conax can be made; nothing was sent.")
+        }
+        CallFailure::Doubt { .. } => (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered."),
+        CallFailure::NoFixture { what } => return (StatusCode::INTERNAL_SERVER_ERROR, Cow::Borrowed(what)),
+    };
+    (status, Cow::Borrowed(words))
+}
+
+/// The fault by which the gateway answers in upstream's place; empty where XML cannot carry the text.
+pub fn fault(status: StatusCode, text: &str, version: SoapVersion) -> Vec<u8> {
+    let fault = Fault { prefix: "soap", is_clients: status.is_client_error(), subcode: None, text, host: None };
+    fault.write(version).unwrap_or_default()
+}
+
+/// The failure that an answer tells of, if it is all of another gateway like this: its header field's value, status and
+/// body.
+pub fn told_by(value: &str, status: u16, body: &[u8]) -> Option<CallFailure> {
+    let status = StatusCode::from_u16(status).ok()?;
+    let root = xml::parse(std::str::from_utf8(body).ok()?, Limits::default()).ok()?;
+    let text = axis::soap_fault(&root)?.string;
+    let is_ours = [SoapVersion::V11, SoapVersion::V12].iter().any(|version| fault(status, &text, *version) == body);
+    let failure = to_failure(value, &text).filter(|_| is_ours)?;
+    // The gateway that did not try says why in words of its own.
+    let is_untried = value == untried(status) && (status.is_client_error() || status.is_server_error());
+    (is_untried || answer_of(&failure) == (status, Cow::Borrowed(&text))).then_some(failure)
+}
+
+/// The failure that a header field's value and the text of the fault with it tell of.
+fn to_failure(value: &str, text: &str) -> Option<CallFailure> {
     let rest = value.strip_prefix(PROXY)?.trim_start().strip_prefix(';')?.trim_start().strip_prefix("error=")?;
     let (error, details) = rest.split_once(';').unwrap_or((rest, ""));
     let details = details.trim_start().strip_prefix("details=\"").and_then(|details| details.strip_suffix('"'));
-    let what = details.unwrap_or_default().replace("\\\"", "\"").replace("\\\\", "\\");
-    failure(error, what)
+    let details = details.map(|details| details.replace("\\\"", "\"").replace("\\\\", "\\"));
+    failure(error, details.unwrap_or_else(|| text.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn doubt(is_late: bool) -> CallFailure {
+        CallFailure::doubt("it broke: \"x\\y\"".to_owned(), is_late)
+    }
+
+    fn not_sent(obstacle: Obstacle) -> CallFailure {
+        CallFailure::NotSent { obstacle, what: "refused".to_owned() }
+    }
+
     #[test]
     fn a_failure_comes_back_as_it_went() {
-        let what = || "it broke: \"x\\y\"".to_owned();
-        let doubt = |is_late| CallFailure::doubt(what(), is_late);
-        for failure in [
-            CallFailure::NotSent { obstacle: Obstacle::Connect, what: what() },
-            CallFailure::NotSent { obstacle: Obstacle::Tls, what: what() },
-            doubt(true),
-            doubt(false),
-        ] {
-            assert_eq!(to_failure(&of_failure(&failure)), Some(failure));
+        let no_fixture = CallFailure::NoFixture { what: "none < here".to_owned() };
+        for failure in
+            [not_sent(Obstacle::Connect), not_sent(Obstacle::Tls), doubt(true), doubt(false), no_fixture.clone()]
+        {
+            for version in [SoapVersion::V11, SoapVersion::V12] {
+                let (status, words) = answer_of(&failure);
+                let body = fault(status, &words, version);
+                assert_eq!(told_by(&of_failure(&failure), status.as_u16(), &body), Some(failure.clone()));
+            }
         }
         for status in [StatusCode::BAD_REQUEST, StatusCode::SERVICE_UNAVAILABLE] {
-            assert!(matches!(to_failure(&untried(status)), Some(CallFailure::NoFixture { .. })));
+            let body = fault(status, "none < here", SoapVersion::V11);
+            assert_eq!(told_by(&untried(status), status.as_u16(), &body), Some(no_fixture.clone()));
         }
-        assert_eq!(to_failure("squid; error=connection_refused"), None);
+    }
+
+    #[test]
+    fn a_header_alone_tells_nothing() {
+        let failure = not_sent(Obstacle::Connect);
+        let (value, (status, words)) = (of_failure(&failure), answer_of(&failure));
+        let body = fault(status, &words, SoapVersion::V11);
+        let told = |value: &str, status: StatusCode, body: &[u8]| told_by(value, status.as_u16(), body);
+        assert_eq!(told(&value, status, &body), Some(failure));
+        for other in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GATEWAY_TIMEOUT] {
+            assert_eq!(told(&value, other, &body), None, "another status: {other}");
+        }
+        for other in ["Conax cannot be reached.", ""] {
+            assert_eq!(told(&value, status, &fault(status, other, SoapVersion::V11)), None, "other words");
+        }
+        assert_eq!(told(&value, status, &[&body[..], b"\n"].concat()), None, "not to the byte");
+        assert_eq!(told(&value, status, b"<html/>"), None);
+        assert_eq!(told("squid; error=connection_refused", status, &body), None);
+        let untried = untried(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(told(&untried, StatusCode::OK, &fault(StatusCode::OK, "x", SoapVersion::V11)), None);
     }
 }

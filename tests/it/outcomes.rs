@@ -160,7 +160,7 @@ async fn an_answer_that_does_not_come_in_time_or_is_too_large_is_unknown() {
     let (gateway, client) = Gateway::start_signed_in(&settings).await;
     let record = client.pair_now("01450253313").await;
     assert_unknown(&record);
-    assert!(record["error_description"].as_str().unwrap().contains("timed out"), "{record:#}");
+    assert!(record["error_description"].as_str().unwrap().contains("no answer within 0.3 s"), "{record:#}");
     let record = client.pair_now("01450253314").await;
     assert_unknown(&record);
     assert_eq!(record["response"].as_str().unwrap().len(), 1000);
@@ -230,4 +230,22 @@ async fn the_request_is_as_soap_wants_it() {
     assert_eq!(received.header("authorization"), Some("Basic Y3JtOnMzY3JldA=="));
     assert_eq!(received.header("transfer-encoding"), None);
     assert!(!gateway.log().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn an_answer_means_what_it_says_whatever_its_proxy_status() {
+    for error in
+        ["connection_refused; details=\"x\"", "tls_protocol_error", "http_response_timeout", "proxy_internal_response"]
+    {
+        let header = format!("Proxy-Status: conax-gateway; error={error}\r\n\r\n");
+        let with =
+            |answer: Vec<u8>| String::from_utf8(answer).unwrap().replacen("\r\n\r\n", &format!("\r\n{header}"), 1);
+        let record = record_after_answer(with(ok_answer("ref-1"))).await;
+        assert_eq!((&record["life_cycle_state"], &record["reference_number"]), (&json!("COMPLETED"), &json!("ref-1")));
+        let fault = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault>\
+            <faultcode>s:Server</faultcode><faultstring>no</faultstring></s:Fault></s:Body></s:Envelope>";
+        let record = record_after_answer(with(xml_answer("502 Bad Gateway", fault))).await;
+        assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("REJECTED"), &json!("AxisFault")));
+        assert_unknown(&record_after_answer(with(xml_answer("502 Bad Gateway", "<html/>"))).await);
+    }
 }

@@ -299,7 +299,7 @@ async fn what_cannot_be_carried_is_answered_with_a_fault() {
     let (status, body) = post(&gateway, PAIRING, "Content-Length: 4", "<a/>").await;
     assert_eq!(
         (status.as_str(), body),
-        ("HTTP/1.1 504 Gateway Timeout", fault("Server", "Conax did not answer within 0.2 s."))
+        ("HTTP/1.1 504 Gateway Timeout", fault("Server", "Conax did not answer in time."))
     );
 
     let gateway = Gateway::start(&[("upstream.effective", "false")]).await;
@@ -517,4 +517,32 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
     let pid = tail.id().unwrap().to_string();
     assert!(tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
     assert_eq!(tail.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_connection_that_somebody_signed_in_on_is_nobody_elses() {
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<b/>";
+    let conax = Conax::start(|_, _| Reaction::Keep(answer.to_vec())).await;
+    let gateway = Gateway::start(&[("upstream.url", &conax.url)]).await;
+    let kept = ["Basic YTpi", "bearer x", "DIGEST username=\"a\"", ""];
+    let own = ["NTLM TlRMTVNTUAAB", "negotiate YII=", "Kerberos x", "SomethingNew"];
+    for _ in 0..2 {
+        for authorization in own.iter().chain(&kept) {
+            let header = match *authorization {
+                "" => String::new(),
+                value => format!("authorization: {value}\r\n"),
+            };
+            let mut client = Wire::connect(&gateway.url).await;
+            client.write(format!("POST {PAIRING} HTTP/1.1\r\nHost: g\r\n{header}Content-Length: 4\r\n\r\n<a/>")).await;
+            assert_eq!(client.read_message().await.body, b"<b/>");
+        }
+    }
+    let received = conax.received();
+    for request in &received {
+        let of_connection = received.iter().filter(|other| other.connection == request.connection);
+        let is_own = request.header("authorization").is_some_and(|value| own.contains(&value));
+        assert!(!is_own || of_connection.count() == 1, "{}", request.head);
+    }
+    let shared = received.iter().map(|request| request.connection).max().unwrap() + 1;
+    assert!(shared < received.len(), "the others share {shared} connections");
 }

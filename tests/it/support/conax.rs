@@ -7,6 +7,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use super::tls::fatal_alert;
+
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -41,11 +43,17 @@ pub enum Reaction {
     Close,
     /// Writes these bytes, and resets the connection.
     Reset(Vec<u8>),
+    /// Sends a fatal alert of TLS and closes.
+    Alert(u8),
 }
 
-/// What it takes to reset a connection.
-trait Stream: AsyncRead + AsyncWrite + Unpin {
+/// What it takes to end a connection badly.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sized {
     fn reset(&self) {}
+
+    fn alert(self, number: u8) -> impl Future<Output = ()> + Send {
+        async move { panic!("no TLS, no alert {number}") }
+    }
 }
 
 impl Stream for tokio::net::TcpStream {
@@ -54,7 +62,15 @@ impl Stream for tokio::net::TcpStream {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for tokio_rustls::server::TlsStream<S> {}
+impl Stream for tokio_rustls::server::TlsStream<tokio::net::TcpStream> {
+    async fn alert(mut self, number: u8) {
+        self.flush().await.unwrap();
+        let (mut stream, connection) = self.into_inner();
+        drop(stream.write_all(&fatal_alert(connection, number)).await);
+        drop(stream.shutdown().await);
+        drop(stream.read_to_end(&mut Vec::new()).await);
+    }
+}
 
 type Script = Box<dyn Fn(usize, &Received) -> Reaction + Send + Sync>;
 
@@ -79,9 +95,12 @@ impl Conax {
     }
 
     /// The same behind TLS; its URL names `localhost`.
-    pub async fn start_tls(config: rustls::ServerConfig, answer: Vec<u8>) -> Self {
+    pub async fn start_tls(
+        config: rustls::ServerConfig,
+        script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::start_with("127.0.0.1:0", Some(acceptor), Box::new(move |_, _| Reaction::Write(answer.clone()))).await
+        Self::start_with("127.0.0.1:0", Some(acceptor), Box::new(script)).await
     }
 
     async fn start_with(address: &str, tls: Option<TlsAcceptor>, script: Script) -> Self {
@@ -168,6 +187,7 @@ async fn converse<S: Stream>(
                 answer
             }
             Reaction::Close => return,
+            Reaction::Alert(number) => return stream.alert(number).await,
             Reaction::Reset(answer) => {
                 drop(stream.write_all(&answer).await);
                 return stream.reset();

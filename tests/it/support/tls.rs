@@ -1,8 +1,10 @@
-//! Certificates made for one test.
+//! Certificates made for one test, and fatal alerts at any moment.
 
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::crypto::cipher::OutboundPlainMessage;
+use rustls::{ConnectionTrafficSecrets, ContentType, ProtocolVersion, ServerConnection, SupportedCipherSuite};
 
 /// A certificate authority.
 pub struct Authority {
@@ -61,4 +63,21 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let file = folder.join(name);
     std::fs::write(&file, text).unwrap();
     file
+}
+
+/// The record of a fatal alert, which rustls sends only for reasons of its own; the configuration must let its secrets out.
+pub fn fatal_alert(connection: ServerConnection, number: u8) -> Vec<u8> {
+    let suite = connection.negotiated_cipher_suite().unwrap();
+    let (sequence, secrets) = connection.dangerous_extract_secrets().unwrap().tx;
+    let (ConnectionTrafficSecrets::Aes128Gcm { key, iv } | ConnectionTrafficSecrets::Aes256Gcm { key, iv }) = secrets
+    else {
+        panic!("a suite without GCM: {suite:?}")
+    };
+    let mut encrypter = match suite {
+        SupportedCipherSuite::Tls13(suite) => suite.aead_alg.encrypter(key, iv),
+        SupportedCipherSuite::Tls12(suite) => suite.aead_alg.encrypter(key, &iv.as_ref()[..4], &iv.as_ref()[4..]),
+    };
+    let (typ, version, alert) = (ContentType::Alert, ProtocolVersion::TLSv1_2, [2, number]);
+    let message = OutboundPlainMessage { typ, version, payload: alert.as_slice().into() };
+    encrypter.encrypt(message, sequence).unwrap().encode()
 }

@@ -1,0 +1,184 @@
+//! Connections to Conax, and the HTTP clients that keep them.
+//!
+//! Rule: only a connection can tell that its server took in nothing of a request that was written. With TLS 1.3 a server
+//! judges our certificate after our side of the handshake has ended, so its alert comes on the first read. That is so
+//! only where the server asked for a certificate, and has said nothing since the handshake: no byte of an answer, and no
+//! session ticket, which it gives to whom it has accepted. Any other alert says nothing of what was taken in.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ProtocolVersion, SignatureScheme};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::failure::{CertificateRefused, is_about_our_certificate};
+use crate::config::Upstream;
+
+/// Headers of an answer, at most.
+const MOST_HEADERS: usize = 1000;
+
+/// An HTTP client that keeps up to `idle` connections for further use. It follows no redirect, heeds no proxy of the
+/// environment, and sends nothing twice: only what no connection took goes to another one.
+pub(super) fn client<B>(connector: &Connector, config: &Upstream, idle: usize) -> Client<Connector, B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_timeout_s)
+        .pool_max_idle_per_host(idle)
+        .http1_preserve_header_case(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_max_headers(MOST_HEADERS)
+        .build(connector.clone())
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Connects, TLS included, within the configured time.
+#[derive(Clone)]
+pub(super) struct Connector {
+    https: HttpsConnector<HttpConnector>,
+    timeout: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(config: &Upstream, tls: &ClientConfig) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let mut tls = tls.clone();
+        tls.client_auth_cert_resolver = Arc::new(NotingResolver(tls.client_auth_cert_resolver));
+        Self { https: HttpsConnector::from((tcp, tls)), timeout: config.connect_timeout_s }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Connection;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, timeout) = (self.https.call(uri), self.timeout);
+        Box::pin(WAS_ASKED.scope(Cell::new(false), async move {
+            let late = |_| BoxError::from(format!("no connection within {} s", timeout.as_secs_f64()));
+            let stream = tokio::time::timeout(timeout, connecting).await.map_err(late)??;
+            Ok(Connection::new(stream, WAS_ASKED.with(Cell::get)))
+        }))
+    }
+}
+
+tokio::task_local! {
+    // rustls asks its resolver in the middle of a handshake, and does not say for which connection: whoever connects does.
+    static WAS_ASKED: Cell<bool>;
+}
+
+/// Notes that a server asked for a certificate.
+#[derive(Debug)]
+struct NotingResolver(Arc<dyn ResolvesClientCert>);
+
+impl ResolvesClientCert for NotingResolver {
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        // Outside of a connector there is nobody to be told.
+        let _no_connector = WAS_ASKED.try_with(|was_asked| was_asked.set(true));
+        self.0.resolve(issuers, schemes)
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.0.only_raw_public_keys()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.has_certs()
+    }
+}
+
+/// A connection that knows whether its server may still be refusing our certificate.
+pub(super) struct Connection {
+    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    /// The server asked for a certificate by TLS 1.3, and nothing of an answer was read.
+    is_judging: bool,
+}
+
+impl Connection {
+    fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>, was_asked: bool) -> Self {
+        let version = tls_of(&stream).and_then(|tls| tls.protocol_version());
+        Self { stream, is_judging: was_asked && version == Some(ProtocolVersion::TLSv1_3) }
+    }
+
+    /// What a read came to, with a refusal of our certificate by its name.
+    fn judged(&mut self, read: io::Result<()>) -> io::Result<()> {
+        let is_accepted = tls_of(&self.stream).is_none_or(|tls| tls.tls13_tickets_received() > 0);
+        let may_refuse = std::mem::take(&mut self.is_judging) && !is_accepted;
+        read.map_err(|error| match may_refuse && is_about_our_certificate(&error) {
+            true => io::Error::new(error.kind(), CertificateRefused(error)),
+            false => error,
+        })
+    }
+}
+
+fn tls_of(stream: &MaybeHttpsStream<TokioIo<TcpStream>>) -> Option<&rustls::ClientConnection> {
+    match stream {
+        MaybeHttpsStream::Http(_) => None,
+        MaybeHttpsStream::Https(stream) => Some(stream.inner().get_ref().1),
+    }
+}
+
+impl connect::Connection for Connection {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl Read for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        Poll::Ready(self.judged(read))
+    }
+}
+
+impl Write for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+}
