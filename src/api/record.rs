@@ -104,6 +104,7 @@ struct Delivery<'r> {
     state: &'static str,
     attempts: u32,
     next_attempt_date: Option<String>,
+    /// An attempt was sent without a valid answer, and may have worked; also where Conax said no to a repetition.
     uncertain: bool,
     result: Option<&'r RawValue>,
 }
@@ -143,7 +144,7 @@ impl<'r> Record<'r> {
                     State::Pending => match request.doubt {
                         Some(Doubt::Unresolved) => "unknown",
                         Some(Doubt::Resolving { .. }) => "resolving",
-                        Some(Doubt::Ordered) => "retrying",
+                        Some(Doubt::Ordered | Doubt::Earlier) => "retrying",
                         None if request.attempts > 0 => "retrying",
                         None => "waiting",
                     },

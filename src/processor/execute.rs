@@ -68,15 +68,17 @@ async fn step(processor: &Processor, request: &ProvisioningRequest) -> Step {
             return Step { outcome: Outcome::Uncertain { failure, next: None }, attempt: None, events: Vec::new() };
         }
         Err(failure) => {
-            return Step { outcome: Outcome::Rejected { reference: None, failure }, attempt: None, events: Vec::new() };
+            return Step { outcome: policy::rejected(failure), attempt: None, events: Vec::new() };
         }
     };
-    let began = processor.clock.now();
+    let began = processor.clock.moment();
     let still_in_doubt = |what| {
-        let standing = Standing::of(request, operation.resend, began, processor.clock.now());
+        let now = processor.clock.moment();
+        let standing = Standing::of(request, operation.resend, now.since(&began), now.date);
         processor.retry.in_doubt(&standing, what)
     };
     let mut events = Vec::new();
+    let mut is_verified = false;
     let settled = match (request.doubt, operation.resend) {
         // The rule may have changed since.
         (Some(Doubt::Resolving { .. }), Resend::Never) => Some(still_in_doubt("It may not be sent again.".to_owned())),
@@ -86,7 +88,10 @@ async fn step(processor: &Processor, request: &ProvisioningRequest) -> Step {
             match found {
                 Found::Done => Some(Outcome::Completed { reference: None, result: None }),
                 Found::Unclear(what) => Some(still_in_doubt(what)),
-                Found::NotDone => None,
+                Found::NotDone => {
+                    is_verified = true;
+                    None
+                }
             }
         }
         _ => None,
@@ -94,7 +99,7 @@ async fn step(processor: &Processor, request: &ProvisioningRequest) -> Step {
     if let Some(outcome) = settled {
         return Step { outcome, attempt: None, events };
     }
-    let (outcome, attempt) = send(processor, request, operation, body).await;
+    let (outcome, attempt) = send(processor, request, (operation, body), is_verified).await;
     Step { outcome, attempt: Some(attempt), events }
 }
 
@@ -130,19 +135,20 @@ fn sendable<'a>(
 async fn send(
     processor: &Processor,
     request: &ProvisioningRequest,
-    operation: &Operation,
-    body: &Body,
+    (operation, body): (&Operation, &Body),
+    is_verified: bool,
 ) -> (Outcome, Attempt) {
-    let started_at = processor.clock.now();
-    let began = tokio::time::Instant::now();
+    let began = processor.clock.moment();
     let until = if let Some(Doubt::Resolving { until }) = request.doubt { Some(until) } else { None };
     let call = Call::of(operation, body.to_send(), Some(request));
     let result = call_until(processor, call, until).await;
-    let standing = Standing::of(request, operation.resend, started_at, processor.clock.now());
+    let now = processor.clock.moment();
+    let passed = now.since(&began);
+    let standing = Standing { is_verified, ..Standing::of(request, operation.resend, passed, now.date) };
     let mut attempt = Attempt {
         attempt: standing.attempt,
-        started_at,
-        duration_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+        started_at: began.date,
+        duration_ms: i64::try_from(passed.time.as_millis()).unwrap_or(i64::MAX),
         sent: true,
         http_status: None,
         error: None,
@@ -196,8 +202,9 @@ fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outcome, Attemp
     };
     let outcome = match outcome {
         Outcome::Completed { result, .. } => Outcome::Completed { reference: reference.clone(), result },
-        Outcome::Rejected { failure, .. } => {
-            Outcome::Rejected { reference: reference.clone(), failure: secret.mask_failure(failure) }
+        Outcome::Rejected { failure, leaves_doubt, .. } => {
+            let failure = secret.mask_failure(failure);
+            Outcome::Rejected { reference: reference.clone(), failure, leaves_doubt }
         }
         Outcome::Retry { at, failure } => Outcome::Retry { at, failure: secret.mask_failure(failure) },
         Outcome::Uncertain { failure, next } => Outcome::Uncertain { failure: secret.mask_failure(failure), next },

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::clock::Passed;
 use crate::contract::Resend;
 use crate::request::{Body, Doubt, Failure, Next, Outcome, ProvisioningRequest, failure};
 use crate::soap::answer::Meaning;
@@ -36,11 +37,13 @@ pub(super) struct Standing {
     /// The doubt that it was in before.
     pub doubt: Option<Doubt>,
     /// How long it may be sent again after it was first sent, if that is limited.
-    pub within: Option<TimeDelta>,
+    pub within: Option<Duration>,
     /// Attempts made, this one included.
     pub attempt: u32,
-    /// When the attempt began.
-    pub started_at: DateTime<Utc>,
+    /// How long ago the attempt began.
+    pub took: Duration,
+    /// It was found out before the attempt that none before it was done.
+    pub is_verified: bool,
     /// Now.
     pub now: DateTime<Utc>,
     /// From 0 to 1, drawn for this decision.
@@ -48,16 +51,12 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Of a request, at an attempt that began at `started_at`.
-    pub(super) fn of(
-        request: &ProvisioningRequest,
-        resend: Resend,
-        started_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Self {
+    /// Of a request, after an attempt.
+    pub(super) fn of(request: &ProvisioningRequest, resend: Resend, passed: Passed, now: DateTime<Utc>) -> Self {
         let within = request.asked.kind.resend_within();
         let attempt = request.attempts.saturating_add(1);
-        Self { resend, doubt: request.doubt, within, attempt, started_at, now, jitter: rand::random() }
+        let doubt = request.doubt.map(|doubt| carried(doubt, within, passed.step));
+        Self { resend, doubt, within, attempt, took: passed.time, is_verified: false, now, jitter: rand::random() }
     }
 }
 
@@ -68,10 +67,20 @@ impl RetryRule {
         doubled.min(self.max).mul_f64(jitter.clamp(0.0, 1.0))
     }
 
-    /// The longer a doubt has lasted, the longer until it is looked into again: they double like the delays above.
+    /// How long a doubt is looked into, from when it was sent at first.
+    fn window(&self, standing: &Standing) -> Duration {
+        standing.within.map_or(self.hold, |within| within.min(self.hold))
+    }
+
+    /// The longer a doubt has lasted, the longer until it is looked into again: they double like the delays above. So long
+    /// as more than a first delay is left, the next look comes in the first half of that.
     fn next_look(&self, standing: &Standing, until: DateTime<Utc>) -> DateTime<Utc> {
-        let lasted = self.hold.saturating_sub((until - standing.now).to_std().unwrap_or_default());
-        let longest = lasted.min(self.max).max(self.initial.min(self.max));
+        let left = (until - standing.now).to_std().unwrap_or_default();
+        let lasted = match standing.doubt {
+            Some(_) => self.window(standing).saturating_sub(left),
+            None => Duration::ZERO,
+        };
+        let longest = lasted.min(left / 2).max(self.initial).min(self.max);
         later(standing.now, longest.mul_f64(standing.jitter.clamp(0.0, 1.0))).min(until)
     }
 
@@ -84,7 +93,7 @@ impl RetryRule {
             return self.doubt(standing, what, not_before);
         }
         if u64::from(standing.attempt) >= self.max_attempts {
-            return Outcome::Rejected { reference: None, failure };
+            return rejected(failure);
         }
         let delay = self.delay(standing.attempt, standing.jitter).max(not_before.unwrap_or_default());
         Outcome::Retry { at: later(standing.now, delay), failure }
@@ -98,12 +107,11 @@ impl RetryRule {
     fn doubt(&self, standing: &Standing, what: String, not_before: Option<Duration>) -> Outcome {
         let until = match (standing.resend, standing.doubt) {
             // What an operator ordered is sent once: later requests of its cards have gone out since.
-            (Resend::Never, _) | (_, Some(Doubt::Ordered | Doubt::Unresolved)) => None,
+            (Resend::Never, _) | (_, Some(Doubt::Ordered | Doubt::Unresolved | Doubt::Earlier)) => None,
             (_, Some(Doubt::Resolving { until })) => Some(until),
             (Resend::Safe | Resend::Verify(_), None) => {
-                let hold = later(standing.now, self.hold);
-                let within = standing.within.and_then(|within| standing.started_at.checked_add_signed(within));
-                Some(within.map_or(hold, |within| within.min(hold)))
+                let within = standing.within.map(|within| within.saturating_sub(standing.took));
+                Some(later(standing.now, within.unwrap_or(self.hold).min(self.hold)))
             }
         };
         // At its end the claim gives up.
@@ -117,12 +125,16 @@ impl RetryRule {
     pub(super) fn of_answer(&self, meaning: Meaning, standing: &Standing) -> Outcome {
         match meaning {
             Meaning::Done { reference, result } => Outcome::Completed { reference, result },
-            Meaning::Refused { reference, failure } => Outcome::Rejected { reference, failure },
+            Meaning::Refused { reference, failure } => Outcome::Rejected {
+                reference,
+                failure,
+                leaves_doubt: standing.doubt.is_some() && !standing.is_verified,
+            },
             Meaning::TurnedAway(failure) if standing.doubt.is_some() => {
                 // It says nothing of the earlier attempt.
                 self.in_doubt(standing, failure.description.unwrap_or_default())
             }
-            Meaning::TurnedAway(failure) => Outcome::Rejected { reference: None, failure },
+            Meaning::TurnedAway(failure) => rejected(failure),
             Meaning::Later(failure) => self.not_delivered(standing, failure, None),
             Meaning::Busy { failure, .. } if standing.resend == Resend::Never => {
                 self.in_doubt(standing, failure.description.unwrap_or_default())
@@ -147,7 +159,7 @@ impl RetryRule {
             }
             // What was sent before may have been done, whatever a folder says.
             CallFailure::NoFixture { what } if standing.doubt.is_none() => {
-                Outcome::Rejected { reference: None, failure: ours(failure::NO_FIXTURE, what.clone()) }
+                rejected(ours(failure::NO_FIXTURE, what.clone()))
             }
             CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(standing, what.clone()),
         }
@@ -165,6 +177,21 @@ fn retry_after_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
 
 fn later(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(by).ok().and_then(|by| now.checked_add_signed(by)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// A doubt after the date was set: what is left of its time stays the same. What may be sent again for a limited time only
+/// never gets more of that, since a machine that slept looks like a date that was set forward.
+fn carried(doubt: Doubt, within: Option<Duration>, step: TimeDelta) -> Doubt {
+    let step = if within.is_some() { step.min(TimeDelta::zero()) } else { step };
+    match doubt {
+        Doubt::Resolving { until } => Doubt::Resolving { until: until.checked_add_signed(step).unwrap_or(until) },
+        other => other,
+    }
+}
+
+/// The end of a request of which nothing may have been done.
+pub(super) fn rejected(failure: Failure) -> Outcome {
+    Outcome::Rejected { reference: None, failure, leaves_doubt: false }
 }
 
 /// A failure that the gateway itself found.
@@ -196,7 +223,16 @@ mod tests {
 
     fn standing(resend: Resend, doubt: Option<Doubt>, attempt: u32) -> Standing {
         let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(60);
-        Standing { resend, doubt, within: None, attempt, started_at: DateTime::UNIX_EPOCH, now, jitter: 1.0 }
+        Standing {
+            resend,
+            doubt,
+            within: None,
+            attempt,
+            took: Duration::from_secs(30),
+            is_verified: false,
+            now,
+            jitter: 1.0,
+        }
     }
 
     fn refused() -> CallFailure {
@@ -255,11 +291,68 @@ mod tests {
         assert_eq!(next(&doubt(Resend::Safe, until(61))), Some((61, 61)));
         assert_eq!(next(&doubt(Resend::Safe, until(60))), None, "the time is over");
         assert_eq!(next(&doubt(Resend::Safe, Some(Doubt::Ordered))), None, "what is ordered is sent once");
-        let pin = Standing { within: Some(TimeDelta::seconds(120)), ..standing(Resend::Safe, None, 1) };
-        assert_eq!(next(&RULE.of_failure(&cut(), &pin)), Some((63, 120)), "counted from when it was first sent");
         for outcome in [doubt(Resend::Safe, None), doubt(VERIFY, None), doubt(Resend::Never, None)] {
             assert!(matches!(outcome, Outcome::Uncertain { failure, .. } if failure.code == "OUTCOME_UNKNOWN"));
         }
+    }
+
+    /// The pauses before each look into a doubt of a request whose first attempt took so many seconds, at their longest.
+    fn pauses(within: Option<Duration>, took: f64) -> Vec<f64> {
+        let rule = RetryRule { max: Duration::from_secs(300), ..RULE };
+        let took = Duration::from_secs_f64(took);
+        let mut standing = Standing { within, took, ..standing(Resend::Safe, None, 1) };
+        let mut pauses = Vec::new();
+        while let Outcome::Uncertain { next: Some(Next { at, until }), .. } = rule.of_failure(&cut(), &standing) {
+            pauses.push((at - standing.now).as_seconds_f64());
+            standing = Standing { doubt: Some(Doubt::Resolving { until }), now: at, ..standing };
+        }
+        pauses
+    }
+
+    #[test]
+    fn a_doubt_is_looked_into_soon_and_then_less_and_less_often() {
+        // Counted from when it was first sent: 0.1 s of 120 are over.
+        let pin = pauses(Some(Duration::from_secs(120)), 0.1);
+        assert_eq!(
+            pin.iter().take(6).map(|s| s.round()).collect::<Vec<_>>(),
+            [1.0, 1.0, 2.0, 4.0, 9.0, 18.0],
+            "{pin:?}"
+        );
+        assert!((pin.iter().sum::<f64>() - 119.9).abs() < 0.001, "to the end of its own window: {pin:?}");
+        let late = pauses(Some(Duration::from_secs(120)), 30.0);
+        assert!(late[0] <= 1.0 && late.len() > 4, "however long the answer was waited for: {late:?}");
+        let hold = pauses(None, 30.0);
+        assert!(hold[0] <= 1.0 && hold.iter().any(|s| *s > 200.0), "{hold:?}");
+        assert!((hold.iter().sum::<f64>() - 900.0).abs() < 0.001, "{hold:?}");
+        assert_eq!(pauses(Some(Duration::from_secs(120)), 120.0), [0.0; 0], "its window is over");
+    }
+
+    #[test]
+    fn a_date_that_is_set_moves_no_end_but_that_of_a_pin_forward() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let until = |request_type: RequestType, hours: i64| match carried(
+            Doubt::Resolving { until: now },
+            request_type.resend_within(),
+            TimeDelta::hours(hours),
+        ) {
+            Doubt::Resolving { until } => (until - now).num_hours(),
+            other => panic!("{other:?}"),
+        };
+        let both = |kind| [until(kind, -1), until(kind, 1)];
+        assert_eq!(both(RequestType::named("ADD_SUBSCRIPTIONS")), [-1, 1]);
+        assert_eq!(both(RequestType::named("UPDATE_CA_PIN_TO_DEFAULT_VALUE")), [-1, 0]);
+    }
+
+    #[test]
+    fn a_definite_no_to_a_repetition_leaves_the_doubt() {
+        let no = || Meaning::Refused { reference: None, failure: Failure::default() };
+        let leaves =
+            |doubt, is_verified| match RULE.of_answer(no(), &Standing { is_verified, ..standing(VERIFY, doubt, 2) }) {
+                Outcome::Rejected { leaves_doubt, .. } => leaves_doubt,
+                other => panic!("{other:?}"),
+            };
+        assert!(!leaves(None, false) && leaves(Some(Doubt::Ordered), false), "only what was sent before");
+        assert!(!leaves(Some(Doubt::Ordered), true), "unless that is known not to have been done");
     }
 
     #[test]

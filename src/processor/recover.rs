@@ -1,11 +1,16 @@
 //! What a dead process left under way, or a step that failed: the bytes may have gone out, so such a request is in doubt,
 //! and what is done about it is the same as for any other doubt.
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
 use super::Processor;
 use super::policy::{self, Standing};
+use crate::clock::Passed;
 use crate::contract::Resend;
-use crate::request::{Attempt, Doubt, Outcome, ProvisioningRequest};
-use crate::store::{Settlement, StoreError};
+use crate::request::{Attempt, Doubt, ProvisioningRequest};
+use crate::store::{DateStep, Settlement, StoreError};
 
 /// Requests settled in one write.
 const BATCH: usize = 100;
@@ -16,6 +21,11 @@ impl Processor {
     /// # Errors
     /// The store.
     pub async fn recover(&self) -> Result<(), StoreError> {
+        let (now, changed_at) = (self.clock.now(), self.store.changed_at().await?);
+        if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step < TimeDelta::zero()) {
+            // Nobody knows how long the gateway was stopped.
+            self.carry(DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true }).await?;
+        }
         let lost = self.store.leased().await?;
         for batch in lost.chunks(BATCH) {
             let what = "The gateway stopped while this request was under way.";
@@ -44,12 +54,15 @@ impl Processor {
         let now = self.clock.now();
         let mut request = request.clone();
         let (outcome, attempt) = match policy::sendable(&request) {
-            Err(failure) if request.doubt.is_none() => (Outcome::Rejected { reference: None, failure }, None),
+            Err(failure) if request.doubt.is_none() => (policy::rejected(failure), None),
             _ => {
                 // It was leased at its last change, and sent after that.
                 let started_at = request.updated_at;
                 let resend = self.contract.operation(request.asked.kind).map_or(Resend::Never, |o| o.resend);
-                let standing = Standing::of(&request, resend, started_at, now);
+                // If the date was set back meanwhile, nobody knows how long ago that was.
+                let time = (now - started_at).to_std().unwrap_or(Duration::MAX);
+                let passed = Passed { time, ..Passed::default() };
+                let standing = Standing::of(&request, resend, passed, now);
                 let attempt = Attempt {
                     attempt: standing.attempt,
                     started_at,

@@ -3,16 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::Processor;
 use super::places::Place;
+use crate::clock::Moment;
 use crate::request::ProvisioningRequest;
 use crate::shutdown::Shutdown;
-use crate::store::StoreError;
+use crate::store::{DateStep, StoreError};
+
+/// How often the date is compared with the time that passed.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Runs until shutdown; then nothing new is started.
     pub async fn run(self: Arc<Self>, mut shutdown: Shutdown) {
+        let mut seen = self.clock.moment();
         while !shutdown.is_set() {
+            match self.follow_date(seen).await {
+                Ok(now) => seen = now,
+                Err(error) => tracing::error!(%error, "the date was set, and what is due cannot follow yet"),
+            }
             let round = {
                 let (processor, shutdown) = (Arc::clone(&self), shutdown.clone());
                 async move { processor.start_ready(&shutdown).await }
@@ -31,11 +42,30 @@ impl Processor {
             };
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause.min(LOOK)) => {}
                 () = shutdown.wait() => {}
             }
         }
         self.waiting.close();
+    }
+
+    /// Carries along what is due, if the date was set since the moment `seen`; returns the present one.
+    async fn follow_date(&self, seen: Moment) -> Result<Moment, StoreError> {
+        let now = self.clock.moment();
+        let passed = now.since(&seen);
+        if !passed.step.is_zero() {
+            let noticed_after = TimeDelta::from_std(passed.time).unwrap_or(TimeDelta::MAX);
+            self.carry(DateStep { by: passed.step, now: now.date, noticed_after, is_after_stop: false }).await?;
+        }
+        Ok(now)
+    }
+
+    /// Carries along what is due.
+    pub(super) async fn carry(&self, step: DateStep) -> Result<(), StoreError> {
+        let requests = self.store.carry(step).await?;
+        let seconds = step.by.num_seconds();
+        tracing::warn!(seconds, requests, "the machine's date was set: waiting requests are carried along");
+        Ok(())
     }
 
     /// Starts all that is ready, and returns how long nothing else will be.

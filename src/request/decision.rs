@@ -95,7 +95,6 @@ impl ProvisioningRequest {
 
     fn reject(&mut self, code: &str, order: &Order) {
         self.end(State::Rejected);
-        self.executed_at = self.executed_at.or(Some(order.at));
         let description = Some(format!("By {}: {}", order.user, order.reason));
         self.failure = Some(Failure { code: code.to_owned(), description, ..Failure::default() });
     }

@@ -22,6 +22,8 @@ pub enum Outcome {
         reference: Option<String>,
         /// Why.
         failure: Failure,
+        /// It is the answer to a repetition: the attempt before it may have worked all the same.
+        leaves_doubt: bool,
     },
     /// Not delivered: to be tried again.
     Retry {
@@ -70,9 +72,9 @@ impl ProvisioningRequest {
                 self.result = result;
                 self.failure = None;
             }
-            Outcome::Rejected { reference, failure } => {
+            Outcome::Rejected { reference, failure, leaves_doubt } => {
                 self.state = State::Rejected;
-                self.executed_at = self.executed_at.or(Some(now));
+                self.doubt = leaves_doubt.then_some(Doubt::Earlier);
                 self.reference_number = reference;
                 self.failure = Some(failure);
             }

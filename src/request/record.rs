@@ -157,6 +157,8 @@ pub enum Doubt {
     Unresolved,
     /// An operator ordered it to be sent once more, in its cards' turn.
     Ordered,
+    /// Nothing more: Conax said no to a repetition, and the request has ended. What was sent before may have worked.
+    Earlier,
 }
 
 /// Why a request was rejected, or is uncertain.
@@ -232,6 +234,11 @@ pub struct NewRequest {
 }
 
 impl NewRequest {
+    /// Was it to wait for its date when it was accepted?
+    pub fn is_scheduled(&self) -> bool {
+        self.scheduled_at > self.created_at
+    }
+
     /// What the client called with, its secret in place, for as long as that is known.
     pub fn call_with_secret(&self) -> Option<serde_json::Value> {
         let mut call: serde_json::Value = serde_json::from_str(self.call.as_deref()?).ok()?;
@@ -256,7 +263,7 @@ pub struct ProvisioningRequest {
     pub asked: Arc<NewRequest>,
     /// Where it stands.
     pub state: State,
-    /// When it was last sent, or ended without being sent.
+    /// When it was last sent; `None` while nothing of it was.
     pub executed_at: Option<DateTime<Utc>>,
     /// Last change.
     pub updated_at: DateTime<Utc>,

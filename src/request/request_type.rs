@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-
-use chrono::TimeDelta;
+use std::time::Duration;
 
 use super::types::TABLE;
 use super::{Family, Parameter};
@@ -27,7 +26,7 @@ pub(super) struct Row {
     /// The queries whose answers tell whether a request of this type was done.
     pub(super) verified_by: &'static [&'static str],
     /// Seconds after the first sending within which it may be sent again, if that is limited.
-    pub(super) resend_within_s: Option<i64>,
+    pub(super) resend_within_s: Option<u64>,
 }
 
 /// A value of the SOAP message: what the bindings give a path.
@@ -118,8 +117,8 @@ impl RequestType {
     }
 
     /// How long after it was first sent it may be sent again, if that is limited.
-    pub fn resend_within(self) -> Option<TimeDelta> {
-        self.row().resend_within_s.map(TimeDelta::seconds)
+    pub fn resend_within(self) -> Option<Duration> {
+        self.row().resend_within_s.map(Duration::from_secs)
     }
 
     /// Does this query's answer tell whether a request of another type was done?

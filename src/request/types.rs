@@ -58,7 +58,7 @@ const fn results(name: &'static str) -> Field {
 const PAIRING_STATUS: &[Field] = &[result("pairing_status"), results(CARD_ID), results(STB_ID)];
 const PAIRING_QUERIES: &[&str] = &["GET_PAIRING_STATUS_FOR_CARD", "GET_PAIRING_STATUS_FOR_PAIRING_MODULE"];
 /// A PIN that is set much later would overwrite what the viewer chose since.
-const PIN_RESEND_WITHIN_S: Option<i64> = Some(120);
+const PIN_RESEND_WITHIN_S: Option<u64> = Some(120);
 
 /// Every request type, in CRM.COM's order.
 pub(super) const TABLE: &[Row] = &[

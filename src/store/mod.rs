@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
@@ -131,6 +131,19 @@ pub struct Settlement {
     pub events: Vec<Event>,
 }
 
+/// The machine's date was set.
+#[derive(Clone, Copy, Debug)]
+pub struct DateStep {
+    /// How far forward, or back.
+    pub by: TimeDelta,
+    /// The date now.
+    pub now: DateTime<Utc>,
+    /// It was set so long ago, at most: what was written since is in the new date already.
+    pub noticed_after: TimeDelta,
+    /// It was set while no gateway was running: nobody knows how long that was.
+    pub is_after_stop: bool,
+}
+
 /// Which exchanges a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExchangeFilter {
@@ -198,6 +211,11 @@ pub trait Store: Send + Sync {
     async fn leased(&self) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// Carries out an operator's decision about a request that is not under way.
     async fn decide(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
+    /// When the last of the requests that have not ended was changed, by the date of then.
+    async fn changed_at(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// Carries along what waits when the date was set: requests whose turn had come, and those that are to be tried again
+    /// or looked into. Dates that clients gave stay. Returns how many.
+    async fn carry(&self, step: DateStep) -> Result<usize, StoreError>;
     /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
     async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
     /// Commits what clients and upstream said to each other; the store numbers it.

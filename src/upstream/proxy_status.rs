@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use hyper::StatusCode;
 
 use super::{CallFailure, Obstacle};
-use crate::contract::SoapVersion;
 use crate::axis;
+use crate::contract::SoapVersion;
 use crate::soap::fault::Fault;
 use crate::xml::{self, Limits};
 

@@ -86,6 +86,7 @@ async fn settle_ends_a_doubt_and_nothing_else() {
     let ended = client.show(&waiting["number"]).await;
     assert_eq!((&ended["life_cycle_state"], &ended["error_code"]), (&json!("REJECTED"), &json!("CANCELLED")));
     assert_eq!(ended["error_description"], "By night shift: a mistake");
+    assert_eq!(ended["executed_date"], Value::Null, "nothing was sent");
     assert!(!decide(&gateway, &["cancel", "77", "--reason", "r"]).0);
 }
 

@@ -275,3 +275,50 @@ async fn a_message_has_a_connection_of_its_own() {
     let connections: Vec<usize> = conax.received().iter().map(|request| request.connection).collect();
     assert_eq!(connections, [0, 1, 0, 2], "others use an idle one again");
 }
+
+#[tokio::test]
+async fn a_pin_is_sent_again_soon_within_its_own_time() {
+    let seen = std::sync::Mutex::new(std::collections::HashSet::new());
+    let conax = Conax::start(move |_, request| match seen.lock().unwrap().insert(request.body.clone()) {
+        true => Reaction::Close,
+        false => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
+    // By the defaults, which are what counts here; so few do not open the circuit breaker.
+    let (_gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let mut numbers = Vec::new();
+    for card in ["a", "b", "c", "d"] {
+        let body = json!({"smartcard_set": [{"smartcard_ca_id": card}], "process_immediately": true});
+        let record = client.call("update_ca_pin_to_default_value", body).await.data();
+        assert_eq!(record["delivery"]["state"], "resolving");
+        numbers.push(record["number"].clone());
+    }
+    for number in numbers {
+        assert_eq!(client.ended(&number).await["life_cycle_state"], "COMPLETED");
+    }
+    assert_eq!(conax.received().len(), 8);
+}
+
+#[tokio::test]
+async fn a_no_to_a_repetition_does_not_say_that_the_first_attempt_failed() {
+    let conax = Conax::start(|n, request| match (n, is_query(request)) {
+        (0 | 2, _) => Reaction::Close,
+        (_, true) => Reaction::Write(answer_to(request, "OK", "<PairingStatus>NOT_PAIRED</PairingStatus>")),
+        (_, false) => Reaction::Write(answer_to(request, "CLIENT_NOT_FOUND", "")),
+    })
+    .await;
+    let (_gateway, client) = start(&conax, &[]).await;
+    let ended = async |record: Value| {
+        let record = client.ended(&record["number"]).await;
+        assert_eq!(
+            (&record["life_cycle_state"], &record["error_code"]),
+            (&json!("REJECTED"), &json!("CLIENT_NOT_FOUND"))
+        );
+        assert_eq!((&record["delivery"]["state"], &record["delivery"]["attempts"]), (&json!("ended"), &json!(2)));
+        record["delivery"]["uncertain"].clone()
+    };
+    assert_eq!(ended(add(&client, "a").await).await, true, "nobody knows what became of the first");
+    assert_eq!(ended(client.pair_now("b").await).await, false, "the first was found not to have been done");
+    let first = add(&client, "c").await;
+    assert_eq!((&first["life_cycle_state"], &first["delivery"]["uncertain"]), (&json!("REJECTED"), &json!(false)));
+}

@@ -8,6 +8,7 @@ mod axis;
 mod bad_input;
 mod command_line;
 mod connections;
+mod date;
 mod decisions;
 mod disk;
 mod documentation;

@@ -17,10 +17,15 @@ pub(super) struct Due(i64);
 impl Due {
     /// It waits for an operator, and holds up nobody.
     pub(super) const NEVER: Self = Self(i64::MAX);
+    /// Its turn has come before: it is due whatever a clock says later.
+    pub(super) const SINCE_EVER: Self = Self(0);
 
-    /// One that was due when it was accepted is due whatever a clock says later.
+    /// Of a new request.
     pub(super) fn of(request: &NewRequest) -> Self {
-        Self(if request.scheduled_at > request.created_at { request.scheduled_at.timestamp_millis() } else { 0 })
+        match request.is_scheduled() {
+            true => Self(request.scheduled_at.timestamp_millis()),
+            false => Self::SINCE_EVER,
+        }
     }
 }
 

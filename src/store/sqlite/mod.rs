@@ -5,6 +5,7 @@
 
 mod accounts;
 mod cards;
+mod carry;
 mod catalogue;
 mod claim;
 mod connection;
@@ -31,8 +32,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
 use super::{
-    Acceptance, Accepted, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store, StoreError,
-    TokenOwner,
+    Acceptance, Accepted, DateStep, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store,
+    StoreError, TokenOwner,
 };
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
@@ -197,6 +198,14 @@ impl Store for SqliteStore {
 
     async fn failed(&self) -> String {
         self.writer.failed().await
+    }
+
+    async fn changed_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.readers.read(carry::changed_at).await
+    }
+
+    async fn carry(&self, step: DateStep) -> Result<usize, StoreError> {
+        self.writer.write(move |db| carry::carry(db, step)).await
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {

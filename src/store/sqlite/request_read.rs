@@ -31,8 +31,7 @@ fn select(tail: &str) -> String {
 }
 
 fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
-    let scheduled_at = time(row, 6)?;
-    let ready_at = time(row, 14)?;
+    let (attempts, ready_at) = (row.get(16)?, time(row, 14)?);
     let items: Vec<Item> = json::<Vec<(String, String, Option<Scalar>)>>(row, 7)?
         .unwrap_or_default()
         .into_iter()
@@ -44,7 +43,7 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         kind: word(row, 3, |w| w.parse::<RequestType>().ok())?,
         priority: word(row, 4, Priority::parse)?,
         process_immediately: row.get(5)?,
-        scheduled_at,
+        scheduled_at: time(row, 6)?,
         boxes: boxes_of(&items),
         items,
         subscription: row.get(8)?,
@@ -64,9 +63,9 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         sequence_number: row.get(11)?,
         asked: Arc::new(asked),
         state: word(row, 13, State::parse)?,
-        next_attempt_at: (ready_at > scheduled_at).then_some(ready_at),
+        next_attempt_at: (attempts > 0).then_some(ready_at),
         doubt: doubt(row)?,
-        attempts: row.get(16)?,
+        attempts,
         sent: row.get(17)?,
         executed_at: optional_time(row, 18)?,
         updated_at: time(row, 19)?,
@@ -90,6 +89,7 @@ fn doubt(row: &Row<'_>) -> Result<Option<Doubt>> {
         None => None,
         Some("RESOLVING") => Some(Doubt::Resolving { until: time(row, 27)? }),
         Some("ORDERED") => Some(Doubt::Ordered),
+        Some("EARLIER") => Some(Doubt::Earlier),
         Some("UNRESOLVED") => Some(Doubt::Unresolved),
         Some(other) => return Err(wrong(15, format!("unexpected doubt '{other}'"))),
     })

@@ -172,7 +172,7 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement, secrets: &AtomicB
         // It keeps its cards until the doubt is resolved.
         (State::Pending, Some(Doubt::Resolving { .. })) => 0,
         (State::Pending, doubt) => {
-            let due = if doubt == Some(Doubt::Unresolved) { Due::NEVER } else { Due::of(asked) };
+            let due = if doubt == Some(Doubt::Unresolved) { Due::NEVER } else { Due::SINCE_EVER };
             cards::join(db, number, &asked.cards, due)?;
             cards::give_back(db, number, &asked.cards)?
         }
@@ -215,6 +215,7 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
         Some(Doubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
         Some(Doubt::Unresolved) => (Some("UNRESOLVED"), None),
         Some(Doubt::Ordered) => (Some("ORDERED"), None),
+        Some(Doubt::Earlier) => (Some("EARLIER"), None),
     };
     let updated = db
         .prepare_cached(

@@ -11,10 +11,12 @@ use super::{Options, SqliteStore};
 use crate::account::{Role, Unit, User};
 use crate::exchange::{Answer, Exchange, Message};
 use crate::request::{
-    Attempt, Body, Doubt, Failure, Family, Item, NewRequest, Outcome, Priority, ProvisioningRequest, RecordId,
+    Attempt, Body, Doubt, Failure, Family, Item, NewRequest, Next, Outcome, Priority, ProvisioningRequest, RecordId,
     RequestType, State,
 };
-use crate::store::{Acceptance, Accepted, ExchangeFilter, Filter, RecordKey, Settlement, Store as _, StoreError};
+use crate::store::{
+    Acceptance, Accepted, DateStep, ExchangeFilter, Filter, RecordKey, Settlement, Store as _, StoreError,
+};
 
 fn options(folder: &Path, to_serve: bool) -> Options {
     let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
@@ -285,4 +287,64 @@ async fn exchanges_are_kept_listed_and_deleted() {
     store.settle(vec![Settlement { request: other, attempt: Some(attempt(false)), events: Vec::new() }]).await.unwrap();
     let sent = async |since| store.sent(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>();
     assert_eq!((sent(102).await, sent(103).await), (vec![1], vec![]), "by their ends, and only what was sent");
+}
+
+/// The same as a request of another type, scheduled for a time.
+fn of(acceptance: Acceptance, kind: RequestType, scheduled_at: DateTime<Utc>) -> Acceptance {
+    let request = Arc::new(NewRequest { kind, scheduled_at, ..(*acceptance.request).clone() });
+    Acceptance { request, ..acceptance }
+}
+
+#[tokio::test]
+async fn what_was_tried_holds_up_its_card_though_its_date_lies_ahead_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let scheduled = of(pairing("a", moment(10), false), RequestType::named("CREATE_PAIRING"), moment(20));
+    accept(&store, scheduled).await;
+    let claimed = store.claim(moment(21), 9, "run").await.unwrap();
+    let failure = Failure::default();
+    settle(&store, claimed[0].clone(), Outcome::Retry { at: moment(30), failure }, moment(22)).await;
+    // The date is set back.
+    assert!(!accept(&store, pairing("a", moment(15), true)).await.1, "the later one waits");
+}
+
+#[tokio::test]
+async fn what_waits_is_carried_along_when_the_date_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let hour = 3600;
+    let (t, pairings) = (10 * hour, RequestType::named("CREATE_PAIRING"));
+    let queued = accept(&store, pairing("a", moment(t), false)).await.0.number;
+    let scheduled = accept(&store, of(pairing("b", moment(t), false), pairings, moment(t + 60))).await.0.number;
+    let doubts = [RequestType::named("ADD_SUBSCRIPTIONS"), RequestType::named("UPDATE_CA_PIN_TO_DEFAULT_VALUE")];
+    let mut in_doubt = Vec::new();
+    for (card, kind) in ["c", "d"].into_iter().zip(doubts) {
+        let (mut request, _) = accept(&store, of(pairing(card, moment(t), true), kind, moment(t))).await;
+        request.attempts = 1;
+        let next = Some(Next { at: moment(t + 5), until: moment(t + 90) });
+        settle(&store, request.clone(), Outcome::Uncertain { failure: Failure::default(), next }, moment(t)).await;
+        in_doubt.push(request.number);
+    }
+    let until = async |number| match store.find(None, RecordKey::Number(number)).await.unwrap().unwrap().doubt {
+        Some(Doubt::Resolving { until }) => until.timestamp() - t,
+        other => panic!("{other:?}"),
+    };
+    let step = |by: i64, at: i64, is_after_stop| DateStep {
+        by: TimeDelta::seconds(by),
+        now: moment(at),
+        noticed_after: TimeDelta::seconds(1),
+        is_after_stop,
+    };
+    assert_eq!(store.changed_at().await.unwrap(), Some(moment(t)));
+    assert_eq!(store.carry(step(-hour, t - hour + 1, false)).await.unwrap(), 3);
+    assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90 - hour, 90 - hour]);
+    // Written by the new date: it stays.
+    let new = accept(&store, pairing("e", moment(t - hour + 1), false)).await.0.number;
+    assert_eq!(store.next_due().await.unwrap(), Some(moment(t - hour)));
+    assert_eq!(store.carry(step(hour, t - hour + 1, false)).await.unwrap(), 3, "the new one was just written");
+    assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90, 90 - hour], "a PIN gets no more time");
+    assert_eq!(store.next_due().await.unwrap(), Some(moment(t - hour + 1)));
+    assert_eq!(numbers(&store.claim(moment(t), 9, "run").await.unwrap()), [new, queued]);
+    assert_eq!(numbers(&store.claim(moment(t + 59), 9, "run").await.unwrap()), [in_doubt[0]], "the PIN is given up");
+    assert_eq!(numbers(&store.claim(moment(t + 60), 9, "run").await.unwrap()), [scheduled], "its date stays");
 }

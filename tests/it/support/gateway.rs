@@ -21,15 +21,21 @@ pub struct Gateway {
     pub url: String,
     pub folder: TempDir,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
     /// Starts a gateway with settings such as ("upstream.url", "http://…"); without any it has the simulator.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_with(settings, &[]).await
+    }
+
+    /// The same with further environment variables.
+    pub async fn start_with(settings: &[(&str, &str)], environment: &[(String, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let (child, url) = spawn(&folder, &settings).await;
-        Self { child, url, folder, settings }
+        let (child, url) = spawn(&folder, &settings, environment).await;
+        Self { child, url, folder, settings, environment: environment.to_vec() }
     }
 
     /// Starts it and signs in.
@@ -50,7 +56,7 @@ impl Gateway {
             self.settings.retain(|(k, _)| k != key);
             self.settings.push(((*key).to_owned(), (*value).to_owned()));
         }
-        (self.child, self.url) = spawn(&self.folder, &self.settings).await;
+        (self.child, self.url) = spawn(&self.folder, &self.settings, &self.environment).await;
     }
 
     /// Sends a signal.
@@ -84,12 +90,13 @@ impl Gateway {
     }
 }
 
-async fn spawn(folder: &TempDir, settings: &[(String, String)]) -> (Child, String) {
+async fn spawn(folder: &TempDir, settings: &[(String, String)], environment: &[(String, String)]) -> (Child, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).unwrap();
     let mut command = Command::new(BIN);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path().join("data"))
+        .envs(environment.iter().cloned())
         .env("CONAX_GATEWAY_BOOTSTRAP_USER", USER)
         .env("CONAX_GATEWAY_BOOTSTRAP_PASSWORD", PASSWORD)
         .stdout(Stdio::piped())
