@@ -80,6 +80,7 @@ async fn step(processor: &Processor, request: &ProvisioningRequest) -> Step {
     let mut events = Vec::new();
     let mut is_verified = false;
     let settled = match (request.doubt, operation.resend) {
+        (Some(Doubt::Resolving { until }), _) if until <= began.date => Some(still_in_doubt(OUT_OF_TIME.to_owned())),
         // The rule may have changed since.
         (Some(Doubt::Resolving { .. }), Resend::Never) => Some(still_in_doubt("It may not be sent again.".to_owned())),
         (Some(Doubt::Resolving { until }), Resend::Verify(query)) => {
