@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -15,7 +14,7 @@ use crate::config::{Config, ConfigFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
 use crate::http::{self, Server};
 use crate::request::random_hex;
-use crate::retention;
+use crate::retention::{self, Keep};
 use crate::shutdown::Shutdown;
 use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::tls;
@@ -70,6 +69,7 @@ pub fn open_store(config: &StoreSection, to_serve: bool) -> Result<Arc<dyn Store
         queue: config.queue,
         readers: config.readers,
         read_timeout: config.read_timeout_s,
+        exchange_bytes: config.exchange_bytes,
         to_serve,
     };
     Ok(Arc::new(SqliteStore::open(&options)?))
@@ -107,11 +107,8 @@ impl App {
         let Api { processor, store, clock, .. } = &self.server.api;
         processor.recover().await?;
         let run = tokio::spawn(Arc::clone(processor).run(shutdown.clone()));
-        let keep = i64::try_from(self.config.store.retention_days).ok().and_then(TimeDelta::try_days);
-        let retention = keep.filter(|keep| !keep.is_zero()).map(|keep| {
-            let (store, clock) = (Arc::clone(store), Arc::clone(clock));
-            tokio::spawn(retention::run(store, clock, keep, shutdown.clone()))
-        });
+        let keep = Keep::of(&self.config.store);
+        let retention = tokio::spawn(retention::run(Arc::clone(store), Arc::clone(clock), keep, shutdown.clone()));
         let connections = http::serve(Arc::clone(&self.server), listener, tls, shutdown).await;
         let finish = async {
             if let Err(error) = run.await {
@@ -120,9 +117,7 @@ impl App {
             connections.finish().await;
             self.server.captures.drain().await;
             processor.drain().await;
-            if let Some(retention) = retention
-                && let Err(error) = retention.await
-            {
+            if let Err(error) = retention.await {
                 tracing::error!(%error, "the retention ended early");
             }
         };

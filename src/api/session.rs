@@ -111,6 +111,7 @@ mod tests {
             queue: 8,
             readers: 1,
             read_timeout: std::time::Duration::from_secs(1),
+            exchange_bytes: 0,
             to_serve: true,
         };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());

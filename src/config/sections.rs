@@ -97,8 +97,12 @@ sections! {
         readers: usize = "3",
         /// Seconds that one read may take.
         read_timeout_s: Duration = "10",
-        /// Days that an ended request or exchange is kept; 0 keeps it for ever.
+        /// Days that an ended request is kept, and an exchange at most; 0 keeps it for ever.
         retention_days: u64 = "0",
+        /// Days that an exchange is kept; 0 sets no limit.
+        exchange_retention_days: u64 = "30",
+        /// Bytes that all exchanges may take, as they are kept; the oldest go first.
+        exchange_bytes: u64 = "1073741824",
     }
     /// Services, cards and boxes known by name.
     catalogue: CatalogueSection {
@@ -147,7 +151,7 @@ sections! {
         enabled: bool = "true",
         /// Bytes of the body of such a request.
         max_body_bytes: usize = "67108864",
-        /// Bytes of each of its bodies that are kept.
+        /// Bytes of each of its bodies that are kept, unpacked.
         capture_bytes: usize = "16777216",
     }
     /// How requests are worked through.

@@ -88,7 +88,7 @@ fn unpack(mut reader: impl Read, limit: usize) -> (Vec<u8>, End) {
 
 /// A body in gzip.
 pub fn gzipped(body: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     let gzipped = gzip.write_all(body).and_then(|()| gzip.finish());
     gzipped.expect("writing to a Vec cannot fail")
 }

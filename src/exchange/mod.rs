@@ -6,6 +6,7 @@
 
 mod coding;
 mod credentials;
+mod packed;
 mod path;
 
 use std::collections::HashSet;
@@ -19,11 +20,10 @@ use crate::soap::texts;
 pub use coding::{CodingFault, Unpacked, gzipped, unpacked};
 pub use credentials::Credentials;
 use credentials::kept_headers;
+pub use packed::{PackedBody, PackedExchange};
 pub use path::bare_path;
 use path::without_values;
 
-/// Bytes of a body once it is unpacked, at most: the rest is not kept.
-pub const UNPACKED_BYTES: usize = 64 << 20;
 /// Different secrets in one exchange, at most: each is looked for everywhere.
 const SECRETS: usize = 32;
 /// Names and values, in their order.
@@ -96,11 +96,6 @@ pub struct Summary {
 }
 
 impl Exchange {
-    /// Bytes of both bodies.
-    pub fn body_bytes(&self) -> usize {
-        self.request.body.len() + self.answer.as_ref().map_or(0, |answer| answer.message.body.len())
-    }
-
     /// The exchange with what is secret in it masked (PINs and passwords by their names, and what the client signed in
     /// with), also where the answer repeats it.
     pub fn masked(mut self, names: &Names, credentials: &[Secret]) -> Self {
@@ -124,9 +119,9 @@ impl Exchange {
 }
 
 impl Message {
-    /// What is kept of a head and of the first bytes of its body.
-    pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool) -> Self {
-        let Unpacked { body, fault } = unpacked(body, headers, UNPACKED_BYTES);
+    /// What is kept of a head and of the first bytes of its body: once it is unpacked, so many.
+    pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool, most_bytes: usize) -> Self {
+        let Unpacked { body, fault } = unpacked(body, headers, most_bytes);
         let headers = kept_headers(headers);
         let mut message = Self { headers, body, is_truncated: is_truncated || fault.is_some() };
         let is_packed = matches!(fault, Some(CodingFault::Unknown(_)));

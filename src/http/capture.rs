@@ -15,24 +15,24 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::exchange::{Answer, Credentials, Exchange, Message, bare_path};
+use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, bare_path};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{Store, StoreError};
 use crate::upstream::{CallFailure, Captured, End, Transport, proxy_status};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
-const BUDGET_BYTES: usize = 128 << 20;
+const BUDGET_BYTES: usize = 64 << 20;
 /// Exchanges on their way or waiting for the store, at most: further ones are missed.
 const AT_ONCE: usize = 4096;
-/// Exchanges with large bodies that are worked on at the same time: that takes several times their size, and a small
-/// packed body may unpack to a large one.
-const LARGE_AT_ONCE: usize = 2;
+/// Exchanges with large bodies that are worked on at the same time: that takes several times their size and a processor,
+/// and a small packed body may unpack to a large one.
+const LARGE_AT_ONCE: usize = 1;
 /// Exchanges written together, at most, and the bytes of their bodies after which there are no more: other writes wait.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
 /// Bytes of bodies that are worked on at once; more are a task for another thread.
-const SMALL_BYTES: usize = 64 << 10;
+const SMALL_BYTES: usize = 8 << 10;
 /// How long a store is left alone that has too many writes waiting.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often missed exchanges are told.
@@ -59,12 +59,14 @@ struct Keeper {
     recording: Arc<Mutex<()>>,
     transport: Arc<dyn Transport>,
     names: Arc<Names>,
+    /// Bytes of a body that are kept once it is unpacked.
+    most_bytes: usize,
     writer: mpsc::UnboundedSender<Kept>,
 }
 
 /// An exchange, and what it holds until it is written: its place, and its shares of the budget.
 struct Kept {
-    exchange: Arc<Exchange>,
+    exchange: Arc<PackedExchange>,
     _held: (OwnedSemaphorePermit, Option<Captured>, Option<Captured>),
 }
 
@@ -89,7 +91,7 @@ pub(super) enum Outcome {
 
 impl Captures {
     /// Keeps what it is told in a store, less what is secret by these names; a recording transport is told all of it.
-    pub fn new(store: Arc<dyn Store>, transport: Arc<dyn Transport>, names: Arc<Names>) -> Self {
+    pub fn new(store: Arc<dyn Store>, transport: Arc<dyn Transport>, names: Arc<Names>, most_bytes: usize) -> Self {
         // Every exchange in it has a place, so it is bounded.
         let (writer, kept) = mpsc::unbounded_channel();
         let (missed, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
@@ -100,7 +102,7 @@ impl Captures {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             missed,
-            keeper: Keeper { large, recording: Arc::default(), transport, names, writer },
+            keeper: Keeper { large, recording: Arc::default(), transport, names, most_bytes, writer },
             tasks: TaskTracker::new(),
             writing: (writing, end),
         }
@@ -210,8 +212,8 @@ async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>)
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { keeper.large.acquire().await.ok() } else { None };
     let is_small = !is_large && recording.is_none();
-    let (transport, names) = (Arc::clone(&keeper.transport), Arc::clone(&keeper.names));
-    let build = move || ended.build(transport.as_ref(), &names);
+    let Keeper { transport, names, most_bytes, .. } = keeper.clone();
+    let build = move || ended.build(transport.as_ref(), &names, most_bytes);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
@@ -258,12 +260,12 @@ impl Ended {
     }
 
     /// What is kept of it; a recording transport is told all.
-    fn build(self, transport: &dyn Transport, names: &Names) -> Kept {
+    fn build(self, transport: &dyn Transport, names: &Names, most_bytes: usize) -> Kept {
         let Self { begun, request, answer, duration_ms, error } = self;
-        let (request, request_share) = message(&begun.headers, request);
+        let (request, request_share) = message(&begun.headers, request, most_bytes);
         let (answer, answer_share) = match answer {
             Some((status, reason, headers, copy)) => {
-                let (message, share) = message(&headers, copy);
+                let (message, share) = message(&headers, copy, most_bytes);
                 (Some(Answer { status, reason, message }), share)
             }
             None => (None, None),
@@ -283,16 +285,17 @@ impl Ended {
             user: credentials.users.first().cloned(),
         };
         transport.passed(&exchange, &credentials, failure.as_ref());
-        let exchange = Arc::new(exchange.masked(names, &credentials.secrets));
+        let exchange = Arc::new(PackedExchange::new(exchange.masked(names, &credentials.secrets)));
         Kept { exchange, _held: (begun.place, request_share, answer_share) }
     }
 }
 
 /// What is kept of a message; unpacked it is larger, and needs a larger share.
-fn message(headers: &HeaderMap, copy: Option<Captured>) -> (Message, Option<Captured>) {
-    let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true), None) };
+fn message(headers: &HeaderMap, copy: Option<Captured>, most_bytes: usize) -> (Message, Option<Captured>) {
+    let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true, most_bytes), None) };
     let packed = copy.bytes.len();
-    let mut message = Message::new(headers, std::mem::take(&mut copy.bytes), copy.end != End::Whole);
+    let is_cut = copy.end != End::Whole;
+    let mut message = Message::new(headers, std::mem::take(&mut copy.bytes), is_cut, most_bytes);
     if !copy.pay(message.body.len().saturating_sub(packed)) {
         message.drop_body();
     }

@@ -44,7 +44,8 @@ impl Server {
     /// A server for these methods, which passes SOAP through to `transport`.
     pub fn new(config: Arc<Config>, api: Api, transport: Arc<dyn Transport>) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
-        let captures = Captures::new(Arc::clone(&api.store), Arc::clone(&transport), names);
+        let most_bytes = config.pass_through.capture_bytes;
+        let captures = Captures::new(Arc::clone(&api.store), Arc::clone(&transport), names, most_bytes);
         Self { config, api, transport, captures }
     }
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::exchange::{Exchange, Summary};
+use crate::exchange::{Exchange, PackedExchange, Summary};
 use crate::request::{
     Attempt, Body, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
 };
@@ -218,16 +218,18 @@ pub trait Store: Send + Sync {
     async fn carry(&self, step: DateStep) -> Result<usize, StoreError>;
     /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
     async fn purge(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
-    /// Commits what clients and upstream said to each other; the store numbers it.
-    async fn add_exchanges(&self, batch: Vec<Arc<Exchange>>) -> Result<(), StoreError>;
+    /// Commits what clients and upstream said to each other; the store numbers it, and the oldest go where all take more
+    /// than they may.
+    async fn add_exchanges(&self, batch: Vec<Arc<PackedExchange>>) -> Result<(), StoreError>;
     /// One exchange, with its texts.
     async fn exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
     /// Exchanges without their texts, by number.
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError>;
     /// The last attempts at requests that ended at `since` or later and were sent, newest first.
     async fn sent(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError>;
-    /// Deletes a few exchanges that ended before `before`; returns how many.
-    async fn purge_exchanges(&self, before: DateTime<Utc>) -> Result<usize, StoreError>;
+    /// Deletes a few exchanges that ended before `before`, and a few of the oldest if all take more than they may; returns
+    /// how many.
+    async fn purge_exchanges(&self, before: Option<DateTime<Utc>>) -> Result<usize, StoreError>;
     /// Makes sure that the store can be written.
     async fn check(&self) -> Result<(), StoreError>;
     /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end.

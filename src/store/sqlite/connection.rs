@@ -15,11 +15,12 @@ const FILE: &str = "gateway.sqlite3";
 /// Marks a database as ours (`PRAGMA application_id`): "CXGW".
 const APPLICATION_ID: i32 = 0x4358_4757;
 /// The migrations, in order; `PRAGMA user_version` counts those applied.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 /// What to do about a damaged database.
 pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \

@@ -4,23 +4,33 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::request_read::{json, time, word};
-use crate::exchange::{Answer, Exchange, Headers, Message, Summary};
+use crate::exchange::{Answer, Exchange, Headers, Message, PackedBody, PackedExchange, Summary};
 use crate::request::{RecordId, RequestType, State};
 use crate::store::{ExchangeFilter, SentAttempt, StoreError};
 
 /// Exchanges deleted in one step, at most: each may hold many pages.
 const STEP: i64 = 20;
+/// The same where all take too much: so many, and so many bytes of them.
+const SHRINK_STEP: i64 = 1000;
+const SHRINK_BYTES: i64 = 32 << 20;
+/// What a row takes beside its longer texts, or a little less.
+const ROW_BYTES: usize = 256;
 
-pub(super) fn add(db: &Connection, exchange: &Exchange) -> Result<(), StoreError> {
+pub(super) fn add(db: &Connection, packed: &PackedExchange) -> Result<(), StoreError> {
     let none = Message::default();
+    let PackedExchange { exchange, request: request_body, answer: answer_body } = packed;
     let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user } = exchange;
     let message = answer.as_ref().map_or(&none, |answer| &answer.message);
     let headers = |headers: &Headers| serde_json::to_string(headers).map_err(|e| StoreError::Other(e.to_string()));
+    let (request_headers, answer_headers) = (headers(&request.headers)?, headers(&message.headers)?);
+    let texts = [path, &request_headers, &answer_headers].map(String::len).iter().sum::<usize>();
+    let bytes = i64::try_from(ROW_BYTES + texts + packed.body_bytes()).unwrap_or(i64::MAX);
     db.prepare_cached(
         "-- add_exchanges
          INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
-             answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, user)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, user,
+             request_is_packed, answer_is_packed, bytes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?
     .execute(params![
         id.as_str(),
@@ -32,39 +42,46 @@ pub(super) fn add(db: &Connection, exchange: &Exchange) -> Result<(), StoreError
         answer.as_ref().map(|answer| &answer.reason),
         request.is_truncated,
         message.is_truncated,
-        headers(&request.headers)?,
-        headers(&message.headers)?,
-        request.body,
-        message.body,
+        request_headers,
+        answer_headers,
+        request_body.bytes,
+        answer_body.bytes,
         error_type,
         user,
+        request_body.is_packed,
+        answer_body.is_packed,
+        bytes,
     ])?;
     Ok(())
 }
 
-pub(super) fn find(db: &Connection, id: &RecordId) -> Result<Option<Exchange>, StoreError> {
+pub(super) fn find(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- exchange
          SELECT number, id, at, duration_ms, path, error, status, reason, request_is_truncated, answer_is_truncated,
-             request_headers, answer_headers, request_body, answer_body, error_type, user
+             request_headers, answer_headers, request_body, answer_body, error_type, user, request_is_packed,
+             answer_is_packed
          FROM exchange WHERE id = ?1",
     )?;
     Ok(statement.query_row([id.as_str()], row_to_exchange).optional()?)
 }
 
-fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
-    let message = |is_truncated, headers, body| {
+fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
+    let message = |is_truncated, headers| {
         Ok::<_, rusqlite::Error>(Message {
             is_truncated: row.get(is_truncated)?,
             headers: json(row, headers)?.unwrap_or_default(),
-            body: row.get(body)?,
+            body: Vec::new(),
         })
     };
     let answer = match (row.get(6)?, row.get(7)?) {
-        (Some(status), Some(reason)) => Some(Answer { status, reason, message: message(9, 11, 13)? }),
+        (Some(status), Some(reason)) => Some(Answer { status, reason, message: message(9, 11)? }),
         _ => None,
     };
-    Ok(Exchange {
+    let body = |is_packed, bytes| {
+        Ok::<_, rusqlite::Error>(PackedBody { is_packed: row.get(is_packed)?, bytes: row.get(bytes)? })
+    };
+    let exchange = Exchange {
         number: row.get(0)?,
         id: word(row, 1, RecordId::parse)?,
         at: time(row, 2)?,
@@ -73,9 +90,10 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         error: row.get(5)?,
         error_type: row.get(14)?,
         user: row.get(15)?,
-        request: message(8, 10, 12)?,
+        request: message(8, 10)?,
         answer,
-    })
+    };
+    Ok(PackedExchange { exchange, request: body(16, 12)?, answer: body(17, 13)? })
 }
 
 pub(super) fn list(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
@@ -133,4 +151,23 @@ pub(super) fn purge(db: &Connection, before: DateTime<Utc>) -> Result<usize, Sto
          WHERE number IN (SELECT number FROM exchange ORDER BY number LIMIT ?1) AND at + duration_ms < ?2",
     )?;
     Ok(statement.execute(params![STEP, before.timestamp_millis()])?)
+}
+
+/// Deletes the oldest as far as all take more than `most_bytes`, a step of them; returns how many.
+pub(super) fn shrink(db: &Connection, most_bytes: i64) -> Result<usize, StoreError> {
+    let total: i64 =
+        db.prepare_cached("-- shrink: total\nSELECT bytes FROM exchange_total")?.query_row([], |row| row.get(0))?;
+    let excess = total.saturating_sub(most_bytes).min(SHRINK_BYTES);
+    if excess <= 0 {
+        return Ok(0);
+    }
+    let mut statement = db.prepare_cached(
+        "-- shrink
+         DELETE FROM exchange WHERE number IN (
+             SELECT number FROM (
+                 SELECT number, sum(bytes) OVER (ORDER BY number) - bytes AS freed_before
+                 FROM (SELECT number, bytes FROM exchange ORDER BY number LIMIT ?2))
+             WHERE freed_before < ?1)",
+    )?;
+    Ok(statement.execute([excess, SHRINK_STEP])?)
 }

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
 use super::{
     Acceptance, Accepted, DateStep, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store,
@@ -37,7 +37,7 @@ use super::{
 };
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::exchange::{Exchange, Summary};
+use crate::exchange::{Exchange, PackedExchange, Summary};
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest, RecordId};
 use files::Files;
 use reader::Readers;
@@ -60,6 +60,8 @@ pub struct Options {
     pub readers: usize,
     /// How long one read may take.
     pub read_timeout: Duration,
+    /// Bytes that all exchanges may take.
+    pub exchange_bytes: u64,
     /// Is it for a gateway? That one alone may migrate an older database, and looks if it is damaged.
     pub to_serve: bool,
 }
@@ -71,6 +73,8 @@ pub struct SqliteStore {
     writer: Writer,
     /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
+    /// Bytes that all exchanges may take.
+    exchange_bytes: i64,
     /// When a check last wrote.
     written_at: Mutex<Option<Instant>>,
     /// Locks against another gateway; let go after all connections.
@@ -93,7 +97,9 @@ impl SqliteStore {
         let db = connection::open_writer(&file, options.to_serve)?;
         let writer = Writer::start(db, Files::of(&file)?, options.queue)?;
         let readers = Readers::open(&file, options.readers, options.read_timeout)?;
-        Ok(Self { readers, writer, empty_until: Mutex::default(), written_at: Mutex::default(), _locks })
+        let exchange_bytes = i64::try_from(options.exchange_bytes).unwrap_or(i64::MAX);
+        let (empty_until, written_at) = (Mutex::default(), Mutex::default());
+        Ok(Self { readers, writer, empty_until, exchange_bytes, written_at, _locks })
     }
 }
 
@@ -163,13 +169,19 @@ impl Store for SqliteStore {
         self.writer.write(move |db| purge::purge(db, before, from)).await
     }
 
-    async fn add_exchanges(&self, batch: Vec<Arc<Exchange>>) -> Result<(), StoreError> {
-        self.writer.write(move |db| batch.iter().try_for_each(|exchange| exchanges::add(db, exchange))).await
+    async fn add_exchanges(&self, batch: Vec<Arc<PackedExchange>>) -> Result<(), StoreError> {
+        let most_bytes = self.exchange_bytes;
+        let add = move |db: &Connection| {
+            batch.iter().try_for_each(|exchange| exchanges::add(db, exchange))?;
+            exchanges::shrink(db, most_bytes).map(drop)
+        };
+        self.writer.write(add).await
     }
 
     async fn exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError> {
         let id = id.clone();
-        self.readers.read(move |db| exchanges::find(db, &id)).await
+        let found = self.readers.read(move |db| exchanges::find(db, &id)).await?;
+        found.map(PackedExchange::unpack).transpose().map_err(|e| StoreError::Other(format!("an exchange: {e}")))
     }
 
     async fn exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
@@ -180,8 +192,13 @@ impl Store for SqliteStore {
         self.readers.read(move |db| exchanges::sent(db, since, limit)).await
     }
 
-    async fn purge_exchanges(&self, before: DateTime<Utc>) -> Result<usize, StoreError> {
-        self.writer.write(move |db| exchanges::purge(db, before)).await
+    async fn purge_exchanges(&self, before: Option<DateTime<Utc>>) -> Result<usize, StoreError> {
+        let most_bytes = self.exchange_bytes;
+        let purge = move |db: &Connection| {
+            let old = before.map_or(Ok(0), |before| exchanges::purge(db, before))?;
+            Ok(old + exchanges::shrink(db, most_bytes)?)
+        };
+        self.writer.write(purge).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::{Options, SqliteStore};
 use crate::account::{Role, Unit, User};
-use crate::exchange::{Answer, Exchange, Message};
+use crate::exchange::{Answer, Exchange, Message, PackedExchange};
 use crate::request::{
     Attempt, Body, Doubt, Failure, Family, Item, NewRequest, Next, Outcome, Priority, ProvisioningRequest, RecordId,
     RequestType, State,
@@ -20,7 +20,8 @@ use crate::store::{
 
 fn options(folder: &Path, to_serve: bool) -> Options {
     let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
-    Options { data_dir: folder.to_owned(), queue, readers, read_timeout, to_serve }
+    let exchange_bytes = 1 << 30;
+    Options { data_dir: folder.to_owned(), queue, readers, read_timeout, exchange_bytes, to_serve }
 }
 
 fn moment(seconds: i64) -> DateTime<Utc> {
@@ -257,7 +258,7 @@ async fn exchanges_are_kept_listed_and_deleted() {
         user: Some("u".to_owned()),
     };
     let added: Vec<_> = (1..=60).map(exchange).collect();
-    store.add_exchanges(added.iter().cloned().map(Arc::new).collect()).await.unwrap();
+    store.add_exchanges(added.iter().cloned().map(PackedExchange::new).map(Arc::new).collect()).await.unwrap();
     for (number, exchange) in (1..).zip(&added) {
         let kept = store.exchange(&exchange.id).await.unwrap();
         assert_eq!(kept, Some(Exchange { number, ..exchange.clone() }));
@@ -268,7 +269,7 @@ async fn exchanges_are_kept_listed_and_deleted() {
     };
     assert_eq!(listed(58, 9, false).await, [59, 60]);
     assert_eq!(listed(0, 2, true).await, [60, 59]);
-    while store.purge_exchanges(moment(51)).await.unwrap() > 0 {}
+    while store.purge_exchanges(Some(moment(51))).await.unwrap() > 0 {}
     assert_eq!(listed(0, 2, false).await, [51, 52]);
     let (request, _) = accept(&store, pairing("a", moment(100), true)).await;
     let attempt = |sent| Attempt {
@@ -347,4 +348,42 @@ async fn what_waits_is_carried_along_when_the_date_is_set() {
     assert_eq!(numbers(&store.claim(moment(t), 9, "run").await.unwrap()), [new, queued]);
     assert_eq!(numbers(&store.claim(moment(t + 59), 9, "run").await.unwrap()), [in_doubt[0]], "the PIN is given up");
     assert_eq!(numbers(&store.claim(moment(t + 60), 9, "run").await.unwrap()), [scheduled], "its date stays");
+}
+
+#[tokio::test]
+async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = |exchange_bytes| Options { exchange_bytes, ..options(folder.path(), true) };
+    let store = SqliteStore::open(&options(10_000)).unwrap();
+    let exchange = |second: i64, body: Vec<u8>| {
+        let (id, at, path) = (RecordId::new(moment(second)), moment(second), "/p".to_owned());
+        let request = Message { body, ..Message::default() };
+        let (answer, error, error_type, user) = (None, None, None, None);
+        let (number, duration_ms) = (0, 0);
+        Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user }
+    };
+    let add = async |store: &SqliteStore, exchange: Exchange| {
+        store.add_exchanges(vec![Arc::new(PackedExchange::new(exchange))]).await.unwrap();
+    };
+    let numbers = async |store: &SqliteStore| {
+        let filter = ExchangeFilter { after: 0, limit: 1000, newest_first: false };
+        store.exchanges(filter).await.unwrap().iter().map(|summary| summary.number).collect::<Vec<_>>()
+    };
+    for second in 1..=100 {
+        add(&store, exchange(second, vec![b'x'; 200])).await;
+    }
+    // Each takes its 200 bytes, and 256 and some more.
+    assert_eq!(numbers(&store).await, (80..=100).collect::<Vec<_>>());
+    // What was sent packed, or could have been, counts as that.
+    let bomb = exchange(101, vec![b'x'; 1 << 20]);
+    add(&store, bomb.clone()).await;
+    assert_eq!(store.exchange(&bomb.id).await.unwrap(), Some(Exchange { number: 101, ..bomb }));
+    assert!(numbers(&store).await.len() > 15);
+    drop(store);
+    let store = SqliteStore::open(&options(1_000)).unwrap();
+    while store.purge_exchanges(None).await.unwrap() > 0 {}
+    assert_eq!(numbers(&store).await.last(), None, "the newest alone takes more");
+    let of_all = Connection::open(folder.path().join("gateway.sqlite3")).unwrap();
+    let total: i64 = of_all.query_row("SELECT bytes FROM exchange_total", [], |row| row.get(0)).unwrap();
+    assert_eq!(total, 0);
 }

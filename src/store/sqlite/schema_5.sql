@@ -1,0 +1,17 @@
+-- Version 5: bodies of exchanges are packed, and what all exchanges take is counted. A released migration is never edited.
+
+ALTER TABLE exchange ADD COLUMN request_is_packed INTEGER NOT NULL DEFAULT 0; -- its body is in gzip
+ALTER TABLE exchange ADD COLUMN answer_is_packed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE exchange ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0; -- that it takes
+UPDATE exchange SET bytes = 256 + length(path) + length(request_headers) + length(answer_headers)
+    + length(request_body) + length(answer_body);
+
+-- One row: what all exchanges take together, whoever adds or deletes some.
+CREATE TABLE exchange_total (bytes INTEGER NOT NULL) STRICT;
+INSERT INTO exchange_total SELECT coalesce(sum(bytes), 0) FROM exchange;
+CREATE TRIGGER exchange_added AFTER INSERT ON exchange BEGIN
+    UPDATE exchange_total SET bytes = bytes + new.bytes;
+END;
+CREATE TRIGGER exchange_deleted AFTER DELETE ON exchange BEGIN
+    UPDATE exchange_total SET bytes = bytes - old.bytes;
+END;
