@@ -85,7 +85,7 @@ mod tests {
     fn exchanges_are_kept_no_longer_than_requests() {
         let kept = |settings: &[(&'static str, &str)]| {
             let flags = settings.iter().map(|(key, value)| (*key, (*value).to_owned(), "--test")).collect();
-            let config = load(&Inputs { flags, ..Inputs::default() }).unwrap();
+            let config = load(&Inputs { flags, ..Inputs::default() }).into_config().unwrap();
             let keep = Keep::of(&config.store);
             [keep.requests, keep.exchanges].map(|keep| keep.map(|keep| keep.num_days()))
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::draft::Draft;
@@ -140,8 +140,8 @@ fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Re
     Ok(Body { shown, wire: Some(text) })
 }
 
-/// The same user, key, method and parameters, whatever their order and whichever token: the same request. The content's
-/// hash has the key in it, so that a secret among the parameters cannot be found out from it.
+/// The same user, key, method and parameters, whatever their order and whichever token: the same request. A secret
+/// among them has a hash of its own, which goes with the secret: who knows the key could try out PINs.
 fn idempotency_key(
     user: &str,
     key: &str,
@@ -149,10 +149,12 @@ fn idempotency_key(
     params: &Params,
     now: DateTime<Utc>,
 ) -> IdempotencyKey {
-    let content = json!([key, family.as_str(), request_type.as_str(), params.sorted()]).to_string();
+    let hash = |value: Value| Sha256::digest(value.to_string()).into();
+    let secret = request_type.secret();
     IdempotencyKey {
-        key: Sha256::digest(json!([user, key]).to_string()).into(),
-        content: Sha256::digest(content).into(),
+        key: hash(json!([user, key])),
+        content: hash(json!([key, family.as_str(), request_type.as_str(), params.sorted(secret)])),
+        secret: secret.and_then(|name| params.get(name)).map(|secret| hash(json!([key, secret]))),
         expires_at: now + KEY_REMEMBERED,
     }
 }

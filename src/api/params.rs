@@ -145,18 +145,27 @@ impl Params {
 
     /// What was not taken yet, as JSON, with one text masked.
     pub fn to_json(&self, masked: Option<&str>) -> String {
-        let mut values = self.values.clone();
-        if let Some(value) = masked.and_then(|name| values.get_mut(name)) {
-            *value = Value::String(Secret::mask());
-        }
-        Value::Object(values).to_string()
+        self.masked(masked).to_string()
     }
 
-    /// What was not taken yet, in an order that does not depend on the client's.
-    pub fn sorted(&self) -> Value {
-        let mut values = Value::Object(self.values.clone());
+    /// The same, in an order that does not depend on the client's.
+    pub fn sorted(&self, masked: Option<&str>) -> Value {
+        let mut values = self.masked(masked);
         values.sort_all_objects();
         values
+    }
+
+    /// What was not taken yet of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    fn masked(&self, name: Option<&str>) -> Value {
+        let mut values = self.values.clone();
+        if let Some(value) = name.and_then(|name| values.get_mut(name)) {
+            *value = Value::String(Secret::mask());
+        }
+        Value::Object(values)
     }
 
     /// Takes one of a few words, in upper or lower case.

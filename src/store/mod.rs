@@ -98,8 +98,10 @@ pub struct Acceptance {
 pub struct IdempotencyKey {
     /// Hash of the user and the key.
     pub key: [u8; 32],
-    /// Hash of the key and what was asked.
+    /// Hash of the key and what was asked, less a secret.
     pub content: [u8; 32],
+    /// Hash of the key and the secret, remembered until the request has ended.
+    pub secret: Option<[u8; 32]>,
     /// How long it is remembered.
     pub expires_at: DateTime<Utc>,
 }

@@ -149,3 +149,28 @@ async fn nothing_is_left_on_disk_of_a_pin_whose_request_has_ended() {
     }
     eventually(async || (!pins.iter().any(|pin| is_on_disk(&gateway, pin))).then_some(())).await;
 }
+
+/// Who knows the key could try out PINs until the hash is the same.
+#[tokio::test]
+async fn no_hash_of_a_pin_outlives_its_request() {
+    let conax = Conax::start(|_, request| Reaction::Hold(answer_to(request, "OK", ""))).await;
+    let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let call = async |pin: &str| {
+        let cards = json!([{"smartcard_ca_id": "01450253313"}]);
+        let body = json!({"smartcard_set": cards, "ca_pin": pin, "token": client.token, "process_immediately": false});
+        client.post_with_key(&format!("{WEB}/update_ca_pin_to_given_value"), "k", body.to_string()).await
+    };
+    let record = call("4711").await.data();
+    assert_eq!(call("4711").await.data()["number"], record["number"]);
+    assert_eq!(call("4712").await.code(), "CONFLICT");
+    let hashes = || {
+        let db = rusqlite::Connection::open(database(&gateway)).unwrap();
+        let count = "SELECT count(*), count(secret) FROM idempotency_key";
+        db.query_row(count, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap()
+    };
+    assert_eq!(hashes(), (1, 1));
+    conax.release_all();
+    client.ended(&record["number"]).await;
+    assert_eq!(hashes(), (1, 0));
+    assert_eq!(call("4711").await.data()["number"], record["number"]);
+}

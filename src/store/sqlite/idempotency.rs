@@ -21,12 +21,15 @@ pub(super) fn earlier(
              (SELECT key FROM idempotency_key WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
     )?
     .execute([now.timestamp_millis(), CLEANED_UP])?;
-    let found: Option<([u8; 32], i64)> = db
-        .prepare_cached("-- earlier\nSELECT content, number FROM idempotency_key WHERE key = ?1 AND expires_at >= ?2")?
-        .query_row(params![key.key, now.timestamp_millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+    let found: Option<([u8; 32], Option<[u8; 32]>, i64)> = db
+        .prepare_cached(
+            "-- earlier
+             SELECT content, secret, number FROM idempotency_key WHERE key = ?1 AND expires_at >= ?2",
+        )?
+        .query_row(params![key.key, now.timestamp_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((content, number)) = found else { return Ok(None) };
-    if content != key.content {
+    let Some((content, secret, number)) = found else { return Ok(None) };
+    if content != key.content || (secret.is_some() && secret != key.secret) {
         return Ok(Some(Accepted::Conflict));
     }
     Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(Accepted::Repeated))
@@ -35,8 +38,18 @@ pub(super) fn earlier(
 /// Notes the key of a request.
 pub(super) fn remember(db: &Connection, key: &IdempotencyKey, number: i64) -> Result<(), StoreError> {
     db.prepare_cached(
-        "-- remember\nINSERT OR REPLACE INTO idempotency_key (key, content, number, expires_at) VALUES (?1, ?2, ?3, ?4)",
+        "-- remember
+         INSERT OR REPLACE INTO idempotency_key (key, content, number, expires_at, secret) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![key.key, key.content, number, key.expires_at.timestamp_millis()])?;
+    .execute(params![key.key, key.content, number, key.expires_at.timestamp_millis(), key.secret])?;
+    Ok(())
+}
+
+/// Forgets the secret of a request that has ended.
+pub(super) fn forget_secret(db: &Connection, number: i64) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "-- forget_secret\nUPDATE idempotency_key SET secret = NULL WHERE number = ?1 AND secret IS NOT NULL",
+    )?
+    .execute([number])?;
     Ok(())
 }

@@ -243,6 +243,7 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
             request.result.as_ref().map(|json| json.get()),
         ])?;
     if ends_secret {
+        idempotency::forget_secret(db, request.number)?;
         connection::overwrite_deleted(db, false)?;
     }
     if updated != 1 {

@@ -78,6 +78,12 @@ impl Client {
         answer(request.body(body).send().await.unwrap()).await
     }
 
+    /// The same with an Idempotency-Key.
+    pub async fn post_with_key(&self, path: &str, key: &str, body: String) -> Answer {
+        let request = self.http.post(self.address(path)).header("content-type", "application/json");
+        answer(request.header("idempotency-key", key).body(body).send().await.unwrap()).await
+    }
+
     /// GET, with the token in the query.
     pub async fn get(&self, path: &str) -> Answer {
         let separator = if path.contains('?') { '&' } else { '?' };
