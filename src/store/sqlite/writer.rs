@@ -30,6 +30,9 @@ pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const SWEEP_RETRY: Duration = Duration::from_millis(10);
 
+/// What to do when a disk cannot be flushed.
+const AFTERWARDS: &str = "look after the disk, and start the gateway again";
+
 /// Why a group is not committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trouble {
@@ -309,9 +312,9 @@ fn run_apart<'c>(
 impl Trouble {
     fn of(error: &rusqlite::Error) -> Self {
         match (error.sqlite_error().map(|e| e.extended_code), StoreError::from_sqlite(error)) {
-            (Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC), _) => {
-                Self::ForGood(format!("the disk cannot be flushed, and what it has is not known: {error}"))
-            }
+            (Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC), _) => Self::ForGood(format!(
+                "{error}: the disk cannot be flushed, and what it has is not known; {AFTERWARDS}"
+            )),
             (_, StoreError::Damaged(what)) => Self::ForGood(what),
             (_, StoreError::Busy(_)) => Self::Busy,
             _ => Self::NotNow(error.to_string()),
