@@ -1,46 +1,44 @@
 //! `POST authentication/…`: a token for a password, a token for an API key, and the end of a token.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::error::{ApiError, Code};
 use super::{Api, Data, Params, data};
 use crate::account::{User, hash_secret, password_matches};
+use crate::peer::Peer;
 use crate::request::random_hex;
 use crate::store::TokenOwner;
-
-/// How long a password waits to be checked.
-const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 
 /// `authentication/token`: user name, password and organisation (any; the gateway serves one) give a token.
 ///
 /// # Errors
-/// A parameter, INVALID_CREDENTIALS, or the store.
-pub async fn token(api: &Api, mut params: Params) -> Result<Data, ApiError> {
+/// A parameter, INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
+pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, ApiError> {
     let username = params.mandatory_text("username")?;
     let password = params.mandatory_text("password")?;
     params.mandatory_text("organisation")?;
     let unit = params.text("unit")?;
     params.finish()?;
+    let attempt = api.sign_ins.begin(&username, peer, api.clock.moment().steady)?;
+    let turn = api.sign_ins.turn(&attempt).await?;
     let found = api.store.user(&username).await?;
     // An unknown name takes as long as a wrong password.
     let (user, hash) = match found {
         Some((user, hash)) => (Some(user), hash),
         None => (None, api.unknown_user_hash.clone()),
     };
-    let permit = tokio::time::timeout(PASSWORD_WAIT, Arc::clone(&api.password_checks).acquire_owned()).await;
-    let Ok(Ok(permit)) = permit else {
-        return Err(ApiError::later(Code::TooManyRequests, "Too many are signing in at once.", PASSWORD_WAIT));
-    };
-    // The check runs on when the client goes, and so keeps its place.
-    let matches = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        password_matches(&password, &hash)
+    // The check runs on when the client goes: it keeps its turn, and counts.
+    let clock = Arc::clone(&api.clock);
+    let user = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let matches = password_matches(&password, &hash);
+        let user = user.filter(|_| matches);
+        attempt.end(user.is_some(), clock.moment().steady);
+        user
     });
-    let matches = matches.await.map_err(|e| ApiError::internal(e.to_string()))?;
-    match user.filter(|_| matches) {
+    match user.await.map_err(|e| ApiError::internal(e.to_string()))? {
         Some(user) => issue(api, user, unit).await,
         None => Err(ApiError::new(Code::InvalidCredentials, "User name or password is wrong.")),
     }
@@ -49,15 +47,18 @@ pub async fn token(api: &Api, mut params: Params) -> Result<Data, ApiError> {
 /// `authentication/web_api_key/token`: an API key, given as HTTP Basic user name with an empty password.
 ///
 /// # Errors
-/// A parameter, INVALID_CREDENTIALS, or the store.
-pub async fn web_api_key(api: &Api, key: Option<String>, mut params: Params) -> Result<Data, ApiError> {
+/// A parameter, INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
+pub async fn web_api_key(api: &Api, peer: Peer, key: Option<String>, mut params: Params) -> Result<Data, ApiError> {
     let unit = params.text("unit")?;
     params.finish()?;
     let key = key.ok_or_else(|| {
         let message = "The API key must be the user name of HTTP Basic, with an empty password.";
         ApiError::new(Code::InvalidCredentials, message)
     })?;
-    match api.store.key_user(hash_secret(&key)).await? {
+    let attempt = api.sign_ins.begin(&key, peer, api.clock.moment().steady)?;
+    let user = api.store.key_user(hash_secret(&key)).await?;
+    attempt.end(user.is_some(), api.clock.moment().steady);
+    match user {
         Some(user) => issue(api, user, unit).await,
         None => Err(ApiError::new(Code::InvalidCredentials, "The API key is unknown.")),
     }

@@ -21,12 +21,11 @@ mod query;
 mod rate;
 mod record;
 mod session;
+mod sign_in;
 mod subscription;
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Semaphore;
 
 use crate::account::hash_password;
 use crate::clock::Clock;
@@ -36,6 +35,7 @@ use crate::processor::Processor;
 use crate::request::random_hex;
 use crate::store::Store;
 use crate::upstream::Transport;
+use sign_in::SignIns;
 
 pub use date::Dates;
 pub use error::{ApiError, Code};
@@ -45,9 +45,6 @@ pub use query::query_object;
 pub use rate::Rates;
 pub use record::Record;
 pub use session::{Session, Sessions};
-
-/// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds.
-const PASSWORD_CHECKS: usize = 2;
 
 /// What the methods work with.
 pub struct Api {
@@ -69,8 +66,8 @@ pub struct Api {
     is_catalogue_strict: bool,
     /// How long a token is valid.
     token_ttl: Duration,
-    /// Bounds the password checks under way.
-    password_checks: Arc<Semaphore>,
+    /// Who is signing in.
+    sign_ins: SignIns,
     /// A hash that no password has, checked for unknown names.
     unknown_user_hash: String,
 }
@@ -92,7 +89,7 @@ impl Api {
             dates: Dates(config.server.time_zone),
             is_catalogue_strict: config.catalogue.strict,
             token_ttl: config.auth.token_ttl_s,
-            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
+            sign_ins: SignIns::default(),
             unknown_user_hash: hash_password(&random_hex()),
             store,
             contract,

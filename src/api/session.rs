@@ -14,7 +14,7 @@ use crate::store::{Store, TokenOwner};
 
 /// How long a token is believed without asking the store.
 const BELIEVED: Duration = Duration::from_secs(2);
-/// Tokens kept in the cache; when full it starts anew.
+/// Tokens kept in the cache: where that many are used in the time that they are believed, it starts anew.
 const CACHED: usize = 10_000;
 
 /// A call's user.
@@ -49,7 +49,28 @@ struct Cached {
 pub struct Sessions {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    cache: Mutex<HashMap<[u8; 32], Cached>>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    tokens: HashMap<[u8; 32], Cached>,
+    /// When those that are not believed any more were last looked for.
+    swept_at: Option<Instant>,
+}
+
+impl Cache {
+    fn insert(&mut self, hash: [u8; 32], cached: Cached, now: Instant) {
+        if self.swept_at.is_none_or(|at| now.saturating_duration_since(at) >= BELIEVED) {
+            self.tokens.retain(|_, cached| cached.believed_until > now);
+            self.tokens.shrink_to(2 * self.tokens.len());
+            self.swept_at = Some(now);
+        }
+        if self.tokens.len() >= CACHED {
+            self.tokens.clear();
+        }
+        self.tokens.insert(hash, cached);
+    }
 }
 
 impl Sessions {
@@ -67,7 +88,8 @@ impl Sessions {
         let Moment { date: now, steady } = self.clock.moment();
         let known = {
             let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.get(&hash).filter(|c| c.believed_until > steady && c.expires_at > now).map(|c| Arc::clone(&c.user))
+            let known = cache.tokens.get(&hash).filter(|c| c.believed_until > steady && c.expires_at > now);
+            known.map(|c| Arc::clone(&c.user))
         };
         if let Some(user) = known {
             return Ok(Session { user });
@@ -75,10 +97,8 @@ impl Sessions {
         match self.store.token(hash).await? {
             Some(TokenOwner { user, expires_at }) if expires_at > now => {
                 let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-                if cache.len() >= CACHED {
-                    cache.clear();
-                }
-                cache.insert(hash, Cached { user: Arc::clone(&user), expires_at, believed_until: steady + BELIEVED });
+                let cached = Cached { user: Arc::clone(&user), expires_at, believed_until: steady + BELIEVED };
+                cache.insert(hash, cached, steady);
                 Ok(Session { user })
             }
             _ => {
@@ -90,7 +110,7 @@ impl Sessions {
 
     /// Ends a token at once.
     pub(super) fn forget(&self, hash: &[u8; 32]) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(hash);
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).tokens.remove(hash);
     }
 }
 
@@ -132,6 +152,7 @@ mod tests {
         assert_eq!(sessions.find("b").await.unwrap_err().code, Code::InvalidToken);
         clock.set(owner.expires_at - TimeDelta::milliseconds(1));
         assert!(sessions.find("a").await.is_ok());
+        assert_eq!(sessions.cache.lock().unwrap().tokens.len(), 1, "what is not believed any more is not kept");
         clock.advance(Duration::from_millis(1));
         assert_eq!(sessions.find("a").await.unwrap_err().code, Code::InvalidToken);
     }

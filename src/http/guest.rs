@@ -17,6 +17,7 @@ pub(super) struct Door(Mutex<Admission<CancellationToken>>);
 pub(super) struct Guest {
     door: Arc<Door>,
     id: u64,
+    peer: Peer,
     leave: CancellationToken,
     /// A request is being answered: until all of its answer is sent.
     is_asking: AtomicBool,
@@ -37,6 +38,7 @@ impl Door {
         Arc::new(Guest {
             door: Arc::clone(self),
             id,
+            peer,
             leave,
             is_asking: AtomicBool::default(),
             is_answered: AtomicBool::default(),
@@ -56,6 +58,11 @@ fn end(displaced: Option<CancellationToken>) {
 }
 
 impl Guest {
+    /// Where it comes from.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// Waits until it has to go for another one.
     pub(super) async fn has_to_go(&self) {
         self.leave.cancelled().await;

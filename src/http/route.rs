@@ -189,8 +189,8 @@ async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request
         return Err(ApiError::busy(guest.retry_after()));
     }
     match route {
-        Route::Token => authentication::token(&server.api, params).await,
-        Route::KeyToken => authentication::web_api_key(&server.api, auth::api_key(headers), params).await,
+        Route::Token => authentication::token(&server.api, guest.peer(), params).await,
+        Route::KeyToken => authentication::web_api_key(&server.api, guest.peer(), auth::api_key(headers), params).await,
         Route::ReleaseToken => {
             let token = auth::token(headers, &mut params)?;
             authentication::release(&server.api, &token, params).await

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use serde_json::json;
 
-use crate::support::{Client, Gateway, PASSWORD, USER, WEB, run, run_with_input};
+use crate::support::{Client, Gateway, PASSWORD, USER, WEB, eventually, run, run_with_input};
 
 #[tokio::test]
 async fn a_password_gives_a_token_that_can_be_released() {
@@ -99,4 +99,55 @@ async fn roles_and_keys() {
 
 async fn basic_status(client: &Client, url: &str, key: &str) -> u16 {
     client.http.post(url).basic_auth(key, Some("")).send().await.unwrap().status().as_u16()
+}
+
+async fn try_password(http: &reqwest::Client, url: &str, username: &str, password: &str) -> (u16, Option<u64>) {
+    let body = json!({"username": username, "password": password, "organisation": "demo"}).to_string();
+    let request = http.post(format!("{url}/crmapi/rest/v2/authentication/token")).body(body);
+    let response = request.header("content-type", "application/json").send().await.unwrap();
+    let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
+    (response.status().as_u16(), retry_after)
+}
+
+#[tokio::test]
+async fn who_guesses_a_password_has_to_pause_and_its_owner_gets_in_from_elsewhere() {
+    let gateway = Gateway::start(&[]).await;
+    conax_gateway::tls::install_provider();
+    let from = |address: [u8; 4]| {
+        reqwest::Client::builder().no_proxy().local_address(std::net::IpAddr::from(address)).build().unwrap()
+    };
+    let (here, elsewhere) = (from([127, 0, 0, 1]), from([127, 0, 0, 2]));
+    // A name that does not exist is treated alike.
+    for username in [USER, "nobody"] {
+        for _ in 0..5 {
+            assert_eq!(try_password(&here, &gateway.url, username, "guess").await, (401, None));
+        }
+        let (status, retry_after) = try_password(&here, &gateway.url, username, "guess").await;
+        assert_eq!((status, retry_after), (429, Some(1)), "{username}");
+    }
+    assert_eq!(try_password(&elsewhere, &gateway.url, USER, PASSWORD).await.0, 200);
+    // What was refused does not make the pause longer, which is over when it says so.
+    let began = std::time::Instant::now();
+    eventually(async || (try_password(&here, &gateway.url, USER, PASSWORD).await.0 == 200).then_some(())).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_flood_of_guesses_leaves_room_for_who_signed_in_before() {
+    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    let flood: Vec<_> = (0..40)
+        .map(|n| {
+            let (http, url) = (client.http.clone(), gateway.url.clone());
+            tokio::spawn(async move {
+                for guess in 0..1000 {
+                    try_password(&http, &url, &format!("name-{n}-{guess}"), "guess").await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..5 {
+        assert_eq!(try_password(&client.http, &gateway.url, USER, PASSWORD).await.0, 200);
+    }
+    assert!(flood.iter().all(|guesses| !guesses.is_finished()), "it was a flood");
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
 }
