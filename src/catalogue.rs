@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::xml::is_xml_char;
 
 /// What kind of thing an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
 pub enum EntryKind {
     /// A service (product); its name is the code, its CA ID the Conax product id.
     Services,
@@ -69,7 +69,7 @@ pub fn own_distribution_id(kind: EntryKind, ca_id: &str) -> String {
 }
 
 /// How a client names an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
     /// By id.
     Id,
@@ -79,6 +79,29 @@ pub enum Key {
     AlternativeCode,
     /// By CA ID.
     CaId,
+}
+
+impl Key {
+    /// The key that a field of an identifier is.
+    pub fn of_field(field: &str) -> Self {
+        match field {
+            "id" => Self::Id,
+            "alternative_code" => Self::AlternativeCode,
+            _ => Self::Name,
+        }
+    }
+}
+
+impl Entry {
+    /// What it is called by a key.
+    pub fn value_of(&self, key: Key) -> Option<&str> {
+        match key {
+            Key::Id => Some(&self.id),
+            Key::Name => Some(&self.name),
+            Key::AlternativeCode => self.alternative_code.as_deref(),
+            Key::CaId => self.ca_id.as_deref(),
+        }
+    }
 }
 
 /// What is wrong with a CSV file.

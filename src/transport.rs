@@ -5,19 +5,23 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{Dates, Record};
 use crate::app::StartError;
-use crate::catalogue::{EntryKind, SAMPLE};
+use crate::catalogue::{Entry, EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
-use crate::fixtures::{CaseFault, Catalogue, RecordTransport, Recorder, ReplayTransport, Terms};
-use crate::redaction::{Names, Redactor, find_key, load_key};
+use crate::fixtures::{
+    self, CaseFault, Catalogue, FindEntries, NamedEntry, RecordTransport, Recorder, Render, ReplayTransport, Terms,
+};
+use crate::redaction::{Names, Pseudonymizer, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
+use crate::store::{Store, StoreError};
 use crate::tls;
 use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
 
@@ -48,13 +52,14 @@ pub async fn open(
     config: &Config,
     contract: &Arc<Contract>,
     clock: &Arc<dyn Clock>,
+    store: &Arc<dyn Store>,
     shutdown: Shutdown,
 ) -> Result<Way, StartError> {
     let target = &config.upstream.url;
     let (mut simulator, mut catalogue) = (None, Vec::new());
     // What is recorded from a replay is known to both.
     let recording = match &target.record {
-        Some(folder) => Some((folder, redactor(config, contract)?)),
+        Some(folder) => Some((folder, pseudonymizer(config, contract)?)),
         None => None,
     };
     let (mut words, mut transport): (String, Arc<dyn Transport>) = match &target.source {
@@ -66,21 +71,47 @@ pub async fn open(
             (url.clone(), Arc::new(live(&[url], &config.upstream)?))
         }
         UpstreamSource::Replay(folder) => {
-            let shared = recording.as_ref().map(|(_, redactor)| Arc::clone(redactor));
-            let redactor = shared.unwrap_or_else(|| replay_redactor(config, contract));
-            catalogue = recorded_catalogue(folder, Some(&redactor))?;
+            let shared = recording.as_ref().map(|(_, pseudonymizer)| Arc::clone(pseudonymizer));
+            let pseudonymizer = shared.unwrap_or_else(|| replay_pseudonymizer(config, contract));
+            catalogue = recorded_catalogue(folder, Some(&pseudonymizer))?;
             let words = format!("replay of {}", folder.display());
-            (words, Arc::new(ReplayTransport::load(folder, terms(config, contract), redactor)?))
+            (words, Arc::new(ReplayTransport::load(folder, terms(config, contract), pseudonymizer)?))
         }
     };
-    if let Some((folder, redactor)) = recording {
-        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), redactor)?);
+    if let Some((folder, pseudonymizer)) = recording {
+        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), pseudonymizer)?);
         words.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
-        transport = Arc::new(RecordTransport::new(transport, recorder, Box::new(render), contract.base_path()));
+        let with = (Box::new(render) as Render, entries_in(Arc::clone(store)));
+        transport = Arc::new(RecordTransport::new(transport, recorder, with, contract.base_path()));
     }
     Ok(Way { words, catalogue, transport, simulator })
+}
+
+fn entries_in(store: Arc<dyn Store>) -> FindEntries {
+    Box::new(move |call| {
+        let store = Arc::clone(&store);
+        Box::pin(async move {
+            find_entries(store.as_ref(), &call).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the catalogue's entries of a call could not be recorded");
+                Vec::new()
+            })
+        })
+    })
+}
+
+/// The entries of the catalogue that a call names.
+///
+/// # Errors
+/// The store.
+pub async fn find_entries(store: &dyn Store, call: &Value) -> Result<Vec<(EntryKind, Entry)>, StoreError> {
+    let mut found = Vec::new();
+    for NamedEntry { kind, key, value } in fixtures::named_in(call) {
+        let entries = store.entries(kind, key, vec![value]).await?;
+        found.extend(entries.into_iter().map(|entry| (kind, entry)));
+    }
+    Ok(found)
 }
 
 /// The catalogue that a folder of fixtures has; as it stands, or with what was personal back in it.
@@ -89,12 +120,12 @@ pub async fn open(
 /// A file that cannot be read.
 pub fn recorded_catalogue(
     folder: &Path,
-    redactor: Option<&Redactor>,
+    pseudonymizer: Option<&Pseudonymizer>,
 ) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
     let catalogue = Catalogue::read(folder).map_err(|fault| vec![fault])?;
-    let texts = match redactor {
-        Some(redactor) => catalogue
-            .shown(redactor)
+    let texts = match pseudonymizer {
+        Some(pseudonymizer) => catalogue
+            .shown(pseudonymizer)
             .map_err(|e| StartError(vec![format!("catalogue of {}: {e}", folder.display())]))?,
         None => catalogue.texts,
     };
@@ -110,14 +141,14 @@ pub fn terms(config: &Config, contract: &Contract) -> Arc<Terms> {
 ///
 /// # Errors
 /// The key's file.
-pub fn redactor(config: &Config, contract: &Contract) -> Result<Arc<Redactor>, StartError> {
+pub fn pseudonymizer(config: &Config, contract: &Contract) -> Result<Arc<Pseudonymizer>, StartError> {
     let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir);
     let key = key.map_err(|fault| StartError(vec![fault.to_string()]))?;
-    Ok(redactor_with(config, contract, key))
+    Ok(pseudonymizer_with(config, contract, key))
 }
 
 /// The same for whoever only reads pseudonyms: without the key they stay what they are.
-fn replay_redactor(config: &Config, contract: &Contract) -> Arc<Redactor> {
+fn replay_pseudonymizer(config: &Config, contract: &Contract) -> Arc<Pseudonymizer> {
     let file = config.fixtures.key_file.as_deref();
     let without_key = |fault: String| tracing::warn!(fault, "replaying without the key: only pseudonyms are answered");
     let key = find_key(file, &config.store.data_dir).unwrap_or_else(|fault| {
@@ -127,15 +158,15 @@ fn replay_redactor(config: &Config, contract: &Contract) -> Arc<Redactor> {
     if let Some(file) = file.filter(|file| !file.exists()) {
         without_key(format!("fixtures.key_file {}: there is no such file", file.display()));
     }
-    redactor_with(config, contract, key.unwrap_or_else(rand::random))
+    pseudonymizer_with(config, contract, key.unwrap_or_else(rand::random))
 }
 
-fn redactor_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Redactor> {
-    let redactor = Redactor::new(Names::of(contract, &config.fixtures.redact), key);
+fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Pseudonymizer> {
+    let pseudonymizer = Pseudonymizer::new(Names::of(contract, &config.fixtures.redact), key);
     // Conax may name who signed in.
     let password = config.upstream.password.as_ref().map(|password| password.expose());
-    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| redactor.remember(value));
-    Arc::new(redactor)
+    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| pseudonymizer.remember(value));
+    Arc::new(pseudonymizer)
 }
 
 /// HTTP to whichever base URL can be reached.

@@ -45,12 +45,7 @@ pub(super) async fn distribution_ids(
 
 /// The entry that an identifier names, if the catalogue has it.
 pub(super) async fn find(api: &Api, kind: EntryKind, identifier: &Identifier) -> Result<Option<Entry>, ApiError> {
-    let key = match identifier.field {
-        "id" => Key::Id,
-        "alternative_code" => Key::AlternativeCode,
-        _ => Key::Name,
-    };
-    let mut entries = api.store.entries(kind, key, vec![identifier.value.clone()]).await?;
+    let mut entries = api.store.entries(kind, Key::of_field(identifier.field), vec![identifier.value.clone()]).await?;
     if entries.len() > 1 {
         let message = format!("{} '{}' names several {}.", identifier.field, identifier.value, kind.as_str());
         return Err(ApiError::at(Code::ConflictingParameters, &identifier.place, message));

@@ -201,12 +201,12 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
     let store = open_existing(&config)?;
     let found = find(store.as_ref(), id).await?;
     let contract = app::load_contract(&config)?;
-    let redactor = transport::redactor(&config, &contract)?;
-    let recorder = Recorder::open(dir, transport::terms(&config, &contract), Arc::clone(&redactor));
+    let pseudonymizer = transport::pseudonymizer(&config, &contract)?;
+    let recorder = Recorder::open(dir, transport::terms(&config, &contract), Arc::clone(&pseudonymizer));
     let recorder = recorder.map_err(StartError::from)?;
     let labels = match found {
         Found::Passed(exchange) => {
-            let added = fixtures::export_exchange(&recorder, redactor.names(), contract.base_path(), &exchange);
+            let added = fixtures::export_exchange(&recorder, pseudonymizer.names(), contract.base_path(), &exchange);
             added.map_err(|e| Failed(e.to_string()))?.into_iter().collect()
         }
         Found::Request(request) => {
@@ -216,7 +216,9 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
                 operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {kind}")))?;
             let reply = Record::new(&request, Dates(config.server.time_zone)).to_reply();
             let attempts = store.attempts(request.number).await?;
-            fixtures::export_request(&recorder, operation, &request, &attempts, &reply)?
+            let call = request.asked.call_with_secret().unwrap_or_default();
+            let entries = transport::find_entries(store.as_ref(), &call).await?;
+            fixtures::export_request(&recorder, operation, &request, &attempts, &reply, &entries)?
         }
     };
     output::lines(labels.iter().map(|label| dir.join(label).display().to_string()));

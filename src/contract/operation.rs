@@ -42,6 +42,9 @@ pub enum SoapVersion {
 }
 
 impl SoapVersion {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::V11, Self::V12];
+
     /// The namespace of its envelope.
     pub fn namespace(self) -> &'static str {
         match self {

@@ -18,9 +18,9 @@ const ID_LENGTH: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From what is real to its pseudonym.
-    Hide,
+    Pseudonymize,
     /// Back.
-    Reveal,
+    Restore,
 }
 
 /// The permutation of one key.
@@ -41,6 +41,8 @@ enum Alphabet {
     Digits,
     /// ASCII letters; their case is kept beside them.
     Letters,
+    /// Those of hexadecimal.
+    HexLetters,
     /// Those of the same kind as this one among its sixteen neighbours, by which Unicode groups kindred characters.
     Kindred(char),
 }
@@ -57,24 +59,40 @@ impl Cipher {
         hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(ID_LENGTH).collect()
     }
 
-    /// Replaces digits and letters, all of them as one value; whatever else is among them stays. A very long value is
-    /// replaced in several pieces.
-    pub(super) fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
-        chars.chunks(PIECE).flat_map(|piece| self.apply_to_piece(direction, piece)).collect()
+    /// A digest of bytes that nobody can make without the key.
+    pub(super) fn mark(&self, bytes: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.update(bytes);
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    fn apply_to_piece(&self, direction: Direction, chars: &[char]) -> Vec<char> {
-        let mut symbols: Vec<_> = chars.iter().map(|c| Symbol::of(*c)).collect();
+    /// Replaces digits and letters, all of them as one value; whatever else is among them stays. Hexadecimal stays so, and
+    /// nothing else becomes it: whatever is walked over on the way there is walked over on the way back. A very long value
+    /// is replaced in several pieces.
+    pub(super) fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
+        let is_hex = |chars: &[char]| chars.iter().all(|c| c.is_ascii_hexdigit() || !c.is_alphanumeric());
+        let hex = is_hex(chars);
+        let mut chars = chars.to_vec();
+        loop {
+            chars = chars.chunks(PIECE).flat_map(|piece| self.apply_to_piece(direction, piece, hex)).collect();
+            if is_hex(&chars) == hex {
+                return chars;
+            }
+        }
+    }
+
+    fn apply_to_piece(&self, direction: Direction, chars: &[char], hex: bool) -> Vec<char> {
+        let mut symbols: Vec<_> = chars.iter().map(|c| Symbol::of(*c, hex)).collect();
         let mut known: Vec<&mut Symbol> = symbols.iter_mut().flatten().collect();
         let half = known.len() / 2;
         for round in 0..ROUNDS {
-            let round = if direction == Direction::Hide { round } else { ROUNDS - 1 - round };
+            let round = if direction == Direction::Pseudonymize { round } else { ROUNDS - 1 - round };
             let (first, second) = known.split_at_mut(half);
             let (changed, other) = if round % 2 == 0 { (first, second) } else { (second, first) };
             let keys = self.round(round, other, changed);
             for (symbol, key) in changed.iter_mut().zip(keys) {
                 let key = usize::try_from(key % u64::try_from(symbol.size).unwrap_or(1)).unwrap_or(0);
-                let shift = if direction == Direction::Hide { key } else { symbol.size - key };
+                let shift = if direction == Direction::Pseudonymize { key } else { symbol.size - key };
                 symbol.index = (symbol.index + shift) % symbol.size;
             }
         }
@@ -109,9 +127,10 @@ impl Cipher {
 
 impl Symbol {
     /// `None` for what is neither a digit nor a letter.
-    fn of(c: char) -> Option<Self> {
+    fn of(c: char, hex: bool) -> Option<Self> {
         let alphabet = match c {
             '0'..='9' => Alphabet::Digits,
+            'a'..='z' | 'A'..='Z' if hex => Alphabet::HexLetters,
             'a'..='z' | 'A'..='Z' => Alphabet::Letters,
             _ if c.is_ascii() || !c.is_alphanumeric() => return None,
             _ => Alphabet::Kindred(c),
@@ -131,6 +150,7 @@ impl Alphabet {
         let (first, count) = match self {
             Self::Digits => (u32::from('0'), 10),
             Self::Letters => (u32::from('a'), 26),
+            Self::HexLetters => (u32::from('a'), 6),
             Self::Kindred(c) => (u32::from(c) & !0xF, 16),
         };
         let kind = |c: char| (c.is_alphabetic(), c.is_numeric());
@@ -151,20 +171,32 @@ mod tests {
     #[test]
     fn it_keeps_the_shape_and_is_undone_by_its_key_only() {
         let (cipher, other) = (Cipher::new([1; 32]), Cipher::new([2; 32]));
-        for text in
-            ["01450253313", "1212", "THMOD001-10002", "Señor Ångström, pay!", "中文 привет", "a", "7", "", "¼ ½"]
-        {
+        for text in [
+            "01450253313",
+            "1212",
+            "THMOD001-10002",
+            "Señor Ångström, pay!",
+            "中文 привет",
+            "a",
+            "g",
+            "7",
+            "",
+            "¼ ½",
+            "4C2D1b5a",
+        ] {
             let chars: Vec<char> = text.chars().collect();
-            let hidden = cipher.apply(Direction::Hide, &chars);
-            assert_eq!(cipher.apply(Direction::Reveal, &hidden), chars, "{text}");
+            let hidden = cipher.apply(Direction::Pseudonymize, &chars);
+            assert_eq!(cipher.apply(Direction::Restore, &hidden), chars, "{text}");
             assert_eq!(hidden.len(), chars.len());
+            let is_hex = |chars: &[char]| chars.iter().all(char::is_ascii_hexdigit);
+            assert_eq!(is_hex(&hidden), is_hex(&chars), "{text}");
             for (a, b) in chars.iter().zip(&hidden) {
                 let kind = |c: &char| (c.is_alphabetic(), c.is_numeric(), c.is_ascii(), c.is_ascii_uppercase());
                 assert_eq!(kind(a), kind(b), "{text}");
             }
             if chars.len() > 5 {
                 assert_ne!(hidden, chars);
-                assert_ne!(hidden, other.apply(Direction::Hide, &chars));
+                assert_ne!(hidden, other.apply(Direction::Pseudonymize, &chars));
             }
         }
         assert_ne!(cipher.id(), other.id());
@@ -174,7 +206,7 @@ mod tests {
     fn no_two_values_share_a_pseudonym() {
         let cipher = Cipher::new([7; 32]);
         let all: std::collections::HashSet<_> = (0..10_000)
-            .map(|pin| cipher.apply(Direction::Hide, &format!("{pin:04}").chars().collect::<Vec<_>>()))
+            .map(|pin| cipher.apply(Direction::Pseudonymize, &format!("{pin:04}").chars().collect::<Vec<_>>()))
             .collect();
         assert_eq!(all.len(), 10_000);
     }

@@ -1,111 +1,46 @@
-//! Walks through a text as through XML, whether it is well-formed or not, and rewrites its contents only: every byte of
-//! its tags but attribute values stays.
+//! Finds the contents of a text that is XML or something like it, well-formed or not: where they stand, and in what.
 
-use quick_xml::escape::partial_escape;
+use std::ops::Range;
+use std::sync::LazyLock;
 
-/// A piece of content, and where it stands.
-pub(super) struct Content<'t> {
-    /// Local names of the open elements, in lower case, outermost first.
-    pub(super) path: &'t [String],
-    /// Local name of the attribute whose value it is, in lower case.
-    pub(super) attribute: Option<&'t str>,
-    /// As it is written, references and all.
-    pub(super) text: &'t str,
-}
+use regex::{Match, Regex};
 
 /// Names of open elements that are remembered. No reader here goes deeper; what is deeper belongs to the last of them.
 const DEPTH: usize = 64;
+/// What declarations of namespaces are called here, as if they were attributes of this name.
+pub(super) const DECLARATION: &str = "xmlns";
 
-/// Could it be XML, or something like it? There may be anything before it; but `<` alone is no tag.
-fn is_markup(text: &str) -> bool {
-    text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<') || has_tags(text)
+/// All that is no text. What is not closed goes on to the end, so that no text is looked through twice.
+static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
+    let tag = r#"<[\p{Alphabetic}_][\w.:-]*(?:\s(?:"[^"]*"|'[^']*'|[^<>"'])*)?/?>"#;
+    let asides =
+        [r"<!--.*?(?:-->|\z)", r"<!\[CDATA\[.*?(?:\]\]>|\z)", r"<\?.*?(?:\?>|\z)", "<![^>]*>?", r"</[^<>\s]*\s*>"];
+    Regex::new(&format!("(?s){tag}|{}", asides.join("|"))).expect("a valid expression")
+});
+/// The brackets of what is no tag and has contents; of a DTD, say, an entity may hold anything.
+const BRACKETS: [(&str, &str); 3] = [("<!--", "-->"), ("<?", "?>"), ("<!", ">")];
+/// Those of text that is part of what the element says.
+const CDATA: (&str, &str) = ("<![CDATA[", "]]>");
+
+/// The attributes in a tag; HTML may leave out the quotes.
+static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
+    let value = r#""(?<double>[^"]*)"|'(?<single>[^']*)'|(?<bare>[^\s"'<>=]+)"#;
+    Regex::new(&format!(r#"(?<name>[^\s=<>"'/]+)\s*=\s*(?:{value})"#)).expect("a valid expression")
+});
+
+/// Where contents stand, and in what.
+pub(super) struct Content<'c> {
+    /// Local names of the open elements, in lower case, outermost first.
+    pub(super) path: &'c [String],
+    /// Local name of the attribute whose value it is, in lower case.
+    pub(super) attribute: Option<&'c str>,
+    /// What an element says may be divided by comments and CDATA sections.
+    pub(super) pieces: &'c [Range<usize>],
 }
 
 /// Are there tags in it that are certainly such?
 pub(super) fn has_tags(text: &str) -> bool {
-    text.contains("</") || text.contains("/>")
-}
-
-/// Rewrites every piece of content: text, CDATA, comments, instructions, values of attributes. A text that is no markup
-/// is one piece.
-pub(super) fn rewrite(text: &str, mut content: impl FnMut(Content<'_>) -> String) -> String {
-    if !is_markup(text) {
-        return content(Content { path: &[], attribute: None, text });
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut path = Path::default();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (pieces, markup) = pieces(rest);
-        let mut in_element = |text: &str| content(Content { path: &path.names, attribute: None, text });
-        match joined(&pieces, &mut in_element) {
-            Some(joined) => out.push_str(&joined),
-            None => pieces.iter().for_each(|piece| piece.push(&mut in_element, &mut out)),
-        }
-        rest = if markup.is_empty() { "" } else { one_tag(markup, &mut path, &mut out, &mut content) };
-    }
-    out
-}
-
-/// A piece between two tags, in its brackets if it has any.
-struct Piece<'t> {
-    opening: &'static str,
-    text: &'t str,
-    closing: &'static str,
-}
-
-const CDATA: &str = "<![CDATA[";
-
-impl Piece<'_> {
-    /// Is it part of what the element says?
-    fn is_data(&self) -> bool {
-        self.opening.is_empty() || self.opening == CDATA
-    }
-
-    fn push(&self, content: &mut impl FnMut(&str) -> String, out: &mut String) {
-        out.push_str(self.opening);
-        out.push_str(&content(self.text));
-        out.push_str(self.closing);
-    }
-}
-
-/// All up to the next tag, and what follows.
-fn pieces(text: &str) -> (Vec<Piece<'_>>, &str) {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    loop {
-        let (text, markup) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
-        if !text.is_empty() {
-            pieces.push(Piece { opening: "", text, closing: "" });
-        }
-        let Some((opening, closing)) = bracket(markup) else { return (pieces, markup) };
-        let inner = markup.get(opening.len()..).unwrap_or_default();
-        let (text, after, closing) = match inner.split_once(closing) {
-            Some((text, after)) => (text, after, closing),
-            None => (inner, "", ""),
-        };
-        pieces.push(Piece { opening, text, closing });
-        rest = after;
-    }
-}
-
-/// What an element says may be divided by comments and CDATA sections: if that hides something, it is put together.
-fn joined(pieces: &[Piece<'_>], content: &mut impl FnMut(&str) -> String) -> Option<String> {
-    if pieces.iter().filter(|piece| piece.is_data()).count() < 2 {
-        return None;
-    }
-    let join = |piece: &Piece<'_>, text: String| match piece.opening {
-        CDATA => partial_escape(text).into_owned(),
-        _ => text,
-    };
-    let data = || pieces.iter().filter(|piece| piece.is_data());
-    let before: String = data().map(|piece| join(piece, piece.text.to_owned())).collect();
-    let mut after = content(&before);
-    if after == before || after == data().map(|piece| join(piece, content(piece.text))).collect::<String>() {
-        return None;
-    }
-    pieces.iter().filter(|piece| !piece.is_data()).for_each(|piece| piece.push(content, &mut after));
-    Some(after)
+    (text.contains("</") || text.contains("/>")) && MARKUP.is_match(text)
 }
 
 /// The open elements.
@@ -121,124 +56,83 @@ impl Path {
         if self.names.len() < DEPTH { self.names.push(name) } else { self.deeper += 1 }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, name: &str) {
         match self.deeper.checked_sub(1) {
             Some(deeper) => self.deeper = deeper,
-            None => drop(self.names.pop()),
+            // One that nothing opened closes nothing.
+            None => self.names.truncate(self.names.iter().rposition(|open| open == name).unwrap_or(self.names.len())),
         }
     }
 }
 
-/// The brackets of what is not a tag.
-fn bracket(markup: &str) -> Option<(&'static str, &'static str)> {
-    let brackets = [("<!--", "-->"), (CDATA, "]]>"), ("<?xml ", "?>"), ("<?", "?>")];
-    let found = brackets.into_iter().find(|(opening, _)| markup.starts_with(opening));
-    // Nothing of a declaration is content, but a tag it is not.
-    found.filter(|(opening, _)| *opening != "<?xml ")
-}
-
-/// One tag; returns what follows it.
-fn one_tag<'t>(
-    markup: &'t str,
-    path: &mut Path,
-    out: &mut String,
-    content: &mut impl FnMut(Content<'_>) -> String,
-) -> &'t str {
-    let Some(end) = tag_end(markup).filter(|_| is_named(markup)) else {
-        // It breaks off inside a tag, or was none.
-        let (first, rest) = markup.split_at(markup.char_indices().nth(1).map_or(markup.len(), |(at, _)| at));
-        out.push_str(first);
-        return rest;
-    };
-    let (tag, rest) = markup.split_at(end);
-    if tag.starts_with("</") {
-        path.close();
-        out.push_str(tag);
-        return rest;
-    }
-    if let Some(declaration) = tag.strip_prefix("<!").and_then(|rest| rest.strip_suffix('>')) {
-        // Of a DTD, say: an entity may hold anything.
-        out.push_str("<!");
-        out.push_str(&content(Content { path: &path.names, attribute: None, text: declaration }));
-        out.push('>');
-        return rest;
-    }
-    let is_element = !tag.starts_with("<?");
-    let name_end = tag.find([' ', '\t', '\r', '\n', '/', '>']).unwrap_or(tag.len());
-    let (name, attributes) = tag.split_at(name_end);
-    if is_element {
-        path.open(local(name.trim_start_matches('<')));
-    }
-    out.push_str(name);
-    rewrite_attributes(attributes, is_element, |attribute, text| match attribute {
-        Some(attribute) => {
-            out.push_str(&content(Content { path: &path.names, attribute: Some(attribute), text }));
-        }
-        None => rewrite_unquoted(text, out, |text| content(Content { path: &path.names, attribute: None, text })),
-    });
-    if is_element && tag.ends_with("/>") {
-        path.close();
-    }
-    rest
-}
-
-/// Does it begin like a tag, a declaration or an instruction? `<card@host>` does not.
-fn is_named(markup: &str) -> bool {
-    let name = markup.trim_start_matches(['<', '/']);
-    let name = name.split([' ', '\t', '\r', '\n', '/', '>']).next().unwrap_or_default();
-    let is_first = |c: char| c.is_alphabetic() || matches!(c, '_' | '!' | '?');
-    name.starts_with(is_first)
-        && name.chars().skip(1).all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '[' | '?'))
-}
-
-/// Where a tag ends; a `>` inside quotes does not end it.
-fn tag_end(markup: &str) -> Option<usize> {
-    let mut quote = None;
-    for (at, byte) in markup.bytes().enumerate().skip(1) {
-        match (quote, byte) {
-            (Some(open), _) if open == byte => quote = None,
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (None, b'>') => return Some(at + 1),
-            (None, b'<') => return None,
-            _ => {}
+/// Gives each content of a text: what elements say, comments, instructions, values of attributes.
+pub(super) fn contents(text: &str, mut give: impl FnMut(Content<'_>)) {
+    let mut path = Path::default();
+    let mut said: Vec<Range<usize>> = Vec::new();
+    let mut done = 0;
+    for found in MARKUP.find_iter(text) {
+        said.push(done..found.start());
+        done = found.end();
+        if let Some(data) = inside(&found, CDATA) {
+            said.push(data);
+        } else if let Some(aside) = BRACKETS.into_iter().find_map(|brackets| inside(&found, brackets)) {
+            // Nothing of a declaration is content.
+            if !found.as_str().starts_with("<?xml ") {
+                give(Content { path: &path.names, attribute: None, pieces: &[aside] });
+            }
+        } else {
+            give_said(&mut said, &path, &mut give);
+            tag(&found, &mut path, &mut give);
         }
     }
-    None
+    said.push(done..text.len());
+    give_said(&mut said, &path, &mut give);
 }
 
-/// Gives each value with its attribute's name, and all between them without.
-fn rewrite_attributes(text: &str, is_element: bool, mut give: impl FnMut(Option<&str>, &str)) {
-    let mut rest = text;
-    while let Some(open) = rest.find(['"', '\'']).filter(|_| is_element) {
-        let (before, quoted) = rest.split_at(open);
-        let (quote, quoted) = quoted.split_at(1);
-        let Some((value, after)) = quoted.split_once(quote) else { break };
-        give(None, before);
-        give(None, quote);
-        let name = before.trim_end().trim_end_matches('=').trim_end().rsplit([' ', '\t', '\r', '\n']).next();
-        let name = name.unwrap_or_default();
-        let is_declaration = name == "xmlns" || name.starts_with("xmlns:");
-        give((!is_declaration).then(|| local(name)).as_deref(), value);
-        give(None, quote);
-        rest = after;
+fn give_said(said: &mut Vec<Range<usize>>, path: &Path, give: &mut impl FnMut(Content<'_>)) {
+    said.retain(|piece| !piece.is_empty());
+    if !said.is_empty() {
+        give(Content { path: &path.names, attribute: None, pieces: said });
     }
-    give(None, rest);
+    said.clear();
 }
 
-/// Between quoted values: HTML may leave out the quotes.
-fn rewrite_unquoted(text: &str, out: &mut String, mut content: impl FnMut(&str) -> String) {
-    let mut rest = text;
-    while let Some(equals) = rest.find('=') {
-        let (before, after) = rest.split_at(equals + 1);
-        out.push_str(before);
-        let end = after.find([' ', '\t', '\r', '\n', '>', '"', '\'', '=']).unwrap_or(after.len());
-        let (value, after) = after.split_at(end);
-        if !value.is_empty() {
-            out.push_str(&content(value));
+/// What is between these brackets, if it begins with the first of them.
+fn inside(found: &Match<'_>, (opening, closing): (&str, &str)) -> Option<Range<usize>> {
+    let text = found.as_str().strip_prefix(opening)?;
+    let text = text.strip_suffix(closing).unwrap_or(text);
+    Some(found.start() + opening.len()..found.start() + opening.len() + text.len())
+}
+
+fn tag(found: &Match<'_>, path: &mut Path, give: &mut impl FnMut(Content<'_>)) {
+    let tag = found.as_str().trim_matches(['<', '>']);
+    if let Some(closed) = tag.strip_prefix('/') {
+        return path.close(&local(closed.trim_end()));
+    }
+    let is_empty = tag.ends_with('/');
+    let tag = tag.trim_end_matches('/');
+    let (name, attributes) = tag.split_at(tag.find(char::is_whitespace).unwrap_or(tag.len()));
+    let start = found.start() + 1 + name.len();
+    let name = local(name);
+    path.open(name.clone());
+    let mut done = 0;
+    let within = |place: Range<usize>| start + place.start..start + place.end;
+    for attribute in ATTRIBUTE.captures_iter(attributes) {
+        let place = attribute.get_match().range();
+        give(Content { path: &path.names, attribute: None, pieces: &[within(done..place.start)] });
+        done = place.end;
+        let value = ["double", "single", "bare"].iter().find_map(|group| attribute.name(group));
+        let written = attribute.name("name").map_or("", |name| name.as_str());
+        let is_declaration = written.split(':').next() == Some(DECLARATION);
+        let attribute = if is_declaration { DECLARATION.to_owned() } else { local(written) };
+        if let Some(value) = value {
+            give(Content { path: &path.names, attribute: Some(&attribute), pieces: &[within(value.range())] });
         }
-        rest = after;
     }
-    out.push_str(rest);
+    give(Content { path: &path.names, attribute: None, pieces: &[within(done..attributes.len())] });
+    if is_empty {
+        path.close(&name);
+    }
 }
 
 fn local(name: &str) -> String {
@@ -249,41 +143,45 @@ fn local(name: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_content_is_rewritten_and_its_place_is_known() {
-        let text =
-            "<?xml version='1.0'?>\n<a:A xmlns:a='urn:x' b = \"1>2\"><!-- c --><B/>t<![CDATA[<d>]]><C>e</C></a:A>";
+    fn all(text: &str) -> Vec<String> {
         let mut seen = Vec::new();
-        let same = rewrite(text, |content| {
-            seen.push((content.path.join("/"), content.attribute.map(str::to_owned), content.text.to_owned()));
-            content.text.to_owned()
+        contents(text, |Content { path, attribute, pieces }| {
+            let said: String = pieces.iter().map(|piece| &text[piece.clone()]).collect();
+            let attribute = attribute.map_or(String::new(), |name| format!("@{name}"));
+            seen.extend((!said.trim().is_empty()).then(|| format!("{}{attribute}: {said}", path.join("/"))));
         });
-        assert_eq!(same, text);
-        let seen: Vec<_> =
-            seen.iter().map(|(path, attribute, text)| (path.as_str(), attribute.as_deref(), text.as_str())).collect();
+        seen
+    }
+
+    #[test]
+    fn each_content_is_found_in_its_place() {
+        let text = "<?xml version='1.0'?>\n<a:A xmlns:a='urn:x' b = \"1>2\" c><!-- c --><B/>t<![CDATA[<d>]]>&amp;<?x 1?>2\
+                    <C>e</C></x>f</a:A>g<card@host> <4711>";
+        let expected = [
+            "a@xmlns: urn:x",
+            "a@b: 1>2",
+            "a:  c",
+            "a:  c ",
+            "a: x 1",
+            "a: t<d>&amp;2",
+            "a/c: e",
+            "a: f",
+            ": g<card@host> <4711>",
+        ];
+        assert_eq!(all(text), expected);
         assert_eq!(
-            seen,
-            [
-                ("", None, "\n"),
-                ("a", Some("b"), "1>2"),
-                ("a", None, " c "),
-                ("a", None, "t&lt;d&gt;"),
-                ("a", None, "t"),
-                ("a", None, "<d>"),
-                ("a/c", None, "e"),
-            ]
+            all("<!DOCTYPE a [<!ENTITY p '4711'>]><p class=x id='y'>z")[..1],
+            [": DOCTYPE a [<!ENTITY p '4711'"]
         );
-        let divided = "<a>12<![CDATA[12]]> &amp;<!-- 1 -->1<?x 1?>2<![CDATA[12&]]></a>";
-        let other = rewrite(divided, |content| content.text.replace("1212", "3434"));
-        assert_eq!(other, "<a>3434 &amp;3434&amp;<!-- 1 --><?x 1?></a>");
-        assert_eq!(rewrite(divided, |content| content.text.replace('2', "3")), divided.replace('2', "3"));
-        let html = "<!DOCTYPE a [<!ENTITY p '4711'>]><p class=x id='y' data=4711>4711</p>";
-        let other = rewrite(html, |content| content.text.replace("4711", "1"));
-        assert_eq!(other, html.replace("4711", "1"));
-        let mail = "<a>From: <4711@x> <4711></a>";
-        assert_eq!(rewrite(mail, |content| content.text.replace("4711", "1")), mail.replace("4711", "1"));
-        for broken in ["<a><b", "<a>1 < 2</a>", "</a></b>x", "<!-- x", "<a b='c", "<![CDATA[", "<"] {
-            assert_eq!(rewrite(broken, |content| content.text.to_owned()), broken);
+        assert_eq!(all("<p class=x id='y' 4711>z")[..4], ["p@class: x", "p@id: y", "p:  4711", "p: z"]);
+        for (broken, said) in [
+            ("<a><b", "a: <b"),
+            ("<!-- x", ":  x"),
+            ("<a b='c", ": <a b='c"),
+            ("<![CDATA[x", ": x"),
+            ("</a></b>x", ": x"),
+        ] {
+            assert_eq!(all(broken), [said]);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use regex::Regex;
 
+use super::markup::DECLARATION;
 use crate::contract::{BoundField, Contract, ValueSource};
 use crate::request::{DEVICE_FIELDS, RequestType};
 
@@ -39,8 +40,6 @@ const WORDS: [&str; 9] = [
     "provider_error_code",
     "reference_number",
 ];
-/// Digits in a row from which on such a word may have the number of a card or box in it.
-const MANY_DIGITS: usize = 4;
 /// The object of the JSON face whose `message` is our own words.
 const STATUS: &str = "status";
 
@@ -54,6 +53,17 @@ pub(super) enum Wanted {
     Personal,
     /// Secrets only.
     Secret,
+}
+
+/// What a content is by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// What is wanted.
+    Named,
+    /// A word of the protocol or a reference, whatever somebody is called.
+    Word,
+    /// Any other text.
+    Text,
 }
 
 /// Names of what is personal.
@@ -108,11 +118,29 @@ impl Names {
         }
     }
 
-    /// Is it inside an element of such a name, or the value of such an attribute?
-    pub(super) fn is(&self, wanted: Wanted, path: &[String], attribute: Option<&str>) -> bool {
-        let mut names = path.iter().map(String::as_str).chain(attribute);
-        let is_named = names.any(|name| self.has(wanted, name));
-        is_named && (wanted == Wanted::Secret || !self.impersonal.iter().any(|end| path.ends_with(end)))
+    /// What stands inside these elements, or is the value of that attribute.
+    pub(super) fn class(&self, wanted: Wanted, path: &[String], attribute: Option<&str>) -> Class {
+        let is_named = path.iter().map(String::as_str).chain(attribute).any(|name| self.has(wanted, name));
+        let ends_with = |ends: &[Vec<String>]| ends.iter().any(|end| path.ends_with(end));
+        if is_named && (wanted == Wanted::Secret || !ends_with(&self.impersonal)) {
+            Class::Named
+        } else if attribute == Some(DECLARATION) || ends_with(&self.protocol) {
+            Class::Word
+        } else {
+            Class::Text
+        }
+    }
+
+    /// What the value under this key of the JSON face is; `path` is the keys of the objects around it.
+    pub(super) fn class_of_key(path: &[&str], key: &str) -> Class {
+        let is_named = is_personal_parameter(key) || KEYS.contains(&key);
+        if (is_named && path.last() != Some(&STATUS)) || path.iter().any(|object| OBJECTS.contains(object)) {
+            Class::Named
+        } else if WORDS.contains(&key) {
+            Class::Word
+        } else {
+            Class::Text
+        }
     }
 
     /// Is it such a name? In lower case.
@@ -134,49 +162,32 @@ impl Names {
         is_wide || self.secrets.iter().any(named)
     }
 
-    /// Values that a text names itself, and where they stand: `password=…` of a form, `"Name": "…"` of JSON.
+    /// Values that a text names itself, and where they stand: `password=…` of a form, `"Name": "…"` of JSON, and what people
+    /// say (`the PIN is 1212`).
     pub(super) fn named_in(&self, wanted: Wanted, text: &str) -> Vec<Range<usize>> {
         let pattern = match wanted {
             Wanted::Personal => self.personal_pairs.get_or_init(|| self.pairs(wanted)),
             Wanted::Secret => self.secret_pairs.get_or_init(|| self.pairs(wanted)),
         };
-        let pairs = pattern.captures_iter(text);
-        let values = pairs.filter_map(|pair| ["text", "number", "value"].iter().find_map(|group| pair.name(group)));
+        let groups = ["text", "number", "value", "said"];
+        let values = pattern.captures_iter(text).filter_map(|pair| groups.iter().find_map(|group| pair.name(group)));
         values.filter(|v| !v.is_empty() && !NO_VALUES.contains(&v.as_str())).map(|v| v.range()).collect()
     }
 
     /// Finds pairs of a wanted name and a value. That the names are in it makes it quick: most texts have none.
     fn pairs(&self, wanted: Wanted) -> Regex {
-        let mut names: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
-        RequestType::all().filter_map(RequestType::secret).for_each(|name| names.push(name));
+        let any_of = |names: &[&str]| names.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
+        let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        RequestType::all().filter_map(RequestType::secret).for_each(|name| secrets.push(name));
+        let mut names = secrets.clone();
         if wanted == Wanted::Personal {
             names.extend(self.elements.iter().map(String::as_str).chain(DEVICE_FIELDS).chain(KEYS));
         }
-        let names = names.into_iter().map(regex::escape).collect::<Vec<_>>().join("|");
+        let (names, secrets) = (any_of(&names), any_of(&secrets));
         let json = format!(r#""(?i:{names})"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))"#);
         let form = format!(r#"\b(?i:{names})=(?<value>[^\s"'&,;<>]+)"#);
-        Regex::new(&format!("{json}|{form}")).expect("escaped names make a valid expression")
-    }
-
-    /// May a word of the protocol be something personal all the same? Whatever somebody is called, it stays a word.
-    pub(super) fn is_suspicious_word(text: &str) -> bool {
-        text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= MANY_DIGITS)
-    }
-
-    /// Is it a status code or a reference number?
-    pub(super) fn is_protocol(&self, path: &[String]) -> bool {
-        self.protocol.iter().any(|end| path.ends_with(end))
-    }
-
-    /// Is the text under this key of the JSON face a word of the protocol?
-    pub(super) fn is_word_key(path: &[&str], key: &str) -> bool {
-        WORDS.contains(&key) && !Self::is_personal_key(path, key)
-    }
-
-    /// Is the text under this key of the JSON face personal? `path` is the keys of the objects around it.
-    pub(super) fn is_personal_key(path: &[&str], key: &str) -> bool {
-        let is_named = is_personal_parameter(key) || KEYS.contains(&key);
-        (is_named && path.last() != Some(&STATUS)) || path.iter().any(|object| OBJECTS.contains(object))
+        let said = format!(r"\b(?i:{secrets})(?:\W+\p{{Alphabetic}}+){{0,2}}\W+(?<said>\d{{4,}})\b");
+        Regex::new(&format!("{json}|{form}|{said}")).expect("escaped names make a valid expression")
     }
 }
 

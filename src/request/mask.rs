@@ -1,12 +1,11 @@
 //! Secrets that requests carry (CA PINs), and how they are kept out of whatever is shown.
 
+use std::ops::Range;
+
 use super::record::Failure;
 
 /// What stands in place of a secret.
 const MASK: &str = "****";
-/// A year in the name of a namespace is no secret, whatever somebody chose for one.
-const NAMESPACES: &str = "http://www.w3.org/";
-
 /// A secret that a request carries. It is never shown: not by `Debug` either.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -41,29 +40,41 @@ impl Secret {
         MASK.to_owned()
     }
 
-    /// Masks it wherever it stands by itself: not inside a longer number or word, such as a card number that happens to
-    /// contain the PIN. Written as character references of XML it is the same secret.
+    /// Masks it wherever it stands by itself.
     pub fn mask_in(&self, text: &str) -> String {
+        let mut masked = String::with_capacity(text.len());
+        let mut done = 0;
+        for place in self.find_in(text) {
+            masked.push_str(text.get(done..place.start).unwrap_or_default());
+            masked.push_str(MASK);
+            done = place.end;
+        }
+        masked + text.get(done..).unwrap_or_default()
+    }
+
+    /// Where it stands by itself: not inside a longer number or word, such as a card number that happens to contain the PIN,
+    /// and not in a name of XML (`{namespace}local`), which may have a year in it. Written as character references of XML it
+    /// is the same secret.
+    pub fn find_in(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
         // Most texts do not have it: a long one is then looked through quickly.
         if self.0.is_empty() || !(text.contains(&self.0) || text.contains("&#")) {
-            return text.to_owned();
+            return found;
         }
-        let mut masked = String::with_capacity(text.len());
         let (first, last) = (self.0.chars().next(), self.0.chars().next_back());
-        let mut rest = text;
-        let mut before = None;
-        while let Some(next) = rest.chars().next() {
+        let (mut at, mut before) = (0, None);
+        while let Some((rest, next)) = text.get(at..).and_then(|rest| Some((rest, rest.chars().next()?))) {
             let is_alone = |after: &&str| !goes_on(before, first) && !goes_on(last, after.chars().next());
-            let found = self.at_start_of(rest).filter(is_alone).filter(|_| !masked.ends_with(NAMESPACES));
-            if let Some(after) = found {
-                masked.push_str(MASK);
-                (rest, before) = (after, last);
+            let name = rest.strip_prefix('{').filter(|rest| rest.starts_with("http")).and_then(|rest| rest.find('}'));
+            if let Some(after) = self.at_start_of(rest).filter(is_alone) {
+                found.push(at..text.len() - after.len());
+                (at, before) = (text.len() - after.len(), last);
             } else {
-                masked.push(next);
-                (rest, before) = (rest.get(next.len_utf8()..).unwrap_or_default(), Some(next));
+                at += name.map_or(next.len_utf8(), |end| end + 2);
+                before = Some(if name.is_some() { '}' } else { next });
             }
         }
-        masked
+        found
     }
 
     /// What follows the secret, if the text begins with it.

@@ -48,7 +48,7 @@ pub enum EnvelopeError {
 /// The root is no envelope of a version of SOAP, has no body, or holds more than it may.
 pub fn open(root: &Element) -> Result<Opened<'_>, EnvelopeError> {
     let is_envelope = |version: &SoapVersion| root.name.is(version.namespace(), "Envelope");
-    let version = [SoapVersion::V11, SoapVersion::V12].into_iter().find(is_envelope);
+    let version = SoapVersion::ALL.into_iter().find(is_envelope);
     let version = version.ok_or_else(|| EnvelopeError::NotAnEnvelope(root.name.to_string()))?;
     let namespace = version.namespace();
     let mut entries = elements_only(root, "envelope")?;

@@ -82,17 +82,39 @@ pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str))
 
 /// The body with every text in it rewritten, each in its own charset; what stays the same keeps its bytes.
 pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(&str) -> String) -> Vec<u8> {
+    each_part(body, content_type, |body, content_type, _| one(body, content_type, &mut rewrite))
+}
+
+/// The same, and other bytes in place of each part that nobody can look into ([`are_texts`]).
+pub fn rewrite_all(
+    body: &[u8],
+    content_type: Option<&str>,
+    mut rewrite: impl FnMut(&str) -> String,
+    replace: impl Fn(&[u8]) -> Vec<u8>,
+) -> Vec<u8> {
+    each_part(body, content_type, |body, content_type, is_decoded| match is_decoded && is_text(body, content_type) {
+        true => one(body, content_type, &mut rewrite),
+        false => replace(body),
+    })
+}
+
+/// The body with other bytes in each part, which gets its type, and whether its transfer coding is known.
+fn each_part(
+    body: &[u8],
+    content_type: Option<&str>,
+    mut rewrite: impl FnMut(&[u8], Option<&str>, bool) -> Vec<u8>,
+) -> Vec<u8> {
     let Some((parts, _)) = split(body, content_type, Ending::Optional) else {
-        return one(body, content_type, &mut rewrite);
+        return rewrite(body, content_type, true);
     };
     let mut out = Vec::with_capacity(body.len());
     let mut done = 0;
     for part in parts {
         // What is between the parts are their headers, which may name things too.
-        out.extend(one(body.get(done..part.body.start).unwrap_or_default(), None, &mut rewrite));
+        out.extend(rewrite(body.get(done..part.body.start).unwrap_or_default(), None, true));
         done = part.body.end;
         let before = part.content(body);
-        let after = one(&before, part.content_type.as_deref(), &mut rewrite);
+        let after = rewrite(&before, part.content_type.as_deref(), part.coding != TransferCoding::Unknown);
         match before {
             Cow::Owned(before) if before != after => match part.coding {
                 TransferCoding::QuotedPrintable => out.extend(quoted_printable::encode(&after)),
@@ -102,7 +124,7 @@ pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(
             Cow::Borrowed(_) => out.extend(after),
         }
     }
-    out.extend(one(body.get(done..).unwrap_or_default(), None, &mut rewrite));
+    out.extend(rewrite(body.get(done..).unwrap_or_default(), None, true));
     out
 }
 
@@ -142,6 +164,26 @@ pub fn are_readable(body: &[u8], content_type: Option<&str>) -> bool {
         Some((parts, _)) => parts.iter().all(is_readable),
         None => charset::is_known(body, content_type),
     }
+}
+
+/// Can anybody look into a body: is it text in a charset that is known, and each part of it?
+pub fn are_texts(body: &[u8], content_type: Option<&str>) -> bool {
+    match split(body, content_type, Ending::Optional) {
+        Some((parts, _)) => parts.iter().all(|part| {
+            part.coding != TransferCoding::Unknown && is_text(&part.content(body), part.content_type.as_deref())
+        }),
+        None => is_text(body, content_type),
+    }
+}
+
+/// Bytes of another kind seldom go without control characters. What has parts of its own is not taken apart.
+fn is_text(body: &[u8], content_type: Option<&str>) -> bool {
+    let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
+    let decoded = charset::decode(body, content_type);
+    !are_several(content_type)
+        && charset::is_known(body, content_type)
+        && decoded.is_faithful()
+        && !decoded.text.contains(is_control)
 }
 
 /// Has a body of this Content-Type several parts?
