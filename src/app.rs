@@ -8,9 +8,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::account::{Role, Unit, User, hash_password};
 use crate::api::Api;
-use crate::catalogue::{self, EntryKind};
+use crate::catalogue::{self, Entry, EntryKind};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigFault, StoreSection};
+use crate::config::{Config, ConfigFault, FileFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
 use crate::http::{self, Server};
 use crate::request::random_hex;
@@ -34,6 +34,12 @@ pub struct StartError(pub Vec<String>);
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
         Self(vec![error.to_string()])
+    }
+}
+
+impl From<Vec<FileFault>> for StartError {
+    fn from(faults: Vec<FileFault>) -> Self {
+        Self(faults.iter().map(ToString::to_string).collect())
     }
 }
 
@@ -131,10 +137,7 @@ impl App {
 /// A certificate or key that cannot be used.
 pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
     match (&config.server.tls_certificate, &config.server.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let config = tls::server_config(certificate, key).map_err(|e| StartError(vec![e.to_string()]))?;
-            Ok(Some(TlsAcceptor::from(config)))
-        }
+        (Some(certificate), Some(key)) => Ok(Some(TlsAcceptor::from(tls::server_config(certificate, key)?))),
         _ => Ok(None),
     }
 }
@@ -173,9 +176,16 @@ pub async fn load_catalogue(store: &dyn Store, texts: &[(EntryKind, Cow<'_, str>
         }
     }
     for (kind, text) in texts {
-        let entries = catalogue::read_csv(*kind, text.as_bytes());
-        let entries = entries.map_err(|e| StartError(vec![format!("catalogue of {}: {e}", kind.as_str())]))?;
-        store.import(*kind, entries).await?;
+        store.import(*kind, catalogue_entries(*kind, text)?).await?;
     }
     Ok(())
+}
+
+/// The entries of a CSV text.
+///
+/// # Errors
+/// A text that is no such CSV.
+pub fn catalogue_entries(kind: EntryKind, text: &str) -> Result<Vec<Entry>, StartError> {
+    let entries = catalogue::read_csv(kind, text.as_bytes());
+    entries.map_err(|e| StartError(vec![format!("catalogue of {}: {e}", kind.as_str())]))
 }

@@ -4,7 +4,7 @@
 //!
 //! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves;
 //!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
-//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, `words`: what
+//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, `words`, `writable`: what
 //!   everything stands on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
@@ -50,4 +50,5 @@ pub mod tls;
 pub mod transport;
 pub mod upstream;
 mod words;
+mod writable;
 pub mod xml;

@@ -19,32 +19,32 @@ pub fn install_provider() {
 /// A server configuration from PEM files.
 ///
 /// # Errors
-/// A file that cannot be read, or that holds no usable certificate or key, or two that do not belong together.
-pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, FileFault> {
-    let (certificate_setting, key_setting) = ("server.tls_certificate", "server.tls_key");
-    let chain = chain(certificate_setting, certificate)?;
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, private(key_setting, key)?)
-        .map_err(|e| fault(certificate_setting, certificate, &e))?;
-    Ok(Arc::new(config))
+/// Every file that cannot be read, or that holds no usable certificate or key, or two that do not belong together.
+pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Vec<FileFault>> {
+    let (chain, key) = pair(("server.tls_certificate", certificate), ("server.tls_key", key))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    Ok(Arc::new(config.map_err(|e| vec![unfit("server.tls_certificate", certificate, &e)])?))
 }
 
 /// The client side, for every HTTP client that calls Conax: the authorities that are trusted, and the certificate shown.
 ///
 /// # Errors
-/// A file that cannot be read, or that holds no usable certificate or key, or two that do not belong together.
-pub fn client_config(config: &Upstream) -> Result<ClientConfig, FileFault> {
-    let builder = trusting(config.ca_file.as_deref())?;
-    let mut tls = match (&config.client_certificate, &config.client_key) {
+/// As [`server_config`].
+pub fn client_config(config: &Upstream) -> Result<ClientConfig, Vec<FileFault>> {
+    let builder = trusting(config.ca_file.as_deref());
+    let shown = match (&config.client_certificate, &config.client_key) {
         (Some(certificate), Some(key)) => {
-            let (certificate_setting, key_setting) = ("upstream.client_certificate", "upstream.client_key");
-            let private = private(key_setting, key)?;
-            builder
-                .with_client_auth_cert(chain(certificate_setting, certificate)?, private)
-                .map_err(|e| fault(certificate_setting, certificate, &e))?
+            let read = pair(("upstream.client_certificate", certificate), ("upstream.client_key", key));
+            read.map(|(chain, key)| Some((certificate, chain, key)))
         }
-        _ => builder.with_no_client_auth(),
+        _ => Ok(None),
+    };
+    let (builder, shown) = both(builder.map_err(|fault| vec![fault]), shown)?;
+    let mut tls = match shown {
+        Some((certificate, chain, key)) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|e| vec![unfit("upstream.client_certificate", certificate, &e)])?,
+        None => builder.with_no_client_auth(),
     };
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(tls)
@@ -65,18 +65,81 @@ fn trusting(ca_file: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsC
     Ok(builder.with_root_certificates(roots))
 }
 
+/// Both results, or the faults of both.
+fn both<A, B, F>(a: Result<A, Vec<F>>, b: Result<B, Vec<F>>) -> Result<(A, B), Vec<F>> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (a, b) => Err(a.err().into_iter().chain(b.err()).flatten().collect()),
+    }
+}
+
+/// A certificate chain and its key; of each the setting and the file.
+fn pair(
+    certificate: (&'static str, &Path),
+    key: (&'static str, &Path),
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Vec<FileFault>> {
+    both(chain(certificate.0, certificate.1).map_err(|f| vec![f]), private(key.0, key.1).map_err(|f| vec![f]))
+}
+
 /// The certificates of a PEM file: at least one.
 fn chain(setting: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, FileFault> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = read.map_err(|e| fault(setting, file, &e))?;
-    if chain.is_empty() {
-        return Err(fault(setting, file, &"it holds no certificate"));
-    }
-    Ok(chain)
+    let bytes = std::fs::read(file).map_err(|e| fault(setting, file, &e))?;
+    let read = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    read.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| unreadable(setting, file, &bytes, "certificate"))
 }
 
 fn private(setting: &'static str, file: &Path) -> Result<PrivateKeyDer<'static>, FileFault> {
-    PrivateKeyDer::from_pem_file(file).map_err(|e| fault(setting, file, &e))
+    let bytes = std::fs::read(file).map_err(|e| fault(setting, file, &e))?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| unreadable(setting, file, &bytes, "private key"))
+}
+
+/// Why a file has no certificate or key that can be read, and how to make one that has.
+fn unreadable(setting: &'static str, file: &Path, bytes: &[u8], wanted: &str) -> FileFault {
+    let shown = file.display();
+    let text = String::from_utf8_lossy(bytes);
+    let has = |label: &str| text.contains(label);
+    let what = match bytes {
+        [0xFE, 0xED, 0xFE, 0xED, ..] | [0xCE, 0xCE, 0xCE, 0xCE, ..] => format!(
+            "it is a Java key store: make PKCS#12 of it with 'keytool -importkeystore -srckeystore {shown} -destkeystore \
+             {shown}.p12 -deststoretype pkcs12', and PEM of that with openssl pkcs12"
+        ),
+        [0x30, ..] if is_pkcs12(bytes) => {
+            format!("it is PKCS#12, not PEM: convert it with 'openssl pkcs12 -in {shown} -out {shown}.pem -nodes'")
+        }
+        [0x30, ..] => {
+            let command = if wanted == "certificate" { "x509" } else { "pkey" };
+            format!("it is DER, not PEM: convert it with 'openssl {command} -inform der -in {shown} -out {shown}.pem'")
+        }
+        _ if has("ENCRYPTED") => {
+            format!(
+                "its key is encrypted: decrypt it with 'openssl pkey -in {shown} -out {shown}.pem', and protect that file"
+            )
+        }
+        _ if wanted == "private key" && has("BEGIN CERTIFICATE") => {
+            "it holds a certificate and no private key".to_owned()
+        }
+        _ if wanted == "certificate" && has("PRIVATE KEY") => "it holds a private key and no certificate".to_owned(),
+        _ => format!("it holds no {wanted} in PEM (-----BEGIN …-----) that can be read"),
+    };
+    fault(setting, file, &what)
+}
+
+/// A PFX begins with a sequence, and in it the version 3 (RFC 7292, 4).
+fn is_pkcs12(bytes: &[u8]) -> bool {
+    let length = bytes.get(1).copied().unwrap_or_default();
+    let more = if length >= 0x80 { usize::from(length & 0x7F) } else { 0 };
+    bytes.get(2 + more..).is_some_and(|content| content.starts_with(&[2, 1, 3]))
+}
+
+/// A certificate and key that cannot be used together.
+fn unfit(setting: &'static str, file: &Path, error: &rustls::Error) -> FileFault {
+    let key = setting.replace("certificate", "key");
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            fault(setting, file, &format!("{key} is not the key of its first certificate"))
+        }
+        error => fault(setting, file, error),
+    }
 }
 
 fn fault(setting: &'static str, file: &Path, what: &dyn std::fmt::Display) -> FileFault {

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{Dates, Record};
-use crate::app::StartError;
+use crate::app::{StartError, catalogue_entries};
 use crate::catalogue::{Entry, EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
@@ -18,7 +18,7 @@ use crate::contract::Contract;
 use crate::fixtures::{
     self, CaseFault, Catalogue, FindEntries, NamedEntry, RecordTransport, Recorder, Render, ReplayTransport, Terms,
 };
-use crate::redaction::{Names, Pseudonymizer, find_key, load_key};
+use crate::redaction::{Names, Pseudonymizer, check_key, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
 use crate::store::{Store, StoreError};
@@ -114,6 +114,38 @@ pub async fn find_entries(store: &dyn Store, call: &Value) -> Result<Vec<(EntryK
     Ok(found)
 }
 
+/// What [`open`] would refuse, found without changing anything; without a contract no recorded messages are read.
+/// `is_running`: a gateway may be recording already.
+///
+/// # Errors
+/// Every fault there is.
+pub fn check(config: &Config, contract: Option<&Contract>, is_running: bool) -> Result<(), StartError> {
+    let target = &config.upstream.url;
+    let mut faults = Vec::new();
+    let found = match &target.source {
+        UpstreamSource::Urls(urls) => live(urls, &config.upstream).map(drop),
+        UpstreamSource::Simulator => live(&["http://localhost".to_owned()], &config.upstream).map(drop),
+        UpstreamSource::Replay(folder) => contract.map_or(Ok(()), |contract| check_replay(folder, config, contract)),
+    };
+    faults.extend(found.err().map(|StartError(faults)| faults).unwrap_or_default());
+    if let Some(folder) = &target.record {
+        let file = config.fixtures.key_file.as_deref();
+        faults.extend(check_key(file, &config.store.data_dir).err().map(|fault| fault.to_string()));
+        let found = Recorder::check(folder, is_running).err().unwrap_or_default();
+        faults.extend(found.iter().map(ToString::to_string));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(StartError(faults)) }
+}
+
+fn check_replay(folder: &Path, config: &Config, contract: &Contract) -> Result<(), StartError> {
+    // The key counts when answers are made.
+    ReplayTransport::load(folder, terms(config, contract), redactor_with(config, contract, rand::random()))?;
+    for (kind, text) in recorded_catalogue(folder, None)? {
+        catalogue_entries(kind, &text)?;
+    }
+    Ok(())
+}
+
 /// The catalogue that a folder of fixtures has; as it stands, or with what was personal back in it.
 ///
 /// # Errors
@@ -177,7 +209,7 @@ fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError>
         probe_time: config.answer_timeout_s * 2,
     };
     let failed = |fault: FileFault| StartError(vec![fault.to_string()]);
-    let tls = tls::client_config(config).map_err(failed)?;
+    let tls = tls::client_config(config)?;
     let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
     for base_url in base_urls {
         nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config, &tls).map_err(failed)?)));

@@ -1,11 +1,9 @@
 //! `config check | default`.
 
-use super::settings::{ConfigFlags, configuration};
+use super::settings::{ConfigFlags, loaded};
+use super::startup::{self, Checked};
 use super::{Failed, output};
-use crate::app;
-use crate::config::{FileFault, Upstream, default_toml};
-use crate::tls;
-use crate::upstream::LiveTransport;
+use crate::config::default_toml;
 
 /// Flags of `config`.
 #[derive(Debug, clap::Args)]
@@ -16,7 +14,8 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Checks the configuration, its certificates and its SOAP contract; lists every fault.
+    /// Checks all that a start needs: the configuration, its files, folders and addresses, and its SOAP contract. Lists
+    /// every fault, and changes nothing.
     Check(ConfigFlags),
     /// Prints the default configuration, with comments.
     Default,
@@ -29,27 +28,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
             Ok(())
         }
         Action::Check(flags) => {
-            let config = configuration(flags.clone(), Vec::new())?;
-            tls::install_provider();
-            let faults: Vec<String> = [
-                app::load_contract(&config).err().map(|e| e.to_string()),
-                app::server_tls(&config).err().map(|e| e.to_string()),
-                upstream(&config.upstream).err().map(|e| e.to_string()),
-            ]
-            .into_iter()
-            .flatten()
-            .collect();
-            if faults.is_empty() {
-                output::line("configuration and SOAP contract are good");
-                Ok(())
-            } else {
-                Err(Failed(faults.join("\n")))
-            }
+            let Checked { warnings, .. } = startup::check(loaded(flags.clone(), Vec::new()))?;
+            warnings.iter().for_each(|warning| output::note(&format!("conax-gateway: warning: {warning}")));
+            output::line("configuration and SOAP contract are good");
+            Ok(())
         }
     }
-}
-
-/// The way to Conax, as `serve` would build it.
-fn upstream(config: &Upstream) -> Result<LiveTransport, FileFault> {
-    LiveTransport::new("http://localhost", config, &tls::client_config(config)?)
 }

@@ -3,6 +3,7 @@
 //! Rule: that password reaches nothing that is kept by others. It is shown on a terminal; where standard error is none, and
 //! so perhaps a journal, it is in a file that only the owner of the data folder reads, and the log names the file.
 
+use std::env::VarError;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -21,14 +22,9 @@ const PASSWORD_FILE: &str = "first-password";
 
 /// Makes the first user where there is none, and says how to sign in as it.
 pub(super) async fn make(store: &dyn Store, data_dir: &Path, url: &str) -> Result<(), Failed> {
-    let [user, password] = BOOTSTRAP;
-    match (std::env::var(user), std::env::var(password)) {
-        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => {
-            app::make_first_user(store, &username, &password).await?;
-            return Ok(());
-        }
-        (Err(_), Err(_)) => {}
-        _ => return Err(Failed(format!("{user} and {password} go together, and must not be empty"))),
+    if let Some((username, password)) = named().map_err(Failed)? {
+        app::make_first_user(store, &username, &password).await?;
+        return Ok(());
     }
     if !store.users().await?.is_empty() {
         return Ok(());
@@ -51,6 +47,16 @@ pub(super) async fn make(store: &dyn Store, data_dir: &Path, url: &str) -> Resul
     let file = file.display();
     tracing::warn!(user = FIRST_USER, %file, "the first user is made; its password is in the file: read it, and delete it");
     Ok(())
+}
+
+/// The user that the environment names, with its password.
+pub(super) fn named() -> Result<Option<(String, String)>, String> {
+    let [user, password] = BOOTSTRAP;
+    match (std::env::var(user), std::env::var(password)) {
+        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => Ok(Some((username, password))),
+        (Err(VarError::NotPresent), Err(VarError::NotPresent)) => Ok(None),
+        _ => Err(format!("{user} and {password} go together, and must be texts that are not empty")),
+    }
 }
 
 /// A new file that only its owner reads; one that a start before left behind is replaced, never written into.

@@ -13,6 +13,7 @@ mod requests;
 mod serve;
 mod settings;
 mod simulator;
+mod startup;
 mod user;
 
 use std::num::NonZeroUsize;

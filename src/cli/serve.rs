@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::settings::{ConfigFlags, configuration};
+use super::settings::{ConfigFlags, loaded};
+use super::startup::{self, Checked};
 use super::{Failed, first_user, output};
 use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
 use crate::shutdown::{self, Signals};
+use crate::telemetry;
 use crate::transport::{self, Way};
-use crate::{telemetry, tls};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -37,17 +38,16 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         ("upstream.url", args.upstream, "--upstream"),
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag))).collect();
-    let config = configuration(args.config, flags)?;
+    let Checked { config, contract, warnings } = startup::check(loaded(args.config, flags))?;
     let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
-    tls::install_provider();
-    let contract = app::load_contract(&config)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
     let store = app::open_store(&config.store, true)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     let listener = TcpListener::bind(config.server.listen)
         .await
-        .map_err(|e| Failed(format!("server.listen {}: {e}", config.server.listen)))?;
+        .map_err(|e| Failed(startup::listen_fault("server.listen", config.server.listen, &e)))?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
     let Way { words, catalogue, transport, simulator } =

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rand::RngExt as _;
 use tempfile::NamedTempFile;
 
+use crate::writable::check_writable;
+
 /// Where the key is kept below the user's configuration, if no setting names a file.
 const FILE: &str = "conax-gateway/redaction.key";
 /// Bytes of a key; the file, readable by its owner only, has them in hexadecimal.
@@ -40,6 +42,18 @@ pub fn find_key(file: Option<&Path>, data_dir: &Path) -> Result<Option<[u8; BYTE
         return Ok(None);
     }
     read(&file).map(Some).map_err(|what| KeyFault { file, what })
+}
+
+/// Makes sure that [`load_key`] would find a key or could make one.
+///
+/// # Errors
+/// As there.
+pub fn check_key(file: Option<&Path>, data_dir: &Path) -> Result<(), KeyFault> {
+    if find_key(file, data_dir)?.is_some() {
+        return Ok(());
+    }
+    let file = place(file, data_dir);
+    check_writable(file.parent().unwrap_or(Path::new("."))).map_err(|what| KeyFault { file, what })
 }
 
 fn place(file: Option<&Path>, data_dir: &Path) -> PathBuf {

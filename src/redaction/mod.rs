@@ -24,7 +24,7 @@ use crate::request::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
 use escapes::Edit;
-pub use key::{KeyFault, find_key, load_key};
+pub use key::{KeyFault, check_key, find_key, load_key};
 pub use names::Names;
 use names::Wanted;
 pub use scope::Scope;

@@ -1,9 +1,11 @@
 //! The commands of the terminal.
 
-use crate::support::{Gateway, run};
+use std::path::Path;
+
+use crate::support::{Gateway, run, run_in};
 
 fn stdout(args: &[&str]) -> String {
-    let output = run(args);
+    let output = run_in(Path::new("."), args, &[("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0")]);
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -28,6 +28,7 @@ mod processing;
 mod replay;
 mod signals;
 mod simulator;
+mod startup;
 mod support;
 mod terminal;
 mod tls;

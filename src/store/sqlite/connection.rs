@@ -34,9 +34,20 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 64;
 
-/// Is there a database in the data folder?
-pub(super) fn exists(data_dir: &Path) -> bool {
-    data_dir.join(FILE).exists()
+/// The database in the data folder, if there is one.
+pub(super) fn existing(data_dir: &Path) -> Option<PathBuf> {
+    Some(data_dir.join(FILE)).filter(|file| file.exists())
+}
+
+/// Makes sure that a database is one that this version can open, and changes nothing.
+pub(super) fn inspect(file: &Path) -> Result<(), StoreError> {
+    let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", file.display()));
+    // Empty until a first start came so far.
+    if std::fs::metadata(file).map_err(|e| failed(&e))?.len() == 0 {
+        return Ok(());
+    }
+    let db = open_reader(file).map_err(|e| failed(&e))?;
+    applied(&db).map(drop).map_err(|e| failed(&e))
 }
 
 /// Makes the data folder and returns the path of the database in it.
@@ -126,16 +137,7 @@ fn prepare_once(db: &Connection) -> rusqlite::Result<()> {
 
 fn migrate(db: &mut Connection, may_migrate: bool) -> Result<(), Box<dyn std::error::Error>> {
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let applied = usize::try_from(version)?;
-    let application: i32 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application != APPLICATION_ID && tables > 0 {
-        return Err("it is not a database of conax-gateway".into());
-    }
-    if applied > MIGRATIONS.len() {
-        return Err(format!("it is of version {version}, made by a newer conax-gateway").into());
-    }
+    let (applied, tables) = applied(&transaction)?;
     if applied < MIGRATIONS.len() && tables > 0 && !may_migrate {
         return Err("it was made by an older conax-gateway: start this one first".into());
     }
@@ -146,6 +148,21 @@ fn migrate(db: &mut Connection, may_migrate: bool) -> Result<(), Box<dyn std::er
     transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len())?)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// How many migrations were applied, and how many tables there are.
+fn applied(db: &Connection) -> Result<(usize, i64), Box<dyn std::error::Error>> {
+    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let applied = usize::try_from(version)?;
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err("it is not a database of conax-gateway".into());
+    }
+    if applied > MIGRATIONS.len() {
+        return Err(format!("it is of version {version}, made by a newer conax-gateway").into());
+    }
+    Ok((applied, tables))
 }
 
 /// Writes something that changes nothing: fails where nothing can be written.

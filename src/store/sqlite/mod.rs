@@ -84,7 +84,22 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Is there a database in the data folder?
     pub fn exists(data_dir: &Path) -> bool {
-        connection::exists(data_dir)
+        connection::existing(data_dir).is_some()
+    }
+
+    /// Makes sure that the database in the data folder, if there is one, can be opened by this version, and changes nothing.
+    /// True if a gateway is running there.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not ours.
+    pub fn inspect(data_dir: &Path) -> Result<bool, StoreError> {
+        match connection::existing(data_dir) {
+            Some(file) => {
+                connection::inspect(&file)?;
+                Ok(files::lock(&file).is_err())
+            }
+            None => Ok(false),
+        }
     }
 
     /// Opens the database, and makes or migrates it.

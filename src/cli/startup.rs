@@ -1,0 +1,124 @@
+//! What a start needs, looked at before anything is changed.
+//!
+//! Rule: `serve` begins with this, and `config check` is nothing else. So the one refuses what the other does, and both
+//! name every fault at once.
+
+use std::collections::BTreeSet;
+use std::io::{Error, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use super::first_user;
+use crate::app::{self, StartError};
+use crate::config::{Config, Loaded, UpstreamSource};
+use crate::contract::Contract;
+use crate::store::SqliteStore;
+use crate::writable::check_writable;
+use crate::{tls, transport};
+
+/// A configuration that a gateway can start with.
+pub(super) struct Checked {
+    pub(super) config: Config,
+    pub(super) contract: Arc<Contract>,
+    /// What is no fault, and is worth to be known.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Faults found so far.
+struct Findings {
+    faults: Vec<String>,
+    /// The settings that have their default in place of a faulty value: what follows from that is no further fault.
+    replaced: BTreeSet<String>,
+}
+
+impl Findings {
+    /// Looks at what a setting names.
+    fn look<T>(&mut self, setting: &str, look: impl FnOnce() -> Result<T, StartError>) -> Option<T> {
+        if self.replaced.contains(setting) {
+            return None;
+        }
+        look().map_err(|StartError(faults)| self.faults.extend(faults)).ok()
+    }
+}
+
+/// Looks at everything that a start needs.
+pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
+    tls::install_provider();
+    let Loaded { config, faults } = loaded;
+    let replaced = faults.iter().filter_map(|fault| fault.setting.clone()).collect();
+    let mut findings = Findings { faults: faults.iter().map(ToString::to_string).collect(), replaced };
+    let mut warnings = Vec::new();
+
+    findings.look("", || first_user::named().map_err(one));
+    let contract = findings.look("contract.dir", || app::load_contract(&config));
+    findings.look("server.tls_certificate", || app::server_tls(&config));
+    let is_running = findings.look("store.data_dir", || check_store(&config)) == Some(true);
+    // Both at a time: they may be the same.
+    let mut listeners =
+        vec![findings.look("server.listen", || listen("server.listen", config.server.listen, is_running))];
+    if config.upstream.url.source == UpstreamSource::Simulator {
+        let address = config.simulator.listen;
+        listeners.push(findings.look("simulator.listen", || listen("simulator.listen", address, is_running)));
+    }
+    findings.look("upstream.url", || transport::check(&config, contract.as_deref(), is_running));
+    if is_running {
+        warnings.push(format!(
+            "store.data_dir {}: a gateway is running there; it is not known whether addresses and folders that are in use \
+             are its own",
+            config.store.data_dir.display()
+        ));
+    }
+    warnings.extend(open_password(&config));
+    match contract {
+        Some(contract) if findings.faults.is_empty() => Ok(Checked { config, contract, warnings }),
+        _ => Err(StartError(findings.faults)),
+    }
+}
+
+fn one(fault: String) -> StartError {
+    StartError(vec![fault])
+}
+
+/// Can the data folder be used? True if a gateway is running there.
+fn check_store(config: &Config) -> Result<bool, StartError> {
+    let folder = &config.store.data_dir;
+    let failed = |what: String| one(format!("store.data_dir {}: {what}", folder.display()));
+    check_writable(folder).map_err(failed)?;
+    SqliteStore::inspect(folder).map_err(|error| failed(error.to_string()))
+}
+
+/// Can an address be listened on? One in use may be that of the gateway that is running.
+fn listen(setting: &str, address: SocketAddr, is_running: bool) -> Result<Option<TcpListener>, StartError> {
+    match TcpListener::bind(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_running => Ok(None),
+        Err(error) => Err(one(listen_fault(setting, address, &error))),
+    }
+}
+
+/// Why an address cannot be listened on, and what to do.
+pub(super) fn listen_fault(setting: &str, address: SocketAddr, error: &Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => ": end what listens there, or choose another port",
+        ErrorKind::AddrNotAvailable => ": it is no address of this machine; 0.0.0.0 and [::] are all of them",
+        ErrorKind::PermissionDenied => ": choose a port from 1024 on, or give the program CAP_NET_BIND_SERVICE",
+        _ => "",
+    };
+    format!("{setting} {address}: {error}{remedy}")
+}
+
+/// A password that crosses a network unencrypted.
+fn open_password(config: &Config) -> Option<String> {
+    let UpstreamSource::Urls(urls) = &config.upstream.url.source else { return None };
+    config.upstream.password.as_ref()?;
+    let is_open = |url: &&String| {
+        let url = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "http");
+        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("localhost");
+        let is_here = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        !is_here && host != "localhost"
+    };
+    let url = urls.iter().find(is_open)?;
+    Some(format!(
+        "upstream.password goes unencrypted to {url}: use https, or a TLS-terminating proxy beside the gateway"
+    ))
+}

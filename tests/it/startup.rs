@@ -1,0 +1,172 @@
+//! What a gateway refuses to start with: `config check` says the same, all at once, with the remedy, and changes nothing.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use crate::support::{Authority, Gateway, run_in};
+
+/// The faults that a command names, with these settings.
+fn faults(command: &[&str], folder: &Path, settings: &[(&str, &str)]) -> Vec<String> {
+    let variables: Vec<_> = std::iter::once(&("server.listen", "127.0.0.1:0"))
+        .chain(settings)
+        .map(|(key, value)| (format!("CONAX_GATEWAY_{}", key.replace('.', "_").to_uppercase()), *value))
+        .collect();
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let output = run_in(folder, command, &variables);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{settings:?}: {errors}");
+    assert!(output.stdout.is_empty(), "{settings:?}");
+    errors.lines().map(str::to_owned).collect()
+}
+
+/// Both name these faults, one a line.
+#[track_caller]
+fn assert_refused(folder: &Path, settings: &[(&str, &str)], expected: &[&str]) {
+    let said = faults(&["config", "check"], folder, settings);
+    assert_eq!(said, faults(&["serve"], folder, settings), "{settings:?}");
+    assert_eq!(said.len(), expected.len(), "{said:#?}");
+    for expected in expected {
+        assert!(said.iter().any(|line| line.contains(expected)), "{expected} not in {said:#?}");
+    }
+}
+
+fn openssl(folder: &Path, args: &[&str]) {
+    let output = std::process::Command::new("openssl").args(args).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_check_refuses_what_a_start_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    std::fs::write(folder.join("file"), "text").unwrap();
+    std::fs::create_dir_all(folder.join("broken/CREATE_PAIRING/case")).unwrap();
+    std::fs::write(folder.join("broken/CREATE_PAIRING/case/exchange.json"), "{").unwrap();
+    std::fs::create_dir(folder.join("other")).unwrap();
+    std::fs::write(folder.join("other/gateway.sqlite3"), "no database").unwrap();
+    let before: Vec<_> = names(folder);
+    for (settings, expected) in [
+        (&[("upstream.url", "replay:/nope")][..], &["/nope"][..]),
+        (&[("upstream.url", "replay:broken")], &["exchange.json"]),
+        (&[("upstream.url", "record:broken=simulator"), ("fixtures.key_file", "key")], &["exchange.json"]),
+        (&[("upstream.url", "record:file=simulator"), ("fixtures.key_file", "key")], &["file is a file and no folder"]),
+        (&[("upstream.url", "record:new=simulator"), ("fixtures.key_file", "file")], &["fixtures.key_file file"]),
+        (
+            &[("upstream.url", "record:new=simulator"), ("fixtures.key_file", "file/key")],
+            &["fixtures.key_file file/key"],
+        ),
+        (&[("upstream.url", "ftp://x")], &["CONAX_GATEWAY_UPSTREAM_URL: upstream.url must be"]),
+        (&[("log.filter", "verbose")], &["log.filter must be"]),
+        (&[("log.filter", "conax_gateway=loud")], &["log.filter must be"]),
+        (&[("store.data_dir", "file")], &["store.data_dir file: file is a file and no folder: name another folder"]),
+        (&[("store.data_dir", "file/data")], &["store.data_dir file/data: "]),
+        (&[("store.data_dir", "other")], &["other/gateway.sqlite3"]),
+        (&[("server.listen", "192.0.2.1:80")], &["it is no address of this machine"]),
+        (&[("server.listen", &taken)], &["end what listens there, or choose another port"]),
+        (&[("server.listen", "localhost")], &["server.listen must be an address and port"]),
+        (&[("simulator.listen", &taken)], &["simulator.listen"]),
+        (&[("contract.dir", "nowhere")], &["nowhere"]),
+        (&[("bootstrap_user", "u")], &["CONAX_GATEWAY_BOOTSTRAP_PASSWORD go together"]),
+        (&[("srever.listen", "x")], &["Did you mean CONAX_GATEWAY_SERVER_LISTEN?"]),
+        (
+            &[
+                ("upstream.url", "http://x"),
+                ("upstream.ca_file", "no.pem"),
+                ("upstream.client_certificate", "no.crt"),
+                ("upstream.client_key", "no.key"),
+                ("store.data_dir", "file"),
+                ("contract.dir", "nowhere"),
+                ("log.format", "xml"),
+                ("server.listen", "here"),
+            ],
+            &["no.pem", "no.crt", "no.key", "store.data_dir", "nowhere", "log.format", "server.listen must"],
+        ),
+    ] {
+        assert_refused(folder, settings, expected);
+    }
+    assert_eq!(names(folder), before, "nothing was made");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn certificates_and_keys_that_cannot_be_used_come_with_the_command_that_mends_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let authority = Authority::new("a");
+    authority.issue("localhost").write(folder, "one");
+    authority.issue("localhost").write(folder, "two");
+    let pass = "pass:secret";
+    openssl(folder, &["pkey", "-in", "one.key", "-aes256", "-passout", pass, "-out", "encrypted.key"]);
+    openssl(folder, &["ec", "-in", "one.key", "-aes256", "-passout", pass, "-out", "old.key"]);
+    openssl(folder, &["pkey", "-in", "one.key", "-outform", "der", "-out", "der.key"]);
+    openssl(folder, &["x509", "-in", "one.pem", "-outform", "der", "-out", "der.crt"]);
+    openssl(folder, &["pkcs12", "-export", "-in", "one.pem", "-inkey", "one.key", "-passout", pass, "-out", "one.p12"]);
+    std::fs::write(folder.join("one.jks"), b"\xFE\xED\xFE\xED\0\0\0\x02").unwrap();
+    std::fs::write(folder.join("empty"), "").unwrap();
+    for (certificate, key, expected) in [
+        ("one.pem", "two.key", &["is not the key of its first certificate"][..]),
+        ("one.pem", "encrypted.key", &["decrypt it with 'openssl pkey -in encrypted.key"]),
+        ("one.pem", "old.key", &["decrypt it with 'openssl pkey -in old.key"]),
+        ("one.pem", "der.key", &["openssl pkey -inform der -in der.key"]),
+        ("der.crt", "one.key", &["openssl x509 -inform der -in der.crt"]),
+        ("one.p12", "one.p12", &["openssl pkcs12 -in one.p12", "openssl pkcs12 -in one.p12"]),
+        ("one.jks", "one.key", &["keytool -importkeystore -srckeystore one.jks"]),
+        ("one.key", "one.pem", &["a private key and no certificate", "a certificate and no private key"]),
+        ("empty", "missing", &["holds no certificate in PEM", "missing: "]),
+    ] {
+        for [certificate_setting, key_setting] in
+            [["server.tls_certificate", "server.tls_key"], ["upstream.client_certificate", "upstream.client_key"]]
+        {
+            assert_refused(folder, &[(certificate_setting, certificate), (key_setting, key)], expected);
+        }
+    }
+    let good = [("server.tls_certificate", "one.pem"), ("server.tls_key", "one.key")];
+    let good = good.map(|(key, value)| (format!("CONAX_GATEWAY_{}", key.replace('.', "_").to_uppercase()), value));
+    let mut good: Vec<_> = good.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    good.push(("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0"));
+    assert!(run_in(folder, &["config", "check"], &good).status.success());
+}
+
+#[tokio::test]
+async fn a_running_gateway_is_no_fault_of_its_configuration() {
+    let gateway = Gateway::start(&[]).await;
+    let address = gateway.url.strip_prefix("http://").unwrap();
+    let data = gateway.data_dir();
+    let variables = [("CONAX_GATEWAY_SERVER_LISTEN", address), ("CONAX_GATEWAY_STORE_DATA_DIR", &data)];
+    let checked = run_in(gateway.folder.path(), &["config", "check"], &variables);
+    let errors = String::from_utf8(checked.stderr).unwrap();
+    assert!(checked.status.success() && errors.contains("a gateway is running there"), "{errors}");
+}
+
+#[test]
+fn a_password_that_goes_unencrypted_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    for (url, is_open) in [
+        ("http://conax.example:80/x", true),
+        ("https://conax.example,http://10.1.1.1", true),
+        ("http://127.0.0.1:1,http://localhost,http://[::1]:2", false),
+        ("https://conax.example", false),
+    ] {
+        let variables = [
+            ("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0"),
+            ("CONAX_GATEWAY_UPSTREAM_URL", url),
+            ("CONAX_GATEWAY_UPSTREAM_USERNAME", "u"),
+            ("CONAX_GATEWAY_UPSTREAM_PASSWORD", "hush-hush"),
+        ];
+        let checked = run_in(folder.path(), &["config", "check"], &variables);
+        let errors = String::from_utf8(checked.stderr).unwrap();
+        assert!(checked.status.success(), "{errors}");
+        assert_eq!(errors.contains("upstream.password goes unencrypted to http://"), is_open, "{url}: {errors}");
+        assert!(!errors.contains("hush"));
+    }
+}
