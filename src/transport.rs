@@ -139,7 +139,7 @@ pub fn check(config: &Config, contract: Option<&Contract>, is_running: bool) -> 
 
 fn check_replay(folder: &Path, config: &Config, contract: &Contract) -> Result<(), StartError> {
     // The key counts when answers are made.
-    ReplayTransport::load(folder, terms(config, contract), redactor_with(config, contract, rand::random()))?;
+    ReplayTransport::load(folder, terms(config, contract), pseudonymizer_with(config, contract, rand::random()))?;
     for (kind, text) in recorded_catalogue(folder, None)? {
         catalogue_entries(kind, &text)?;
     }

@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const LAG_S: i64 = 30;
 /// Exchanges that `tail` prints at a time, at most.
 const AT_ONCE: u64 = 10_000;
+/// Exchanges of a list, at most: they are put in order in memory.
+const MOST: u64 = 100_000;
 /// The columns of a list.
 const HEADINGS: [&str; 6] = ["ID", "TIME", "STATUS", "MS", "STATE", "WHAT"];
 
@@ -41,7 +43,7 @@ enum Action {
     /// Lists what was passed through and every attempt at a request that was sent, the newest last.
     List {
         /// At most that many.
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=MOST))]
         limit: u64,
         #[command(flatten)]
         store: StoreFlags,

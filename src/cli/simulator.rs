@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::settings::{ConfigFlags, configuration};
-use super::{Failed, output};
+use super::{Failed, output, startup};
 use crate::clock::SystemClock;
 use crate::config::SimulatorMood;
 use crate::shutdown::{self, Signals};
@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let contract = app::load_contract(&config)?;
     let listener = TcpListener::bind(config.simulator.listen)
         .await
-        .map_err(|e| Failed(format!("simulator.listen {}: {e}", config.simulator.listen)))?;
+        .map_err(|e| Failed(startup::listen_fault("simulator.listen", config.simulator.listen, &e)))?;
     let base_url = format!("http://{}{}", listener.local_addr()?, contract.base_path());
     for service in contract.services() {
         tracing::info!("{base_url}{}?wsdl", service.path);

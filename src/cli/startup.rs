@@ -112,7 +112,7 @@ fn open_password(config: &Config) -> Option<String> {
     let UpstreamSource::Urls(urls) = &config.upstream.url.source else { return None };
     config.upstream.password.as_ref()?;
     let is_open = |url: &&String| {
-        let url = reqwest::Url::parse(url).ok().filter(|url| url.scheme() == "http");
+        let url = url::Url::parse(url).ok().filter(|url| url.scheme() == "http");
         let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("localhost");
         let is_here = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         !is_here && host != "localhost"
