@@ -1,7 +1,7 @@
 //! Several base URLs as one: a call goes to the first one that takes it, each behind a circuit breaker.
 //!
-//! Rule: another base URL is tried only while not one byte of the request was handed to a connection, so a call is still
-//! sent once at most.
+//! Rule: another base URL is tried only while nothing of the request can have been taken in, so a call still arrives once
+//! at most.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

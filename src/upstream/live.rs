@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{
@@ -80,11 +81,12 @@ impl LiveTransport {
         })
     }
 
-    fn request(&self, call: &Call, body: MarkedBody) -> Result<Request<MarkedBody>, CallFailure> {
+    /// The head of a call's request.
+    fn request(&self, call: &Call) -> Result<Request<()>, CallFailure> {
         let not_sent = |what| CallFailure::NotSent { obstacle: Obstacle::Connect, what };
         let url = format!("{}{}", self.base_url, call.path);
         let uri: Uri = url.parse().map_err(|e| not_sent(format!("{url} is not an URL: {e}")))?;
-        let mut request = Request::new(body);
+        let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
@@ -98,20 +100,21 @@ impl LiveTransport {
         Ok(request)
     }
 
-    /// Sends a call once, and waits for the head of its answer.
+    /// Sends a request once, and waits for the head of its answer.
     async fn ask(
         &self,
         client: &HttpClient,
-        call: &Call,
+        request: &Request<()>,
+        body: &Bytes,
         deadline: Instant,
-    ) -> Result<Result<Response<Incoming>, Unanswered>, CallFailure> {
-        let (body, mark) = MarkedBody::new(call.body.clone());
-        let error = match timeout_at(deadline, client.request(self.request(call, body)?)).await {
-            Ok(Ok(response)) => return Ok(Ok(response)),
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let (body, mark) = MarkedBody::new(body.clone());
+        let error = match timeout_at(deadline, client.request(request.clone().map(|()| body))).await {
+            Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
-        Ok(Err(Unanswered { error, is_taken: mark.is_taken() }))
+        Err(Unanswered { error, is_taken: mark.is_taken() })
     }
 
     async fn receive(&self, response: Response<Incoming>, deadline: Instant) -> Result<HttpAnswer, CallFailure> {
@@ -163,15 +166,16 @@ impl LiveTransport {
 #[async_trait]
 impl Transport for LiveTransport {
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
+        let request = self.request(&call)?;
         let deadline = Instant::now() + self.answer_timeout;
         let client = if call.once { &self.fresh_client } else { &self.client };
-        let mut answered = self.ask(client, &call, deadline).await?;
+        let mut answered = self.ask(client, &request, &call.body, deadline).await;
         if let Err(Unanswered { error: Some(error), is_taken: false }) = &answered
             && !call.once
             && !error.is_connect()
         {
             // An idle connection was closed before it took anything: a new one may.
-            answered = self.ask(&self.fresh_client, &call, deadline).await?;
+            answered = self.ask(&self.fresh_client, &request, &call.body, deadline).await;
         }
         match answered {
             Ok(response) => self.receive(response, deadline).await,

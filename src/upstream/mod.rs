@@ -111,7 +111,7 @@ pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt wa
 /// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {
-    /// Nothing of the request reached a connection: it may be sent again.
+    /// Nothing of the request can have been taken in: it may be sent again.
     NotSent {
         /// What stood in the way.
         obstacle: Obstacle,
