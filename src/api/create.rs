@@ -13,10 +13,10 @@ use super::{Api, Data, Record, Session, data, device};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
 use crate::request::{
-    Body, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, Secret, failure,
+    Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, Secret, failure,
 };
 use crate::soap::encode::{self, EncodeError};
-use crate::store::{Acceptance, IdempotencyKey, Render};
+use crate::store::{IdempotencyKey, Render, Submission};
 
 /// How long an Idempotency-Key is remembered.
 const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);
@@ -45,7 +45,7 @@ pub async fn call(
         Some(_) => (None, None),
     };
     let request = Arc::new(new_request(session, draft, given, body, now));
-    let submitted = api.processor.submit(Acceptance { request, render, lease: false, key }).await?;
+    let submitted = api.processor.submit(Submission { request, render, lease: false, key }).await?;
     match submitted {
         Some(record) => data(&Record::new(&record, api.dates)),
         None => {
@@ -67,13 +67,13 @@ fn new_request(
     session: &Session,
     draft: Draft<'_>,
     call: String,
-    body: Option<Body>,
+    body: Option<Envelope>,
     now: DateTime<Utc>,
 ) -> NewRequest {
     NewRequest {
         id: RecordId::new(now),
         family: draft.family,
-        kind: draft.request_type,
+        request_type: draft.request_type,
         priority: draft.priority,
         process_immediately: match draft.family {
             Family::WebServices => Some(draft.process_immediately == Some(true)),
@@ -84,17 +84,17 @@ fn new_request(
         items: draft.items,
         subscription: draft.subscription.map(|s| json!({ s.field: s.value }).to_string()),
         cards: draft.cards,
-        boxes: draft.stbs,
-        call: Some(call),
-        body,
-        refusal: draft.rejection,
+        stbs: draft.stbs,
+        api_call: Some(call),
+        envelope: body,
+        rejection: draft.rejection,
         created_by: session.user.clone(),
         created_at: now,
     }
 }
 
 /// The SOAP request; or what renders it, where the sequence number goes into it.
-fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render>), ApiError> {
+fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Render>), ApiError> {
     let (request_type, mut fields) = (draft.request_type, draft.fields.clone());
     let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
     if is_numbered {
@@ -125,19 +125,19 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Body>, Option<Render
     Ok((None, Some(render)))
 }
 
-fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Body, EncodeError> {
+fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Envelope, EncodeError> {
     let fault = |what: &str| EncodeError { field: request_type.to_string(), index: None, what: what.to_owned() };
     let operation = contract.operation(request_type).ok_or_else(|| fault("has no operation"))?;
     let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
-    let Some(name) = request_type.secret() else { return Ok(Body { shown: text, wire: None }) };
+    let Some(name) = request_type.secret() else { return Ok(Envelope { redacted: text, raw: None }) };
     let secret = Secret::new(fields.first(name).unwrap_or_default());
-    let shown = secret.mask_in(&text);
-    if shown == text {
+    let redacted = secret.mask_in(&text);
+    if redacted == text {
         // Written in another form than it was given in, it would be shown.
         let what = "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
         return Err(EncodeError { field: name.to_owned(), index: None, what });
     }
-    Ok(Body { shown, wire: Some(text) })
+    Ok(Envelope { redacted, raw: Some(text) })
 }
 
 /// The same user, key, method and parameters, whatever their order and whichever token: the same request. A secret

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Dates;
 use crate::account::{Unit, User};
-use crate::request::{Doubt, Item, ProvisioningRequest, State};
+use crate::request::{InDoubt, Item, ProvisioningRequest, State};
 
 /// A record, ready to be written as JSON.
 #[derive(serde::Serialize)]
@@ -105,29 +105,29 @@ struct Delivery<'r> {
     attempts: u32,
     next_attempt_date: Option<String>,
     /// An attempt was sent without a valid answer, and may have worked; also where Conax said no to a repetition.
-    uncertain: bool,
+    in_doubt: bool,
     result: Option<&'r RawValue>,
 }
 
 impl<'r> Record<'r> {
     /// The record of a request.
     pub fn new(request: &'r ProvisioningRequest, dates: Dates) -> Self {
-        let asked = &request.asked;
+        let content = &request.content;
         let failure = request.failure.as_ref();
         let date = |moment: Option<DateTime<Utc>>| moment.map(|m| dates.print(m));
-        let is_waiting = request.state == State::Pending && request.doubt != Some(Doubt::Unresolved);
+        let is_waiting = request.state == State::Pending && request.in_doubt != Some(InDoubt::NeedsOperator);
         Self {
-            id: asked.id.as_str(),
+            id: content.id.as_str(),
             number: request.number.to_string(),
-            kind: asked.kind.as_str(),
+            kind: content.request_type.as_str(),
             name: None,
             life_cycle_state: request.state.as_str(),
-            priority: asked.priority.as_str(),
-            process_immediately: asked.process_immediately.map(u8::from),
-            scheduled_date: dates.print(asked.scheduled_at),
+            priority: content.priority.as_str(),
+            process_immediately: content.process_immediately.map(u8::from),
+            scheduled_date: dates.print(content.scheduled_at),
             executed_date: date(request.executed_at),
             sequence_number: request.sequence_number,
-            request: asked.body.as_ref().filter(|_| request.sent).map(|body| body.shown.as_str()),
+            request: content.envelope.as_ref().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str()),
             response: request.response.as_deref(),
             reference_number: request.reference_number.as_deref(),
             error_code: failure.map(|f| f.code.as_str()),
@@ -136,22 +136,22 @@ impl<'r> Record<'r> {
             provider_error_description: failure.and_then(|f| f.provider_description.as_deref()),
             process_name: request.process_name,
             process_id: request.process_id.as_deref(),
-            parameters_set: Items(&asked.items),
+            parameters_set: Items(&content.items),
             log_information: LogInformation::new(request, dates),
             delivery: Delivery {
                 state: match request.state {
                     State::Completed | State::Rejected => "ended",
-                    State::Pending => match request.doubt {
-                        Some(Doubt::Unresolved) => "unknown",
-                        Some(Doubt::Resolving { .. }) => "resolving",
-                        Some(Doubt::Ordered | Doubt::Earlier) => "retrying",
+                    State::Pending => match request.in_doubt {
+                        Some(InDoubt::NeedsOperator) => "needs_operator",
+                        Some(InDoubt::Resolving { .. }) => "resolving",
+                        Some(InDoubt::RetryOrdered | InDoubt::Earlier) => "retrying",
                         None if request.attempts > 0 => "retrying",
                         None => "waiting",
                     },
                 },
                 attempts: request.attempts,
                 next_attempt_date: date(request.next_attempt_at.filter(|_| is_waiting)),
-                uncertain: request.doubt.is_some(),
+                in_doubt: request.in_doubt.is_some(),
                 result: request.result.as_deref(),
             },
         }
@@ -167,7 +167,7 @@ impl Record<'_> {
 
 impl<'r> LogInformation<'r> {
     fn new(request: &'r ProvisioningRequest, dates: Dates) -> Self {
-        let user: &User = &request.asked.created_by;
+        let user: &User = &request.content.created_by;
         let unit = &user.unit;
         let business_unit = BusinessUnit {
             id: &unit.id,
@@ -184,7 +184,7 @@ impl<'r> LogInformation<'r> {
             email: user.email.as_deref(),
         };
         Self {
-            created_date: dates.print(request.asked.created_at),
+            created_date: dates.print(request.content.created_at),
             updated_date: dates.print(request.updated_at),
             created_by_unit: unit,
             updated_by_unit: unit,

@@ -212,13 +212,13 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
             added.map_err(|e| Failed(e.to_string()))?.into_iter().collect()
         }
         Found::Request(request) => {
-            let kind = request.asked.kind;
+            let kind = request.content.request_type;
             let operation = contract.operation(kind);
             let operation =
                 operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {kind}")))?;
             let reply = Record::new(&request, Dates(config.server.time_zone)).to_reply();
             let attempts = store.attempts(request.number).await?;
-            let call = request.asked.call_with_secret().unwrap_or_default();
+            let call = request.content.call_with_secret().unwrap_or_default();
             let entries = transport::find_entries(store.as_ref(), &call).await?;
             fixtures::export_request(&recorder, operation, &request, &attempts, &reply, &entries)?
         }

@@ -77,9 +77,9 @@ struct ListArgs {
     /// Only those that touch this smartcard.
     #[arg(long, value_name = "CA_ID")]
     card: Option<String>,
-    /// Only those whose outcome is unknown and that wait for a decision.
+    /// Only those in doubt that wait for an operator's decision.
     #[arg(long)]
-    unknown: bool,
+    in_doubt: bool,
     /// Only those with a greater number.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     after: i64,
@@ -97,7 +97,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::Retry(args) => decide(args, Decision::Retry).await,
         Action::Cancel(args) => decide(args, Decision::Cancel).await,
         Action::Settle { found, reference, decide: args } => {
-            decide(args, Decision::Settle { completed: found.eq_ignore_ascii_case("completed"), reference }).await
+            decide(args, Decision::Resolve { completed: found.eq_ignore_ascii_case("completed"), reference }).await
         }
     }
 }
@@ -109,7 +109,7 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
         kind: args.kind,
         state: args.state,
         card: args.card,
-        is_unresolved: args.unknown,
+        needs_operator: args.in_doubt,
         after: args.after,
         ..Filter::default()
     };
@@ -132,7 +132,7 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
 fn row(request: &ProvisioningRequest, dates: Dates) -> [String; 6] {
     [
         request.number.to_string(),
-        request.asked.kind.to_string(),
+        request.content.request_type.to_string(),
         request.state.as_str().to_owned(),
         dates.print(request.updated_at),
         request.reference_number.clone().unwrap_or_default(),
@@ -167,7 +167,7 @@ fn attempt_in_words(attempt: &Attempt, request: &ProvisioningRequest, dates: Dat
     let Attempt { attempt, started_at, duration_ms, sent, http_status, error, response, .. } = attempt;
     let status = http_status.map_or("no HTTP status".to_owned(), |s| format!("HTTP {s}"));
     let error = error.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
-    let body = request.asked.body.as_ref().filter(|_| *sent).map(|body| &body.shown);
+    let body = request.content.envelope.as_ref().filter(|_| *sent).map(|envelope| &envelope.redacted);
     format!("attempt {attempt}: {}, {duration_ms} ms, {status}{error}", dates.print(*started_at))
         + &texts(body, response.as_ref())
 }

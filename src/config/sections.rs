@@ -163,7 +163,7 @@ sections! {
         /// Most seconds between two tries.
         backoff_max_s: Duration = "300",
         /// Seconds that a request whose outcome is unknown is looked into, and holds up its cards; then an operator decides.
-        uncertain_hold_s: Duration = "900",
+        in_doubt_timeout_s: Duration = "900",
         /// Seconds that an immediate request waits for earlier ones of its card before it is answered as PENDING.
         immediate_wait_s: Duration = "30",
         /// Immediate requests that may wait for a place among those under way; more are answered UNAVAILABLE, and nothing is accepted for them.

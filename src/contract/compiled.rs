@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use super::document::Documents;
 use super::finding::Finding;
 use super::load::load;
-use super::operation::{Operation, Verdict};
+use super::operation::Operation;
 use super::serve::{Links, rewrite};
 use super::source::ContractSource;
-use crate::request::RequestType;
+use crate::request::{Classification, RequestType};
 use crate::xml::Name;
 
 /// A SOAP contract: WSDLs, schemas and bindings, compiled.
 pub struct Contract {
     pub(super) base_path: String,
     pub(super) operations: BTreeMap<RequestType, Operation>,
-    pub(super) verdicts: Verdicts,
+    pub(super) classes: Classes,
     pub(super) documents: Documents,
 }
 
 /// What codes mean; `*` is every code not named.
-pub(super) struct Verdicts {
-    pub(super) statuses: BTreeMap<String, Verdict>,
-    pub(super) faults: BTreeMap<String, Verdict>,
+pub(super) struct Classes {
+    pub(super) statuses: BTreeMap<String, Classification>,
+    pub(super) faults: BTreeMap<String, Classification>,
 }
 
 /// A service and the WSDL that describes it.
@@ -64,13 +64,13 @@ impl Contract {
     }
 
     /// What a status code says.
-    pub fn verdict_of_status(&self, code: &str) -> Verdict {
-        verdict(&self.verdicts.statuses, code)
+    pub fn classify_status(&self, code: &str) -> Classification {
+        class_of(&self.classes.statuses, code)
     }
 
     /// What the local part of a fault code says.
-    pub fn verdict_of_fault(&self, code: &str) -> Verdict {
-        verdict(&self.verdicts.faults, code)
+    pub fn classify_fault(&self, code: &str) -> Classification {
+        class_of(&self.classes.faults, code)
     }
 
     /// The services in use, each once.
@@ -104,6 +104,6 @@ impl Contract {
     }
 }
 
-fn verdict(codes: &BTreeMap<String, Verdict>, code: &str) -> Verdict {
-    codes.get(code).or_else(|| codes.get("*")).copied().unwrap_or(Verdict::Rejected)
+fn class_of(codes: &BTreeMap<String, Classification>, code: &str) -> Classification {
+    codes.get(code).or_else(|| codes.get("*")).copied().unwrap_or(Classification::Rejected)
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::bindings::{BINDINGS, BindingsFile, Text};
 use super::compile::Compiler;
-use super::compiled::{Contract, Verdicts};
+use super::compiled::{Classes, Contract};
 use super::document::Documents;
 use super::finding::{Finding, Findings, Location, Reported};
-use super::operation::{Operation, Verdict};
+use super::operation::Operation;
 use super::plan::ValueSource;
 use super::request::RequestLoader;
 use super::source::{ContractSource, resolve};
 use super::symbols::Symbols;
-use crate::request::RequestType;
+use crate::request::{Classification, RequestType};
 
 /// Loads a contract, or tells everything that is wrong with it.
 pub(super) fn load(source: &ContractSource) -> Result<Contract, Vec<Finding>> {
@@ -42,17 +42,17 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
     let mut loader = RequestLoader { file: &file, base_path, findings, compilers };
     let operations = loader.operations();
     let answer = &file.bindings.answer;
-    let verdicts = Verdicts {
-        statuses: verdicts(&file, &answer.status_codes, findings),
-        faults: verdicts(&file, &answer.fault_codes, findings),
+    let classes = Classes {
+        statuses: classes(&file, &answer.status_codes, findings),
+        faults: classes(&file, &answer.fault_codes, findings),
     };
-    if !verdicts.statuses.values().any(|verdict| *verdict == Verdict::Completed) {
+    if !classes.statuses.values().any(|class| *class == Classification::Completed) {
         findings.report(&file.location(&answer.status), "no status code means 'completed'");
     }
     let operations = operations?;
     check_answer_paths(&file, &operations, findings);
     let base_path = base_path.to_owned();
-    Ok(Contract { base_path, operations, verdicts, documents })
+    Ok(Contract { base_path, operations, classes, documents })
 }
 
 /// The base path, without a slash at its end.
@@ -86,12 +86,16 @@ fn collect<'d>(
     Symbols::collect(documents, document, findings)
 }
 
-fn verdicts(file: &BindingsFile, codes: &BTreeMap<String, Text>, findings: &Findings) -> BTreeMap<String, Verdict> {
-    let known = codes.iter().filter_map(|(code, verdict)| {
-        let meant = Verdict::named(verdict.get_ref());
+fn classes(
+    file: &BindingsFile,
+    codes: &BTreeMap<String, Text>,
+    findings: &Findings,
+) -> BTreeMap<String, Classification> {
+    let known = codes.iter().filter_map(|(code, class)| {
+        let meant = class_named(class.get_ref());
         if meant.is_none() {
-            let what = format!("'{}' is none of completed, rejected, retry", verdict.get_ref());
-            findings.report(&file.location(verdict), what);
+            let what = format!("'{}' is none of completed, rejected, retry", class.get_ref());
+            findings.report(&file.location(class), what);
         }
         Some((code.clone(), meant?))
     });
@@ -108,5 +112,15 @@ fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Op
         {
             findings.report(&file.location(path), format!("'{}' leads nowhere in any answer", path.get_ref()));
         }
+    }
+}
+
+/// The class of that name in the bindings.
+fn class_named(name: &str) -> Option<Classification> {
+    match name {
+        "completed" => Some(Classification::Completed),
+        "rejected" => Some(Classification::Rejected),
+        "retry" => Some(Classification::RetryLater),
+        _ => None,
     }
 }

@@ -49,7 +49,7 @@ pub(crate) mod tests;
 
 pub use compiled::{Contract, Service};
 pub use finding::{Finding, Location};
-pub use operation::{BoundField, Operation, Resend, SoapVersion, Verdict};
+pub use operation::{BoundField, Operation, Resend, SoapVersion};
 pub use plan::{
     AttributePlan, Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle, ValueSource, WhenEmpty,
 };

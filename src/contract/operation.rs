@@ -78,29 +78,6 @@ pub enum Resend {
     Never,
 }
 
-/// What a status or fault code says of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was done.
-    Completed,
-    /// It was not done, and will not be.
-    Rejected,
-    /// It was not done, but may be later.
-    Retry,
-}
-
-impl Verdict {
-    /// The verdict of that name in the bindings.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "completed" => Some(Self::Completed),
-            "rejected" => Some(Self::Rejected),
-            "retry" => Some(Self::Retry),
-            _ => None,
-        }
-    }
-}
-
 /// A line of the bindings, resolved.
 #[derive(Clone, Debug)]
 pub struct BoundField {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
-use crate::request::{Fields, RequestType};
+use crate::request::{Classification, Fields, RequestType};
 use crate::soap::{decode, encode, envelope, validate};
 use crate::xml::{self, Element, Limits, Name};
 
@@ -88,17 +88,17 @@ fn takes_the_first_port_and_its_action() {
 }
 
 #[test]
-fn finds_operations_and_verdicts() {
+fn finds_operations_and_classes() {
     let contract = contract("rpc");
     assert_eq!(contract.base_path(), "");
     let root = Name::new("urn:rpc:call", "add");
     assert_eq!(contract.find("/rpc", &root).unwrap().request_type, RequestType::named("ADD_SUBSCRIPTIONS"));
     assert!(contract.find("/other", &root).is_none());
     assert!(contract.find("/rpc", &Name::new("", "add")).is_none());
-    assert_eq!(contract.verdict_of_status("0"), Verdict::Completed);
-    assert_eq!(contract.verdict_of_status("17"), Verdict::Retry);
-    assert_eq!(contract.verdict_of_status("18"), Verdict::Rejected);
-    assert_eq!(contract.verdict_of_fault("Server"), Verdict::Rejected);
+    assert_eq!(contract.classify_status("0"), Classification::Completed);
+    assert_eq!(contract.classify_status("17"), Classification::RetryLater);
+    assert_eq!(contract.classify_status("18"), Classification::Rejected);
+    assert_eq!(contract.classify_fault("Server"), Classification::Rejected);
 }
 
 #[test]

@@ -1,20 +1,24 @@
-//! Working requests through: the API's immediate ones and the processing run's share one `execute`.
+//! Working requests through: the API's immediate ones and the processing run's share one `attempt`.
 //!
 //! Rule: work that must finish belongs to the processor, never to a client's connection. Every task it spawns is in its
 //! tracker, and [`Processor::drain`] awaits them.
 
-mod execute;
+mod attempt;
+mod log;
+mod mask;
 mod places;
 mod policy;
-mod read_back;
 mod recover;
 mod run;
+mod verify;
 mod waiting;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use futures_util::FutureExt as _;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -22,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::request::{ProvisioningRequest, State, random_hex};
-use crate::store::{Acceptance, Accepted, RecordKey, Store, StoreError};
+use crate::store::{RecordKey, Store, StoreError, Submission, SubmitResult};
 use crate::upstream::Transport;
 use places::{Full, Place, Places};
 use policy::RetryRule;
@@ -91,7 +95,7 @@ impl Processor {
                 max_attempts: processor.max_attempts,
                 initial: processor.backoff_initial_s,
                 max: processor.backoff_max_s,
-                hold: processor.uncertain_hold_s,
+                hold: processor.in_doubt_timeout_s,
             },
             is_effective: config.upstream.effective,
             place_wait: processor.immediate_queue_s,
@@ -111,55 +115,57 @@ impl Processor {
     ///
     /// # Errors
     /// Too many immediate ones wait for a place, or the store did not take it; nothing is accepted then.
-    pub async fn submit(self: &Arc<Self>, request: Acceptance) -> Result<Option<ProvisioningRequest>, SubmitError> {
-        let is_immediate = request.request.process_immediately == Some(true) && self.is_effective;
+    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Option<ProvisioningRequest>, SubmitError> {
+        let is_immediate = submission.request.process_immediately == Some(true) && self.is_effective;
         let place = if is_immediate { Some(self.places.enter(self.place_wait).await?) } else { None };
+        let (leased, is_leased) = oneshot::channel();
         let processor = Arc::clone(self);
-        let task = self.tasks.spawn(async move { processor.accept(request, place).await }.in_current_span());
-        let accepted = task.await.map_err(|e| StoreError::Other(format!("accepting a request ended early: {e}")))?;
-        Ok(accepted?)
-    }
-
-    /// Accepts a request; an immediate one comes with the place that it is to be sent from.
-    async fn accept(
-        self: Arc<Self>,
-        asked: Acceptance,
-        place: Option<Place>,
-    ) -> Result<Option<ProvisioningRequest>, StoreError> {
-        let is_immediate = place.is_some();
-        let mut accepted = self.store.accept(vec![Acceptance { lease: is_immediate, ..asked }]).await?;
-        let request = match (accepted.pop(), place) {
-            (Some(Accepted::New { request, leased: true }), Some(place)) => {
-                return Ok(Some(self.attempt_in_time(request, place).await));
-            }
-            // The cards are not free: the run sends it when they are, and the place is another one's now.
-            (Some(Accepted::New { request, .. } | Accepted::Repeated(request)), _) => request,
-            (Some(Accepted::Conflict), _) => return Ok(None),
-            (None, _) => return Err(StoreError::Other("the store accepted nothing".to_owned())),
+        let task = async move { processor.accept(submission, place, leased).await };
+        let task = self.tasks.spawn(task.in_current_span());
+        let ended_early = |e| StoreError::Other(format!("accepting a request ended early: {e}"));
+        let Ok(known) = is_leased.await else {
+            // Nothing of it is sent by this call.
+            let submitted = task.await.map_err(ended_early)??;
+            return match submitted {
+                Some(request) if is_immediate => Ok(Some(self.wait_for(request).await)),
+                other => Ok(other),
+            };
         };
-        let outcome = is_immediate.then(|| self.waiting.watch(request.number));
-        self.wake.notify_one();
-        match outcome {
-            Some(outcome) => Ok(Some(self.wait_for(request, outcome).await)),
-            None => Ok(Some(request)),
-        }
-    }
-
-    /// Makes an immediate request's attempt. It is on disk already: if its outcome cannot be stored, or not yet, that is no
-    /// error of the call, which then gets the record as it was accepted.
-    async fn attempt_in_time(self: Arc<Self>, request: ProvisioningRequest, place: Place) -> ProvisioningRequest {
-        let known = request.clone();
-        let mut told = self.waiting.watch(request.number);
-        let processor = Arc::clone(&self);
-        let attempt = async move { processor.attempt(request, place).await };
-        let attempt = self.tasks.spawn(attempt.in_current_span());
+        // It is on disk: if its outcome cannot be stored, or not yet, that is no error of the call, which then gets the
+        // record as it was accepted.
+        let mut told = self.waiting.watch(known.number);
         let ended = async {
             tokio::select! {
-                ended = attempt => ended.ok()?.ok(),
+                ended = task => ended.ok()?.ok()?,
                 Some(told) = told.ended() => Some(told),
             }
         };
-        tokio::time::timeout(self.call_limit, ended).await.ok().flatten().unwrap_or(known)
+        Ok(Some(tokio::time::timeout(self.call_limit, ended).await.ok().flatten().unwrap_or(known)))
+    }
+
+    /// Accepts a request. An immediate one comes with the place that it is to be sent from: if its cards are free, `leased`
+    /// gets the record as it was accepted, and the attempt is made here.
+    async fn accept(
+        self: Arc<Self>,
+        submission: Submission,
+        place: Option<Place>,
+        leased: oneshot::Sender<ProvisioningRequest>,
+    ) -> Result<Option<ProvisioningRequest>, StoreError> {
+        let mut results = self.store.accept(vec![Submission { lease: place.is_some(), ..submission }]).await?;
+        match (results.pop(), place) {
+            (Some(SubmitResult::New { request, leased: true }), Some(place)) => {
+                // The client may have gone.
+                drop(leased.send(request.clone()));
+                self.attempt(request, place).await.map(Some)
+            }
+            // The cards are not free: the run sends it when they are, and the place is another one's now.
+            (Some(SubmitResult::New { request, .. } | SubmitResult::Repeated(request)), _) => {
+                self.wake.notify_one();
+                Ok(Some(request))
+            }
+            (Some(SubmitResult::Conflict), _) => Ok(None),
+            (None, _) => Err(StoreError::Other("the store accepted nothing".to_owned())),
+        }
     }
 
     /// Takes a leased request one step further, frees its place, and wakes the run if that may want it.
@@ -168,27 +174,24 @@ impl Processor {
         request: ProvisioningRequest,
         place: Place,
     ) -> Result<ProvisioningRequest, StoreError> {
-        let step = {
-            let (processor, request) = (Arc::clone(self), request.clone());
-            async move { execute::execute(&processor, request).await }
-        };
-        // In a task of its own: what panics there must not leave the request leased for ever.
-        let settled = match tokio::spawn(step.in_current_span()).await {
-            Ok(settled) => settled,
-            Err(panic) => {
-                tracing::error!(number = request.number, %panic, "working on a request failed");
+        // What panics there must not leave the request leased for ever.
+        let ended = match AssertUnwindSafe(attempt::attempt(self, request.clone())).catch_unwind().await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::error!(number = request.number, "working on a request failed");
                 self.settle_as_lost(&request).await
             }
         };
         place.leave();
-        if settled.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some()) {
+        if ended.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some()) {
             self.wake.notify_one();
         }
-        settled.map(|(request, _)| request)
+        ended.map(|(request, _)| request)
     }
 
     /// Waits for a request that the run sends; when the time is over, its record is returned as it stands.
-    async fn wait_for(&self, request: ProvisioningRequest, mut outcome: waiting::Watch<'_>) -> ProvisioningRequest {
+    async fn wait_for(&self, request: ProvisioningRequest) -> ProvisioningRequest {
+        let mut outcome = self.waiting.watch(request.number);
         // It may have been tried before it was watched.
         let seen = self.as_it_stands(request).await;
         if seen.state != State::Pending || seen.attempts > 0 {

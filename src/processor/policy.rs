@@ -12,8 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Passed;
 use crate::contract::Resend;
-use crate::request::{Body, Doubt, Failure, Next, Outcome, ProvisioningRequest, failure};
-use crate::soap::answer::Meaning;
+use crate::request::{Classification, Envelope, Failure, InDoubt, Next, Outcome, ProvisioningRequest, failure};
+use crate::soap::answer::ClassifiedAnswer;
 use crate::upstream::{CallFailure, Obstacle};
 
 /// The longest that a Retry-After is heeded: a mistaken one must not hold up a card for ever.
@@ -32,13 +32,13 @@ pub(super) struct RetryRule {
     pub hold: Duration,
 }
 
-/// Where a request stood when an attempt ended.
+/// A request at the end of an attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct AttemptContext {
     /// Its resend rule.
     pub resend: Resend,
     /// The doubt that it was in before.
-    pub doubt: Option<Doubt>,
+    pub in_doubt: Option<InDoubt>,
     /// How long it may be sent again after it was first sent, if that is limited.
     pub within: Option<Duration>,
     /// Attempts made, this one included.
@@ -53,13 +53,13 @@ pub(super) struct Standing {
     pub jitter: f64,
 }
 
-impl Standing {
+impl AttemptContext {
     /// Of a request, after an attempt.
     pub(super) fn of(request: &ProvisioningRequest, resend: Resend, passed: Passed, now: DateTime<Utc>) -> Self {
-        let within = request.asked.kind.resend_within();
+        let within = request.content.request_type.resend_within();
         let attempt = request.attempts.saturating_add(1);
-        let doubt = request.doubt.map(|doubt| carried(doubt, within, passed.step));
-        Self { resend, doubt, within, attempt, took: passed.time, is_verified: false, now, jitter: rand::random() }
+        let in_doubt = request.in_doubt.map(|doubt| carried(doubt, within, passed.step));
+        Self { resend, in_doubt, within, attempt, took: passed.time, is_verified: false, now, jitter: rand::random() }
     }
 }
 
@@ -71,100 +71,103 @@ impl RetryRule {
     }
 
     /// How long a doubt is looked into, from when it was sent at first.
-    fn window(&self, standing: &Standing) -> Duration {
-        standing.within.map_or(self.hold, |within| within.min(self.hold))
+    fn window(&self, context: &AttemptContext) -> Duration {
+        context.within.map_or(self.hold, |within| within.min(self.hold))
     }
 
     /// The longer a doubt has lasted, the longer until it is looked into again: they double like the delays above. So long
     /// as more than a first delay is left, the next look comes in the first half of that.
-    fn next_look(&self, standing: &Standing, until: DateTime<Utc>) -> DateTime<Utc> {
-        let left = (until - standing.now).to_std().unwrap_or_default();
-        let lasted = match standing.doubt {
-            Some(_) => self.window(standing).saturating_sub(left),
+    fn next_look(&self, context: &AttemptContext, until: DateTime<Utc>) -> DateTime<Utc> {
+        let left = (until - context.now).to_std().unwrap_or_default();
+        let lasted = match context.in_doubt {
+            Some(_) => self.window(context).saturating_sub(left),
             None => Duration::ZERO,
         };
         let longest = lasted.min(left / 2).max(self.initial).min(self.max);
-        later(standing.now, longest.mul_f64(standing.jitter.clamp(0.0, 1.0))).min(until)
+        later(context.now, longest.mul_f64(context.jitter.clamp(0.0, 1.0))).min(until)
     }
 
     /// What becomes of a request of which nothing was taken in at this attempt.
-    fn not_delivered(&self, standing: &Standing, failure: Failure, not_before: Option<Duration>) -> Outcome {
-        if standing.doubt.is_some() {
+    fn not_delivered(&self, context: &AttemptContext, failure: Failure, not_before: Option<Duration>) -> Outcome {
+        if context.in_doubt.is_some() {
             // An earlier attempt may have arrived all the same.
             let what = failure.description.unwrap_or_default();
             let what = format!("Sent before without a valid answer; then: {what}");
-            return self.doubt(standing, what, not_before);
+            return self.in_doubt_after(context, what, not_before);
         }
-        if u64::from(standing.attempt) >= self.max_attempts {
+        if u64::from(context.attempt) >= self.max_attempts {
             return rejected(failure);
         }
-        let delay = self.delay(standing.attempt, standing.jitter).max(not_before.unwrap_or_default());
-        Outcome::Retry { at: later(standing.now, delay), failure }
+        let delay = self.delay(context.attempt, context.jitter).max(not_before.unwrap_or_default());
+        Outcome::RetryLater { at: later(context.now, delay), failure }
     }
 
     /// What becomes of a request of which nobody knows whether it was done.
-    pub(super) fn in_doubt(&self, standing: &Standing, what: String) -> Outcome {
-        self.doubt(standing, what, None)
+    pub(super) fn in_doubt(&self, context: &AttemptContext, what: String) -> Outcome {
+        self.in_doubt_after(context, what, None)
     }
 
-    fn doubt(&self, standing: &Standing, what: String, not_before: Option<Duration>) -> Outcome {
-        let until = match (standing.resend, standing.doubt) {
+    fn in_doubt_after(&self, context: &AttemptContext, what: String, not_before: Option<Duration>) -> Outcome {
+        let until = match (context.resend, context.in_doubt) {
             // What an operator ordered is sent once: later requests of its cards have gone out since.
-            (Resend::Never, _) | (_, Some(Doubt::Ordered | Doubt::Unresolved | Doubt::Earlier)) => None,
-            (_, Some(Doubt::Resolving { until })) => Some(until),
+            (Resend::Never, _) | (_, Some(InDoubt::RetryOrdered | InDoubt::NeedsOperator | InDoubt::Earlier)) => None,
+            (_, Some(InDoubt::Resolving { until })) => Some(until),
             (Resend::Safe | Resend::Verify(_), None) => {
-                let within = standing.within.map(|within| within.saturating_sub(standing.took));
-                Some(later(standing.now, within.unwrap_or(self.hold).min(self.hold)))
+                let within = context.within.map(|within| within.saturating_sub(context.took));
+                Some(later(context.now, within.unwrap_or(self.hold).min(self.hold)))
             }
         };
         // At its end the claim gives up.
-        let next = until.filter(|until| *until > standing.now);
-        let not_before = later(standing.now, not_before.unwrap_or_default());
-        let next = next.map(|until| Next { at: self.next_look(standing, until).max(not_before).min(until), until });
-        Outcome::Uncertain { failure: ours(failure::OUTCOME_UNKNOWN, what), next }
+        let next = until.filter(|until| *until > context.now);
+        let not_before = later(context.now, not_before.unwrap_or_default());
+        let next = next.map(|until| Next { at: self.next_look(context, until).max(not_before).min(until), until });
+        Outcome::InDoubt { failure: ours(failure::OUTCOME_UNKNOWN, what), next }
     }
 
-    /// What an answer means for the request.
-    pub(super) fn of_answer(&self, meaning: Meaning, standing: &Standing) -> Outcome {
-        match meaning {
-            Meaning::Done { reference, result } => Outcome::Completed { reference, result },
-            Meaning::Refused { reference, failure } => Outcome::Rejected {
-                reference,
-                failure,
-                leaves_doubt: standing.doubt.is_some() && !standing.is_verified,
-            },
-            Meaning::TurnedAway(failure) if standing.doubt.is_some() => {
-                // It says nothing of the earlier attempt.
-                self.in_doubt(standing, failure.description.unwrap_or_default())
+    /// What an answer means for the request; `retry_after` is the header's value.
+    pub(super) fn after_answer(
+        &self,
+        answer: ClassifiedAnswer,
+        retry_after: Option<&str>,
+        context: &AttemptContext,
+    ) -> Outcome {
+        let ClassifiedAnswer { classification, reference, failure, result, .. } = answer;
+        let failure = failure.unwrap_or_default();
+        let in_doubt = |failure: Failure| self.in_doubt(context, failure.description.unwrap_or_default());
+        match classification {
+            Classification::Completed => Outcome::Completed { reference, result },
+            Classification::Rejected => {
+                let leaves_doubt = context.in_doubt.is_some() && !context.is_verified;
+                Outcome::Rejected { reference, failure, leaves_doubt }
             }
-            Meaning::TurnedAway(failure) => rejected(failure),
-            Meaning::Later(failure) => self.not_delivered(standing, failure, None),
-            Meaning::Busy { failure, .. } if standing.resend == Resend::Never => {
-                self.in_doubt(standing, failure.description.unwrap_or_default())
+            Classification::RetryLater => self.not_delivered(context, failure, None),
+            // It says nothing of the earlier attempt.
+            Classification::HttpRejected if context.in_doubt.is_some() => in_doubt(failure),
+            Classification::HttpRejected => rejected(failure),
+            Classification::Overloaded if context.resend == Resend::Never => in_doubt(failure),
+            Classification::Overloaded => {
+                let not_before = retry_after.and_then(|value| retry_after_of(value, context.now));
+                self.not_delivered(context, failure, not_before)
             }
-            Meaning::Busy { failure, retry_after } => {
-                let not_before = retry_after.and_then(|value| retry_after_of(&value, standing.now));
-                self.not_delivered(standing, failure, not_before)
-            }
-            Meaning::Doubt(what) => self.in_doubt(standing, what),
+            Classification::Unknown => in_doubt(failure),
         }
     }
 
     /// What a call without a whole answer means for the request.
-    pub(super) fn of_failure(&self, call: &CallFailure, standing: &Standing) -> Outcome {
+    pub(super) fn after_failure(&self, call: &CallFailure, context: &AttemptContext) -> Outcome {
         match call {
             CallFailure::NotSent { obstacle, what } => {
                 let code = match obstacle {
                     Obstacle::Connect => failure::CONNECT_FAILED,
                     Obstacle::Tls => failure::TLS_FAILED,
                 };
-                self.not_delivered(standing, ours(code, what.clone()), None)
+                self.not_delivered(context, ours(code, what.clone()), None)
             }
             // What was sent before may have been done, whatever a folder says.
-            CallFailure::NoFixture { what } if standing.doubt.is_none() => {
+            CallFailure::NoFixture { what } if context.in_doubt.is_none() => {
                 rejected(ours(failure::NO_FIXTURE, what.clone()))
             }
-            CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(standing, what.clone()),
+            CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(context, what.clone()),
         }
     }
 }
@@ -184,10 +187,10 @@ fn later(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
 
 /// A doubt after the date was set: what is left of its time stays the same. What may be sent again for a limited time only
 /// never gets more of that, since a machine that slept looks like a date that was set forward.
-fn carried(doubt: Doubt, within: Option<Duration>, step: TimeDelta) -> Doubt {
+fn carried(doubt: InDoubt, within: Option<Duration>, step: TimeDelta) -> InDoubt {
     let step = if within.is_some() { step.min(TimeDelta::zero()) } else { step };
     match doubt {
-        Doubt::Resolving { until } => Doubt::Resolving { until: until.checked_add_signed(step).unwrap_or(until) },
+        InDoubt::Resolving { until } => InDoubt::Resolving { until: until.checked_add_signed(step).unwrap_or(until) },
         other => other,
     }
 }
@@ -203,8 +206,8 @@ pub(super) fn ours(code: &str, what: String) -> Failure {
 }
 
 /// The bytes of a request that may be sent now, or why not.
-pub(super) fn sendable(request: &ProvisioningRequest) -> Result<&Body, Failure> {
-    match (&request.asked.refusal, &request.asked.body) {
+pub(super) fn sendable(request: &ProvisioningRequest) -> Result<&Envelope, Failure> {
+    match (&request.content.rejection, &request.content.envelope) {
         (Some(refusal), _) => Err(refusal.clone()),
         (None, Some(body)) => Ok(body),
         (None, None) => Err(ours(failure::CONTRACT_MISMATCH, "It was never rendered.".to_owned())),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::Processor;
-use super::policy::{self, Standing};
+use super::policy::{self, AttemptContext};
 use crate::clock::Passed;
 use crate::contract::Resend;
-use crate::request::{Attempt, Doubt, ProvisioningRequest};
-use crate::store::{DateStep, Settlement, StoreError};
+use crate::request::{Attempt, InDoubt, ProvisioningRequest};
+use crate::store::{AttemptCommit, DateStep, StoreError};
 
 /// Requests settled in one write.
 const BATCH: usize = 100;
@@ -50,21 +50,21 @@ impl Processor {
     }
 
     /// The record of a request of which it is not known how far it got.
-    fn lost(&self, request: &ProvisioningRequest, what: &str) -> Settlement {
+    fn lost(&self, request: &ProvisioningRequest, what: &str) -> AttemptCommit {
         let now = self.clock.now();
         let mut request = request.clone();
         let (outcome, attempt) = match policy::sendable(&request) {
-            Err(failure) if request.doubt.is_none() => (policy::rejected(failure), None),
+            Err(failure) if request.in_doubt.is_none() => (policy::rejected(failure), None),
             _ => {
                 // It was leased at its last change, and sent after that.
                 let started_at = request.updated_at;
-                let resend = self.contract.operation(request.asked.kind).map_or(Resend::Never, |o| o.resend);
+                let resend = self.contract.operation(request.content.request_type).map_or(Resend::Never, |o| o.resend);
                 // If the date was set back meanwhile, nobody knows how long ago that was.
                 let time = (now - started_at).to_std().unwrap_or(Duration::MAX);
                 let passed = Passed { time, ..Passed::default() };
-                let standing = Standing::of(&request, resend, passed, now);
+                let context = AttemptContext::of(&request, resend, passed, now);
                 let attempt = Attempt {
-                    attempt: standing.attempt,
+                    attempt: context.attempt,
                     started_at,
                     duration_ms: 0,
                     sent: true,
@@ -73,14 +73,14 @@ impl Processor {
                     response: None,
                     content_type: None,
                 };
-                (self.retry.in_doubt(&standing, what.to_owned()), Some(attempt))
+                (self.retry.in_doubt(&context, what.to_owned()), Some(attempt))
             }
         };
-        request.settle(outcome, attempt.as_ref(), now);
-        if request.doubt == Some(Doubt::Unresolved) {
-            let (number, kind) = (request.number, request.asked.kind.as_str());
+        request.apply(outcome, attempt.as_ref(), now);
+        if request.in_doubt == Some(InDoubt::NeedsOperator) {
+            let (number, kind) = (request.number, request.content.request_type.as_str());
             tracing::error!(number, kind, "outcome unknown: an operator must settle it");
         }
-        Settlement { request, attempt, events: Vec::new() }
+        AttemptCommit { request, attempt, events: Vec::new() }
     }
 }

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::history::{Event, EventKind};
-use super::record::{Doubt, Failure, ProvisioningRequest, State, failure};
+use super::record::{Failure, InDoubt, ProvisioningRequest, State, failure};
 
 /// What an operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Decision {
     /// Do not send it any more.
     Cancel,
     /// It is known by now what became of it.
-    Settle {
+    Resolve {
         /// Did Conax do it?
         completed: bool,
         /// Conax's transaction id, if known.
@@ -51,13 +51,15 @@ impl ProvisioningRequest {
         if self.state != State::Pending {
             return Err(NotAllowed("it has ended"));
         }
-        let kind = match (&order.decision, self.doubt) {
+        let kind = match (&order.decision, self.in_doubt) {
             (Decision::Retry, None) if self.attempts == 0 => {
                 return Err(NotAllowed("it was not tried yet: it is sent in its turn"));
             }
-            (Decision::Retry, Some(Doubt::Ordered)) => return Err(NotAllowed("it is going to be sent again already")),
+            (Decision::Retry, Some(InDoubt::RetryOrdered)) => {
+                return Err(NotAllowed("it is going to be sent again already"));
+            }
             (Decision::Retry, doubt) => {
-                self.doubt = doubt.map(|_| Doubt::Ordered);
+                self.in_doubt = doubt.map(|_| InDoubt::RetryOrdered);
                 self.next_attempt_at = Some(order.at);
                 EventKind::Retried
             }
@@ -68,19 +70,19 @@ impl ProvisioningRequest {
                 self.reject(failure::CANCELLED, order);
                 EventKind::Cancelled
             }
-            (Decision::Settle { .. }, None) => {
+            (Decision::Resolve { .. }, None) => {
                 return Err(NotAllowed("its outcome is not in doubt: it waits to be sent, and can be cancelled"));
             }
-            (Decision::Settle { completed: true, reference }, Some(_)) => {
+            (Decision::Resolve { completed: true, reference }, Some(_)) => {
                 self.end(State::Completed);
                 self.reference_number.clone_from(reference);
                 self.failure = None;
-                EventKind::Settled
+                EventKind::Resolved
             }
-            (Decision::Settle { completed: false, reference }, Some(_)) => {
+            (Decision::Resolve { completed: false, reference }, Some(_)) => {
                 self.reject(failure::SETTLED, order);
                 self.reference_number.clone_from(reference);
-                EventKind::Settled
+                EventKind::Resolved
             }
         };
         self.updated_at = order.at;
@@ -89,7 +91,7 @@ impl ProvisioningRequest {
 
     fn end(&mut self, state: State) {
         self.state = state;
-        self.doubt = None;
+        self.in_doubt = None;
         self.next_attempt_at = None;
     }
 

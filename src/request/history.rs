@@ -29,7 +29,7 @@ word_enum! {
     /// What else can happen to a request.
     EventKind {
         /// Its doubt was looked into by a query.
-        ReadBack = "READ_BACK",
+        Verified = "VERIFIED",
         /// Its doubt was not resolved in time, and its cards were let go.
         GaveUp = "GAVE_UP",
         /// An operator ordered it to be sent again.
@@ -37,7 +37,7 @@ word_enum! {
         /// An operator cancelled it.
         Cancelled = "CANCELLED",
         /// An operator settled its doubt.
-        Settled = "SETTLED",
+        Resolved = "RESOLVED",
     }
 }
 

@@ -1,5 +1,6 @@
 //! The provisioning request: its type and parameters, its states, and the record that tells what happened to it.
 
+mod classification;
 mod decision;
 mod fields;
 mod history;
@@ -11,6 +12,7 @@ mod record;
 mod request_type;
 mod types;
 
+pub use classification::Classification;
 pub use decision::{Decision, NotAllowed, Order};
 pub use fields::Fields;
 pub use history::{Attempt, Event, EventKind};
@@ -19,6 +21,7 @@ pub use mask::Secret;
 pub use outcome::{Next, Outcome};
 pub use parameter::{CARD_ID, DEVICE_FIELDS, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps};
 pub use record::{
-    Body, Doubt, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure, process,
+    Envelope, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure,
+    process,
 };
 pub use request_type::{Field, RequestType, UnknownRequestType};

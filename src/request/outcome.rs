@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::history::Attempt;
-use super::record::{Doubt, Failure, ProvisioningRequest, State};
+use super::record::{Failure, InDoubt, ProvisioningRequest, State};
 
 /// What an attempt means for the request.
 #[derive(Clone, Debug)]
@@ -26,14 +26,14 @@ pub enum Outcome {
         leaves_doubt: bool,
     },
     /// Not delivered: to be tried again.
-    Retry {
+    RetryLater {
         /// When.
         at: DateTime<Utc>,
         /// Why it was not delivered.
         failure: Failure,
     },
     /// Sent, outcome unknown.
-    Uncertain {
+    InDoubt {
         /// What was seen.
         failure: Failure,
         /// When the gateway looks into it again; `None` leaves it to an operator.
@@ -41,7 +41,7 @@ pub enum Outcome {
     },
 }
 
-/// When a doubt is looked into again.
+/// When the gateway resolves what is in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Next {
     /// When.
@@ -52,11 +52,11 @@ pub struct Next {
 
 impl ProvisioningRequest {
     /// Takes the outcome of an attempt (`None` where nothing was tried) into the record.
-    pub fn settle(&mut self, outcome: Outcome, attempt: Option<&Attempt>, now: DateTime<Utc>) {
+    pub fn apply(&mut self, outcome: Outcome, attempt: Option<&Attempt>, now: DateTime<Utc>) {
         debug_assert_eq!(self.state, State::Pending, "a request ends once");
         self.updated_at = now;
         self.next_attempt_at = None;
-        self.doubt = None;
+        self.in_doubt = None;
         if let Some(attempt) = attempt {
             self.attempts = attempt.attempt;
             self.sent |= attempt.sent;
@@ -74,17 +74,18 @@ impl ProvisioningRequest {
             }
             Outcome::Rejected { reference, failure, leaves_doubt } => {
                 self.state = State::Rejected;
-                self.doubt = leaves_doubt.then_some(Doubt::Earlier);
+                self.in_doubt = leaves_doubt.then_some(InDoubt::Earlier);
                 self.reference_number = reference;
                 self.failure = Some(failure);
             }
-            Outcome::Retry { at, failure } => {
+            Outcome::RetryLater { at, failure } => {
                 self.next_attempt_at = Some(at);
                 self.failure = Some(failure);
             }
-            Outcome::Uncertain { failure, next } => {
+            Outcome::InDoubt { failure, next } => {
                 self.next_attempt_at = next.map(|next| next.at);
-                self.doubt = Some(next.map_or(Doubt::Unresolved, |next| Doubt::Resolving { until: next.until }));
+                self.in_doubt =
+                    Some(next.map_or(InDoubt::NeedsOperator, |next| InDoubt::Resolving { until: next.until }));
                 self.failure = Some(failure);
             }
         }

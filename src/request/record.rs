@@ -126,37 +126,37 @@ impl Item {
 
 /// The SOAP request, rendered once and sent as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
+pub struct Envelope {
     /// As it is shown.
-    pub shown: String,
-    /// As it is sent, where that has a secret that `shown` masks; gone when the request has ended.
-    pub wire: Option<String>,
+    pub redacted: String,
+    /// As it is sent, where that has a secret that `redacted` masks; gone when the request has ended.
+    pub raw: Option<String>,
 }
 
-impl Body {
+impl Envelope {
     /// What is sent.
     pub fn to_send(&self) -> &str {
-        self.wire.as_deref().unwrap_or(&self.shown)
+        self.raw.as_deref().unwrap_or(&self.redacted)
     }
 
     /// The secret that is sent and not shown.
     pub fn secret(&self) -> Option<Secret> {
-        Secret::between(self.wire.as_deref()?, &self.shown)
+        Secret::between(self.raw.as_deref()?, &self.redacted)
     }
 }
 
 /// What is to become of a request that was sent without a valid answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum InDoubt {
     /// The gateway resolves it by the resend rule of its type, until then; its cards wait.
     Resolving {
         /// When it gives up.
         until: DateTime<Utc>,
     },
     /// An operator decides; no card waits.
-    Unresolved,
+    NeedsOperator,
     /// An operator ordered it to be sent once more, in its cards' turn.
-    Ordered,
+    RetryOrdered,
     /// Nothing more: Conax said no to a repetition, and the request has ended. What was sent before may have worked.
     Earlier,
 }
@@ -206,7 +206,7 @@ pub struct NewRequest {
     /// The resource that created it.
     pub family: Family,
     /// What it asks for.
-    pub kind: RequestType,
+    pub request_type: RequestType,
     /// Its priority.
     pub priority: Priority,
     /// As given; `None` where the method was called without it and the documents show null.
@@ -220,13 +220,13 @@ pub struct NewRequest {
     /// The smartcards it touches: one request at a time is sent for each.
     pub cards: Vec<String>,
     /// The set-top boxes it touches.
-    pub boxes: Vec<String>,
+    pub stbs: Vec<String>,
     /// What the client called with, as JSON: without token, and with the secret masked.
-    pub call: Option<String>,
-    /// The SOAP request; `None` where it cannot be sent (and then `refusal` says why).
-    pub body: Option<Body>,
+    pub api_call: Option<String>,
+    /// The SOAP request; `None` where it cannot be sent (and then `rejection` says why).
+    pub envelope: Option<Envelope>,
     /// Why it is to be rejected without being sent, when its turn comes.
-    pub refusal: Option<Failure>,
+    pub rejection: Option<Failure>,
     /// Who created it.
     pub created_by: Arc<User>,
     /// When.
@@ -241,9 +241,9 @@ impl NewRequest {
 
     /// What the client called with, its secret in place, for as long as that is known.
     pub fn call_with_secret(&self) -> Option<serde_json::Value> {
-        let mut call: serde_json::Value = serde_json::from_str(self.call.as_deref()?).ok()?;
-        let secret = self.body.as_ref().and_then(Body::secret);
-        if let (Some(name), Some(secret)) = (self.kind.secret(), secret)
+        let mut call: serde_json::Value = serde_json::from_str(self.api_call.as_deref()?).ok()?;
+        let secret = self.envelope.as_ref().and_then(Envelope::secret);
+        if let (Some(name), Some(secret)) = (self.request_type.secret(), secret)
             && let Some(value) = call.get_mut(name)
         {
             *value = secret.expose().into();
@@ -260,7 +260,7 @@ pub struct ProvisioningRequest {
     /// Per smartcard, the order of sending.
     pub sequence_number: i64,
     /// What was asked.
-    pub asked: Arc<NewRequest>,
+    pub content: Arc<NewRequest>,
     /// Where it stands.
     pub state: State,
     /// When it was last sent; `None` while nothing of it was.
@@ -272,7 +272,7 @@ pub struct ProvisioningRequest {
     /// When it is tried again.
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// It was sent, and the outcome is not known: what is done about it.
-    pub doubt: Option<Doubt>,
+    pub in_doubt: Option<InDoubt>,
     /// Was the body handed to a connection in any attempt?
     pub sent: bool,
     /// The text that came back in the last attempt.

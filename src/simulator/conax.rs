@@ -58,7 +58,7 @@ pub(super) struct Refusal {
 struct Card {
     /// Product to its period.
     subscriptions: BTreeMap<String, (String, Option<String>)>,
-    boxes: BTreeSet<String>,
+    stbs: BTreeSet<String>,
     pin: Option<String>,
 }
 
@@ -100,7 +100,7 @@ impl Conax {
     }
 
     fn pairing_of_box(&self, stb: &str) -> Fields {
-        let mut cards: Vec<_> = self.cards.iter().filter(|(_, c)| c.boxes.contains(stb)).map(|(n, _)| n).collect();
+        let mut cards: Vec<_> = self.cards.iter().filter(|(_, c)| c.stbs.contains(stb)).map(|(n, _)| n).collect();
         cards.sort();
         let mut answer = pairing_status(!cards.is_empty());
         for card in cards {
@@ -112,22 +112,22 @@ impl Conax {
 
 impl Card {
     fn perform(&mut self, kind: RequestType, fields: &Fields, now: DateTime<Utc>) -> Result<Fields, Refusal> {
-        let boxes = fields.all("stb_ca_id").map(str::to_owned);
+        let stbs = fields.all("stb_ca_id").map(str::to_owned);
         match kind.as_str() {
             "ADD_SUBSCRIPTIONS" | "RENEW_SUBSCRIPTIONS" => self.subscribe(fields, now),
             "CANCEL_SUBSCRIPTIONS" => {
                 self.subscriptions.retain(|product, _| !fields.all("service_ca_id").any(|p| p == product));
             }
             "GET_ACTIVE_SUBSCRIPTIONS" => return Ok(self.active_subscriptions(now)),
-            "CREATE_PAIRING" => self.boxes.extend(boxes),
-            "ADD_TO_EXISTING_PAIRING" if self.boxes.is_empty() => {
+            "CREATE_PAIRING" => self.stbs.extend(stbs),
+            "ADD_TO_EXISTING_PAIRING" if self.stbs.is_empty() => {
                 let message = "The CA client has no pairing".to_owned();
                 return Err(Refusal { status: Status::InputValidationError, message });
             }
-            "ADD_TO_EXISTING_PAIRING" => self.boxes.extend(boxes),
+            "ADD_TO_EXISTING_PAIRING" => self.stbs.extend(stbs),
             "GET_PAIRING_STATUS_FOR_CARD" => {
-                let mut answer = pairing_status(!self.boxes.is_empty());
-                for stb in &self.boxes {
+                let mut answer = pairing_status(!self.stbs.is_empty());
+                for stb in &self.stbs {
                     answer.push("stb_ca_id", stb);
                 }
                 return Ok(answer);

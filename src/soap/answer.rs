@@ -1,4 +1,4 @@
-//! From an HTTP answer to an outcome: which text came back, and what it means.
+//! Reads and classifies an HTTP answer: which text came back, and what it says became of the request.
 //!
 //! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. All else is doubt.
 
@@ -6,53 +6,48 @@ use super::charset::{self, Decoded};
 use super::envelope::{self, Opened};
 use super::{decode, result, texts};
 use crate::axis::{self, AxisFault};
-use crate::contract::{Contract, Operation, Verdict};
-use crate::request::{Failure, Fields, failure};
+use crate::contract::{Contract, Operation};
+use crate::request::{Classification, Failure, Fields, failure};
 use crate::upstream::HttpAnswer;
 use crate::xml::{self, Limits};
 use serde_json::value::{RawValue, to_raw_value};
 
-/// What an answer says.
+/// An answer, read and classified once.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct ClassifiedAnswer {
     /// The body as text, for the record.
     pub text: String,
-    /// What it means.
-    pub meaning: Meaning,
-    /// What a query's answer tells, by the names of the bindings.
+    /// What it says became of the request.
+    pub classification: Classification,
+    /// Conax's transaction id, where the answer has one.
+    pub reference: Option<String>,
+    /// Why the request was not done, or what is unknown about it; `None` if it is completed.
+    pub failure: Option<Failure>,
+    /// What a query's answer tells, as JSON.
+    pub result: Option<Box<RawValue>>,
+    /// The same, by the names of the bindings.
     pub results: Fields,
 }
 
-/// What an answer means for the request.
-#[derive(Clone, Debug)]
-pub enum Meaning {
-    /// Conax did it.
-    Done {
-        /// Its transaction id.
-        reference: Option<String>,
-        /// What a query's answer tells, as JSON.
-        result: Option<Box<RawValue>>,
-    },
-    /// Conax said no.
-    Refused {
-        /// Transaction id, where there is one.
-        reference: Option<String>,
-        /// Why.
-        failure: Failure,
-    },
-    /// Conax said that it did not do it, and may later.
-    Later(Failure),
-    /// Something before Conax said no, by its HTTP status.
-    TurnedAway(Failure),
-    /// Something before Conax is too busy, by its HTTP status.
-    Busy {
-        /// In words.
-        failure: Failure,
-        /// Retry-After as it came.
-        retry_after: Option<String>,
-    },
-    /// Nothing that can be relied on.
-    Doubt(String),
+impl ClassifiedAnswer {
+    fn new(classification: Classification, failure: Option<Failure>) -> Self {
+        let (text, results) = (String::new(), Fields::new());
+        Self { text, classification, reference: None, failure, result: None, results }
+    }
+
+    fn unknown(message: String) -> Self {
+        let code = failure::OUTCOME_UNKNOWN.to_owned();
+        Self::new(Classification::Unknown, Some(Failure { code, description: Some(message), ..Failure::default() }))
+    }
+
+    /// What the bindings say of a status or fault code, with what Conax says of the request.
+    fn of_code(classification: Classification, failure: Failure) -> Self {
+        match classification {
+            Classification::Completed => Self::new(classification, None),
+            Classification::RetryLater => Self::new(classification, Some(busy(failure))),
+            _ => Self::new(classification, Some(failure)),
+        }
+    }
 }
 
 fn of_status(code: String, message: Option<String>) -> Failure {
@@ -78,19 +73,18 @@ fn busy(failure: Failure) -> Failure {
 }
 
 /// Reads an answer to a call of `operation`.
-pub fn read(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> Reading {
+pub fn read_answer(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> ClassifiedAnswer {
     let (whole, message) = texts_of(answer);
     let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
-    let mut results = Fields::new();
-    let meaning = match (fault, xml::parse(text, Limits::default())) {
-        (Some(fault), _) => http_meaning(answer, text, fault),
+    let classified = match (fault, xml::parse(text, Limits::default())) {
+        (Some(fault), _) => classify_http(answer, text, fault),
         (None, Ok(root)) => match envelope::open(&root) {
-            Ok(opened) => soap_meaning(contract, operation, answer, (&root, opened), text, &mut results),
-            Err(error) => http_meaning(answer, text, &error.to_string()),
+            Ok(opened) => classify_soap(contract, operation, answer, (&root, opened), text),
+            Err(error) => classify_http(answer, text, &error.to_string()),
         },
-        (None, Err(error)) => http_meaning(answer, text, &error.to_string()),
+        (None, Err(error)) => classify_http(answer, text, &error.to_string()),
     };
-    Reading { text: whole.text.into_owned(), meaning, results }
+    ClassifiedAnswer { text: whole.text.into_owned(), ..classified }
 }
 
 /// The text of a body that is not, or not yet, read as SOAP.
@@ -104,57 +98,51 @@ fn texts_of(answer: &HttpAnswer) -> (Decoded<'_>, Option<Decoded<'_>>) {
     (charset::decode(&answer.body, content_type), texts::root_of_parts(&answer.body, content_type))
 }
 
-fn soap_meaning(
+fn classify_soap(
     contract: &Contract,
     operation: &Operation,
     answer: &HttpAnswer,
     (root, opened): (&xml::Element, Opened<'_>),
     text: &str,
-    results: &mut Fields,
-) -> Meaning {
+) -> ClassifiedAnswer {
     if let Some(fault) = opened.fault.and_then(|_| axis::soap_fault(root)) {
         let local = fault.code.rsplit('}').next().unwrap_or_default();
-        let verdict = contract.verdict_of_fault(local);
+        let classification = contract.classify_fault(local);
         // Axis reads a fault only behind the statuses that it takes for SOAP.
         let shown = match axis::is_http_error(answer.status, answer.content_type.as_deref()) {
             true => axis::http_error(answer.status, &answer.reason, text),
             false => fault,
         };
-        let failure = of_fault(shown);
-        return match verdict {
-            Verdict::Retry => Meaning::Later(busy(failure)),
-            Verdict::Completed => Meaning::Done { reference: None, result: None },
-            Verdict::Rejected => Meaning::Refused { reference: None, failure },
-        };
+        return ClassifiedAnswer::of_code(classification, of_fault(shown));
     }
-    let Some(child) = opened.child else { return Meaning::Doubt("the SOAP body is empty".to_owned()) };
+    let Some(child) = opened.child else { return ClassifiedAnswer::unknown("the SOAP body is empty".to_owned()) };
     let decoded = match decode::answer(operation, child) {
         Ok(decoded) => decoded,
-        Err(error) => return Meaning::Doubt(error.to_string()),
+        Err(error) => return ClassifiedAnswer::unknown(error.to_string()),
     };
     for warning in &decoded.warnings {
         tracing::warn!(operation = operation.name, warning, "the answer differs from the contract");
     }
-    match contract.verdict_of_status(&decoded.status) {
-        Verdict::Completed => {
-            *results = decoded.results;
-            let is_query = operation.request_type.is_query();
-            let result = is_query.then(|| result::payload(&operation.output, child));
-            Meaning::Done { reference: decoded.reference, result: result.and_then(|json| to_raw_value(&json).ok()) }
-        }
-        Verdict::Rejected => {
-            Meaning::Refused { reference: decoded.reference, failure: of_status(decoded.status, decoded.message) }
-        }
-        Verdict::Retry => Meaning::Later(busy(of_status(decoded.status, decoded.message))),
+    let classification = contract.classify_status(&decoded.status);
+    let mut classified = ClassifiedAnswer::of_code(classification, of_status(decoded.status, decoded.message));
+    if classification == Classification::Completed {
+        let is_query = operation.request_type.is_query();
+        let result = is_query.then(|| result::payload(&operation.output, child));
+        classified.result = result.and_then(|json| to_raw_value(&json).ok());
+        classified.results = decoded.results;
     }
+    if classification != Classification::RetryLater {
+        classified.reference = decoded.reference;
+    }
+    classified
 }
 
 /// An answer without a SOAP message: only its status counts. (contract: delivery; how far did the bytes get)
-fn http_meaning(answer: &HttpAnswer, text: &str, why: &str) -> Meaning {
+fn classify_http(answer: &HttpAnswer, text: &str, why: &str) -> ClassifiedAnswer {
     let failure = || of_fault(axis::http_error(answer.status, &answer.reason, text));
     match answer.status {
-        429 | 503 => Meaning::Busy { failure: busy(failure()), retry_after: answer.retry_after.clone() },
-        300..=499 => Meaning::TurnedAway(failure()),
-        status => Meaning::Doubt(format!("HTTP {status} without a SOAP message: {why}")),
+        429 | 503 => ClassifiedAnswer::new(Classification::Overloaded, Some(busy(failure()))),
+        300..=499 => ClassifiedAnswer::new(Classification::HttpRejected, Some(failure())),
+        status => ClassifiedAnswer::unknown(format!("HTTP {status} without a SOAP message: {why}")),
     }
 }

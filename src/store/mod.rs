@@ -15,7 +15,7 @@ use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::exchange::{Exchange, PackedExchange, Summary};
 use crate::request::{
-    Attempt, Body, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
+    Attempt, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
 };
 
 pub use sqlite::{Options, SqliteStore};
@@ -68,7 +68,7 @@ pub struct Filter {
     /// That touch this set-top box.
     pub stb: Option<String>,
     /// Only those that wait for an operator's decision.
-    pub is_unresolved: bool,
+    pub needs_operator: bool,
     /// With a greater number.
     pub after: i64,
     /// Skip that many.
@@ -78,11 +78,11 @@ pub struct Filter {
 }
 
 /// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
-pub type Render = Arc<dyn Fn(i64) -> Result<Body, Failure> + Send + Sync>;
+pub type Render = Arc<dyn Fn(i64) -> Result<Envelope, Failure> + Send + Sync>;
 
 /// A request to be accepted.
 #[derive(Clone)]
-pub struct Acceptance {
+pub struct Submission {
     /// The request.
     pub request: Arc<NewRequest>,
     /// Renders its body, where it is not rendered yet.
@@ -108,7 +108,7 @@ pub struct IdempotencyKey {
 
 /// What became of a request to be accepted.
 #[derive(Clone, Debug)]
-pub enum Accepted {
+pub enum SubmitResult {
     /// It is on disk.
     New {
         /// The record.
@@ -124,7 +124,7 @@ pub enum Accepted {
 
 /// The end of an attempt: the record as it now stands, and what is new in its history.
 #[derive(Clone, Debug)]
-pub struct Settlement {
+pub struct AttemptCommit {
     /// The record, after [`ProvisioningRequest::settle`].
     pub request: ProvisioningRequest,
     /// The attempt, if one was made.
@@ -202,13 +202,13 @@ pub struct TokenOwner {
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Commits requests; from then on they cannot be lost.
-    async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError>;
+    async fn accept(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
     /// Leases the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then by
     /// date, then by number. Doubts that are not resolved in time are given up on the way. There may be more.
     async fn claim(&self, now: DateTime<Utc>, limit: usize, run: &str) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// Commits what attempts made of requests, and ends their leases; returns how many others may go on now that were
     /// found waiting for them.
-    async fn settle(&self, batch: Vec<Settlement>) -> Result<usize, StoreError>;
+    async fn settle(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError>;
     /// The requests that are leased: at start, those that the last process left under way.
     async fn leased(&self) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// Carries out an operator's decision about a request that is not under way.

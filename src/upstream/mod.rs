@@ -73,8 +73,8 @@ impl Call {
             soap_action,
             body: Bytes::copy_from_slice(body.as_bytes()),
             once: operation.resend == Resend::Never,
-            is_suspect: request.is_some_and(|request| request.doubt.is_some()),
-            about: request.map(|request| About { number: request.number, asked: Arc::clone(&request.asked) }),
+            is_suspect: request.is_some_and(|request| request.in_doubt.is_some()),
+            about: request.map(|request| About { number: request.number, content: Arc::clone(&request.content) }),
         }
     }
 }
@@ -85,7 +85,7 @@ pub struct About {
     /// Number of the record.
     pub number: i64,
     /// What was asked.
-    pub asked: Arc<NewRequest>,
+    pub content: Arc<NewRequest>,
 }
 
 /// An HTTP answer, whole.

@@ -16,7 +16,7 @@ async fn unknown(answer: bool) -> (Gateway, Client, Conax, Value) {
     let (gateway, client) = Gateway::start_signed_in(&settings).await;
     let body = json!({"smartcard_set": [{"smartcard_ca_id": "a"}], "message": "hello", "process_immediately": true});
     let record = client.call("send_mail_message_to_client", body).await.data();
-    assert_eq!(record["delivery"]["state"], "unknown");
+    assert_eq!(record["delivery"]["state"], "needs_operator");
     (gateway, client, conax, record)
 }
 
@@ -32,7 +32,7 @@ fn decide(gateway: &Gateway, words: &[&str]) -> (bool, String) {
 async fn retry_sends_it_once_more() {
     let (gateway, client, conax, record) = unknown(true).await;
     let list = || {
-        String::from_utf8(run(&["requests", "list", "--unknown", "--data-dir", &gateway.data_dir()]).stdout).unwrap()
+        String::from_utf8(run(&["requests", "list", "--in-doubt", "--data-dir", &gateway.data_dir()]).stdout).unwrap()
     };
     assert_eq!(list().matches("OUTCOME_UNKNOWN").count(), 1);
     let (worked, text) = decide(&gateway, &["retry", "1", "--reason", "not seen on the screen"]);
@@ -57,7 +57,7 @@ async fn what_is_retried_by_order_and_doubtful_again_waits_for_the_next_order() 
         assert!(decide(&gateway, &["retry", "1", "--reason", "r"]).0);
         let attempts = crate::support::eventually(async || {
             let delivery = client.show(&record["number"]).await["delivery"].clone();
-            (delivery["state"] == "unknown" && delivery["attempts"] == sent).then_some(delivery)
+            (delivery["state"] == "needs_operator" && delivery["attempts"] == sent).then_some(delivery)
         });
         attempts.await;
         assert_eq!(conax.received().len(), sent);
@@ -73,7 +73,7 @@ async fn settle_ends_a_doubt_and_nothing_else() {
     assert!(decide(&gateway, &settle).0);
     let ended = client.show(&record["number"]).await;
     assert_eq!((&ended["life_cycle_state"], &ended["reference_number"]), (&json!("COMPLETED"), &json!("ref-9")));
-    assert_eq!((&ended["error_code"], &ended["delivery"]["uncertain"]), (&Value::Null, &json!(false)));
+    assert_eq!((&ended["error_code"], &ended["delivery"]["in_doubt"]), (&Value::Null, &json!(false)));
     assert!(!decide(&gateway, &settle).0, "it has ended");
     assert_eq!(conax.received().len(), 1);
 

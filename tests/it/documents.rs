@@ -47,7 +47,7 @@ fn assert_whole(record: &Value) {
         assert_eq!(keys(&log[format!("{side}_by_business_unit")]), BUSINESS_UNIT);
         assert_eq!(keys(&log[format!("{side}_by_user")]), PERSON);
     }
-    assert_eq!(keys(&record["delivery"]), ["state", "attempts", "next_attempt_date", "uncertain", "result"]);
+    assert_eq!(keys(&record["delivery"]), ["state", "attempts", "next_attempt_date", "in_doubt", "result"]);
     let is_id = |v: &Value| {
         v.as_str()
             .is_some_and(|s| s.len() == 32 && !s.contains(|c: char| !c.is_ascii_hexdigit() || c.is_ascii_lowercase()))

@@ -43,11 +43,11 @@ async fn a_safe_request_is_sent_again_byte_for_byte() {
     let record = add(&client, "a").await;
     assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("PENDING"), &json!("OUTCOME_UNKNOWN")));
     let delivery = &record["delivery"];
-    assert_eq!((&delivery["state"], &delivery["uncertain"]), (&json!("resolving"), &json!(true)), "{record:#}");
+    assert_eq!((&delivery["state"], &delivery["in_doubt"]), (&json!("resolving"), &json!(true)), "{record:#}");
     assert!(delivery["next_attempt_date"].is_string());
     let record = client.ended(&record["number"]).await;
     assert_eq!((&record["life_cycle_state"], &record["error_code"]), (&json!("COMPLETED"), &Value::Null));
-    assert_eq!((&record["delivery"]["attempts"], &record["delivery"]["uncertain"]), (&json!(3), &json!(false)));
+    assert_eq!((&record["delivery"]["attempts"], &record["delivery"]["in_doubt"]), (&json!(3), &json!(false)));
     let received = conax.received();
     assert_eq!(received.len(), 3);
     assert!(received.iter().all(|r| r.body == received[0].body && record["request"] == r.body));
@@ -73,7 +73,7 @@ async fn a_pairing_that_was_done_is_found_out() {
     assert_eq!(operations(&conax), ["CreatePairing", "GetPairingStatusForCard"]);
     let shown = run(&["requests", "show", "1", "--data-dir", &gateway.data_dir()]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("READ_BACK: ") && shown.contains("It was done."), "{shown}");
+    assert!(shown.contains("VERIFIED: ") && shown.contains("It was done."), "{shown}");
     assert!(shown.contains("request: <?xml") && shown.contains("response: <soap"), "both texts: {shown}");
 }
 
@@ -108,7 +108,7 @@ async fn a_message_is_never_sent_again_and_holds_up_nothing() {
         assert_eq!(record["number"], n);
         assert_eq!(
             (&record["delivery"]["state"], &record["error_code"]),
-            (&json!("unknown"), &json!("OUTCOME_UNKNOWN"))
+            (&json!("needs_operator"), &json!("OUTCOME_UNKNOWN"))
         );
         assert_eq!(record["delivery"]["next_attempt_date"], Value::Null);
     }
@@ -117,7 +117,7 @@ async fn a_message_is_never_sent_again_and_holds_up_nothing() {
     gateway.start_again(&[]).await;
     let client = Client { url: gateway.url.clone(), ..client };
     assert_eq!(add(&client, "a").await["life_cycle_state"], "COMPLETED");
-    assert_eq!(client.show(&json!("1")).await["delivery"]["state"], "unknown");
+    assert_eq!(client.show(&json!("1")).await["delivery"]["state"], "needs_operator");
     assert_eq!(conax.received().len(), 4);
 }
 
@@ -128,7 +128,7 @@ async fn a_doubt_holds_up_its_card_until_it_is_given_up_and_is_then_not_sent_aga
         false => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
-    let (_gateway, client) = start(&conax, &[("processor.uncertain_hold_s", "1.5")]).await;
+    let (_gateway, client) = start(&conax, &[("processor.in_doubt_timeout_s", "1.5")]).await;
     let began = std::time::Instant::now();
     let doubtful = add(&client, "a").await;
     let cancel =
@@ -137,7 +137,10 @@ async fn a_doubt_holds_up_its_card_until_it_is_given_up_and_is_then_not_sent_aga
     assert_eq!(later["life_cycle_state"], "COMPLETED", "after {:?}: {later:#}", began.elapsed());
     assert!(began.elapsed().as_secs_f64() >= 1.4, "it was held up: {:?}", began.elapsed());
     let record = client.show(&doubtful["number"]).await;
-    assert_eq!((&record["delivery"]["state"], &record["error_code"]), (&json!("unknown"), &json!("OUTCOME_UNKNOWN")));
+    assert_eq!(
+        (&record["delivery"]["state"], &record["error_code"]),
+        (&json!("needs_operator"), &json!("OUTCOME_UNKNOWN"))
+    );
     let sent = operations(&conax);
     assert!(sent.len() > 2, "it was tried again meanwhile: {sent:?}");
     assert_eq!(sent.iter().position(|name| name == "CancelSubscriptions"), Some(sent.len() - 1), "{sent:?}");
@@ -315,10 +318,10 @@ async fn a_no_to_a_repetition_does_not_say_that_the_first_attempt_failed() {
             (&json!("REJECTED"), &json!("CLIENT_NOT_FOUND"))
         );
         assert_eq!((&record["delivery"]["state"], &record["delivery"]["attempts"]), (&json!("ended"), &json!(2)));
-        record["delivery"]["uncertain"].clone()
+        record["delivery"]["in_doubt"].clone()
     };
     assert_eq!(ended(add(&client, "a").await).await, true, "nobody knows what became of the first");
     assert_eq!(ended(client.pair_now("b").await).await, false, "the first was found not to have been done");
     let first = add(&client, "c").await;
-    assert_eq!((&first["life_cycle_state"], &first["delivery"]["uncertain"]), (&json!("REJECTED"), &json!(false)));
+    assert_eq!((&first["life_cycle_state"], &first["delivery"]["in_doubt"]), (&json!("REJECTED"), &json!(false)));
 }

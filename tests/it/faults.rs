@@ -66,7 +66,7 @@ const FAULTS: [Fault; 33] = [
     ("200 with HTML", Meaning::Doubt, |_| Reaction::Write(http("200 OK", "text/html", b"<html><body/></html>"))),
     ("200 with JSON", Meaning::Doubt, |_| Reaction::Write(http("200 OK", "application/json", b"{\"status\":\"OK\"}"))),
     ("200 with nothing", Meaning::Doubt, |_| Reaction::Write(http("200 OK", "text/xml", b""))),
-    ("202", Meaning::Doubt, |_| Reaction::Write(http("202 Accepted", "text/xml", b""))),
+    ("202", Meaning::Doubt, |_| Reaction::Write(http("202 SubmitResult", "text/xml", b""))),
     ("another charset", Meaning::Doubt, |r| {
         let body = String::from_utf8(body_of(&ok(r))).unwrap().replace("in words", "\u{e9}");
         let latin: Vec<u8> = body.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
@@ -130,8 +130,8 @@ async fn requests(client: &Client, card: &str) -> [(Value, &'static str); 3] {
 fn assert_is(record: &Value, state: &str, code: Value, delivery: &str, context: &str) {
     let seen = [&record["life_cycle_state"], &record["error_code"], &record["delivery"]["state"]];
     assert_eq!(seen, [&json!(state), &code, &json!(delivery)], "{context}: {record:#}");
-    let is_uncertain = matches!(delivery, "resolving" | "unknown");
-    assert_eq!(record["delivery"]["uncertain"], is_uncertain, "{context}");
+    let is_uncertain = matches!(delivery, "resolving" | "needs_operator");
+    assert_eq!(record["delivery"]["in_doubt"], is_uncertain, "{context}");
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn each_fault_has_its_record() {
                 (Meaning::Completed, _) => assert_is(&record, "COMPLETED", Value::Null, "ended", &context),
                 (Meaning::Rejected(code), _) => assert_is(&record, "REJECTED", json!(code), "ended", &context),
                 (Meaning::Doubt | Meaning::Busy, "never") => {
-                    assert_is(&record, "PENDING", unknown, "unknown", &context)
+                    assert_is(&record, "PENDING", unknown, "needs_operator", &context)
                 }
                 (Meaning::Doubt, _) => assert_is(&record, "PENDING", unknown, "resolving", &context),
                 (Meaning::Busy, _) => assert_is(&record, "PENDING", json!("UPSTREAM_BUSY"), "retrying", &context),
@@ -196,7 +196,7 @@ async fn a_reset_before_anything_was_read_is_a_doubt_or_was_not_sent() {
     for (record, rule) in requests(&client, "0").await {
         match (record["error_code"].as_str().unwrap(), rule) {
             ("CONNECT_FAILED", _) => assert_is(&record, "PENDING", json!("CONNECT_FAILED"), "retrying", rule),
-            (_, "never") => assert_is(&record, "PENDING", json!("OUTCOME_UNKNOWN"), "unknown", rule),
+            (_, "never") => assert_is(&record, "PENDING", json!("OUTCOME_UNKNOWN"), "needs_operator", rule),
             _ => assert_is(&record, "PENDING", json!("OUTCOME_UNKNOWN"), "resolving", rule),
         }
     }

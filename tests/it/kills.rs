@@ -42,7 +42,7 @@ impl Chance {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Boundary {
     /// Its acceptance was answered, and it was not sent yet.
-    Accepted,
+    SubmitResult,
     /// Conax has all of it, and has not answered.
     Sent,
     /// Conax has just answered.
@@ -54,7 +54,7 @@ enum Boundary {
 }
 
 const BOUNDARIES: [Boundary; 5] =
-    [Boundary::Accepted, Boundary::Sent, Boundary::Answered, Boundary::Settled, Boundary::Random];
+    [Boundary::SubmitResult, Boundary::Sent, Boundary::Answered, Boundary::Settled, Boundary::Random];
 
 /// Announces that a boundary was reached.
 #[derive(Default)]
@@ -166,7 +166,7 @@ async fn be_a_client(
         let number = answer["data"]["number"].as_str().unwrap().to_owned();
         let known = answered.lock().unwrap().insert(request.tag, number.clone());
         assert!(known.is_none_or(|known| known == number), "a key gave two records");
-        stage.reach(Boundary::Accepted);
+        stage.reach(Boundary::SubmitResult);
         if answer["data"]["life_cycle_state"] != "PENDING" {
             stage.reach(Boundary::Settled);
         }
@@ -236,7 +236,7 @@ async fn nothing_is_lost_or_sent_twice_by_accident() {
         let records = all_records(&client).await;
         records
             .iter()
-            .all(|r| r["life_cycle_state"] != "PENDING" || r["delivery"]["state"] == "unknown")
+            .all(|r| r["life_cycle_state"] != "PENDING" || r["delivery"]["state"] == "needs_operator")
             .then_some(records)
     })
     .await;
@@ -310,7 +310,7 @@ fn check(records: &[Value], answered: &HashMap<String, String>, received: &[Rece
             "COMPLETED" => assert!(arrived, "request {number} is COMPLETED, and was never sent"),
             state => {
                 assert_eq!((state, &record["error_code"]), ("PENDING", &json!("OUTCOME_UNKNOWN")), "{record:#}");
-                assert!(is_never(&record["type"]) && record["delivery"]["uncertain"] == true, "{record:#}");
+                assert!(is_never(&record["type"]) && record["delivery"]["in_doubt"] == true, "{record:#}");
             }
         }
     }

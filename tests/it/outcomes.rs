@@ -29,7 +29,7 @@ async fn record_after_answer(answer: impl Into<Vec<u8>>) -> Value {
 
 fn assert_unknown(record: &Value) {
     assert_eq!(
-        (&record["life_cycle_state"], &record["error_code"], &record["delivery"]["uncertain"]),
+        (&record["life_cycle_state"], &record["error_code"], &record["delivery"]["in_doubt"]),
         (&json!("PENDING"), &json!("OUTCOME_UNKNOWN"), &json!(true)),
         "{record:#}"
     );

@@ -173,7 +173,7 @@ async fn headers_of_one_connection_stay_behind() {
     let mut server = upstream.accept().await;
     assert_eq!(server.read_message().await.headers[1..], ["X-Stays: 1", "Content-Length: 4"]);
     server
-        .write("HTTP/1.1 202 Accepted\r\nConnection: x-hop\r\nX-HOP: 1\r\nX-Stays: 1\r\nContent-Length: 0\r\n\r\n")
+        .write("HTTP/1.1 202 SubmitResult\r\nConnection: x-hop\r\nX-HOP: 1\r\nX-Stays: 1\r\nContent-Length: 0\r\n\r\n")
         .await;
     assert_eq!(client.read_message().await.headers, ["X-Stays: 1", "Content-Length: 0"]);
 }

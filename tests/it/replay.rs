@@ -1050,14 +1050,14 @@ async fn a_call_that_nobody_waited_for_any_longer_is_replayed_in_the_same_words(
         let settings = [
             ("upstream.url", upstream),
             ("fixtures.key_file", &key),
-            ("processor.uncertain_hold_s", "1"),
+            ("processor.in_doubt_timeout_s", "1"),
             ("processor.backoff_initial_s", "0.05"),
         ];
         let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
         let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "process_immediately": true});
         let number = client.post(&format!("{WEB}/update_ca_pin_to_default_value"), call).await.data()["number"].clone();
         let record = eventually(async || {
-            Some(client.show(&number).await).filter(|record| record["delivery"]["state"] == "unknown")
+            Some(client.show(&number).await).filter(|record| record["delivery"]["state"] == "needs_operator")
         })
         .await;
         gateway.terminate().await;

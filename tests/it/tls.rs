@@ -211,7 +211,11 @@ async fn an_alert_after_the_request_was_read_leaves_a_doubt() {
                 let (_gateway, client) = gateway_to_tls(&conax, &authority).await;
                 let ended = of_each_rule(&client, &conax).await;
                 let doubt = |words: &str| (format!("OUTCOME_UNKNOWN {words}"), card + 1);
-                assert_eq!(ended, [doubt("unknown"), doubt("resolving"), doubt("resolving")], "{version:?} {tickets}");
+                assert_eq!(
+                    ended,
+                    [doubt("needs_operator"), doubt("resolving"), doubt("resolving")],
+                    "{version:?} {tickets}"
+                );
             }
         }
     }
@@ -224,7 +228,11 @@ async fn a_certificate_may_be_refused_when_the_request_is_written() {
     let conax = Conax::start_tls(config, |_, _| Reaction::Alert(116)).await;
     let (_gateway, client) = gateway_to_tls(&conax, &authority).await;
     let [bark, subscription, pairing] = of_each_rule(&client, &conax).await;
-    assert_eq!(bark, ("OUTCOME_UNKNOWN unknown".to_owned(), 1), "what must not go out twice is a doubt all the same");
+    assert_eq!(
+        bark,
+        ("OUTCOME_UNKNOWN needs_operator".to_owned(), 1),
+        "what must not go out twice is a doubt all the same"
+    );
     let refused = ("TLS_FAILED retrying".to_owned(), 1);
     assert_eq!([subscription, pairing], [refused.clone(), refused]);
 }

@@ -1,7 +1,7 @@
 //! What is decided, without a store, an upstream or a clock.
 
 use super::*;
-use crate::request::RequestType;
+use crate::request::{Fields, RequestType};
 
 const RULE: RetryRule = RetryRule {
     max_attempts: 3,
@@ -11,11 +11,11 @@ const RULE: RetryRule = RetryRule {
 };
 const VERIFY: Resend = Resend::Verify(RequestType::named("GET_PAIRING_STATUS_FOR_CARD"));
 
-fn standing(resend: Resend, doubt: Option<Doubt>, attempt: u32) -> Standing {
+fn context(resend: Resend, in_doubt: Option<InDoubt>, attempt: u32) -> AttemptContext {
     let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(60);
-    Standing {
+    AttemptContext {
         resend,
-        doubt,
+        in_doubt,
         within: None,
         attempt,
         took: Duration::from_secs(30),
@@ -33,15 +33,17 @@ fn cut() -> CallFailure {
     CallFailure::Doubt { what: "cut".to_owned(), status: None, partial: Vec::new(), content_type: None, is_late: false }
 }
 
-fn busy(retry_after: Option<&str>) -> Meaning {
-    Meaning::Busy { failure: ours("UPSTREAM_BUSY", "503".to_owned()), retry_after: retry_after.map(str::to_owned) }
+fn answer(classification: Classification) -> ClassifiedAnswer {
+    let failure = Some(ours("UPSTREAM_BUSY", "503".to_owned()));
+    let (text, results) = (String::new(), Fields::new());
+    ClassifiedAnswer { text, classification, reference: None, failure, result: None, results }
 }
 
 /// Seconds since 1970 of the next attempt, and of its end where it is in doubt.
 fn next(outcome: &Outcome) -> Option<(i64, i64)> {
     match outcome {
-        Outcome::Retry { at, .. } => Some((at.timestamp(), 0)),
-        Outcome::Uncertain { next, .. } => next.map(|n| (n.at.timestamp(), n.until.timestamp())),
+        Outcome::RetryLater { at, .. } => Some((at.timestamp(), 0)),
+        Outcome::InDoubt { next, .. } => next.map(|n| (n.at.timestamp(), n.until.timestamp())),
         _ => None,
     }
 }
@@ -57,26 +59,26 @@ fn delays_double_up_to_the_bound_with_full_jitter() {
 #[test]
 fn what_was_not_sent_is_tried_again_until_the_last_attempt() {
     for resend in [Resend::Safe, VERIFY, Resend::Never] {
-        assert_eq!(next(&RULE.of_failure(&refused(), &standing(resend, None, 1))), Some((61, 0)));
-        let last = RULE.of_failure(&refused(), &standing(resend, None, 3));
+        assert_eq!(next(&RULE.after_failure(&refused(), &context(resend, None, 1))), Some((61, 0)));
+        let last = RULE.after_failure(&refused(), &context(resend, None, 3));
         assert!(matches!(last, Outcome::Rejected { failure, .. } if failure.code == "CONNECT_FAILED"));
     }
 }
 
 #[test]
 fn a_doubt_is_looked_into_as_the_resend_rule_allows() {
-    let doubt = |resend, before| RULE.of_failure(&cut(), &standing(resend, before, 1));
+    let doubt = |resend, before| RULE.after_failure(&cut(), &context(resend, before, 1));
     assert_eq!(next(&doubt(Resend::Safe, None)), Some((61, 960)));
     assert_eq!(next(&doubt(VERIFY, None)), Some((61, 960)));
     assert_eq!(next(&doubt(Resend::Never, None)), None);
-    let until = |seconds| Some(Doubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds) });
+    let until = |seconds| Some(InDoubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds) });
     assert_eq!(next(&doubt(Resend::Safe, until(958))), Some((62, 958)), "the end does not move");
     assert_eq!(next(&doubt(Resend::Safe, until(100))), Some((63, 100)), "a long doubt is looked into less often");
     assert_eq!(next(&doubt(Resend::Safe, until(61))), Some((61, 61)));
     assert_eq!(next(&doubt(Resend::Safe, until(60))), None, "the time is over");
-    assert_eq!(next(&doubt(Resend::Safe, Some(Doubt::Ordered))), None, "what is ordered is sent once");
+    assert_eq!(next(&doubt(Resend::Safe, Some(InDoubt::RetryOrdered))), None, "what is ordered is sent once");
     for outcome in [doubt(Resend::Safe, None), doubt(VERIFY, None), doubt(Resend::Never, None)] {
-        assert!(matches!(outcome, Outcome::Uncertain { failure, .. } if failure.code == "OUTCOME_UNKNOWN"));
+        assert!(matches!(outcome, Outcome::InDoubt { failure, .. } if failure.code == "OUTCOME_UNKNOWN"));
     }
 }
 
@@ -84,11 +86,11 @@ fn a_doubt_is_looked_into_as_the_resend_rule_allows() {
 fn pauses(within: Option<Duration>, took: f64) -> Vec<f64> {
     let rule = RetryRule { max: Duration::from_secs(300), ..RULE };
     let took = Duration::from_secs_f64(took);
-    let mut standing = Standing { within, took, ..standing(Resend::Safe, None, 1) };
+    let mut context = AttemptContext { within, took, ..context(Resend::Safe, None, 1) };
     let mut pauses = Vec::new();
-    while let Outcome::Uncertain { next: Some(Next { at, until }), .. } = rule.of_failure(&cut(), &standing) {
-        pauses.push((at - standing.now).as_seconds_f64());
-        standing = Standing { doubt: Some(Doubt::Resolving { until }), now: at, ..standing };
+    while let Outcome::InDoubt { next: Some(Next { at, until }), .. } = rule.after_failure(&cut(), &context) {
+        pauses.push((at - context.now).as_seconds_f64());
+        context = AttemptContext { in_doubt: Some(InDoubt::Resolving { until }), now: at, ..context };
     }
     pauses
 }
@@ -111,11 +113,11 @@ fn a_doubt_is_looked_into_soon_and_then_less_and_less_often() {
 fn a_date_that_is_set_moves_no_end_but_that_of_a_pin_forward() {
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
     let until = |request_type: RequestType, hours: i64| match carried(
-        Doubt::Resolving { until: now },
+        InDoubt::Resolving { until: now },
         request_type.resend_within(),
         TimeDelta::hours(hours),
     ) {
-        Doubt::Resolving { until } => (until - now).num_hours(),
+        InDoubt::Resolving { until } => (until - now).num_hours(),
         other => panic!("{other:?}"),
     };
     let both = |kind| [until(kind, -1), until(kind, 1)];
@@ -125,40 +127,42 @@ fn a_date_that_is_set_moves_no_end_but_that_of_a_pin_forward() {
 
 #[test]
 fn a_definite_no_to_a_repetition_leaves_the_doubt() {
-    let no = || Meaning::Refused { reference: None, failure: Failure::default() };
-    let leaves =
-        |doubt, is_verified| match RULE.of_answer(no(), &Standing { is_verified, ..standing(VERIFY, doubt, 2) }) {
+    let leaves = |in_doubt, is_verified| {
+        let context = AttemptContext { is_verified, ..context(VERIFY, in_doubt, 2) };
+        match RULE.after_answer(answer(Classification::Rejected), None, &context) {
             Outcome::Rejected { leaves_doubt, .. } => leaves_doubt,
             other => panic!("{other:?}"),
-        };
-    assert!(!leaves(None, false) && leaves(Some(Doubt::Ordered), false), "only what was sent before");
-    assert!(!leaves(Some(Doubt::Ordered), true), "unless that is known not to have been done");
+        }
+    };
+    assert!(!leaves(None, false) && leaves(Some(InDoubt::RetryOrdered), false), "only what was sent before");
+    assert!(!leaves(Some(InDoubt::RetryOrdered), true), "unless that is known not to have been done");
 }
 
 #[test]
 fn what_may_have_arrived_is_never_rejected_for_want_of_an_answer() {
-    let before = Some(Doubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(900) });
+    let before = Some(InDoubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(900) });
     for attempt in [2, 3, 1000] {
-        let outcome = RULE.of_failure(&refused(), &standing(Resend::Safe, before, attempt));
-        assert!(matches!(outcome, Outcome::Uncertain { next: Some(_), .. }));
+        let outcome = RULE.after_failure(&refused(), &context(Resend::Safe, before, attempt));
+        assert!(matches!(outcome, Outcome::InDoubt { next: Some(_), .. }));
     }
-    let outcome = RULE.of_failure(&refused(), &standing(Resend::Never, Some(Doubt::Ordered), 9));
-    assert!(matches!(outcome, Outcome::Uncertain { next: None, .. }));
+    let outcome = RULE.after_failure(&refused(), &context(Resend::Never, Some(InDoubt::RetryOrdered), 9));
+    assert!(matches!(outcome, Outcome::InDoubt { next: None, .. }));
 }
 
 #[test]
 fn a_busy_upstream_is_left_alone_as_it_asks() {
-    let of = |retry_after, resend| RULE.of_answer(busy(retry_after), &standing(resend, None, 1));
+    let busy = || answer(Classification::Overloaded);
+    let of = |retry_after, resend| RULE.after_answer(busy(), retry_after, &context(resend, None, 1));
     assert_eq!(next(&of(None, Resend::Safe)), Some((61, 0)));
     assert_eq!(next(&of(Some(" 30 "), VERIFY)), Some((90, 0)));
     assert_eq!(next(&of(Some("Thu, 01 Jan 1970 00:01:10 GMT"), Resend::Safe)), Some((70, 0)));
     assert_eq!(next(&of(Some("Thu, 01 Jan 1970 00:00:10 GMT"), Resend::Safe)), Some((61, 0)), "that is past");
     assert_eq!(next(&of(Some("99999999999"), Resend::Safe)), Some((3660, 0)));
     assert_eq!(next(&of(Some("soon"), Resend::Safe)), Some((61, 0)));
-    assert!(matches!(of(None, Resend::Never), Outcome::Uncertain { next: None, .. }));
-    let doubt = Some(Doubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(900) });
-    let of = |retry_after| RULE.of_answer(busy(Some(retry_after)), &standing(Resend::Safe, doubt, 2));
+    assert!(matches!(of(None, Resend::Never), Outcome::InDoubt { next: None, .. }));
+    let doubt = Some(InDoubt::Resolving { until: DateTime::UNIX_EPOCH + TimeDelta::seconds(900) });
+    let of = |retry_after| RULE.after_answer(busy(), Some(retry_after), &context(Resend::Safe, doubt, 2));
     assert_eq!([next(&of("30")), next(&of("3000"))], [Some((90, 900)), Some((900, 900))], "in a doubt, too");
-    let later = RULE.of_answer(Meaning::Later(Failure::default()), &standing(Resend::Never, None, 1));
-    assert!(matches!(later, Outcome::Retry { .. }), "a SOAP answer that says so is definite");
+    let later = RULE.after_answer(answer(Classification::RetryLater), None, &context(Resend::Never, None, 1));
+    assert!(matches!(later, Outcome::RetryLater { .. }), "a SOAP answer that says so is definite");
 }

@@ -27,7 +27,7 @@ pub(super) fn decide(
     }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
     request_write::update(db, &request, secrets)?;
-    let asked = &request.asked;
+    let asked = &request.content;
     cards::leave(db, number, &asked.cards)?;
     cards::give_back(db, number, &asked.cards)?;
     if request.state == State::Pending {

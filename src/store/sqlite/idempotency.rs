@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::request_read;
-use crate::store::{Accepted, IdempotencyKey, RecordKey, StoreError};
+use crate::store::{IdempotencyKey, RecordKey, StoreError, SubmitResult};
 
 /// Expired keys deleted when another one is looked for, at most.
 const CLEANED_UP: i64 = 20;
@@ -14,7 +14,7 @@ pub(super) fn earlier(
     db: &Connection,
     key: &IdempotencyKey,
     now: DateTime<Utc>,
-) -> Result<Option<Accepted>, StoreError> {
+) -> Result<Option<SubmitResult>, StoreError> {
     db.prepare_cached(
         "-- earlier: clean up
          DELETE FROM idempotency_key WHERE key IN
@@ -30,9 +30,9 @@ pub(super) fn earlier(
         .optional()?;
     let Some((content, secret, number)) = found else { return Ok(None) };
     if content != key.content || (secret.is_some() && secret != key.secret) {
-        return Ok(Some(Accepted::Conflict));
+        return Ok(Some(SubmitResult::Conflict));
     }
-    Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(Accepted::Repeated))
+    Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(SubmitResult::Repeated))
 }
 
 /// Notes the key of a request.

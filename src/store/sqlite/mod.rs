@@ -32,8 +32,8 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
-    Acceptance, Accepted, DateStep, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Settlement, Store,
-    StoreError, TokenOwner,
+    AttemptCommit, DateStep, ExchangeFilter, Filter, Purged, RecordKey, SentAttempt, Store, StoreError, Submission,
+    SubmitResult, TokenOwner,
 };
 use crate::account::{ApiKey, User};
 use crate::catalogue::{Entry, EntryKind, Key};
@@ -156,7 +156,7 @@ impl From<rusqlite::Error> for StoreError {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn accept(&self, batch: Vec<Acceptance>) -> Result<Vec<Accepted>, StoreError> {
+    async fn accept(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError> {
         let rows = batch.into_iter().map(request_write::Row::new).collect::<Result<Vec<_>, _>>()?;
         self.writer.write(move |db| rows.iter().map(|row| request_write::accept(db, row)).collect()).await
     }
@@ -166,7 +166,7 @@ impl Store for SqliteStore {
         self.writer.write(move |db| claim::claim(db, now, limit, &run)).await
     }
 
-    async fn settle(&self, batch: Vec<Settlement>) -> Result<usize, StoreError> {
+    async fn settle(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError> {
         let (batch, secrets) = (Arc::new(batch), self.writer.secrets());
         self.writer.write_surely(move |db| batch.iter().map(|s| request_write::settle(db, s, &secrets)).sum()).await
     }

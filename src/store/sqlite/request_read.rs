@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::accounts::{USER_COLUMNS, row_to_user};
 use crate::request::{
-    Attempt, Body, Doubt, Event, EventKind, Failure, Family, Item, NewRequest, Priority, ProvisioningRequest, RecordId,
-    RequestType, Scalar, State, process,
+    Attempt, Envelope, Event, EventKind, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest,
+    RecordId, RequestType, Scalar, State, process,
 };
 use crate::store::{Filter, RecordKey, StoreError};
 
@@ -37,23 +37,23 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         .into_iter()
         .map(|(id, name, value)| Item { id, name, value })
         .collect();
-    let asked = NewRequest {
+    let content = NewRequest {
         id: word(row, 1, RecordId::parse)?,
         family: word(row, 2, Family::parse)?,
-        kind: word(row, 3, |w| w.parse::<RequestType>().ok())?,
+        request_type: word(row, 3, |w| w.parse::<RequestType>().ok())?,
         priority: word(row, 4, Priority::parse)?,
         process_immediately: row.get(5)?,
         scheduled_at: time(row, 6)?,
-        boxes: boxes_of(&items),
+        stbs: stbs_of(&items),
         items,
         subscription: row.get(8)?,
         cards: json(row, 25)?.unwrap_or_default(),
-        body: match row.get(9)? {
-            Some(shown) => Some(Body { shown, wire: row.get(26)? }),
+        envelope: match row.get(9)? {
+            Some(redacted) => Some(Envelope { redacted, raw: row.get(26)? }),
             None => None,
         },
-        call: row.get(29)?,
-        refusal: failure(row, 10)?,
+        api_call: row.get(29)?,
+        rejection: failure(row, 10)?,
         created_at: time(row, 12)?,
         created_by: Arc::new(row_to_user(row, 30)?),
     };
@@ -61,10 +61,10 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
     Ok(ProvisioningRequest {
         number: row.get(0)?,
         sequence_number: row.get(11)?,
-        asked: Arc::new(asked),
+        content: Arc::new(content),
         state: word(row, 13, State::parse)?,
         next_attempt_at: (attempts > 0).then_some(ready_at),
-        doubt: doubt(row)?,
+        in_doubt: doubt(row)?,
         attempts,
         sent: row.get(17)?,
         executed_at: optional_time(row, 18)?,
@@ -79,18 +79,18 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
 }
 
 /// The set-top boxes that the parameters name.
-fn boxes_of(items: &[Item]) -> Vec<String> {
+fn stbs_of(items: &[Item]) -> Vec<String> {
     let boxes = items.iter().filter(|item| item.name == "stb_ca_id");
     boxes.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
 }
 
-fn doubt(row: &Row<'_>) -> Result<Option<Doubt>> {
+fn doubt(row: &Row<'_>) -> Result<Option<InDoubt>> {
     Ok(match row.get_ref(15)?.as_str_or_null()? {
         None => None,
-        Some("RESOLVING") => Some(Doubt::Resolving { until: time(row, 27)? }),
-        Some("ORDERED") => Some(Doubt::Ordered),
-        Some("EARLIER") => Some(Doubt::Earlier),
-        Some("UNRESOLVED") => Some(Doubt::Unresolved),
+        Some("RESOLVING") => Some(InDoubt::Resolving { until: time(row, 27)? }),
+        Some("ORDERED") => Some(InDoubt::RetryOrdered),
+        Some("EARLIER") => Some(InDoubt::Earlier),
+        Some("UNRESOLVED") => Some(InDoubt::NeedsOperator),
         Some(other) => return Err(wrong(15, format!("unexpected doubt '{other}'"))),
     })
 }
@@ -139,7 +139,7 @@ pub(super) fn find(
     };
     let sql = format!("-- find\n{}", select(&format!("WHERE r.{column} = ?1")));
     let found = db.prepare_cached(&sql)?.query_row([value], row_to_request).optional()?;
-    Ok(found.filter(|r| family.is_none_or(|f| f == r.asked.family)))
+    Ok(found.filter(|r| family.is_none_or(|f| f == r.content.family)))
 }
 
 pub(super) fn by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<ProvisioningRequest>, StoreError> {
@@ -170,7 +170,8 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningR
 
 /// Bytes of the two texts, which are most of a record.
 fn text_bytes(request: &ProvisioningRequest) -> usize {
-    request.asked.body.as_ref().map_or(0, |body| body.shown.len()) + request.response.as_ref().map_or(0, String::len)
+    request.content.envelope.as_ref().map_or(0, |body| body.redacted.len())
+        + request.response.as_ref().map_or(0, String::len)
 }
 
 /// The query for the numbers of a page. What narrows most leads: a reference number, then a device; else each pair of
@@ -185,7 +186,7 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
         format!("?{}", values.len())
     };
     let mut sources = Vec::new();
-    if filter.is_unresolved {
+    if filter.needs_operator {
         sources.push("(SELECT number FROM request WHERE doubt = 'UNRESOLVED')".to_owned());
     }
     if let Some(reference) = &filter.reference_number {

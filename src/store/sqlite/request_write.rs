@@ -8,32 +8,32 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::cards::{self, Due};
 use super::{connection, idempotency};
-use crate::request::{Body, Doubt, Event, Failure, NewRequest, ProvisioningRequest, State, process};
-use crate::store::{Acceptance, Accepted, Settlement, StoreError};
+use crate::request::{Envelope, Event, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
+use crate::store::{AttemptCommit, StoreError, Submission, SubmitResult};
 
 /// Value of `request.lease` while the API call itself sends a request.
 const IMMEDIATE: &str = "immediate";
 
 /// A request with everything prepared that needs no database, so that the one writer thread need not do it.
 pub(super) struct Row {
-    acceptance: Acceptance,
+    acceptance: Submission,
     items: String,
     cards: String,
     refusal: Option<String>,
 }
 
 impl Row {
-    pub(super) fn new(acceptance: Acceptance) -> Result<Self, StoreError> {
+    pub(super) fn new(acceptance: Submission) -> Result<Self, StoreError> {
         let request = &acceptance.request;
         let items: Vec<_> = request.items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
         let (items, cards) = (to_json(&items)?, to_json(&request.cards)?);
-        let refusal = request.refusal.as_ref().map(failure_to_json).transpose()?;
+        let refusal = request.rejection.as_ref().map(failure_to_json).transpose()?;
         Ok(Self { acceptance, items, cards, refusal })
     }
 }
 
-pub(super) fn accept(db: &Connection, row: &Row) -> Result<Accepted, StoreError> {
-    let Acceptance { request: new, render, lease, key } = &row.acceptance;
+pub(super) fn accept(db: &Connection, row: &Row) -> Result<SubmitResult, StoreError> {
+    let Submission { request: new, render, lease, key } = &row.acceptance;
     if let Some(earlier) = key.as_ref().map(|key| idempotency::earlier(db, key, new.created_at)).transpose()?.flatten()
     {
         return Ok(earlier);
@@ -55,29 +55,29 @@ pub(super) fn accept(db: &Connection, row: &Row) -> Result<Accepted, StoreError>
     if let Some(key) = key {
         idempotency::remember(db, key, number)?;
     }
-    Ok(Accepted::New { request: accepted(number, sequence_number, new), leased })
+    Ok(SubmitResult::New { request: accepted(number, sequence_number, new), leased })
 }
 
-fn rendered(new: &NewRequest, body: Result<Body, Failure>) -> NewRequest {
-    let (body, refusal) = match body {
+fn rendered(new: &NewRequest, body: Result<Envelope, Failure>) -> NewRequest {
+    let (envelope, rejection) = match body {
         Ok(body) => (Some(body), None),
         Err(failure) => (None, Some(failure)),
     };
-    NewRequest { body, refusal, ..new.clone() }
+    NewRequest { envelope, rejection, ..new.clone() }
 }
 
 /// The record of a request that was just accepted.
-fn accepted(number: i64, sequence_number: i64, asked: Arc<NewRequest>) -> ProvisioningRequest {
+fn accepted(number: i64, sequence_number: i64, content: Arc<NewRequest>) -> ProvisioningRequest {
     ProvisioningRequest {
         number,
         sequence_number,
         state: State::Pending,
         executed_at: None,
-        updated_at: asked.created_at,
-        asked,
+        updated_at: content.created_at,
+        content,
         attempts: 0,
         next_attempt_at: None,
-        doubt: None,
+        in_doubt: None,
         sent: false,
         response: None,
         reference_number: None,
@@ -117,7 +117,7 @@ fn insert_request(
     let (scheduled_at, created_at) = (new.scheduled_at.timestamp_millis(), new.created_at.timestamp_millis());
     let refusal = match &row.refusal {
         Some(refusal) => Some(refusal.clone()),
-        None => new.refusal.as_ref().map(failure_to_json).transpose()?,
+        None => new.rejection.as_ref().map(failure_to_json).transpose()?,
     };
     db.prepare_cached(
         "-- insert_request
@@ -129,14 +129,14 @@ fn insert_request(
     .execute(params![
         new.id.as_str(),
         new.family.as_str(),
-        new.kind.as_str(),
+        new.request_type.as_str(),
         new.priority.as_str(),
         new.process_immediately,
         scheduled_at,
         row.items,
         row.cards,
         new.subscription,
-        new.body.as_ref().map(|body| &body.shown),
+        new.envelope.as_ref().map(|body| &body.redacted),
         refusal,
         sequence_number,
         new.created_by.id,
@@ -144,8 +144,8 @@ fn insert_request(
         State::Pending.as_str(),
         leased.then_some(IMMEDIATE),
         process::MANUAL,
-        new.body.as_ref().and_then(|body| body.wire.as_ref()),
-        new.call,
+        new.envelope.as_ref().and_then(|body| body.raw.as_ref()),
+        new.api_call,
     ])?;
     Ok(())
 }
@@ -155,7 +155,7 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
         "-- insert_devices
          INSERT OR IGNORE INTO device (kind, ca_id, number, sequence_number) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for (kind, ids) in [("card", &new.cards), ("stb", &new.boxes)] {
+    for (kind, ids) in [("card", &new.cards), ("stb", &new.stbs)] {
         for id in ids {
             device.execute(params![kind, id, number, sequence_number])?;
         }
@@ -164,19 +164,19 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
 }
 
 /// Returns how many others may go on now.
-pub(super) fn settle(db: &Connection, settlement: &Settlement, secrets: &AtomicBool) -> Result<usize, StoreError> {
-    let Settlement { request, attempt, events } = settlement;
+pub(super) fn settle(db: &Connection, settlement: &AttemptCommit, secrets: &AtomicBool) -> Result<usize, StoreError> {
+    let AttemptCommit { request, attempt, events } = settlement;
     update(db, request, secrets)?;
-    let (number, asked) = (request.number, &request.asked);
-    let released = match (request.state, request.doubt) {
+    let (number, content) = (request.number, &request.content);
+    let released = match (request.state, request.in_doubt) {
         // It keeps its cards until the doubt is resolved.
-        (State::Pending, Some(Doubt::Resolving { .. })) => 0,
+        (State::Pending, Some(InDoubt::Resolving { .. })) => 0,
         (State::Pending, doubt) => {
-            let due = if doubt == Some(Doubt::Unresolved) { Due::NEVER } else { Due::SINCE_EVER };
-            cards::join(db, number, &asked.cards, due)?;
-            cards::give_back(db, number, &asked.cards)?
+            let due = if doubt == Some(InDoubt::NeedsOperator) { Due::NEVER } else { Due::SINCE_EVER };
+            cards::join(db, number, &content.cards, due)?;
+            cards::give_back(db, number, &content.cards)?
         }
-        (State::Completed | State::Rejected, _) => cards::give_back(db, number, &asked.cards)?,
+        (State::Completed | State::Rejected, _) => cards::give_back(db, number, &content.cards)?,
     };
     for event in events {
         add_event(db, number, event)?;
@@ -205,17 +205,17 @@ pub(super) fn settle(db: &Connection, settlement: &Settlement, secrets: &AtomicB
 /// Writes the record as it now stands, and ends its lease. What it was sent with is kept until it has ended; if that was a
 /// secret, `secrets` says so then.
 pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &AtomicBool) -> Result<(), StoreError> {
-    let ends_secret = request.state != State::Pending && request.asked.kind.secret().is_some();
+    let ends_secret = request.state != State::Pending && request.content.request_type.secret().is_some();
     if ends_secret {
         connection::overwrite_deleted(db, true)?;
         secrets.store(true, Ordering::Release);
     }
-    let (doubt, resolve_until) = match request.doubt {
+    let (doubt, resolve_until) = match request.in_doubt {
         None => (None, None),
-        Some(Doubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
-        Some(Doubt::Unresolved) => (Some("UNRESOLVED"), None),
-        Some(Doubt::Ordered) => (Some("ORDERED"), None),
-        Some(Doubt::Earlier) => (Some("EARLIER"), None),
+        Some(InDoubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
+        Some(InDoubt::NeedsOperator) => (Some("UNRESOLVED"), None),
+        Some(InDoubt::RetryOrdered) => (Some("ORDERED"), None),
+        Some(InDoubt::Earlier) => (Some("EARLIER"), None),
     };
     let updated = db
         .prepare_cached(
@@ -259,7 +259,7 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
 fn insert_rejected(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
     let mut rejected =
         db.prepare_cached("-- insert_rejected\nINSERT INTO rejected (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
-    for (kind, ids) in [("card", &request.asked.cards), ("stb", &request.asked.boxes)] {
+    for (kind, ids) in [("card", &request.content.cards), ("stb", &request.content.stbs)] {
         for id in ids {
             rejected.execute(params![kind, id, request.number])?;
         }

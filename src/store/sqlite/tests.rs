@@ -11,11 +11,11 @@ use super::{Options, SqliteStore};
 use crate::account::{Role, Unit, User};
 use crate::exchange::{Answer, Exchange, Message, PackedExchange};
 use crate::request::{
-    Attempt, Body, Doubt, Failure, Family, Item, NewRequest, Next, Outcome, Priority, ProvisioningRequest, RecordId,
-    RequestType, State,
+    Attempt, Envelope, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome, Priority, ProvisioningRequest,
+    RecordId, RequestType, State,
 };
 use crate::store::{
-    Acceptance, Accepted, DateStep, ExchangeFilter, Filter, RecordKey, Settlement, Store as _, StoreError,
+    AttemptCommit, DateStep, ExchangeFilter, Filter, RecordKey, Store as _, StoreError, Submission, SubmitResult,
 };
 
 fn options(folder: &Path, to_serve: bool) -> Options {
@@ -40,37 +40,37 @@ async fn open(folder: &Path) -> SqliteStore {
 }
 
 /// A pairing of a card, accepted at a time by some clock.
-fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Acceptance {
+fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Submission {
     let request = NewRequest {
         id: RecordId::new(created_at),
         family: Family::WebServices,
-        kind: RequestType::named("CREATE_PAIRING"),
+        request_type: RequestType::named("CREATE_PAIRING"),
         priority: Priority::Regular,
         process_immediately: Some(lease),
         scheduled_at: created_at,
         items: vec![Item::new("smartcard_ca_id", Some(card.to_owned())), Item::new("stb_ca_id", Some("b".to_owned()))],
         subscription: None,
         cards: vec![card.to_owned()],
-        boxes: vec!["b".to_owned()],
-        body: Some(Body { shown: "<a/>".to_owned(), wire: None }),
-        call: None,
-        refusal: None,
+        stbs: vec!["b".to_owned()],
+        envelope: Some(Envelope { redacted: "<a/>".to_owned(), raw: None }),
+        api_call: None,
+        rejection: None,
         created_by: Arc::new(user()),
         created_at,
     };
-    Acceptance { request: Arc::new(request), render: None, lease, key: None }
+    Submission { request: Arc::new(request), render: None, lease, key: None }
 }
 
-async fn accept(store: &SqliteStore, acceptance: Acceptance) -> (ProvisioningRequest, bool) {
+async fn accept(store: &SqliteStore, acceptance: Submission) -> (ProvisioningRequest, bool) {
     match store.accept(vec![acceptance]).await.unwrap().pop() {
-        Some(Accepted::New { request, leased }) => (request, leased),
+        Some(SubmitResult::New { request, leased }) => (request, leased),
         other => panic!("{other:?}"),
     }
 }
 
 async fn settle(store: &SqliteStore, mut request: ProvisioningRequest, outcome: Outcome, now: DateTime<Utc>) -> usize {
-    request.settle(outcome, None, now);
-    store.settle(vec![Settlement { request, attempt: None, events: Vec::new() }]).await.unwrap()
+    request.apply(outcome, None, now);
+    store.settle(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await.unwrap()
 }
 
 fn done() -> Outcome {
@@ -93,7 +93,8 @@ async fn a_card_keeps_its_order_whatever_the_clocks_say() {
     assert_eq!(numbers(&claimed), [first.number]);
     // It comes back to the line, and the clock goes back.
     let failure = Failure::default();
-    let released = settle(&store, claimed[0].clone(), Outcome::Retry { at: moment(20), failure }, moment(12)).await;
+    let released =
+        settle(&store, claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;
     assert_eq!(released, 1, "the second may be looked at again");
     assert_eq!(numbers(&store.claim(moment(12), 9, "run").await.unwrap()), [0_i64; 0]);
     assert_eq!(store.next_due().await.unwrap(), Some(moment(20)));
@@ -188,7 +189,7 @@ async fn a_database_of_version_1_is_taken_over() {
     assert!(refused.contains("made by an older conax-gateway"), "{refused}");
     let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
     let find = async |number| store.find(None, RecordKey::Number(number)).await.unwrap().unwrap();
-    assert_eq!(find(1).await.doubt, Some(Doubt::Unresolved));
+    assert_eq!(find(1).await.in_doubt, Some(InDoubt::NeedsOperator));
     let leased = store.leased().await.unwrap();
     assert_eq!(numbers(&leased), [2]);
     assert!(store.claim(moment(2), 9, "run").await.unwrap().is_empty(), "the leased one has the card");
@@ -206,7 +207,7 @@ async fn a_request_that_has_ended_is_not_settled_again() {
     let store = open(folder.path()).await;
     let (request, _) = accept(&store, pairing("a", moment(1), true)).await;
     settle(&store, request.clone(), done(), moment(2)).await;
-    let again = store.settle(vec![Settlement { request, attempt: None, events: Vec::new() }]).await;
+    let again = store.settle(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await;
     assert!(matches!(again, Err(StoreError::Other(_))), "{again:?}");
 }
 
@@ -282,18 +283,21 @@ async fn exchanges_are_kept_listed_and_deleted() {
         response: None,
         content_type: None,
     };
-    let settled = Settlement { request, attempt: Some(attempt(true)), events: Vec::new() };
+    let settled = AttemptCommit { request, attempt: Some(attempt(true)), events: Vec::new() };
     store.settle(vec![settled]).await.unwrap();
     let (other, _) = accept(&store, pairing("b", moment(100), true)).await;
-    store.settle(vec![Settlement { request: other, attempt: Some(attempt(false)), events: Vec::new() }]).await.unwrap();
+    store
+        .settle(vec![AttemptCommit { request: other, attempt: Some(attempt(false)), events: Vec::new() }])
+        .await
+        .unwrap();
     let sent = async |since| store.sent(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>();
     assert_eq!((sent(102).await, sent(103).await), (vec![1], vec![]), "by their ends, and only what was sent");
 }
 
 /// The same as a request of another type, scheduled for a time.
-fn of(acceptance: Acceptance, kind: RequestType, scheduled_at: DateTime<Utc>) -> Acceptance {
-    let request = Arc::new(NewRequest { kind, scheduled_at, ..(*acceptance.request).clone() });
-    Acceptance { request, ..acceptance }
+fn of(acceptance: Submission, request_type: RequestType, scheduled_at: DateTime<Utc>) -> Submission {
+    let request = Arc::new(NewRequest { request_type, scheduled_at, ..(*acceptance.request).clone() });
+    Submission { request, ..acceptance }
 }
 
 #[tokio::test]
@@ -304,7 +308,7 @@ async fn what_was_tried_holds_up_its_card_though_its_date_lies_ahead_again() {
     accept(&store, scheduled).await;
     let claimed = store.claim(moment(21), 9, "run").await.unwrap();
     let failure = Failure::default();
-    settle(&store, claimed[0].clone(), Outcome::Retry { at: moment(30), failure }, moment(22)).await;
+    settle(&store, claimed[0].clone(), Outcome::RetryLater { at: moment(30), failure }, moment(22)).await;
     // The date is set back.
     assert!(!accept(&store, pairing("a", moment(15), true)).await.1, "the later one waits");
 }
@@ -323,11 +327,11 @@ async fn what_waits_is_carried_along_when_the_date_is_set() {
         let (mut request, _) = accept(&store, of(pairing(card, moment(t), true), kind, moment(t))).await;
         request.attempts = 1;
         let next = Some(Next { at: moment(t + 5), until: moment(t + 90) });
-        settle(&store, request.clone(), Outcome::Uncertain { failure: Failure::default(), next }, moment(t)).await;
+        settle(&store, request.clone(), Outcome::InDoubt { failure: Failure::default(), next }, moment(t)).await;
         in_doubt.push(request.number);
     }
-    let until = async |number| match store.find(None, RecordKey::Number(number)).await.unwrap().unwrap().doubt {
-        Some(Doubt::Resolving { until }) => until.timestamp() - t,
+    let until = async |number| match store.find(None, RecordKey::Number(number)).await.unwrap().unwrap().in_doubt {
+        Some(InDoubt::Resolving { until }) => until.timestamp() - t,
         other => panic!("{other:?}"),
     };
     let step = |by: i64, at: i64, is_after_stop| DateStep {

@@ -3,43 +3,43 @@
 use chrono::{DateTime, Utc};
 
 use super::Processor;
-use super::execute::call_until;
+use super::attempt::call_until;
 use crate::contract::Operation;
-use crate::request::{Event, EventKind, Fields, ProvisioningRequest, RequestType};
-use crate::soap::answer::{self, Meaning};
+use crate::request::{Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType};
+use crate::soap::answer::read_answer;
 use crate::soap::encode;
 use crate::upstream::{Call, CallFailure};
 
 /// What PairingStatus says of a card or box that has no pairing (contract: the SOAP face).
 const NOT_PAIRED: &str = "NOT_PAIRED";
 
-/// What was found.
+/// Whether Conax did what a request in doubt asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It was done.
-    Done,
-    /// It was not done: it may be sent again.
-    NotDone,
+pub(super) enum Verification {
+    /// Conax did it.
+    Applied,
+    /// Conax did not do it: it may be sent again.
+    NotApplied,
     /// The query did not tell: why.
-    Unclear(String),
+    Inconclusive(String),
 }
 
 /// Asks for each card (or box, as the query wants it) of the request until one is found not to be paired as asked. The
 /// history keeps the last question and its answer, which decided.
-pub(super) async fn read_back(
+pub(super) async fn verify(
     processor: &Processor,
     request: &ProvisioningRequest,
     query: RequestType,
     until: DateTime<Utc>,
-) -> (Found, Event) {
+) -> (Verification, Event) {
     let began = tokio::time::Instant::now();
-    let mut event = Event::new(processor.clock.now(), EventKind::ReadBack, None, None);
+    let mut event = Event::new(processor.clock.now(), EventKind::Verified, None, None);
     let found = ask_all(processor, request, query, until, &mut event).await;
     event.duration_ms = Some(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
     event.text = Some(match &found {
-        Found::Done => "It was done.".to_owned(),
-        Found::NotDone => "It was not done, and is sent again.".to_owned(),
-        Found::Unclear(what) => format!("Not found out: {what}"),
+        Verification::Applied => "It was done.".to_owned(),
+        Verification::NotApplied => "It was not done, and is sent again.".to_owned(),
+        Verification::Inconclusive(what) => format!("Not found out: {what}"),
     });
     (found, event)
 }
@@ -50,28 +50,31 @@ async fn ask_all(
     query: RequestType,
     until: DateTime<Utc>,
     event: &mut Event,
-) -> Found {
-    let (cards, boxes) = (&request.asked.cards, &request.asked.boxes);
+) -> Verification {
+    let (cards, boxes) = (&request.content.cards, &request.content.stbs);
     let (Some(operation), [parameter]) = (processor.contract.operation(query), query.parameters()) else {
-        return Found::Unclear(format!("{query} is no query for a card or a box."));
+        return Verification::Inconclusive(format!("{query} is no query for a card or a box."));
     };
     let (subjects, partner, partners) = match parameter.name {
         "stb_ca_id" => (boxes, "smartcard_ca_id", cards),
         _ => (cards, "stb_ca_id", boxes),
     };
     if subjects.is_empty() || partners.is_empty() {
-        return Found::Unclear(format!("{query} cannot tell what became of {}.", request.asked.kind));
+        return Verification::Inconclusive(format!(
+            "{query} cannot tell what became of {}.",
+            request.content.request_type
+        ));
     }
     for subject in subjects {
         match ask(processor, operation, (parameter.name, subject), until, event).await {
             Ok(results) => match compare(&results, partner, partners) {
-                Found::Done => {}
+                Verification::Applied => {}
                 other => return other,
             },
-            Err(what) => return Found::Unclear(what),
+            Err(what) => return Verification::Inconclusive(what),
         }
     }
-    Found::Done
+    Verification::Applied
 }
 
 /// One query; its texts go into the event.
@@ -94,30 +97,29 @@ async fn ask(
             Err(what)
         }
         Ok(http) => {
-            let reading = answer::read(&processor.contract, operation, &http);
-            (event.http_status, event.response) = (Some(http.status), Some(reading.text));
-            match reading.meaning {
-                Meaning::Done { .. } => Ok(reading.results),
-                Meaning::Doubt(what) => Err(what),
-                Meaning::Refused { failure, .. }
-                | Meaning::Later(failure)
-                | Meaning::TurnedAway(failure)
-                | Meaning::Busy { failure, .. } => Err(failure.provider_description.unwrap_or(failure.code)),
+            let answer = read_answer(&processor.contract, operation, &http);
+            (event.http_status, event.response) = (Some(http.status), Some(answer.text));
+            match answer.failure {
+                None => Ok(answer.results),
+                Some(Failure { code, description, provider_description, .. }) => {
+                    Err(provider_description.or(description).unwrap_or(code))
+                }
             }
         }
     }
 }
 
 /// Is the subject of an answer paired with all of these?
-fn compare(results: &Fields, partner: &str, partners: &[String]) -> Found {
+fn compare(results: &Fields, partner: &str, partners: &[String]) -> Verification {
     let listed: Vec<&str> = results.all(partner).collect();
     match results.first("pairing_status") {
-        Some(NOT_PAIRED) => Found::NotDone,
-        status if listed.is_empty() => {
-            Found::Unclear(format!("The pairing status is {}, without saying with what.", status.unwrap_or("missing")))
-        }
-        _ if partners.iter().all(|partner| listed.contains(&partner.as_str())) => Found::Done,
-        _ => Found::NotDone,
+        Some(NOT_PAIRED) => Verification::NotApplied,
+        status if listed.is_empty() => Verification::Inconclusive(format!(
+            "The pairing status is {}, without saying with what.",
+            status.unwrap_or("missing")
+        )),
+        _ if partners.iter().all(|partner| listed.contains(&partner.as_str())) => Verification::Applied,
+        _ => Verification::NotApplied,
     }
 }
 
@@ -133,9 +135,9 @@ mod tests {
             listed.iter().for_each(|stb| results.push("stb_ca_id", *stb));
             compare(&results, "stb_ca_id", &["a".to_owned(), "b".to_owned()])
         };
-        assert_eq!(found("PAIRED", &["b", "x", "a"]), Found::Done);
-        assert_eq!(found("PAIRED", &["a"]), Found::NotDone);
-        assert_eq!(found("NOT_PAIRED", &[]), Found::NotDone);
-        assert!(matches!(found("PAIRED", &[]), Found::Unclear(_)));
+        assert_eq!(found("PAIRED", &["b", "x", "a"]), Verification::Applied);
+        assert_eq!(found("PAIRED", &["a"]), Verification::NotApplied);
+        assert_eq!(found("NOT_PAIRED", &[]), Verification::NotApplied);
+        assert!(matches!(found("PAIRED", &[]), Verification::Inconclusive(_)));
     }
 }

@@ -1,0 +1,239 @@
+//! One attempt at a leased request, in five steps: prepare (what is to be sent, or why nothing is), verify (ask Conax whether
+//! it did what is in doubt), send (the committed bytes), classify (what came back, once), commit.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Processor;
+use super::log::log;
+use super::mask::mask;
+use super::policy::{self, AttemptContext, ours};
+use super::verify::{Verification, verify};
+use crate::clock::{Moment, Passed};
+use crate::contract::{Operation, Resend};
+use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, failure};
+use crate::soap::answer::{self, read_answer};
+use crate::store::{AttemptCommit, StoreError};
+use crate::upstream::{Call, CallFailure, HttpAnswer, OUT_OF_TIME, Obstacle};
+
+/// How long an API call waits for an outcome to be stored, once there is one; then it gets the record as it was accepted.
+const STORE_TIME: Duration = Duration::from_secs(3);
+
+/// What a request is sent as.
+struct Prepared<'a> {
+    operation: &'a Operation,
+    envelope: &'a Envelope,
+}
+
+/// Whether a request is to be sent.
+enum Verified {
+    /// It is; if it was in doubt, `was_asked` says that Conax told it had not been done.
+    Send { was_asked: bool },
+    /// It is not: what is in doubt is resolved, or stays in doubt.
+    Ended(Outcome),
+}
+
+/// What came back, and when.
+struct Sent {
+    result: Result<HttpAnswer, CallFailure>,
+    began: Moment,
+    passed: Passed,
+    now: DateTime<Utc>,
+}
+
+/// How the attempt ended.
+struct Ended {
+    outcome: Outcome,
+    /// `None` where nothing was tried.
+    attempt: Option<Attempt>,
+    events: Vec<Event>,
+}
+
+/// Takes a leased request one step further; the record is committed when this returns. Also tells whether requests that
+/// waited for it may go on.
+///
+/// # Errors
+/// The outcome could not be stored. The lease stays: the next start finds it, and puts the request in doubt.
+pub(super) async fn attempt(
+    processor: &Processor,
+    request: ProvisioningRequest,
+) -> Result<(ProvisioningRequest, bool), StoreError> {
+    let ended = match prepare(processor, &request) {
+        Err(outcome) => Ended { outcome, attempt: None, events: Vec::new() },
+        Ok(prepared) => {
+            let (verified, events) = verify_in_doubt(processor, &request, &prepared).await;
+            match verified {
+                Verified::Ended(outcome) => Ended { outcome, attempt: None, events },
+                Verified::Send { was_asked } => {
+                    let sent = send(processor, &request, &prepared).await;
+                    let (outcome, attempt) = classify(processor, &request, &prepared, sent, was_asked);
+                    Ended { outcome, attempt: Some(attempt), events }
+                }
+            }
+        }
+    };
+    commit(processor, request, ended).await
+}
+
+/// The operation and the envelope to send, or how the request ends because nothing can be sent.
+fn prepare<'a>(processor: &'a Processor, request: &'a ProvisioningRequest) -> Result<Prepared<'a>, Outcome> {
+    let operation = processor.contract.operation(request.content.request_type).ok_or_else(|| {
+        let message = format!("The SOAP contract loaded now has no operation for {}.", request.content.request_type);
+        ours(failure::CONTRACT_MISMATCH, message)
+    });
+    let prepared = policy::sendable(request).and_then(|envelope| Ok(Prepared { operation: operation?, envelope }));
+    prepared.map_err(|failure| match request.in_doubt {
+        None => policy::rejected(failure),
+        // Whether it was done is not known, and the gateway can do nothing about it now.
+        Some(_) => {
+            let failure = ours(failure::OUTCOME_UNKNOWN, failure.description.unwrap_or_default());
+            Outcome::InDoubt { failure, next: None }
+        }
+    })
+}
+
+/// Asks Conax whether a request in doubt was done, where its resend rule wants that.
+async fn verify_in_doubt(
+    processor: &Processor,
+    request: &ProvisioningRequest,
+    prepared: &Prepared<'_>,
+) -> (Verified, Vec<Event>) {
+    let resend = prepared.operation.resend;
+    let Some(InDoubt::Resolving { until }) = request.in_doubt else {
+        return (Verified::Send { was_asked: false }, Vec::new());
+    };
+    let began = processor.clock.moment();
+    let still_in_doubt = |message| {
+        let now = processor.clock.moment();
+        let context = AttemptContext::of(request, resend, now.since(&began), now.date);
+        Verified::Ended(processor.retry.in_doubt(&context, message))
+    };
+    if until <= began.date {
+        return (still_in_doubt(OUT_OF_TIME.to_owned()), Vec::new());
+    }
+    let query = match resend {
+        Resend::Verify(query) => query,
+        Resend::Safe => return (Verified::Send { was_asked: false }, Vec::new()),
+        // The rule was another one when it was sent.
+        Resend::Never => return (still_in_doubt("It may not be sent again.".to_owned()), Vec::new()),
+    };
+    let (verification, event) = verify(processor, request, query, until).await;
+    let verified = match verification {
+        Verification::Applied => Verified::Ended(Outcome::Completed { reference: None, result: None }),
+        Verification::Inconclusive(message) => still_in_doubt(message),
+        Verification::NotApplied => Verified::Send { was_asked: true },
+    };
+    (verified, vec![event])
+}
+
+/// Sends the committed bytes.
+async fn send(processor: &Processor, request: &ProvisioningRequest, prepared: &Prepared<'_>) -> Sent {
+    let began = processor.clock.moment();
+    let until = if let Some(InDoubt::Resolving { until }) = request.in_doubt { Some(until) } else { None };
+    let call = Call::of(prepared.operation, prepared.envelope.to_send(), Some(request));
+    let result = call_until(processor, call, until).await;
+    let now = processor.clock.moment();
+    Sent { result, began, passed: now.since(&began), now: now.date }
+}
+
+/// One call; while a request in doubt is being resolved the call ends with the time for that, because later requests go on
+/// then.
+pub(super) async fn call_until(
+    processor: &Processor,
+    call: Call,
+    until: Option<DateTime<Utc>>,
+) -> Result<HttpAnswer, CallFailure> {
+    let Some(until) = until else { return processor.transport.call(call).await };
+    let left = (until - processor.clock.now()).to_std().unwrap_or_default();
+    let message = OUT_OF_TIME.to_owned();
+    if left.is_zero() {
+        return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what: message });
+    }
+    let over = CallFailure::doubt(message, true);
+    tokio::time::timeout(left, processor.transport.call(call)).await.unwrap_or(Err(over))
+}
+
+/// What came back means for the request, and what the history keeps of it.
+fn classify(
+    processor: &Processor,
+    request: &ProvisioningRequest,
+    prepared: &Prepared<'_>,
+    sent: Sent,
+    is_verified: bool,
+) -> (Outcome, Attempt) {
+    let Sent { result, began, passed, now } = sent;
+    let context = AttemptContext::of(request, prepared.operation.resend, passed, now);
+    let context = AttemptContext { is_verified, ..context };
+    let mut attempt = Attempt {
+        attempt: context.attempt,
+        started_at: began.date,
+        duration_ms: i64::try_from(passed.time.as_millis()).unwrap_or(i64::MAX),
+        sent: true,
+        http_status: None,
+        error: None,
+        response: None,
+        content_type: None,
+    };
+    let outcome = match result {
+        Ok(http) => {
+            let mut answer = read_answer(&processor.contract, prepared.operation, &http);
+            attempt.http_status = Some(http.status);
+            attempt.response = Some(std::mem::take(&mut answer.text));
+            attempt.content_type = http.content_type;
+            processor.retry.after_answer(answer, http.retry_after.as_deref(), &context)
+        }
+        Err(failed) => {
+            let outcome = processor.retry.after_failure(&failed, &context);
+            match failed {
+                CallFailure::NotSent { what, .. } | CallFailure::NoFixture { what } => {
+                    attempt.sent = false;
+                    attempt.error = Some(what);
+                }
+                CallFailure::Doubt { what, status, partial, content_type, .. } => {
+                    attempt.error = Some(what);
+                    attempt.http_status = status;
+                    attempt.response = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));
+                    attempt.content_type = content_type;
+                }
+            }
+            outcome
+        }
+    };
+    // Whatever came back may repeat the secret.
+    match prepared.envelope.secret() {
+        Some(secret) => mask(&secret, outcome, attempt),
+        None => (outcome, attempt),
+    }
+}
+
+/// Takes the outcome into the record, and stores both. Whoever waits for the request is told once that is on disk.
+async fn commit(
+    processor: &Processor,
+    mut request: ProvisioningRequest,
+    Ended { outcome, attempt, events }: Ended,
+) -> Result<(ProvisioningRequest, bool), StoreError> {
+    let accepted = request.clone();
+    request.apply(outcome, attempt.as_ref(), processor.clock.now());
+    log(&request, attempt.as_ref());
+    let was_called = attempt.is_some();
+    let commit = AttemptCommit { request: request.clone(), attempt, events };
+    let mut storing = processor.store.settle(vec![commit]);
+    let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
+        Ok(stored) => stored,
+        Err(_) => {
+            tracing::warn!(number = request.number, "the outcome of a request cannot be stored yet");
+            // Nobody is told what may yet be lost.
+            processor.waiting.tell(&accepted);
+            storing.await
+        }
+    };
+    if was_called {
+        processor.transport.ended(&request).await;
+    }
+    match &stored {
+        Ok(_) => processor.waiting.tell(&request),
+        Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),
+    }
+    stored.map(|released| (request, released > 0))
+}

@@ -1,0 +1,28 @@
+//! Masks the secret of a request in all that came back for it.
+
+use crate::request::{Attempt, Outcome, Secret};
+
+/// Masks a secret in all that came back. A reference number may have the same digits in it, and stays what it is.
+pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outcome, Attempt) {
+    let reference = match &outcome {
+        Outcome::Completed { reference, .. } | Outcome::Rejected { reference, .. } => reference.clone(),
+        Outcome::RetryLater { .. } | Outcome::InDoubt { .. } => None,
+    };
+    let reference = reference.filter(|reference| reference != secret.expose());
+    let in_text = |text: String| match &reference {
+        Some(reference) if !reference.is_empty() => {
+            text.split(reference.as_str()).map(|part| secret.mask_in(part)).collect::<Vec<_>>().join(reference)
+        }
+        _ => secret.mask_in(&text),
+    };
+    let outcome = match outcome {
+        Outcome::Completed { result, .. } => Outcome::Completed { reference: reference.clone(), result },
+        Outcome::Rejected { failure, leaves_doubt, .. } => {
+            let failure = secret.mask_failure(failure);
+            Outcome::Rejected { reference: reference.clone(), failure, leaves_doubt }
+        }
+        Outcome::RetryLater { at, failure } => Outcome::RetryLater { at, failure: secret.mask_failure(failure) },
+        Outcome::InDoubt { failure, next } => Outcome::InDoubt { failure: secret.mask_failure(failure), next },
+    };
+    (outcome, Attempt { error: attempt.error.map(in_text), response: attempt.response.map(in_text), ..attempt })
+}
