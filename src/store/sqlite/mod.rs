@@ -62,7 +62,7 @@ pub struct Options {
     pub read_timeout: Duration,
     /// Bytes that all exchanges may take.
     pub exchange_bytes: u64,
-    /// Is it for a gateway? That one alone may migrate an older database, and looks if it is damaged.
+    /// Is it for a gateway? That one locks the database against others, looks if it is damaged, and may migrate it.
     pub to_serve: bool,
 }
 

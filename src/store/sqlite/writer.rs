@@ -228,7 +228,11 @@ impl Work {
                 Err(TryRecvError::Empty) if self.sweep() => break,
                 // A reader still needs what is there.
                 Err(TryRecvError::Empty) => std::thread::sleep(SWEEP_RETRY),
-                Err(TryRecvError::Disconnected) => break,
+                // A command that ends: beside a gateway nobody else empties it soon.
+                Err(TryRecvError::Disconnected) => {
+                    self.sweep();
+                    break;
+                }
             }
         }
         waiting.blocking_recv()
@@ -264,6 +268,7 @@ impl Work {
         match committed {
             Ok(()) if !self.is_well => tracing::info!("the store can be written again"),
             Err(Trouble::NotNow(error)) if self.is_well => tracing::error!(error, "the store cannot be written now"),
+            Err(Trouble::Busy) if self.is_well => tracing::warn!("another process holds the database"),
             Err(Trouble::ForGood(error)) => tracing::error!(error, "the store cannot be used any more"),
             Ok(()) | Err(_) => {}
         }
