@@ -23,6 +23,10 @@ use crate::upstream::{CallFailure, Captured, End, Transport, proxy_status};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 64 << 20;
+/// The same of the heads of requests: where they are used up, further exchanges are missed.
+const HEADS_BYTES: usize = 16 << 20;
+/// Bytes that a header takes beside its texts, about.
+const HEADER_BYTES: usize = 64;
 /// Exchanges on their way or waiting for the store, at most: further ones are missed.
 const AT_ONCE: usize = 4096;
 /// Exchanges with large bodies that are worked on at the same time: that takes several times their size and a processor,
@@ -42,6 +46,7 @@ const TELL: Duration = Duration::from_secs(1);
 pub struct Captures {
     /// Bytes that may still be held.
     pub(super) budget: Arc<Semaphore>,
+    heads: Arc<Semaphore>,
     places: Arc<Semaphore>,
     missed: Arc<AtomicU64>,
     keeper: Keeper,
@@ -67,8 +72,11 @@ struct Keeper {
 /// An exchange, and what it holds until it is written: its place, and its shares of the budget.
 struct Kept {
     exchange: Arc<PackedExchange>,
-    _held: (OwnedSemaphorePermit, Option<Captured>, Option<Captured>),
+    _held: (Place, Option<Captured>, Option<Captured>),
 }
+
+/// The bytes of a request's head, and a place.
+type Place = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A request on its way, as far as it is known at its beginning.
 pub(super) struct Begun {
@@ -78,7 +86,7 @@ pub(super) struct Begun {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: oneshot::Receiver<Captured>,
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) place: Place,
 }
 
 /// What came of it.
@@ -100,6 +108,7 @@ impl Captures {
         let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
+            heads: Arc::new(Semaphore::new(HEADS_BYTES)),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             missed,
             keeper: Keeper { large, recording: Arc::default(), transport, names, most_bytes, writer },
@@ -118,9 +127,12 @@ impl Captures {
         writing.wait().await;
     }
 
-    /// A place for one more exchange; without one it is missed.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+    /// A place for one more exchange with this head; without one it is missed.
+    pub(super) fn place(&self, path: &str, headers: &HeaderMap) -> Option<Place> {
+        let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
+        let head = u32::try_from(path.len() + lines.sum::<usize>()).ok();
+        let head = head.and_then(|bytes| Arc::clone(&self.heads).try_acquire_many_owned(bytes).ok());
+        let place = head.zip(Arc::clone(&self.places).try_acquire_owned().ok());
         if place.is_none() {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }

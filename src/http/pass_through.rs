@@ -132,7 +132,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let config = &server.config.pass_through;
     let (inbound, fate) = Inbound::new(body, config.max_body_bytes, server.config.server.body_timeout_s);
     // Of what is not kept no copy is made.
-    let place = server.captures.place();
+    let place = server.captures.place(&path, &headers);
     let capture_bytes = if place.is_some() { config.capture_bytes } else { 0 };
     let (inbound, copy) = tee(inbound, capture_bytes, &server.captures.budget);
     let body = RequestBody::new(inbound);
