@@ -233,7 +233,7 @@ impl Store for SqliteStore {
     }
 
     async fn changed_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.readers.read(carry::changed_at).await
+        self.readers.read_surely(carry::changed_at).await
     }
 
     async fn carry(&self, step: DateStep) -> Result<usize, StoreError> {
@@ -241,7 +241,7 @@ impl Store for SqliteStore {
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.readers.read(claim::next_due).await
+        self.readers.read_surely(claim::next_due).await
     }
 
     async fn find(&self, family: Option<Family>, key: RecordKey) -> Result<Option<ProvisioningRequest>, StoreError> {

@@ -10,7 +10,7 @@
 //! damaged) the writer ends, and with it the gateway: the next start finds out what there is.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection;
 use super::files::Files;
+use crate::pace::Pace;
 use crate::store::StoreError;
 
 /// Writes in one transaction, at most.
@@ -58,6 +59,8 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     secrets: Arc<AtomicBool>,
+    /// How long a transaction takes.
+    pace: Arc<Mutex<Pace>>,
     /// Why the thread has ended before its time.
     failed: watch::Receiver<Option<String>>,
 }
@@ -67,8 +70,9 @@ impl Writer {
     pub(super) fn start(db: Connection, files: Files, queue: usize) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(queue);
         let (fail, failed) = watch::channel(None);
-        let secrets = Arc::new(AtomicBool::new(false));
-        let work = Work { db, files, secrets: Arc::clone(&secrets), swept: None, is_well: true };
+        let (secrets, pace) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Pace>>::default());
+        let work =
+            Work { db, files, secrets: Arc::clone(&secrets), pace: Arc::clone(&pace), swept: None, is_well: true };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
@@ -77,7 +81,7 @@ impl Writer {
                 }
             })
             .map_err(|e| StoreError::Unavailable(format!("cannot start the writer thread: {e}")))?;
-        Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), secrets, failed })
+        Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), secrets, pace, failed })
     }
 
     /// Set by a write that deletes a secret: what the WAL still has of it is then wiped soon after the commit.
@@ -103,10 +107,16 @@ impl Writer {
         let (job, answer) = Pending::boxed(write);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.try_send(job).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy(BUSY_PAUSE),
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy(self.time_for(jobs.max_capacity())),
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// How long so many writes take: when so many wait, each transaction has as many as it may.
+    fn time_for(&self, writes: usize) -> Duration {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.time_for(writes.div_ceil(GROUP), 1, Duration::ZERO)
     }
 
     /// The same for what must not be refused or lost: it waits for room, and is tried again while the database cannot be
@@ -131,7 +141,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|t| t.join().is_err()) {
             tracing::error!("the store's writer thread panicked");
         }
@@ -186,6 +196,7 @@ struct Work {
     db: Connection,
     files: Files,
     secrets: Arc<AtomicBool>,
+    pace: Arc<Mutex<Pace>>,
     /// When the WAL was wiped last.
     swept: Option<Instant>,
     /// Did the last group go well? What goes wrong is told once.
@@ -203,7 +214,9 @@ impl Work {
                     Err(_) => break,
                 }
             }
+            let began = Instant::now();
             let committed = self.commit(&mut group);
+            self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(began.elapsed());
             self.tell(&committed);
             for job in group {
                 job.answer(&committed);
