@@ -24,7 +24,7 @@ const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// The method that creates requests of a type.
 ///
 /// # Errors
-/// A parameter, an Idempotency-Key that came with something else, or the store.
+/// A parameter, an Idempotency-Key that came with something else, UNAVAILABLE, or the store.
 pub async fn call(
     api: &Api,
     session: &Session,
@@ -37,6 +37,10 @@ pub async fn call(
     let given = params.to_json(request_type.secret());
     let draft = Draft::read(api, family, request_type, params).await?;
     check_schedule(&draft, now)?;
+    if draft.process_immediately == Some(true) {
+        // Turning away must cost less than doing it.
+        api.processor.check_room()?;
+    }
     if let Some(subscription) = &draft.subscription {
         device::check_known(api, EntryKind::Subscriptions, subscription).await?;
     }

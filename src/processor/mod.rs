@@ -110,6 +110,14 @@ impl Processor {
         }
     }
 
+    /// May an immediate request wait for a place now?
+    ///
+    /// # Errors
+    /// Too many do already.
+    pub fn check_room(&self) -> Result<(), SubmitError> {
+        if self.is_effective { Ok(self.places.check_room(self.place_wait)?) } else { Ok(()) }
+    }
+
     /// Accepts a request: committed when this returns. An immediate one waits for a place first, and is then sent, if its
     /// cards are free in time. `None` if its Idempotency-Key came before with something else.
     ///

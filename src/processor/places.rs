@@ -40,6 +40,13 @@ impl Places {
         Self { turns: Mutex::new(Turns::new(places, waiting, Instant::now())), wake }
     }
 
+    /// May a call enter now?
+    pub(super) fn check_room(&self, patience: Duration) -> Result<(), Full> {
+        let mut turns = self.lock();
+        turns.waiting.retain(|call| !call.is_closed());
+        turns.check_room(Instant::now(), patience)
+    }
+
     /// A place for a call, which waits for one if it may, but not longer than `patience`.
     pub(super) async fn enter(self: &Arc<Self>, patience: Duration) -> Result<Place, Full> {
         let waiting = {
@@ -173,12 +180,18 @@ impl<W> Turns<W> {
     }
 
     fn enter(&mut self, now: Instant, patience: Duration) -> Result<Entry, Full> {
-        if self.free > 0 {
-            self.take(1, now);
-            return Ok(Entry::Go);
+        self.check_room(now, patience)?;
+        if self.free == 0 {
+            return Ok(Entry::Wait);
         }
+        self.take(1, now);
+        Ok(Entry::Go)
+    }
+
+    fn check_room(&self, now: Instant, patience: Duration) -> Result<(), Full> {
         let full = self.full(now);
-        if self.waiting.len() >= self.most_waiting || full.retry_after > patience { Err(full) } else { Ok(Entry::Wait) }
+        let may_wait = self.waiting.len() < self.most_waiting && full.retry_after <= patience;
+        if self.free > 0 || may_wait { Ok(()) } else { Err(full) }
     }
 
     /// How long one waits that comes behind all others.
