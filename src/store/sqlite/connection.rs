@@ -177,6 +177,7 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     prepare_once(&db)?;
-    db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;")?;
+    // Every commit empties a reader's page cache: a large one is memory for nothing.
+    db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;")?;
     Ok(db)
 }
