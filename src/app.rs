@@ -13,12 +13,12 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigFault, FileFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
 use crate::http::{self, Server};
+use crate::observer::ObservedTransport;
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::shutdown::Shutdown;
 use crate::store::{Options, SqliteStore, Store, StoreError};
 use crate::tls;
-use crate::upstream::Transport;
 
 /// The gateway, built once.
 pub struct App {
@@ -85,13 +85,13 @@ impl App {
     /// Builds the application around a store, a contract and a way to Conax.
     pub fn new(
         config: Config,
-        transport: Arc<dyn Transport>,
+        transport: ObservedTransport,
         store: Arc<dyn Store>,
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let config = Arc::new(config);
-        let api = Api::new(&config, store, contract, Arc::clone(&transport), clock);
+        let api = Api::new(&config, store, contract, transport.clone(), clock);
         Self { server: Arc::new(Server::new(Arc::clone(&config), api, transport)), config }
     }
 

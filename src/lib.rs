@@ -15,8 +15,9 @@
 //! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
-//! - [`upstream`]: the way to Conax, and how far the bytes got.
-//! - [`fixtures`]: recorded traffic; recording and replaying are ways to Conax, too.
+//! - [`upstream`]: the transport to Conax, and how far the bytes got; [`coding`] undoes the codings of bodies.
+//! - [`observer`]: who watches what is exchanged with Conax, as recording does.
+//! - [`fixtures`]: recorded traffic; a replay is a transport, too.
 //! - [`redaction`]: takes out what is personal, by the names in the contract and by value.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
 //! - [`xml`]: a strict reader, a tree and a writer, for all of them.
@@ -28,12 +29,14 @@ pub mod axis;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
+pub mod coding;
 pub mod config;
 pub mod contract;
 pub mod exchange;
 pub mod fixtures;
 pub mod http;
 pub mod lock;
+pub mod observer;
 pub mod pace;
 pub mod peer;
 mod printable;

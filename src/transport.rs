@@ -16,8 +16,9 @@ use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
 use crate::fixtures::{
-    self, CaseFault, Catalogue, FindEntries, NamedEntry, RecordTransport, Recorder, Render, ReplayTransport, Terms,
+    self, CaseFault, Catalogue, FindEntries, NamedEntry, Recorder, RecordingObserver, Render, ReplayTransport, Terms,
 };
+use crate::observer::{ObservedTransport, Observer};
 use crate::redaction::{Names, Pseudonymizer, check_key, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
@@ -33,13 +34,13 @@ impl From<Vec<CaseFault>> for StartError {
 
 /// Where calls go, in words for the log; the transport; and the simulator's task, if one was started here. That serves
 /// until `shutdown`.
-pub struct Way {
+pub struct UpstreamHandle {
     /// In words.
-    pub words: String,
+    pub description: String,
     /// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
     pub catalogue: Vec<(EntryKind, Cow<'static, str>)>,
-    /// What carries calls.
-    pub transport: Arc<dyn Transport>,
+    /// What carries calls, and who watches it.
+    pub transport: ObservedTransport,
     /// The simulator's task.
     pub simulator: Option<JoinHandle<()>>,
 }
@@ -54,7 +55,7 @@ pub async fn open(
     clock: &Arc<dyn Clock>,
     store: &Arc<dyn Store>,
     shutdown: Shutdown,
-) -> Result<Way, StartError> {
+) -> Result<UpstreamHandle, StartError> {
     let target = &config.upstream.url;
     let (mut simulator, mut catalogue) = (None, Vec::new());
     // What is recorded from a replay is known to both.
@@ -62,7 +63,7 @@ pub async fn open(
         Some(folder) => Some((folder, pseudonymizer(config, contract)?)),
         None => None,
     };
-    let (mut words, mut transport): (String, Arc<dyn Transport>) = match &target.source {
+    let (mut description, transport): (String, Arc<dyn Transport>) = match &target.source {
         UpstreamSource::Urls(urls) => (urls.join(", "), Arc::new(live(urls, &config.upstream)?)),
         UpstreamSource::Simulator => {
             let (url, serving) = start_simulator(config, contract, clock, shutdown).await?;
@@ -74,19 +75,21 @@ pub async fn open(
             let shared = recording.as_ref().map(|(_, pseudonymizer)| Arc::clone(pseudonymizer));
             let pseudonymizer = shared.unwrap_or_else(|| replay_pseudonymizer(config, contract));
             catalogue = recorded_catalogue(folder, Some(&pseudonymizer))?;
-            let words = format!("replay of {}", folder.display());
-            (words, Arc::new(ReplayTransport::load(folder, terms(config, contract), pseudonymizer)?))
+            let description = format!("replay of {}", folder.display());
+            (description, Arc::new(ReplayTransport::load(folder, terms(config, contract), pseudonymizer)?))
         }
     };
+    let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
     if let Some((folder, pseudonymizer)) = recording {
         let recorder = Arc::new(Recorder::open(folder, terms(config, contract), pseudonymizer)?);
-        words.push_str(&format!(", recorded into {}", folder.display()));
+        description.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
         let with = (Box::new(render) as Render, entries_in(Arc::clone(store)));
-        transport = Arc::new(RecordTransport::new(transport, recorder, with, contract.base_path()));
+        observers.push(Arc::new(RecordingObserver::new(recorder, with, contract.base_path())));
     }
-    Ok(Way { words, catalogue, transport, simulator })
+    let transport = ObservedTransport::new(transport, observers);
+    Ok(UpstreamHandle { description, catalogue, transport, simulator })
 }
 
 fn entries_in(store: Arc<dyn Store>) -> FindEntries {

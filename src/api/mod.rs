@@ -31,10 +31,10 @@ use crate::account::hash_password;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Contract;
+use crate::observer::ObservedTransport;
 use crate::processor::Processor;
 use crate::request::random_hex;
 use crate::store::Store;
-use crate::upstream::Transport;
 use sign_in::SignIns;
 
 pub use date::Dates;
@@ -78,7 +78,7 @@ impl Api {
         config: &Config,
         store: Arc<dyn Store>,
         contract: Arc<Contract>,
-        transport: Arc<dyn Transport>,
+        transport: ObservedTransport,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (in_store, in_contract, in_clock) = (Arc::clone(&store), Arc::clone(&contract), Arc::clone(&clock));

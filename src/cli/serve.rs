@@ -11,7 +11,7 @@ use crate::app::{self, App};
 use crate::clock::{Clock, SystemClock};
 use crate::shutdown::{self, Signals};
 use crate::telemetry;
-use crate::transport::{self, Way};
+use crate::transport::{self, UpstreamHandle};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         .map_err(|e| Failed(startup::listen_fault("server.listen", config.server.listen, &e)))?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
-    let Way { words, catalogue, transport, simulator } =
+    let UpstreamHandle { description, catalogue, transport, simulator } =
         transport::open(&config, &contract, &clock, &store, simulator_shutdown).await?;
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::info!("stopping: finishing what is under way");
         trigger.set();
     });
-    tracing::info!(upstream = words, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
+    tracing::info!(upstream = description, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
     let app = App::new(config, transport, store, contract, clock);
     output::line(&format!("listening on {url}"));
     let in_time = app.serve(listener, shutdown).await?;

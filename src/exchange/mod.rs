@@ -1,10 +1,9 @@
 //! A client's own SOAP request and its answer, as they are kept: raw, less credentials (`credentials`, `path`), readable
-//! (`coding`).
+//! ([`crate::coding`]).
 //!
 //! Rule: what is kept has passed [`Message::new`] and [`Exchange::masked`]: bodies are unpacked, and what signs somebody
 //! in stands nowhere. What cannot be read cannot be masked either, and is not kept.
 
-mod coding;
 mod credentials;
 mod packed;
 mod path;
@@ -14,10 +13,10 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use hyper::HeaderMap;
 
+use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::redaction::{self, Names};
 use crate::request::{RecordId, Secret};
 use crate::soap::texts;
-pub use coding::{CodingFault, Unpacked, gzipped, unpacked};
 pub use credentials::Credentials;
 use credentials::kept_headers;
 pub use packed::{PackedBody, PackedExchange};

@@ -5,8 +5,8 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 
-use super::coding::gzipped;
 use super::{Answer, Exchange, Message};
+use crate::coding::gzipped;
 
 /// Bytes of a body from which on packing is worth its time.
 const WORTH_PACKING: usize = 512;

@@ -16,10 +16,11 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, bare_path};
+use crate::observer::{ClientExchange, ObservedTransport};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{Store, StoreError};
-use crate::upstream::{CallFailure, Captured, End, Transport, proxy_status};
+use crate::upstream::{CallFailure, Captured, End, proxy_status};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 64 << 20;
@@ -62,7 +63,7 @@ struct Keeper {
     large: Arc<Semaphore>,
     /// Exchanges are recorded one after the other, in the order in which they ended.
     recording: Arc<Mutex<()>>,
-    transport: Arc<dyn Transport>,
+    transport: ObservedTransport,
     names: Arc<Names>,
     /// Bytes of a body that are kept once it is unpacked.
     most_bytes: usize,
@@ -98,8 +99,8 @@ pub(super) enum Outcome {
 }
 
 impl Captures {
-    /// Keeps what it is told in a store, less what is secret by these names; a recording transport is told all of it.
-    pub fn new(store: Arc<dyn Store>, transport: Arc<dyn Transport>, names: Arc<Names>, most_bytes: usize) -> Self {
+    /// Keeps what it is told in a store, less what is secret by these names; observers are told all of it.
+    pub fn new(store: Arc<dyn Store>, transport: ObservedTransport, names: Arc<Names>, most_bytes: usize) -> Self {
         // Every exchange in it has a place, so it is bounded.
         let (writer, kept) = mpsc::unbounded_channel();
         let (missed, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
@@ -219,13 +220,13 @@ struct Ended {
 async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
     let ended = ended(begun, outcome).await;
     // Before anything else that takes time: this is the order in which they ended.
-    let recording = if keeper.transport.records() { Some(keeper.recording.lock().await) } else { None };
+    let recording = if keeper.transport.wants_client_exchanges() { Some(keeper.recording.lock().await) } else { None };
     log(&ended);
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { keeper.large.acquire().await.ok() } else { None };
     let is_small = !is_large && recording.is_none();
     let Keeper { transport, names, most_bytes, .. } = keeper.clone();
-    let build = move || ended.build(transport.as_ref(), &names, most_bytes);
+    let build = move || ended.build(&transport, &names, most_bytes);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
@@ -271,8 +272,8 @@ impl Ended {
         [self.request.as_ref(), answer].into_iter().flatten().map(|copy| copy.bytes.len()).sum()
     }
 
-    /// What is kept of it; a recording transport is told all.
-    fn build(self, transport: &dyn Transport, names: &Names, most_bytes: usize) -> Kept {
+    /// What is kept of it; observers are told all.
+    fn build(self, transport: &ObservedTransport, names: &Names, most_bytes: usize) -> Kept {
         let Self { begun, request, answer, duration_ms, error } = self;
         let (request, request_share) = message(&begun.headers, request, most_bytes);
         let (answer, answer_share) = match answer {
@@ -296,7 +297,8 @@ impl Ended {
             error_type: failure.as_ref().map(|failure| proxy_status::error_type(failure).to_owned()),
             user: credentials.users.first().cloned(),
         };
-        transport.passed(&exchange, &credentials, failure.as_ref());
+        let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
+        transport.client_exchange_ended(&ended);
         let exchange = Arc::new(PackedExchange::new(exchange.masked(names, &credentials.secrets)));
         Kept { exchange, _held: (begun.place, request_share, answer_share) }
     }

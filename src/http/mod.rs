@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use crate::api::Api;
 use crate::config::Config;
+use crate::observer::ObservedTransport;
 use crate::redaction::Names;
-use crate::upstream::Transport;
 
 pub use capture::Captures;
 pub use connection::{Connections, serve};
@@ -35,17 +35,17 @@ pub struct Server {
     /// The methods of the JSON face.
     pub api: Api,
     /// What carries the requests that are passed through.
-    transport: Arc<dyn Transport>,
+    transport: ObservedTransport,
     /// What keeps them.
     pub captures: Captures,
 }
 
 impl Server {
     /// A server for these methods, which passes SOAP through to `transport`.
-    pub fn new(config: Arc<Config>, api: Api, transport: Arc<dyn Transport>) -> Self {
+    pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
         let most_bytes = config.pass_through.capture_bytes;
-        let captures = Captures::new(Arc::clone(&api.store), Arc::clone(&transport), names, most_bytes);
+        let captures = Captures::new(Arc::clone(&api.store), transport.clone(), names, most_bytes);
         Self { config, api, transport, captures }
     }
 }

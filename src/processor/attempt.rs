@@ -144,14 +144,11 @@ pub(super) async fn call_until(
     call: Call,
     until: Option<DateTime<Utc>>,
 ) -> Result<HttpAnswer, CallFailure> {
-    let Some(until) = until else { return processor.transport.call(call).await };
-    let left = (until - processor.clock.now()).to_std().unwrap_or_default();
-    let message = OUT_OF_TIME.to_owned();
-    if left.is_zero() {
-        return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what: message });
+    let left = until.map(|until| (until - processor.clock.now()).to_std().unwrap_or_default());
+    if left.is_some_and(|left| left.is_zero()) {
+        return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what: OUT_OF_TIME.to_owned() });
     }
-    let over = CallFailure::doubt(message, true);
-    tokio::time::timeout(left, processor.transport.call(call)).await.unwrap_or(Err(over))
+    processor.transport.call(call, left).await
 }
 
 /// What came back means for the request, and what the history keeps of it.

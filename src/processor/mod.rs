@@ -25,9 +25,9 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Contract;
+use crate::observer::ObservedTransport;
 use crate::request::{ProvisioningRequest, State, random_hex};
 use crate::store::{RecordKey, Store, StoreError, Submission, SubmitResult};
-use crate::upstream::Transport;
 use places::{Full, Place, Places};
 use policy::RetryRule;
 use waiting::Waiting;
@@ -55,7 +55,7 @@ impl From<Full> for SubmitError {
 /// Sends requests, now or in their turn.
 pub struct Processor {
     store: Arc<dyn Store>,
-    transport: Arc<dyn Transport>,
+    transport: ObservedTransport,
     contract: Arc<Contract>,
     clock: Arc<dyn Clock>,
     retry: RetryRule,
@@ -79,7 +79,7 @@ impl Processor {
     pub fn new(
         config: &Config,
         store: Arc<dyn Store>,
-        transport: Arc<dyn Transport>,
+        transport: ObservedTransport,
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
     ) -> Self {

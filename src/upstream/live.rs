@@ -27,8 +27,8 @@ use super::marked_body::MarkedBody;
 use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
 use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
+use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::config::{FileFault, Secret, Upstream};
-use crate::exchange::{CodingFault, Unpacked, unpacked};
 
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");

@@ -23,7 +23,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::contract::{Operation, Resend, SoapVersion};
-use crate::exchange::{Credentials, Exchange};
 use crate::request::{NewRequest, ProvisioningRequest};
 
 pub use breaker::BreakerRule;
@@ -168,14 +167,6 @@ pub trait Transport: Send + Sync {
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
     /// Carries a client's own request, body and answer streaming; never repeats it by itself.
     async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure>;
-    /// Tells what became of a request that calls were made for, as often as a call was made.
-    async fn ended(&self, _record: &ProvisioningRequest) {}
-    /// Tells what a client's own request came to, once both bodies have ended. May block, for writing files.
-    fn passed(&self, _: &Exchange, _: &Credentials, _: Option<&CallFailure>) {}
-    /// Does it want to be told, of one exchange after the other?
-    fn records(&self) -> bool {
-        false
-    }
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
 }
