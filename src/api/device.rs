@@ -9,10 +9,15 @@ use super::params::Params;
 use crate::catalogue::{self, Entry, EntryKind, Key};
 
 /// Takes a set of objects that name a card or box by its CA ID.
-pub(super) fn take_set(params: &mut Params, set: &'static str, id: &'static str) -> Result<Vec<String>, ApiError> {
+pub(super) fn take_set(
+    params: &mut Params,
+    set: &'static str,
+    id: &'static str,
+    most: usize,
+) -> Result<Vec<String>, ApiError> {
     let mut ids: Vec<String> = Vec::new();
     let mut seen = std::collections::HashSet::new();
-    for mut object in params.mandatory_objects(set)? {
+    for mut object in params.mandatory_objects(set, most)? {
         let value = object.mandatory_text(id)?;
         if !seen.insert(value.clone()) {
             return Err(ApiError::invalid(object.place_of(id), format!("{id} is in {set} twice.")));

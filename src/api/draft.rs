@@ -224,7 +224,7 @@ impl<'a> Draft<'a> {
         distribution: Option<&str>,
         kind: EntryKind,
     ) -> Result<Vec<String>, ApiError> {
-        let ca_ids = device::take_set(&mut self.params, set, id)?;
+        let ca_ids = device::take_set(&mut self.params, set, id, self.api.max_set_items)?;
         self.locations.push((id, Location::In(set)));
         let location_of = |index| format!("$.{set}[{index}].{id}");
         let distributions = device::distribution_ids(self.api, kind, &ca_ids, location_of).await?;

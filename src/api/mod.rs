@@ -64,6 +64,8 @@ pub struct Api {
     pub dates: Dates,
     /// Refuse what the catalogue does not have?
     is_catalogue_strict: bool,
+    /// Cards or boxes in one set, at most.
+    max_set_items: usize,
     /// How long a token is valid.
     token_ttl: Duration,
     /// Who is signing in.
@@ -88,6 +90,7 @@ impl Api {
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
             is_catalogue_strict: config.catalogue.strict,
+            max_set_items: config.server.max_set_items,
             token_ttl: config.auth.token_ttl_s,
             sign_ins: SignIns::default(),
             unknown_user_hash: hash_password(&random_hex()),

@@ -216,13 +216,17 @@ impl Params {
     /// Takes an array of objects that must be there and not be empty.
     ///
     /// # Errors
-    /// Absent, empty, or anything else.
-    pub fn mandatory_objects(&mut self, name: &'static str) -> Result<Vec<Self>, ApiError> {
+    /// Absent, empty, longer than `most`, or anything else.
+    pub fn mandatory_objects(&mut self, name: &'static str, most: usize) -> Result<Vec<Self>, ApiError> {
         let place = self.place_of(name);
         match self.take(name) {
             None => Err(ApiError::missing(place)),
             Some(Value::Array(items)) if items.is_empty() => {
                 Err(ApiError::invalid(place, format!("{name} must not be empty.")))
+            }
+            Some(Value::Array(items)) if items.len() > most => {
+                let message = format!("{name} must have from 1 to {most} items, not {}.", items.len());
+                Err(ApiError::invalid(place, message))
             }
             Some(Value::Array(items)) => items
                 .into_iter()

@@ -12,7 +12,7 @@ use crate::xml::{Element, Limits, Node, parse};
 /// # Errors
 /// The text is no document, as an exception; what Axis would find has been found while recording.
 pub(super) fn read_back(recorded: &str) -> Result<Element, String> {
-    let limits = Limits { depth: usize::MAX, attributes: usize::MAX, declarations: usize::MAX, elements: usize::MAX };
+    let limits = Limits { depth: usize::MAX, attributes: usize::MAX, declarations: usize::MAX, nodes: usize::MAX };
     parse(recorded, limits).map_err(|error| fatal(error.line, &error.what))
 }
 

@@ -167,9 +167,9 @@ fn attempt_in_words(attempt: &Attempt, request: &ProvisioningRequest, dates: Dat
     let Attempt { attempt, started_at, duration_ms, sent, http_status, error, response, .. } = attempt;
     let status = http_status.map_or("no HTTP status".to_owned(), |s| format!("HTTP {s}"));
     let error = error.as_ref().map(|e| format!(", {e}")).unwrap_or_default();
-    let body = request.content.envelope.as_ref().filter(|_| *sent).map(|envelope| &envelope.redacted);
+    let body = request.content.envelope.as_ref().filter(|_| *sent).map(|envelope| envelope.redacted.as_str());
     format!("attempt {attempt}: {}, {duration_ms} ms, {status}{error}", dates.print(*started_at))
-        + &texts(body, response.as_ref())
+        + &texts(body, response.as_deref())
 }
 
 fn event_in_words(event: &Event, dates: Dates) -> String {
@@ -183,11 +183,11 @@ fn event_in_words(event: &Event, dates: Dates) -> String {
         words.push_str(&format!(", {part}"));
     }
     let text = event.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-    words + &text + &texts(event.request.as_ref(), event.response.as_ref())
+    words + &text + &texts(event.request.as_deref(), event.response.as_deref())
 }
 
-fn texts(request: Option<&String>, response: Option<&String>) -> String {
-    let line = |name: &str, text: Option<&String>| text.map(|text| format!("\n  {name}: {text}")).unwrap_or_default();
+fn texts(request: Option<&str>, response: Option<&str>) -> String {
+    let line = |name: &str, text: Option<&str>| text.map(|text| format!("\n  {name}: {text}")).unwrap_or_default();
     line("request", request) + &line("response", response)
 }
 

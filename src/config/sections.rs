@@ -69,6 +69,8 @@ sections! {
         max_connections_per_address: u64 = "0",
         /// Bytes of a request body.
         max_body_bytes: usize = "1048576",
+        /// Cards or boxes in one set of a request.
+        max_set_items: usize = "10000",
         /// Seconds to the first byte of a connection.
         first_byte_timeout_s: Duration = "5",
         /// Seconds that a client has for its request headers, and that a connection may be idle.

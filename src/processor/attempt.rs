@@ -174,11 +174,12 @@ fn classify(
     };
     let outcome = match result {
         Ok(http) => {
-            let mut answer = read_answer(&processor.contract, prepared.operation, &http);
             attempt.http_status = Some(http.status);
-            attempt.response = Some(std::mem::take(&mut answer.text));
-            attempt.content_type = http.content_type;
-            processor.retry.after_answer(answer, http.retry_after.as_deref(), &context)
+            attempt.content_type.clone_from(&http.content_type);
+            let retry_after = http.retry_after.clone();
+            let mut answer = read_answer(&processor.contract, prepared.operation, http);
+            attempt.response = Some(std::mem::take(&mut answer.text).into());
+            processor.retry.after_answer(answer, retry_after.as_deref(), &context)
         }
         Err(failed) => {
             let outcome = processor.retry.after_failure(&failed, &context);
@@ -190,7 +191,8 @@ fn classify(
                 CallFailure::Doubt { what, status, partial, content_type, .. } => {
                     attempt.error = Some(what);
                     attempt.http_status = status;
-                    attempt.response = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));
+                    let text = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));
+                    attempt.response = text.map(Into::into);
                     attempt.content_type = content_type;
                 }
             }

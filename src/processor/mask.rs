@@ -9,11 +9,11 @@ pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outc
         Outcome::RetryLater { .. } | Outcome::InDoubt { .. } => None,
     };
     let reference = reference.filter(|reference| reference != secret.expose());
-    let in_text = |text: String| match &reference {
+    let in_text = |text: &str| match &reference {
         Some(reference) if !reference.is_empty() => {
             text.split(reference.as_str()).map(|part| secret.mask_in(part)).collect::<Vec<_>>().join(reference)
         }
-        _ => secret.mask_in(&text),
+        _ => secret.mask_in(text),
     };
     let outcome = match outcome {
         Outcome::Completed { result, .. } => Outcome::Completed { reference: reference.clone(), result },
@@ -24,5 +24,7 @@ pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outc
         Outcome::RetryLater { at, failure } => Outcome::RetryLater { at, failure: secret.mask_failure(failure) },
         Outcome::InDoubt { failure, next } => Outcome::InDoubt { failure: secret.mask_failure(failure), next },
     };
-    (outcome, Attempt { error: attempt.error.map(in_text), response: attempt.response.map(in_text), ..attempt })
+    let error = attempt.error.map(|error| in_text(&error));
+    let response = attempt.response.map(|response| in_text(&response).into());
+    (outcome, Attempt { error, response, ..attempt })
 }

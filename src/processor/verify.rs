@@ -97,8 +97,9 @@ async fn ask(
             Err(what)
         }
         Ok(http) => {
-            let answer = read_answer(&processor.contract, operation, &http);
-            (event.http_status, event.response) = (Some(http.status), Some(answer.text));
+            event.http_status = Some(http.status);
+            let answer = read_answer(&processor.contract, operation, http);
+            event.response = Some(answer.text);
             match answer.failure {
                 None => Ok(answer.results),
                 Some(Failure { code, description, provider_description, .. }) => {

@@ -1,5 +1,7 @@
 //! What happened to a request, in order: every attempt at sending it, and whatever else was found or decided.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::record::word_enum;
@@ -19,8 +21,8 @@ pub struct Attempt {
     pub http_status: Option<u16>,
     /// What went wrong below SOAP.
     pub error: Option<String>,
-    /// The answer's body as text.
-    pub response: Option<String>,
+    /// The answer's body as text; it may be large.
+    pub response: Option<Arc<str>>,
     /// Its Content-Type.
     pub content_type: Option<String>,
 }

@@ -276,7 +276,7 @@ pub struct ProvisioningRequest {
     /// Was the body handed to a connection in any attempt?
     pub sent: bool,
     /// The text that came back in the last attempt.
-    pub response: Option<String>,
+    pub response: Option<Arc<str>>,
     /// Conax's transaction id.
     pub reference_number: Option<String>,
     /// What the answer of a query tells, as JSON.

@@ -2,20 +2,22 @@
 //!
 //! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. All else is doubt.
 
+use std::borrow::Cow;
+
 use super::charset::{self, Decoded};
 use super::envelope::{self, Opened};
 use super::{decode, result, texts};
 use crate::axis::{self, AxisFault};
 use crate::contract::{Contract, Operation};
 use crate::request::{Classification, Failure, Fields, failure};
-use crate::upstream::HttpAnswer;
+use crate::upstream::{HttpAnswer, KEPT_BYTES, cut_note};
 use crate::xml::{self, Limits};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// An answer, read and classified once.
 #[derive(Clone, Debug)]
 pub struct ClassifiedAnswer {
-    /// The body as text, for the record.
+    /// The body as text, for the record; of one that says nothing as SOAP only the beginning.
     pub text: String,
     /// What it says became of the request.
     pub classification: Classification,
@@ -73,18 +75,37 @@ fn busy(failure: Failure) -> Failure {
 }
 
 /// Reads an answer to a call of `operation`.
-pub fn read_answer(contract: &Contract, operation: &Operation, answer: &HttpAnswer) -> ClassifiedAnswer {
-    let (whole, message) = texts_of(answer);
+pub fn read_answer(contract: &Contract, operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
+    let (whole, message) = texts_of(&answer);
     let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
-    let classified = match (fault, xml::parse(text, Limits::default())) {
-        (Some(fault), _) => classify_http(answer, text, fault),
-        (None, Ok(root)) => match envelope::open(&root) {
-            Ok(opened) => classify_soap(contract, operation, answer, (&root, opened), text),
-            Err(error) => classify_http(answer, text, &error.to_string()),
-        },
-        (None, Err(error)) => classify_http(answer, text, &error.to_string()),
+    let root = fault.clone().map_or_else(|| xml::parse(text, Limits::default()).map_err(|e| e.to_string()), Err);
+    let classified = root.and_then(|root| {
+        let opened = envelope::open(&root).map_err(|error| error.to_string())?;
+        Ok(classify_soap(contract, operation, &answer, (&root, opened), text))
+    });
+    let is_kept = classified.as_ref().is_ok_and(|classified| classified.classification != Classification::Unknown);
+    let mut classified = classified.unwrap_or_else(|why| classify_http(&answer, text, &why));
+    if classified.classification == Classification::Unknown
+        && let Some(failure) = &mut classified.failure
+        && let Some(description) = &mut failure.description
+    {
+        description.push_str(&cut_note(whole.text.len(), answer.body.len()));
+    }
+    let text = match whole.text {
+        text if !is_kept => beginning(&text).to_owned(),
+        // What may be large is not copied.
+        Cow::Borrowed(text) if text.len() == answer.body.len() => {
+            String::from_utf8(answer.body).expect("bytes that are a text")
+        }
+        text => text.into_owned(),
     };
-    ClassifiedAnswer { text: whole.text.into_owned(), ..classified }
+    ClassifiedAnswer { text, ..classified }
+}
+
+/// As much of a text as is kept of an answer that says nothing as SOAP.
+fn beginning(text: &str) -> &str {
+    let length = (0..=text.len().min(KEPT_BYTES)).rev().find(|length| text.is_char_boundary(*length));
+    text.get(..length.unwrap_or(0)).unwrap_or_default()
 }
 
 /// The text of a body that is not, or not yet, read as SOAP.
@@ -110,7 +131,7 @@ fn classify_soap(
         let classification = contract.classify_fault(local);
         // Axis reads a fault only behind the statuses that it takes for SOAP.
         let shown = match axis::is_http_error(answer.status, answer.content_type.as_deref()) {
-            true => axis::http_error(answer.status, &answer.reason, text),
+            true => http_error(answer, text),
             false => fault,
         };
         return ClassifiedAnswer::of_code(classification, of_fault(shown));
@@ -139,10 +160,16 @@ fn classify_soap(
 
 /// An answer without a SOAP message: only its status counts. (contract: delivery; how far did the bytes get)
 fn classify_http(answer: &HttpAnswer, text: &str, why: &str) -> ClassifiedAnswer {
-    let failure = || of_fault(axis::http_error(answer.status, &answer.reason, text));
+    let failure = || of_fault(http_error(answer, text));
     match answer.status {
         429 | 503 => ClassifiedAnswer::new(Classification::Overloaded, Some(busy(failure()))),
         300..=499 => ClassifiedAnswer::new(Classification::HttpRejected, Some(failure())),
         status => ClassifiedAnswer::unknown(format!("HTTP {status} without a SOAP message: {why}")),
     }
+}
+
+/// The text of an HTTP error; where only the beginning of the body is kept, its last line says so.
+fn http_error(answer: &HttpAnswer, text: &str) -> AxisFault {
+    let note = cut_note(text.len(), answer.body.len());
+    axis::http_error(answer.status, &answer.reason, &format!("{}{note}", beginning(text)))
 }

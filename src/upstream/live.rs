@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{
@@ -26,7 +27,7 @@ use super::forwarding::Forwarding;
 use super::marked_body::MarkedBody;
 use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
-use super::{Call, CallFailure, HttpAnswer, Obstacle, Recorded, SERVER_TIMING, Transport};
+use super::{Call, CallFailure, HttpAnswer, KEPT_BYTES, Obstacle, Recorded, SERVER_TIMING, Transport, cut_note};
 use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::config::{FileFault, Secret, Upstream};
 
@@ -123,7 +124,8 @@ impl LiveTransport {
         let header = |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let content_type = header(CONTENT_TYPE.as_str()).map(Cow::into_owned);
         let limit = self.max_response_bytes;
-        let mut packed = Vec::new();
+        let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let mut packed = Vec::with_capacity(length.unwrap_or_default().min(limit));
         let broken = loop {
             match timeout_at(deadline, body.frame()).await {
                 Ok(None) => break None,
@@ -142,10 +144,13 @@ impl LiveTransport {
                 }
             }
         };
-        let Unpacked { body, fault } = unpacked(packed, &head.headers, limit);
+        let Unpacked { mut body, fault } = unpacked(packed, &head.headers, limit);
         // A coding that nobody knows may be a slip of the server: the text says whether it is one.
         let fault = fault.filter(|fault| !matches!(fault, CodingFault::Unknown(_)));
         if let Some(what) = broken.or_else(|| fault.map(|fault| fault.to_string())) {
+            let what = what + &cut_note(body.len(), body.len());
+            body.truncate(KEPT_BYTES);
+            body.shrink_to_fit();
             return Err(CallFailure::Doubt { what, status: Some(status), partial: body, content_type, is_late: false });
         }
         // Another gateway may say that the answer is its own, and what became of the call.

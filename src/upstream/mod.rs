@@ -107,6 +107,18 @@ pub struct HttpAnswer {
 /// What is said of a call that is waited for no longer, in its record and in its case.
 pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt was over";
 
+/// Bytes that are kept of an answer that says nothing as SOAP, at most: such a one may be as large as it likes, as often
+/// as it likes.
+pub const KEPT_BYTES: usize = 64 << 10;
+
+/// What is said of an answer of so many bytes, kept as a text of so many, if that is too much: nothing else if not.
+pub fn cut_note(kept: usize, came: usize) -> String {
+    match kept > KEPT_BYTES {
+        true => format!("; only the beginning of the {came} bytes that came is kept"),
+        false => String::new(),
+    }
+}
+
 /// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {

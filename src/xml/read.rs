@@ -23,13 +23,14 @@ pub struct Limits {
     pub attributes: usize,
     /// Namespace declarations in force at one place.
     pub declarations: usize,
-    /// Elements in all.
-    pub elements: usize,
+    /// Elements, attributes, declarations, comments, instructions and CDATA sections in all: each takes far more memory
+    /// than it has bytes.
+    pub nodes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 64, attributes: 256, declarations: 1024, elements: 250_000 }
+        Self { depth: 64, attributes: 256, declarations: 1024, nodes: 100_000 }
     }
 }
 
@@ -60,7 +61,7 @@ pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut builder =
-        Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Vec::new(), root: None, elements: 0 };
+        Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Vec::new(), root: None, nodes: 0 };
     loop {
         let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         builder.advance_to(start);
@@ -89,7 +90,7 @@ struct Builder<'t> {
     /// Declarations in force, innermost last: (depth, prefix, URI).
     scope: Vec<(usize, Arc<str>, Arc<str>)>,
     root: Option<Element>,
-    elements: usize,
+    nodes: usize,
 }
 
 impl Builder<'_> {
@@ -191,7 +192,16 @@ impl Builder<'_> {
         Ok(())
     }
 
+    fn count(&mut self) -> Result<(), XmlError> {
+        self.nodes += 1;
+        match self.nodes > self.limits.nodes {
+            true => Err(self.error(format!("more than {} elements, attributes and the like", self.limits.nodes))),
+            false => Ok(()),
+        }
+    }
+
     fn push(&mut self, node: Node, what: &str) -> Result<(), XmlError> {
+        self.count()?;
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),
             None => return Err(self.error(format!("{what} outside the root element"))),
@@ -204,10 +214,7 @@ impl Builder<'_> {
             return Err(self.error("a second root element"));
         }
         let depth = self.open.len() + 1;
-        self.elements += 1;
-        if self.elements > self.limits.elements {
-            return Err(self.error(format!("more than {} elements", self.limits.elements)));
-        }
+        self.count()?;
         if depth > self.limits.depth {
             return Err(self.error(format!("elements nested deeper than {}", self.limits.depth)));
         }
@@ -219,6 +226,7 @@ impl Builder<'_> {
             if declarations.len() + written.len() == self.limits.attributes {
                 return Err(self.error(format!("more than {} attributes", self.limits.attributes)));
             }
+            self.count()?;
             let value = self.attribute_value(name, value)?;
             let declared = name.strip_prefix("xmlns").filter(|rest| rest.is_empty() || rest.starts_with(':'));
             match declared {
@@ -294,7 +302,9 @@ impl Builder<'_> {
     }
 
     fn close_element(&mut self) -> Result<(), XmlError> {
-        let Some(element) = self.open.pop() else { return Err(self.error("an end tag without its start tag")) };
+        let Some(mut element) = self.open.pop() else { return Err(self.error("an end tag without its start tag")) };
+        // Room for more takes more than most elements have.
+        element.children.shrink_to_fit();
         let depth = self.open.len() + 1;
         while self.scope.last().is_some_and(|(d, _, _)| *d >= depth) {
             self.scope.pop();
@@ -337,7 +347,9 @@ mod tests {
     #[test]
     fn refuses_what_is_not_well_formed() {
         let deep = "<a>".repeat(65) + &"</a>".repeat(65);
-        let wide = format!("<a>{}</a>", "<b/>".repeat(250_000));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(100_000));
+        let commented = format!("<a>{}</a>", "<!---->".repeat(100_000));
+        let attributed = format!("<a>{}</a>", "<b c='' d='' e=''/>".repeat(25_000));
         let many = format!("<a {}/>", (0..300).map(|i| format!("b{i}='' ")).collect::<String>());
         for (bad, why) in [
             ("", "no root"),
@@ -381,6 +393,8 @@ mod tests {
             (&deep, "deeper"),
             (&many, "attributes"),
             (&wide, "elements"),
+            (&commented, "elements"),
+            (&attributed, "elements"),
         ] {
             let error = read(bad).expect_err(bad);
             assert!(error.what.contains(why), "{bad}: {error}");

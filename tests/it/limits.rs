@@ -46,6 +46,25 @@ async fn a_repeated_key_gives_the_first_record_again() {
 }
 
 #[tokio::test]
+async fn a_set_has_a_bound() {
+    let (_gateway, client) = Gateway::start_signed_in(&[]).await;
+    let with = |count: usize| {
+        let cards: Vec<_> = (0..count).map(|n| json!({"smartcard_ca_id": n.to_string()})).collect();
+        json!({"smartcard_set": cards, "stb_set": [{"stb_ca_id": "1"}]})
+    };
+    assert_eq!(pair_with_key(&client, "k1", &with(10_000)).await.0, 200);
+    for count in [10_001, 25_000] {
+        let (status, error) = pair_with_key(&client, "k2", &with(count)).await;
+        let message = format!("smartcard_set must have from 1 to 10000 items, not {count}.");
+        assert_eq!((status, &error["status"]["code"]), (400, &json!("INVALID_PARAMETER")));
+        assert_eq!(
+            (&error["status"]["message"], &error["status"]["description"]),
+            (&json!(message), &json!("$.smartcard_set"))
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_same_key_at_the_same_time_makes_one_request() {
     let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
     let (_gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;

@@ -169,6 +169,29 @@ async fn an_answer_that_does_not_come_in_time_or_is_too_large_is_unknown() {
     assert!(String::from_utf8_lossy(&shown.stdout).contains("attempt 1: "), "{shown:?}");
 }
 
+/// As often as it is shown, and however its characters are written as JSON.
+#[tokio::test]
+async fn of_an_answer_that_says_nothing_only_the_beginning_is_kept() {
+    const CAME: usize = 3 << 20;
+    let http = |status: &str, length: usize, body: &str| {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    };
+    let note = format!("only the beginning of the {CAME} bytes that came is kept");
+    for (status, length, unit, error_code) in [
+        ("200 OK", CAME, "\0", "OUTCOME_UNKNOWN"),
+        ("200 OK", CAME + 1, "\0", "OUTCOME_UNKNOWN"),
+        ("502 Bad Gateway", CAME, "\u{10FFFF}", "OUTCOME_UNKNOWN"),
+        ("404 Not Found", CAME, "<h>", "AxisFault"),
+    ] {
+        let record = record_after_answer(http(status, length, &unit.repeat(CAME / unit.len()))).await;
+        assert_eq!(record["error_code"], error_code);
+        assert!(record["error_description"].as_str().unwrap().contains(&note), "{status} {length}");
+        let response = record["response"].as_str().unwrap();
+        assert!(response.starts_with(unit) && (65_530..=65_536).contains(&response.len()), "{}", response.len());
+        assert!(record.to_string().len() < 600_000);
+    }
+}
+
 #[tokio::test]
 async fn charsets_gzip_and_multipart_are_read() {
     let envelope = |extra: &str| {

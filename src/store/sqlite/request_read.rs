@@ -171,7 +171,7 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningR
 /// Bytes of the two texts, which are most of a record.
 fn text_bytes(request: &ProvisioningRequest) -> usize {
     request.content.envelope.as_ref().map_or(0, |body| body.redacted.len())
-        + request.response.as_ref().map_or(0, String::len)
+        + request.response.as_ref().map_or(0, |text| text.len())
 }
 
 /// The query for the numbers of a page. What narrows most leads: a reference number, then a device; else each pair of
