@@ -251,6 +251,9 @@ fn push_with_fixed_references(part: &[u8], ids: &HashMap<String, String>, out: &
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
     use super::*;
 
     #[test]
@@ -280,5 +283,52 @@ mod tests {
         assert_eq!(String::from_utf8(fixed.clone()).unwrap(), expected.replace("--B", "------=_recorded"));
         assert!(with_fixed_boundary(&fixed, &kind).is_none());
         assert_eq!(parts(&fixed, Some(&kind)).root.unwrap(), "<a b='cid:1@recorded' c='cid:2@recorded'>1 b</a>");
+    }
+
+    /// Whatever chance makes of a message: nothing fails on it, and what is not rewritten stays as it is.
+    #[test]
+    fn damaged_messages_stay_as_they_are() {
+        const KIND: &str = "multipart/related; start*0*=utf-8''%3Cr; start*1=\">\"; boundary=\"b;c\"; charset='utf-8'";
+        const BODY: &str = "x\r\n--b;c\r\nContent-Type: text/xml; charset=iso-8859-1\r\nContent-ID: <r>\r\n\
+                            Content-Transfer-Encoding: quoted-printable\r\n\r\n<a b=3D'=E9'/>=\r\n\r\n--b;c \r\n\
+                            Content-Transfer-Encoding:\r\n base64\r\n\r\nPGEvPg==\r\n--b;c\n\n\u{FEFF}<é/>\r\n--b;c--\r\n";
+        let pieces: [&[u8]; 16] = [
+            b"\r\n",
+            b"\n",
+            b"\r",
+            b";",
+            b"\"",
+            b"'",
+            b"*",
+            b"=",
+            b"=?x?q?=",
+            b"--b;c",
+            b"--",
+            b"\0",
+            b"\xFF\xFE",
+            b"%",
+            b":",
+            b"\\",
+        ];
+        let mut random = StdRng::seed_from_u64(5);
+        let mut damage = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..random.random_range(0..5) {
+                let at = random.random_range(0..bytes.len());
+                let end = (at + random.random_range(0..3)).min(bytes.len());
+                bytes.splice(at..end, pieces[random.random_range(0..pieces.len())].iter().copied());
+            }
+            bytes
+        };
+        for _ in 0..2000 {
+            let (kind, body) = (damage(KIND), damage(BODY));
+            let kind = String::from_utf8_lossy(&kind);
+            assert_eq!(rewrite(&body, Some(&kind), str::to_owned), body, "{kind}");
+            let mut length = 0;
+            each(&body, Some(&kind), |text| length += text.len());
+            assert!(length > 0 && parts(&body, Some(&kind)).attachments.len() < 5);
+            are_readable(&body, Some(&kind));
+            with_fixed_boundary(&body, &kind);
+        }
     }
 }
