@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::exchange::{Credentials, Exchange};
 use crate::request::ProvisioningRequest;
-use crate::upstream::{Call, CallFailure, Forward, ForwardAnswer, HttpAnswer, OUT_OF_TIME, Transport};
+use crate::upstream::{Call, CallFailure, HttpAnswer, OUT_OF_TIME, PassThroughAnswer, PassThroughRequest, Transport};
 
 /// Is told of each step of an exchange. Each function does nothing unless an observer wants to know.
 #[async_trait]
@@ -73,7 +73,7 @@ impl ObservedTransport {
 
     async fn call_within(&self, call: Call, limit: Option<Duration>) -> Result<HttpAnswer, CallFailure> {
         let Some(limit) = limit else { return self.transport.call(call).await };
-        let over = CallFailure::doubt(OUT_OF_TIME.to_owned(), true);
+        let over = CallFailure::in_doubt(OUT_OF_TIME.to_owned(), true);
         tokio::time::timeout(limit, self.transport.call(call)).await.unwrap_or(Err(over))
     }
 
@@ -81,8 +81,8 @@ impl ObservedTransport {
     ///
     /// # Errors
     /// There is no answer: why, and whether the request may have arrived.
-    pub async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
-        self.transport.forward(request).await
+    pub async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
+        self.transport.pass_through(request).await
     }
 
     /// Tells how an attempt left a request.

@@ -6,11 +6,9 @@
 mod admission;
 mod auth;
 mod body;
-mod capture;
 mod connection;
 mod guest;
 mod health;
-mod inbound;
 mod pass_through;
 mod reply;
 mod route;
@@ -24,8 +22,8 @@ use crate::config::Config;
 use crate::observer::ObservedTransport;
 use crate::redaction::Names;
 
-pub use capture::Captures;
 pub use connection::{Connections, serve};
+pub use pass_through::Captures;
 pub use reply::status_of;
 pub use route::{Route, routes};
 

@@ -15,7 +15,7 @@ use super::{auth, body, health};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
 use crate::request::{Family, RequestType, random_hex};
-use crate::upstream::ForwardAnswer;
+use crate::upstream::PassThroughAnswer;
 
 /// Characters of a path that are shown, in an answer or a log.
 const SHOWN: usize = 200;
@@ -76,7 +76,7 @@ fn route_of(path: &str) -> Option<(&'static str, Route)> {
 }
 
 /// Answers one request; every error becomes a reply here, and is logged here.
-pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> ForwardAnswer {
+pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> PassThroughAnswer {
     let request_id = random_hex();
     // The span goes along into the processor, so that every line about this request carries its id.
     let span = tracing::info_span!("http", request_id);

@@ -15,7 +15,7 @@ use crate::contract::{Operation, Resend};
 use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, failure};
 use crate::soap::answer::{self, read_answer};
 use crate::store::{AttemptCommit, StoreError};
-use crate::upstream::{Call, CallFailure, HttpAnswer, OUT_OF_TIME, Obstacle};
+use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 
 /// How long an API call waits for an outcome to be stored, once there is one; then it gets the record as it was accepted.
 const STORE_TIME: Duration = Duration::from_secs(3);
@@ -146,7 +146,7 @@ pub(super) async fn call_until(
 ) -> Result<HttpAnswer, CallFailure> {
     let left = until.map(|until| (until - processor.clock.now()).to_std().unwrap_or_default());
     if left.is_some_and(|left| left.is_zero()) {
-        return Err(CallFailure::NotSent { obstacle: Obstacle::Connect, what: OUT_OF_TIME.to_owned() });
+        return Err(CallFailure::NotSent { kind: FailureKind::Connect, what: OUT_OF_TIME.to_owned() });
     }
     processor.transport.call(call, left).await
 }
@@ -188,7 +188,7 @@ fn classify(
                     attempt.sent = false;
                     attempt.error = Some(what);
                 }
-                CallFailure::Doubt { what, status, partial, content_type, .. } => {
+                CallFailure::InDoubt { what, status, partial, content_type, .. } => {
                     attempt.error = Some(what);
                     attempt.http_status = status;
                     let text = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));

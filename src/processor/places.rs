@@ -254,7 +254,7 @@ impl<W> Turns<W> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const ADMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
     fn turns(places: usize, waiting: usize) -> (Turns<u32>, impl Fn(u64) -> Instant) {
         let origin = Instant::now();
@@ -262,18 +262,21 @@ mod tests {
     }
 
     fn wait(turns: &mut Turns<u32>, call: u32, now: Instant) {
-        assert_eq!(turns.enter(now, PATIENCE), Ok(Entry::Wait));
+        assert_eq!(turns.enter(now, ADMIT_TIMEOUT), Ok(Entry::Wait));
         turns.waiting.push_back(call);
     }
 
     #[test]
     fn so_many_go_so_many_wait_in_their_order_and_the_others_are_told_when_to_come() {
         let (mut turns, at) = turns(2, 2);
-        assert_eq!([turns.enter(at(0), PATIENCE), turns.enter(at(2), PATIENCE)], [Ok(Entry::Go), Ok(Entry::Go)]);
+        assert_eq!(
+            [turns.enter(at(0), ADMIT_TIMEOUT), turns.enter(at(2), ADMIT_TIMEOUT)],
+            [Ok(Entry::Go), Ok(Entry::Go)]
+        );
         wait(&mut turns, 1, at(2));
         wait(&mut turns, 2, at(2));
         // Two have been under way for 4 and 2 s, three are to come, two at a time.
-        assert_eq!(turns.enter(at(4), PATIENCE), Err(Full { retry_after: Duration::from_millis(4500) }));
+        assert_eq!(turns.enter(at(4), ADMIT_TIMEOUT), Err(Full { retry_after: Duration::from_millis(4500) }));
         turns.pace.note(Duration::from_secs(4));
         turns.put_back(at(0));
         assert_eq!((turns.next(at(4)), turns.next(at(4))), (Next::Call(1), Next::Nobody));
@@ -281,16 +284,16 @@ mod tests {
         assert_eq!((turns.next(at(4)), turns.next(at(4))), (Next::Call(2), Next::Nobody));
         turns.put_back(at(4));
         assert_eq!(turns.next(at(5)), Next::Nobody);
-        assert_eq!(turns.enter(at(5), PATIENCE), Ok(Entry::Go));
+        assert_eq!(turns.enter(at(5), ADMIT_TIMEOUT), Ok(Entry::Go));
     }
 
     #[test]
     fn none_waits_who_would_wait_too_long() {
         let (mut turns, at) = turns(1, 10);
         turns.pace.note(Duration::from_secs(10));
-        assert_eq!(turns.enter(at(0), PATIENCE), Ok(Entry::Go));
+        assert_eq!(turns.enter(at(0), ADMIT_TIMEOUT), Ok(Entry::Go));
         (1..=3).for_each(|call| wait(&mut turns, call, at(0)));
-        assert_eq!(turns.enter(at(0), PATIENCE), Err(Full { retry_after: Duration::from_secs(40) }));
+        assert_eq!(turns.enter(at(0), ADMIT_TIMEOUT), Err(Full { retry_after: Duration::from_secs(40) }));
     }
 
     #[test]
@@ -303,7 +306,7 @@ mod tests {
             turns.put_back(at(0));
             order.push(turns.next(at(0)));
             if order.last() == Some(&Next::Run) {
-                assert_eq!(turns.enter(at(0), PATIENCE), Ok(Entry::Wait), "it is set aside");
+                assert_eq!(turns.enter(at(0), ADMIT_TIMEOUT), Ok(Entry::Wait), "it is set aside");
                 assert_eq!(turns.take_for_run(at(0)), 1);
             }
         }
@@ -311,6 +314,6 @@ mod tests {
         turns.put_back(at(0));
         assert_eq!(turns.next(at(0)), Next::Run);
         turns.run_is_idle();
-        assert_eq!(turns.enter(at(0), PATIENCE), Ok(Entry::Go));
+        assert_eq!(turns.enter(at(0), ADMIT_TIMEOUT), Ok(Entry::Go));
     }
 }

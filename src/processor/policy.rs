@@ -14,7 +14,7 @@ use crate::clock::Passed;
 use crate::contract::Resend;
 use crate::request::{Classification, Envelope, Failure, InDoubt, Next, Outcome, ProvisioningRequest, failure};
 use crate::soap::answer::ClassifiedAnswer;
-use crate::upstream::{CallFailure, Obstacle};
+use crate::upstream::{CallFailure, FailureKind};
 
 /// The longest that a Retry-After is heeded: a mistaken one must not hold up a card for ever.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -156,10 +156,10 @@ impl RetryRule {
     /// What a call without a whole answer means for the request.
     pub(super) fn after_failure(&self, call: &CallFailure, context: &AttemptContext) -> Outcome {
         match call {
-            CallFailure::NotSent { obstacle, what } => {
-                let code = match obstacle {
-                    Obstacle::Connect => failure::CONNECT_FAILED,
-                    Obstacle::Tls => failure::TLS_FAILED,
+            CallFailure::NotSent { kind, what } => {
+                let code = match kind {
+                    FailureKind::Connect => failure::CONNECT_FAILED,
+                    FailureKind::Tls => failure::TLS_FAILED,
                 };
                 self.not_delivered(context, ours(code, what.clone()), None)
             }
@@ -167,7 +167,7 @@ impl RetryRule {
             CallFailure::NoFixture { what } if context.in_doubt.is_none() => {
                 rejected(ours(failure::NO_FIXTURE, what.clone()))
             }
-            CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(context, what.clone()),
+            CallFailure::InDoubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(context, what.clone()),
         }
     }
 }

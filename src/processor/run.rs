@@ -13,7 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{DateStep, StoreError};
 
 /// How often the date is compared with the time that passed.
-const LOOK: Duration = Duration::from_secs(1);
+const DATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Runs until shutdown; then nothing new is started.
@@ -42,7 +42,7 @@ impl Processor {
             };
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(pause.min(LOOK)) => {}
+                () = tokio::time::sleep(pause.min(DATE_CHECK_INTERVAL)) => {}
                 () = shutdown.wait() => {}
             }
         }

@@ -92,7 +92,9 @@ async fn ask(
     let result = call_until(processor, Call::of(operation, &body, None), Some(until)).await;
     event.request = Some(body);
     match result {
-        Err(CallFailure::NotSent { what, .. } | CallFailure::Doubt { what, .. } | CallFailure::NoFixture { what }) => {
+        Err(
+            CallFailure::NotSent { what, .. } | CallFailure::InDoubt { what, .. } | CallFailure::NoFixture { what },
+        ) => {
             (event.http_status, event.response) = (None, None);
             Err(what)
         }

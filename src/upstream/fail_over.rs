@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::breaker::{Admission, Breaker, BreakerRule};
-use super::{Call, CallFailure, Forward, ForwardAnswer, HttpAnswer, Obstacle, Transport};
+use super::{Call, CallFailure, FailureKind, HttpAnswer, PassThroughAnswer, PassThroughRequest, Transport};
 
 /// How long a call waits for a breaker that may close; a longer pause fails it at once.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a waiting call asks whether the one that tries has been answered.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The base URLs, in the order of preference.
 pub struct FailOver(Vec<Node>);
@@ -28,14 +28,14 @@ struct Node {
 struct Health {
     breaker: Breaker,
     /// Why the last call was not answered.
-    obstacle: Obstacle,
+    kind: FailureKind,
     what: String,
 }
 
 impl FailOver {
     /// Transports by base URL.
     pub fn new(nodes: Vec<(String, Box<dyn Transport>)>, rule: BreakerRule) -> Self {
-        let health = || Health { breaker: Breaker::new(rule), obstacle: Obstacle::Connect, what: String::new() };
+        let health = || Health { breaker: Breaker::new(rule), kind: FailureKind::Connect, what: String::new() };
         let node = |(base_url, transport)| Node { base_url, transport, health: Mutex::new(health()) };
         Self(nodes.into_iter().map(node).collect())
     }
@@ -59,7 +59,7 @@ impl FailOver {
 
     /// The same, but waits a little for a breaker to close.
     async fn admit_soon(&self) -> Result<usize, CallFailure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ADMIT_TIMEOUT;
         loop {
             match self.admit(0) {
                 Ok(index) => return Ok(index),
@@ -68,7 +68,7 @@ impl FailOver {
                     if left.is_zero() || (pause > left && !is_trying) {
                         return Err(self.not_tried());
                     }
-                    let wait = if is_trying { LOOK } else { pause };
+                    let wait = if is_trying { POLL_INTERVAL } else { pause };
                     tokio::time::sleep(wait.min(left)).await;
                 }
             }
@@ -77,11 +77,11 @@ impl FailOver {
 
     fn not_tried(&self) -> CallFailure {
         let Some(node) = self.0.first() else {
-            return CallFailure::NotSent { obstacle: Obstacle::Connect, what: "there is no base URL".to_owned() };
+            return CallFailure::NotSent { kind: FailureKind::Connect, what: "there is no base URL".to_owned() };
         };
         let health = node.health();
         let what = format!("not tried, since calls in a row were not answered; the last one: {}", health.what);
-        CallFailure::NotSent { obstacle: health.obstacle, what }
+        CallFailure::NotSent { kind: health.kind, what }
     }
 }
 
@@ -94,28 +94,28 @@ struct Refused {
 }
 
 /// A call under way. Whoever drops it before its end must not leave the breaker waiting for it.
-struct Unreported<'n>(&'n Node);
+struct BreakerGuard<'n>(&'n Node);
 
-impl Unreported<'_> {
+impl BreakerGuard<'_> {
     /// Tells the breaker how it went.
     fn report<T>(self, result: &Result<T, CallFailure>, is_suspect: bool) {
         let node = self.0;
         std::mem::forget(self);
         let mut health = node.health();
         match result {
-            Ok(_) | Err(CallFailure::Doubt { status: Some(_), .. }) => {
+            Ok(_) | Err(CallFailure::InDoubt { status: Some(_), .. }) => {
                 if health.breaker.answered() {
                     tracing::warn!(base_url = node.base_url, "upstream answers again");
                 }
             }
-            Err(CallFailure::NotSent { what, obstacle }) => node.note(&mut health, *obstacle, what, false),
-            Err(CallFailure::Doubt { what, .. }) => node.note(&mut health, Obstacle::Connect, what, is_suspect),
+            Err(CallFailure::NotSent { what, kind }) => node.note(&mut health, *kind, what, false),
+            Err(CallFailure::InDoubt { what, .. }) => node.note(&mut health, FailureKind::Connect, what, is_suspect),
             Err(CallFailure::NoFixture { .. }) => {}
         }
     }
 }
 
-impl Drop for Unreported<'_> {
+impl Drop for BreakerGuard<'_> {
     fn drop(&mut self) {
         self.0.health().breaker.unanswered(Instant::now(), rand::random(), true);
     }
@@ -128,22 +128,22 @@ impl Node {
 
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure> {
         let is_suspect = call.is_suspect;
-        let unreported = Unreported(self);
+        let guard = BreakerGuard(self);
         let result = self.transport.call(call).await;
-        unreported.report(&result, is_suspect);
+        guard.report(&result, is_suspect);
         result
     }
 
     /// A client's own request that is not answered may be its own fault: it says nothing of upstream.
-    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
-        let unreported = Unreported(self);
-        let result = self.transport.forward(request).await;
-        unreported.report(&result, true);
+    async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
+        let guard = BreakerGuard(self);
+        let result = self.transport.pass_through(request).await;
+        guard.report(&result, true);
         result
     }
 
-    fn note(&self, health: &mut Health, obstacle: Obstacle, what: &str, is_suspect: bool) {
-        (health.obstacle, health.what) = (obstacle, what.to_owned());
+    fn note(&self, health: &mut Health, kind: FailureKind, what: &str, is_suspect: bool) {
+        (health.kind, health.what) = (kind, what.to_owned());
         if health.breaker.unanswered(Instant::now(), rand::random(), is_suspect) {
             tracing::error!(base_url = self.base_url, what, "upstream does not answer: calls pause");
         }
@@ -166,11 +166,11 @@ impl Transport for FailOver {
         }
     }
 
-    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
+    async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
         let mut index = self.admit_soon().await?;
         loop {
             let Some(node) = self.0.get(index) else { return Err(self.not_tried()) };
-            match node.forward(request.clone()).await {
+            match node.pass_through(request.clone()).await {
                 Err(not_sent @ CallFailure::NotSent { .. }) if !request.body.is_taken() => {
                     match self.admit(index + 1) {
                         Ok(next) => index = next,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::AlertDescription;
 
-use super::{CallFailure, Obstacle};
+use super::{CallFailure, FailureKind};
 
 /// The server refused our certificate, and took in nothing of what was written since.
 #[derive(Debug, thiserror::Error)]
@@ -17,14 +17,14 @@ pub(super) struct CertificateRefused(pub(super) io::Error);
 /// (`once`) is certain only while no connection took it.
 pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool) -> CallFailure {
     let what = in_words(error);
-    let obstacle = match is_taken {
-        false if find::<rustls::Error>(error).is_some() => Some(Obstacle::Tls),
-        false => Some(Obstacle::Connect),
-        true => find::<CertificateRefused>(error).filter(|_| !once).map(|_| Obstacle::Tls),
+    let kind = match is_taken {
+        false if find::<rustls::Error>(error).is_some() => Some(FailureKind::Tls),
+        false => Some(FailureKind::Connect),
+        true => find::<CertificateRefused>(error).filter(|_| !once).map(|_| FailureKind::Tls),
     };
-    match obstacle {
-        Some(obstacle) => CallFailure::NotSent { obstacle, what },
-        None => CallFailure::doubt(what, false),
+    match kind {
+        Some(kind) => CallFailure::NotSent { kind, what },
+        None => CallFailure::in_doubt(what, false),
     }
 }
 
@@ -32,8 +32,8 @@ pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool
 pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
     let what = format!("there was no answer within {} s", limit.as_secs_f64());
     match is_taken {
-        true => CallFailure::doubt(what, true),
-        false => CallFailure::NotSent { obstacle: Obstacle::Connect, what },
+        true => CallFailure::in_doubt(what, true),
+        false => CallFailure::NotSent { kind: FailureKind::Connect, what },
     }
 }
 

@@ -22,19 +22,19 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::connection::{Connector, client};
 use super::failure::{in_words, of_error, of_silence};
-use super::forward::{Forward, ForwardAnswer};
-use super::forwarding::Forwarding;
-use super::marked_body::MarkedBody;
+use super::pass_through::{PassThroughRequest, PassThroughAnswer};
+use super::pass_through_client::PassThroughClient;
+use super::tracked_body::TrackedBody;
 use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
-use super::{Call, CallFailure, HttpAnswer, KEPT_BYTES, Obstacle, Recorded, SERVER_TIMING, Transport, cut_note};
+use super::{Call, CallFailure, HttpAnswer, KEPT_BYTES, FailureKind, Recorded, SERVER_TIMING, Transport, cut_note};
 use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::config::{FileFault, Secret, Upstream};
 
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
-type HttpClient = Client<Connector, MarkedBody>;
+type HttpClient = Client<Connector, TrackedBody>;
 
 /// HTTP to one base URL.
 pub struct LiveTransport {
@@ -46,7 +46,7 @@ pub struct LiveTransport {
     headers: HeaderMap,
     answer_timeout: Duration,
     max_response_bytes: usize,
-    forwarding: Forwarding,
+    pass_through_client: PassThroughClient,
 }
 
 /// Why a call has no answer.
@@ -78,13 +78,13 @@ impl LiveTransport {
             headers,
             answer_timeout: config.answer_timeout_s,
             max_response_bytes: config.max_response_bytes,
-            forwarding: Forwarding::new(base_url, config, &connector)?,
+            pass_through_client: PassThroughClient::new(base_url, config, &connector)?,
         })
     }
 
     /// The head of a call's request.
     fn request(&self, call: &Call) -> Result<Request<()>, CallFailure> {
-        let not_sent = |what| CallFailure::NotSent { obstacle: Obstacle::Connect, what };
+        let not_sent = |what| CallFailure::NotSent { kind: FailureKind::Connect, what };
         let url = format!("{}{}", self.base_url, call.path);
         let uri: Uri = url.parse().map_err(|e| not_sent(format!("{url} is not an URL: {e}")))?;
         let mut request = Request::new(());
@@ -109,7 +109,7 @@ impl LiveTransport {
         body: &Bytes,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let (body, mark) = MarkedBody::new(body.clone());
+        let (body, mark) = TrackedBody::new(body.clone());
         let error = match timeout_at(deadline, client.request(request.clone().map(|()| body))).await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) => Some(error),
@@ -151,7 +151,7 @@ impl LiveTransport {
             let what = what + &cut_note(body.len(), body.len());
             body.truncate(KEPT_BYTES);
             body.shrink_to_fit();
-            return Err(CallFailure::Doubt { what, status: Some(status), partial: body, content_type, is_late: false });
+            return Err(CallFailure::InDoubt { what, status: Some(status), partial: body, content_type, is_late: false });
         }
         // Another gateway may say that the answer is its own, and what became of the call.
         if let Some(failure) = header(PROXY_STATUS).and_then(|value| proxy_status::told_by(&value, status, &body)) {
@@ -189,8 +189,8 @@ impl Transport for LiveTransport {
         }
     }
 
-    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure> {
-        self.forwarding.forward(request).await
+    async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
+        self.pass_through_client.pass_through(request).await
     }
 
     fn is_down(&self) -> bool {

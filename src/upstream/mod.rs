@@ -7,15 +7,15 @@ mod breaker;
 mod connection;
 mod fail_over;
 mod failure;
-mod forward;
-mod forwarding;
+mod idle_timeout_body;
 mod live;
-mod marked_body;
-mod paced;
+mod pass_through;
+mod pass_through_client;
 pub mod proxy_status;
 mod reason;
 mod recorded;
 mod tee;
+mod tracked_body;
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ use crate::request::{NewRequest, ProvisioningRequest};
 
 pub use breaker::BreakerRule;
 pub use fail_over::FailOver;
-pub use forward::{Forward, ForwardAnswer, ForwardBody, ForwardError, RequestBody};
+pub use idle_timeout_body::IdleTimeoutBody;
 pub use live::LiveTransport;
-pub use paced::Paced;
+pub use pass_through::{PassThroughAnswer, PassThroughBody, PassThroughError, PassThroughRequest, RequestBody};
 pub use reason::{reason_of, usual_reason};
 pub use recorded::{Recorded, SERVER_TIMING};
 pub use tee::{Captured, End, Tee, tee};
@@ -125,12 +125,12 @@ pub enum CallFailure {
     /// Nothing of the request can have been taken in: it may be sent again.
     NotSent {
         /// What stood in the way.
-        obstacle: Obstacle,
+        kind: FailureKind,
         /// In words, with the cause.
         what: String,
     },
     /// The request, or a part of it, may have arrived.
-    Doubt {
+    InDoubt {
         /// In words, with the cause.
         what: String,
         /// The status, if the answer got that far.
@@ -151,21 +151,21 @@ pub enum CallFailure {
 
 impl CallFailure {
     /// A doubt where nothing came back.
-    pub fn doubt(what: String, is_late: bool) -> Self {
-        Self::Doubt { what, status: None, partial: Vec::new(), content_type: None, is_late }
+    pub fn in_doubt(what: String, is_late: bool) -> Self {
+        Self::InDoubt { what, status: None, partial: Vec::new(), content_type: None, is_late }
     }
 
     /// In words, with the cause.
     pub fn what(&self) -> &str {
         match self {
-            Self::NotSent { what, .. } | Self::Doubt { what, .. } | Self::NoFixture { what } => what,
+            Self::NotSent { what, .. } | Self::InDoubt { what, .. } | Self::NoFixture { what } => what,
         }
     }
 }
 
 /// What keeps a request from being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum FailureKind {
     /// No connection: name, network, refusal, time-out.
     Connect,
     /// The TLS handshake failed: a certificate on one side, or no common version.
@@ -178,7 +178,7 @@ pub trait Transport: Send + Sync {
     /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
     /// Carries a client's own request, body and answer streaming; never repeats it by itself.
-    async fn forward(&self, request: Forward) -> Result<ForwardAnswer, CallFailure>;
+    async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure>;
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
 }

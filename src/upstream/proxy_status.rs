@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use hyper::StatusCode;
 
-use super::{CallFailure, Obstacle};
+use super::{CallFailure, FailureKind};
 use crate::axis;
 use crate::contract::SoapVersion;
 use crate::soap::fault::Fault;
@@ -27,10 +27,10 @@ const INTERNAL_RESPONSE: &str = "proxy_internal_response";
 /// The type of error (RFC 9209, 2.3) that a failure is.
 pub fn error_type(failure: &CallFailure) -> &'static str {
     match failure {
-        CallFailure::NotSent { obstacle: Obstacle::Connect, .. } => "connection_refused",
-        CallFailure::NotSent { obstacle: Obstacle::Tls, .. } => "tls_protocol_error",
-        CallFailure::Doubt { is_late: true, .. } => "http_response_timeout",
-        CallFailure::Doubt { .. } => "connection_terminated",
+        CallFailure::NotSent { kind: FailureKind::Connect, .. } => "connection_refused",
+        CallFailure::NotSent { kind: FailureKind::Tls, .. } => "tls_protocol_error",
+        CallFailure::InDoubt { is_late: true, .. } => "http_response_timeout",
+        CallFailure::InDoubt { .. } => "connection_terminated",
         CallFailure::NoFixture { .. } => "destination_not_found",
     }
 }
@@ -38,10 +38,10 @@ pub fn error_type(failure: &CallFailure) -> &'static str {
 /// The failure that a type of error stands for. What the gateway answered without trying stands for nothing to send.
 pub fn failure(error_type: &str, what: String) -> Option<CallFailure> {
     Some(match error_type {
-        "connection_refused" => CallFailure::NotSent { obstacle: Obstacle::Connect, what },
-        "tls_protocol_error" => CallFailure::NotSent { obstacle: Obstacle::Tls, what },
-        "http_response_timeout" => CallFailure::doubt(what, true),
-        "connection_terminated" => CallFailure::doubt(what, false),
+        "connection_refused" => CallFailure::NotSent { kind: FailureKind::Connect, what },
+        "tls_protocol_error" => CallFailure::NotSent { kind: FailureKind::Tls, what },
+        "http_response_timeout" => CallFailure::in_doubt(what, true),
+        "connection_terminated" => CallFailure::in_doubt(what, false),
         "destination_not_found" | REQUEST_ERROR | INTERNAL_RESPONSE => CallFailure::NoFixture { what },
         _ => return None,
     })
@@ -68,14 +68,16 @@ pub fn of_failure(failure: &CallFailure) -> String {
 /// The status and the words with which the gateway answers in upstream's place.
 pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
     let (status, words) = match failure {
-        CallFailure::Doubt { is_late: true, .. } => (StatusCode::GATEWAY_TIMEOUT, "Conax did not answer in time."),
-        CallFailure::NotSent { obstacle: Obstacle::Connect, .. } => {
+        CallFailure::InDoubt { is_late: true, .. } => (StatusCode::GATEWAY_TIMEOUT, "Conax did not answer in time."),
+        CallFailure::NotSent { kind: FailureKind::Connect, .. } => {
             (StatusCode::BAD_GATEWAY, "Conax cannot be reached; nothing was sent.")
         }
-        CallFailure::NotSent { obstacle: Obstacle::Tls, .. } => {
+        CallFailure::NotSent { kind: FailureKind::Tls, .. } => {
             (StatusCode::BAD_GATEWAY, "No TLS connection to Conax can be made; nothing was sent.")
         }
-        CallFailure::Doubt { .. } => (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered."),
+        CallFailure::InDoubt { .. } => {
+            (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered.")
+        }
         CallFailure::NoFixture { what } => return (StatusCode::INTERNAL_SERVER_ERROR, Cow::Borrowed(what)),
     };
     (status, Cow::Borrowed(words))
@@ -114,18 +116,18 @@ mod tests {
     use super::*;
 
     fn doubt(is_late: bool) -> CallFailure {
-        CallFailure::doubt("it broke: \"x\\y\"".to_owned(), is_late)
+        CallFailure::in_doubt("it broke: \"x\\y\"".to_owned(), is_late)
     }
 
-    fn not_sent(obstacle: Obstacle) -> CallFailure {
-        CallFailure::NotSent { obstacle, what: "refused".to_owned() }
+    fn not_sent(kind: FailureKind) -> CallFailure {
+        CallFailure::NotSent { kind, what: "refused".to_owned() }
     }
 
     #[test]
     fn a_failure_comes_back_as_it_went() {
         let no_fixture = CallFailure::NoFixture { what: "none < here".to_owned() };
         for failure in
-            [not_sent(Obstacle::Connect), not_sent(Obstacle::Tls), doubt(true), doubt(false), no_fixture.clone()]
+            [not_sent(FailureKind::Connect), not_sent(FailureKind::Tls), doubt(true), doubt(false), no_fixture.clone()]
         {
             for version in [SoapVersion::V11, SoapVersion::V12] {
                 let (status, words) = answer_of(&failure);
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_header_alone_tells_nothing() {
-        let failure = not_sent(Obstacle::Connect);
+        let failure = not_sent(FailureKind::Connect);
         let (value, (status, words)) = (of_failure(&failure), answer_of(&failure));
         let body = fault(status, &words, SoapVersion::V11);
         let told = |value: &str, status: StatusCode, body: &[u8]| told_by(value, status.as_u16(), body);

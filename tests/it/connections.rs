@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::{Client, Conax, Gateway, Reaction, WEB, eventually, ok_answer};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(20);
 const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// Opens that many connections, and says this on each one.
@@ -27,7 +27,7 @@ async fn crowd(gateway: &Gateway, count: usize, words: &str) -> Vec<TcpStream> {
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     // A reset is an end, too.
-    drop(tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("it is closed in time"));
+    drop(tokio::time::timeout(ADMIT_TIMEOUT, stream.read_to_end(&mut said)).await.expect("it is closed in time"));
     String::from_utf8(said).unwrap()
 }
 

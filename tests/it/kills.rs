@@ -21,7 +21,7 @@ const REQUESTS: u64 = 3;
 /// Cards in use: few, so that requests meet on them.
 const CARDS: u64 = 6;
 /// How long a round waits for its boundary.
-const PATIENCE: Duration = Duration::from_millis(400);
+const ADMIT_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Numbers as good as random, the same for the same seed (xorshift64*).
 struct Chance(AtomicU64);
@@ -219,7 +219,7 @@ async fn nothing_is_lost_or_sent_twice_by_accident() {
         if !is_last {
             match boundary {
                 Boundary::Random => tokio::time::sleep(Duration::from_millis(chance.below(60))).await,
-                _ => drop(tokio::time::timeout(PATIENCE, stage.reached.notified()).await),
+                _ => drop(tokio::time::timeout(ADMIT_TIMEOUT, stage.reached.notified()).await),
             }
             gateway.kill().await;
         }

@@ -26,11 +26,17 @@ fn context(resend: Resend, in_doubt: Option<InDoubt>, attempt: u32) -> AttemptCo
 }
 
 fn refused() -> CallFailure {
-    CallFailure::NotSent { obstacle: Obstacle::Connect, what: "refused".to_owned() }
+    CallFailure::NotSent { kind: FailureKind::Connect, what: "refused".to_owned() }
 }
 
 fn cut() -> CallFailure {
-    CallFailure::Doubt { what: "cut".to_owned(), status: None, partial: Vec::new(), content_type: None, is_late: false }
+    CallFailure::InDoubt {
+        what: "cut".to_owned(),
+        status: None,
+        partial: Vec::new(),
+        content_type: None,
+        is_late: false,
+    }
 }
 
 fn answer(classification: Classification) -> ClassifiedAnswer {

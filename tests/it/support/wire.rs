@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server that answers only what the test writes.
 pub struct Upstream {
@@ -136,5 +136,5 @@ impl Wire {
 }
 
 async fn in_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.expect("it did not come in time")
+    tokio::time::timeout(ADMIT_TIMEOUT, future).await.expect("it did not come in time")
 }

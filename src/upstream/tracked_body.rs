@@ -21,9 +21,9 @@ const WITHDRAWN: u8 = 2;
 
 /// Tells whether the body was taken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mark(Arc<AtomicU8>);
+pub(super) struct SentMarker(Arc<AtomicU8>);
 
-impl Mark {
+impl SentMarker {
     /// Was it taken? If not, it never will be.
     pub(super) fn is_taken(&self) -> bool {
         self.0.compare_exchange(UNTOUCHED, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire) == Err(TAKEN)
@@ -36,19 +36,19 @@ impl Mark {
 }
 
 /// The whole body in one piece.
-pub(super) struct MarkedBody {
+pub(super) struct TrackedBody {
     data: Option<Bytes>,
-    mark: Mark,
+    mark: SentMarker,
 }
 
-impl MarkedBody {
-    pub(super) fn new(data: Bytes) -> (Self, Mark) {
-        let mark = Mark::default();
+impl TrackedBody {
+    pub(super) fn new(data: Bytes) -> (Self, SentMarker) {
+        let mark = SentMarker::default();
         (Self { data: Some(data), mark: mark.clone() }, mark)
     }
 }
 
-impl Body for MarkedBody {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -77,15 +77,15 @@ mod tests {
 
     #[test]
     fn a_body_found_not_to_be_taken_is_taken_no_more() {
-        let poll = |body: &mut MarkedBody| {
+        let poll = |body: &mut TrackedBody| {
             Pin::new(body)
                 .poll_frame(&mut Context::from_waker(std::task::Waker::noop()))
                 .map(|frame| frame.unwrap().is_ok())
         };
-        let (mut body, mark) = MarkedBody::new(Bytes::from_static(b"x"));
+        let (mut body, mark) = TrackedBody::new(Bytes::from_static(b"x"));
         assert!(!mark.is_taken());
         assert_eq!(poll(&mut body), Poll::Ready(false));
-        let (mut body, mark) = MarkedBody::new(Bytes::from_static(b"x"));
+        let (mut body, mark) = TrackedBody::new(Bytes::from_static(b"x"));
         assert_eq!(poll(&mut body), Poll::Ready(true));
         assert!(mark.is_taken() && mark.is_taken());
     }

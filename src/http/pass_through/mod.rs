@@ -4,6 +4,9 @@
 //! (`?wsdl`), and it answers with a SOAP fault what it could not carry. Who may call is for upstream to say: the client's
 //! own credentials go through, and the gateway's are not added.
 
+mod capture;
+mod limited_body;
+
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -16,14 +19,16 @@ use tokio::time::Instant;
 
 use super::Server;
 use super::body::discard;
-use super::capture::{Begun, Outcome};
-use super::inbound::{Broken, Fate, Inbound};
 use super::reply::{self, Reply};
 use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
 use crate::request::RecordId;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
-use crate::upstream::{CallFailure, Forward, ForwardAnswer, RequestBody, reason_of, tee};
+use crate::upstream::{CallFailure, PassThroughAnswer, PassThroughRequest, RequestBody, reason_of, tee};
+use capture::{CaptureStart, Outcome};
+use limited_body::{BodyError, BodyOutcome, LimitedBody};
+
+pub use capture::Captures;
 
 /// How long the rest of a body may be in the hands of a connection that has failed.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
@@ -33,7 +38,7 @@ const LONGEST_PATH: usize = 8192;
 /// An answer below the contract's base path.
 pub(super) enum Answered {
     /// Upstream's.
-    Passed(ForwardAnswer),
+    Passed(PassThroughAnswer),
     /// The gateway's own.
     Own(Reply),
 }
@@ -130,7 +135,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str()).to_owned();
     let soap = spoken(&headers);
     let config = &server.config.pass_through;
-    let (inbound, fate) = Inbound::new(body, config.max_body_bytes, server.config.server.body_timeout_s);
+    let (inbound, outcome_of_body) = LimitedBody::new(body, config.max_body_bytes, server.config.server.body_timeout_s);
     // Of what is not kept no copy is made.
     let place = server.captures.place(&path, &headers);
     let capture_bytes = if place.is_some() { config.capture_bytes } else { 0 };
@@ -139,7 +144,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let at = server.api.clock.now();
     let tell = place.map(|place| {
         let (id, path, headers) = (RecordId::new(at), path.clone(), headers.clone());
-        server.captures.begin(Begun { id, at, began: Instant::now(), path, headers, body: copy, place })
+        server.captures.begin(CaptureStart { id, at, began: Instant::now(), path, headers, body: copy, place })
     });
     let tell = |outcome| {
         if let Some(tell) = tell {
@@ -147,8 +152,8 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
         }
     };
     let below = path.strip_prefix(server.api.contract.base_path()).unwrap_or_default().to_owned();
-    let forward = Forward { method, path: below, headers, extensions, body: body.clone() };
-    match server.transport.forward(forward).await {
+    let forward = PassThroughRequest { method, path: below, headers, extensions, body: body.clone() };
+    match server.transport.pass_through(forward).await {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();
             let (answer_body, copy) = tee(answer_body, capture_bytes, &server.captures.budget);
@@ -158,7 +163,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
             Answered::Passed(Response::from_parts(head, answer_body.boxed_unsync()))
         }
         Err(failure) => {
-            let reply = failed(server, soap, &failure, fate.broken());
+            let reply = failed(server, soap, &failure, outcome_of_body.broken());
             tell(Outcome::Failed(Some(failure)));
             // Nothing of it was sent: what the client says is kept all the same.
             if let Some(mut unsent) = body.take() {
@@ -166,18 +171,18 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
                 drop(tokio::time::timeout(GIVE_BACK_TIME, read).await);
             }
             drop(body);
-            read_away(fate).await;
+            read_away(outcome_of_body).await;
             Answered::Own(reply)
         }
     }
 }
 
 /// The answer where upstream gave none.
-fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Option<Broken>) -> Reply {
+fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Option<BodyError>) -> Reply {
     let (status, words) = match broken {
-        Some(Broken::TooLarge) => return too_large(soap, server.config.pass_through.max_body_bytes),
-        Some(Broken::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
-        Some(Broken::Gone) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
+        Some(BodyError::TooLarge) => return too_large(soap, server.config.pass_through.max_body_bytes),
+        Some(BodyError::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.".into()),
+        Some(BodyError::Gone) => (StatusCode::BAD_REQUEST, "The request body broke off.".into()),
         None => proxy_status::answer_of(failure),
     };
     let mut reply = soap_fault(soap, status, &words);
@@ -188,9 +193,9 @@ fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Opt
 }
 
 /// The client may still be sending, and sees no answer before it has sent all.
-async fn read_away(fate: Fate) {
-    if matches!(fate.broken(), None | Some(Broken::TooLarge))
-        && let Ok(Some(rest)) = tokio::time::timeout(GIVE_BACK_TIME, fate.rest()).await
+async fn read_away(outcome_of_body: BodyOutcome) {
+    if matches!(outcome_of_body.broken(), None | Some(BodyError::TooLarge))
+        && let Ok(Some(rest)) = tokio::time::timeout(GIVE_BACK_TIME, outcome_of_body.rest()).await
     {
         discard(rest).await;
     }

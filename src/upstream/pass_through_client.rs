@@ -13,10 +13,10 @@ use hyper_util::client::legacy::Client;
 
 use super::connection::{Connector, client};
 use super::failure::{of_error, of_silence};
-use super::forward::{Forward, ForwardAnswer, HandedBody, RequestBody};
-use super::paced::Paced;
+use super::idle_timeout_body::IdleTimeoutBody;
+use super::pass_through::{OnceBody, PassThroughAnswer, PassThroughRequest, RequestBody};
 use super::proxy_status::PROXY_STATUS;
-use super::{CallFailure, Obstacle};
+use super::{CallFailure, FailureKind};
 use crate::config::{FileFault, Upstream};
 
 /// Headers that concern one connection (RFC 9110, 7.6.1), beside Proxy-… but Proxy-Status, and those that Connection
@@ -36,16 +36,16 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 const SCHEMES_OF_A_REQUEST: [&str; 3] = ["basic", "bearer", "digest"];
 
 /// Carries clients' own requests to one base URL.
-pub(super) struct Forwarding {
-    client: Client<Connector, HandedBody>,
+pub(super) struct PassThroughClient {
+    client: Client<Connector, OnceBody>,
     /// For requests that may sign in their connection.
-    fresh_client: Client<Connector, HandedBody>,
+    fresh_client: Client<Connector, OnceBody>,
     base_url: String,
     authority: HeaderValue,
     answer_timeout: Duration,
 }
 
-impl Forwarding {
+impl PassThroughClient {
     pub(super) fn new(base_url: &str, config: &Upstream, connector: &Connector) -> Result<Self, FileFault> {
         let fault = |what: String| FileFault { setting: "upstream.url", what };
         let base: Uri = base_url.parse().map_err(|e| fault(format!("{base_url} is not an URL: {e}")))?;
@@ -62,10 +62,10 @@ impl Forwarding {
         })
     }
 
-    pub(super) async fn forward(&self, forward: Forward) -> Result<ForwardAnswer, CallFailure> {
+    pub(super) async fn pass_through(&self, forward: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
         let source = forward.body.clone();
         let client = if may_sign_in_connection(&forward.headers) { &self.fresh_client } else { &self.client };
-        let (body, mark) = HandedBody::new(&source);
+        let (body, mark) = OnceBody::new(&source);
         let request = self.request(forward, body)?;
         // A connection asks for a body before it writes anything; where there is none, only a failure to connect is sure.
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
@@ -77,10 +77,10 @@ impl Forwarding {
         }
     }
 
-    fn request(&self, forward: Forward, body: HandedBody) -> Result<Request<HandedBody>, CallFailure> {
+    fn request(&self, forward: PassThroughRequest, body: OnceBody) -> Result<Request<OnceBody>, CallFailure> {
         let url = format!("{}{}", self.base_url, forward.path);
         let not_sent = |e: hyper::http::uri::InvalidUri| CallFailure::NotSent {
-            obstacle: Obstacle::Connect,
+            kind: FailureKind::Connect,
             what: format!("its path makes no URL: {e}"),
         };
         let mut request = Request::new(body);
@@ -92,9 +92,9 @@ impl Forwarding {
     }
 
     /// HTTP/1.1 between the gateway and its client, whatever upstream speaks.
-    fn answer(&self, answer: hyper::Response<hyper::body::Incoming>) -> ForwardAnswer {
+    fn answer(&self, answer: hyper::Response<hyper::body::Incoming>) -> PassThroughAnswer {
         let (head, body) = answer.into_parts();
-        let mut passed = hyper::Response::new(Paced::new(body, self.answer_timeout).boxed_unsync());
+        let mut passed = hyper::Response::new(IdleTimeoutBody::new(body, self.answer_timeout).boxed_unsync());
         *passed.status_mut() = head.status;
         *passed.extensions_mut() = head.extensions;
         *passed.headers_mut() = passed_on(&head.headers, |_| None);

@@ -16,18 +16,18 @@ use hyper::http::Extensions;
 use hyper::{HeaderMap, Method, Response};
 use tokio::time::{Duration, Instant};
 
-use super::marked_body::Mark;
+use super::tracked_body::SentMarker;
 
 /// Why a body broke off.
-pub type ForwardError = io::Error;
+pub type PassThroughError = io::Error;
 /// A body on its way.
-pub type ForwardBody = UnsyncBoxBody<Bytes, ForwardError>;
+pub type PassThroughBody = UnsyncBoxBody<Bytes, PassThroughError>;
 /// Upstream's answer to a client's own request, as it comes.
-pub type ForwardAnswer = Response<ForwardBody>;
+pub type PassThroughAnswer = Response<PassThroughBody>;
 
 /// A client's own SOAP request on its way, unchanged.
 #[derive(Clone, Debug)]
-pub struct Forward {
+pub struct PassThroughRequest {
     /// HTTP verb.
     pub method: Method,
     /// Path below the base URL, and query, as the client wrote them.
@@ -53,14 +53,14 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    body: Option<ForwardBody>,
+    body: Option<PassThroughBody>,
     moved_at: Instant,
     waits_for_client: bool,
 }
 
 impl RequestBody {
     /// A body that nobody has taken yet.
-    pub fn new(body: impl Body<Data = Bytes, Error = ForwardError> + Send + 'static) -> Self {
+    pub fn new(body: impl Body<Data = Bytes, Error = PassThroughError> + Send + 'static) -> Self {
         let (is_empty, size_hint) = (body.is_end_stream(), body.size_hint());
         let body = Some(body.boxed_unsync());
         let state = State { body, moved_at: Instant::now(), waits_for_client: false };
@@ -68,7 +68,7 @@ impl RequestBody {
     }
 
     /// Takes it, for a transport that reads it by itself; `None` if it was taken.
-    pub fn take(&self) -> Option<ForwardBody> {
+    pub fn take(&self) -> Option<PassThroughBody> {
         self.state().body.take()
     }
 
@@ -94,25 +94,28 @@ impl RequestBody {
 }
 
 /// The body as one connection has it: taken when the connection first asks for it.
-pub(super) struct HandedBody {
+pub(super) struct OnceBody {
     source: RequestBody,
-    mark: Mark,
-    taken: Option<ForwardBody>,
+    mark: SentMarker,
+    taken: Option<PassThroughBody>,
 }
 
-impl HandedBody {
-    pub(super) fn new(source: &RequestBody) -> (Self, Mark) {
-        let mark = Mark::default();
+impl OnceBody {
+    pub(super) fn new(source: &RequestBody) -> (Self, SentMarker) {
+        let mark = SentMarker::default();
         source.state().moved_at = Instant::now();
         (Self { source: source.clone(), mark: mark.clone(), taken: None }, mark)
     }
 }
 
-impl Body for HandedBody {
+impl Body for OnceBody {
     type Data = Bytes;
-    type Error = ForwardError;
+    type Error = PassThroughError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PassThroughError>>> {
         let this = &mut *self;
         if this.taken.is_none() {
             this.taken = if this.mark.take() { this.source.take() } else { None };

@@ -11,11 +11,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 use tokio::sync::oneshot;
 
-use crate::upstream::{ForwardError, Paced};
+use crate::upstream::{IdleTimeoutBody, PassThroughError};
 
 /// Why a body broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(super) enum BodyError {
     /// It is over the limit.
     TooLarge,
     /// The next piece did not come in time.
@@ -25,50 +25,56 @@ pub(super) enum Broken {
 }
 
 /// A request body with limits.
-pub(super) struct Inbound {
-    body: Option<Paced<Incoming>>,
+pub(super) struct LimitedBody {
+    body: Option<IdleTimeoutBody<Incoming>>,
     left: usize,
-    broken: Arc<OnceLock<Broken>>,
-    give_back: Option<oneshot::Sender<Paced<Incoming>>>,
+    broken: Arc<OnceLock<BodyError>>,
+    give_back: Option<oneshot::Sender<IdleTimeoutBody<Incoming>>>,
 }
 
-/// The other end of an [`Inbound`].
-pub(super) struct Fate {
-    broken: Arc<OnceLock<Broken>>,
-    given_back: oneshot::Receiver<Paced<Incoming>>,
+/// The other end of an [`LimitedBody`].
+pub(super) struct BodyOutcome {
+    broken: Arc<OnceLock<BodyError>>,
+    given_back: oneshot::Receiver<IdleTimeoutBody<Incoming>>,
 }
 
-impl Inbound {
+impl LimitedBody {
     /// At most `limit` bytes, and `pace` for each piece.
-    pub(super) fn new(body: Incoming, limit: usize, pace: Duration) -> (Self, Fate) {
+    pub(super) fn new(body: Incoming, limit: usize, pace: Duration) -> (Self, BodyOutcome) {
         let broken = Arc::new(OnceLock::new());
         let (give_back, given_back) = oneshot::channel();
-        let fate = Fate { broken: Arc::clone(&broken), given_back };
-        (Self { body: Some(Paced::new(body, pace)), left: limit, broken, give_back: Some(give_back) }, fate)
+        let outcome_of_body = BodyOutcome { broken: Arc::clone(&broken), given_back };
+        (
+            Self { body: Some(IdleTimeoutBody::new(body, pace)), left: limit, broken, give_back: Some(give_back) },
+            outcome_of_body,
+        )
     }
 
-    fn check(&mut self, frame: Result<Frame<Bytes>, ForwardError>) -> Result<Frame<Bytes>, ForwardError> {
+    fn check(&mut self, frame: Result<Frame<Bytes>, PassThroughError>) -> Result<Frame<Bytes>, PassThroughError> {
         let (broken, error) = match frame {
             Ok(frame) => match self.left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
                 Some(left) => {
                     self.left = left;
                     return Ok(frame);
                 }
-                None => (Broken::TooLarge, io::Error::other("the body is too large")),
+                None => (BodyError::TooLarge, io::Error::other("the body is too large")),
             },
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => (Broken::TooSlow, error),
-            Err(error) => (Broken::Gone, error),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => (BodyError::TooSlow, error),
+            Err(error) => (BodyError::Gone, error),
         };
         self.broken.get_or_init(|| broken);
         Err(error)
     }
 }
 
-impl Body for Inbound {
+impl Body for LimitedBody {
     type Data = Bytes;
-    type Error = ForwardError;
+    type Error = PassThroughError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PassThroughError>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| self.check(frame)))
@@ -83,7 +89,7 @@ impl Body for Inbound {
     }
 }
 
-impl Drop for Inbound {
+impl Drop for LimitedBody {
     fn drop(&mut self) {
         if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
             // Where nobody wants it, it goes with the connection.
@@ -92,14 +98,14 @@ impl Drop for Inbound {
     }
 }
 
-impl Fate {
+impl BodyOutcome {
     /// Why it broke off, if it did.
-    pub(super) fn broken(&self) -> Option<Broken> {
+    pub(super) fn broken(&self) -> Option<BodyError> {
         self.broken.get().copied()
     }
 
     /// What is left of the body, once nobody reads it any more.
-    pub(super) async fn rest(self) -> Option<Paced<Incoming>> {
+    pub(super) async fn rest(self) -> Option<IdleTimeoutBody<Incoming>> {
         self.given_back.await.ok()
     }
 }

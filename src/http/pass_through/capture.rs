@@ -49,8 +49,8 @@ pub struct Captures {
     pub(super) budget: Arc<Semaphore>,
     heads: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    missed: Arc<AtomicU64>,
-    keeper: Keeper,
+    dropped: Arc<AtomicU64>,
+    context: CaptureContext,
     /// One for each exchange.
     tasks: TaskTracker,
     /// The one that writes, and what ends it.
@@ -59,7 +59,7 @@ pub struct Captures {
 
 /// What the tasks share.
 #[derive(Clone)]
-struct Keeper {
+struct CaptureContext {
     large: Arc<Semaphore>,
     /// Exchanges are recorded one after the other, in the order in which they ended.
     recording: Arc<Mutex<()>>,
@@ -67,11 +67,11 @@ struct Keeper {
     names: Arc<Names>,
     /// Bytes of a body that are kept once it is unpacked.
     most_bytes: usize,
-    writer: mpsc::UnboundedSender<Kept>,
+    writer: mpsc::UnboundedSender<StoredCapture>,
 }
 
 /// An exchange, and what it holds until it is written: its place, and its shares of the budget.
-struct Kept {
+struct StoredCapture {
     exchange: Arc<PackedExchange>,
     _held: (Place, Option<Captured>, Option<Captured>),
 }
@@ -80,7 +80,7 @@ struct Kept {
 type Place = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A request on its way, as far as it is known at its beginning.
-pub(super) struct Begun {
+pub(super) struct CaptureStart {
     pub(super) id: RecordId,
     pub(super) at: DateTime<Utc>,
     pub(super) began: Instant,
@@ -103,16 +103,16 @@ impl Captures {
     pub fn new(store: Arc<dyn Store>, transport: ObservedTransport, names: Arc<Names>, most_bytes: usize) -> Self {
         // Every exchange in it has a place, so it is bounded.
         let (writer, kept) = mpsc::unbounded_channel();
-        let (missed, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
+        let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
-        writing.spawn(write(store, kept, Arc::clone(&missed), end.clone()));
+        writing.spawn(write(store, kept, Arc::clone(&dropped), end.clone()));
         let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
             heads: Arc::new(Semaphore::new(HEADS_BYTES)),
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            missed,
-            keeper: Keeper { large, recording: Arc::default(), transport, names, most_bytes, writer },
+            dropped,
+            context: CaptureContext { large, recording: Arc::default(), transport, names, most_bytes, writer },
             tasks: TaskTracker::new(),
             writing: (writing, end),
         }
@@ -135,15 +135,15 @@ impl Captures {
         let head = head.and_then(|bytes| Arc::clone(&self.heads).try_acquire_many_owned(bytes).ok());
         let place = head.zip(Arc::clone(&self.places).try_acquire_owned().ok());
         if place.is_none() {
-            self.missed.fetch_add(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         place
     }
 
     /// Keeps one exchange, once it has ended. A sender that is dropped means that the client has gone.
-    pub(super) fn begin(&self, begun: Begun) -> oneshot::Sender<Outcome> {
+    pub(super) fn begin(&self, begun: CaptureStart) -> oneshot::Sender<Outcome> {
         let (tell, outcome) = oneshot::channel();
-        self.tasks.spawn(keep(self.keeper.clone(), begun, outcome).in_current_span());
+        self.tasks.spawn(keep(self.context.clone(), begun, outcome).in_current_span());
         tell
     }
 }
@@ -151,8 +151,8 @@ impl Captures {
 /// Writes what comes, as much at a time as there is; when it is to end, what is there then.
 async fn write(
     store: Arc<dyn Store>,
-    mut kept: mpsc::UnboundedReceiver<Kept>,
-    missed: Arc<AtomicU64>,
+    mut kept: mpsc::UnboundedReceiver<StoredCapture>,
+    dropped: Arc<AtomicU64>,
     end: CancellationToken,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
@@ -167,14 +167,14 @@ async fn write(
         };
         let is_over = count == 0 && (end.is_cancelled() || kept.is_closed());
         while !batch.is_empty() {
-            let some: Vec<Kept> = batch.drain(..one_write(&batch)).collect();
+            let some: Vec<StoredCapture> = batch.drain(..one_write(&batch)).collect();
             if !store_all(store.as_ref(), &some).await {
-                missed.fetch_add(u64::try_from(some.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                dropped.fetch_add(u64::try_from(some.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
             }
         }
         if is_over || told.elapsed() >= TELL {
             told = Instant::now();
-            let count = missed.swap(0, Ordering::Relaxed);
+            let count = dropped.swap(0, Ordering::Relaxed);
             if count > 0 {
                 tracing::warn!(count, "exchanges were not kept: there were too many at once, or the store failed");
             }
@@ -186,7 +186,7 @@ async fn write(
 }
 
 /// How many of the first ones are one write.
-fn one_write(kept: &[Kept]) -> usize {
+fn one_write(kept: &[StoredCapture]) -> usize {
     let bytes = kept.iter().scan(0, |sum, kept| {
         *sum += kept.exchange.body_bytes();
         Some(*sum)
@@ -194,7 +194,7 @@ fn one_write(kept: &[Kept]) -> usize {
     bytes.take_while(|sum| *sum <= BATCH_BYTES).count().max(1)
 }
 
-async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
+async fn store_all(store: &dyn Store, batch: &[StoredCapture]) -> bool {
     loop {
         match store.add_exchanges(batch.iter().map(|kept| Arc::clone(&kept.exchange)).collect()).await {
             Ok(()) => return true,
@@ -208,8 +208,8 @@ async fn store_all(store: &dyn Store, batch: &[Kept]) -> bool {
 }
 
 /// An exchange that has ended.
-struct Ended {
-    begun: Begun,
+struct CaptureEnd {
+    begun: CaptureStart,
     request: Option<Captured>,
     answer: Option<(u16, String, HeaderMap, Option<Captured>)>,
     duration_ms: i64,
@@ -217,27 +217,28 @@ struct Ended {
     error: Option<(String, Option<CallFailure>)>,
 }
 
-async fn keep(keeper: Keeper, begun: Begun, outcome: oneshot::Receiver<Outcome>) {
+async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) {
     let ended = ended(begun, outcome).await;
     // Before anything else that takes time: this is the order in which they ended.
-    let recording = if keeper.transport.wants_client_exchanges() { Some(keeper.recording.lock().await) } else { None };
+    let recording =
+        if context.transport.wants_client_exchanges() { Some(context.recording.lock().await) } else { None };
     log(&ended);
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
-    let _turn = if is_large { keeper.large.acquire().await.ok() } else { None };
+    let _turn = if is_large { context.large.acquire().await.ok() } else { None };
     let is_small = !is_large && recording.is_none();
-    let Keeper { transport, names, most_bytes, .. } = keeper.clone();
+    let CaptureContext { transport, names, most_bytes, .. } = context.clone();
     let build = move || ended.build(&transport, &names, most_bytes);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
         // The writer ends after all of these.
-        Ok(kept) => drop(keeper.writer.send(kept)),
+        Ok(kept) => drop(context.writer.send(kept)),
         Err(error) => tracing::warn!(%error, "an exchange could not be kept"),
     }
 }
 
 /// Waits for the end of both bodies.
-async fn ended(mut begun: Begun, outcome: oneshot::Receiver<Outcome>) -> Ended {
+async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> CaptureEnd {
     let (answer, mut error) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers, body.await.ok())), None),
         // Only the first line: what a missing fixture differs in is content.
@@ -253,15 +254,15 @@ async fn ended(mut begun: Begun, outcome: oneshot::Receiver<Outcome>) -> Ended {
         error = Some(match cause {
             Some(cause) => {
                 let words = format!("the answer broke off: {cause}");
-                (words.clone(), Some(CallFailure::doubt(words, false)))
+                (words.clone(), Some(CallFailure::in_doubt(words, false)))
             }
             None => ("the client went away during the answer".to_owned(), None),
         });
     }
-    Ended { begun, request, answer, duration_ms, error }
+    CaptureEnd { begun, request, answer, duration_ms, error }
 }
 
-impl Ended {
+impl CaptureEnd {
     fn is_packed(&self) -> bool {
         let answer = self.answer.as_ref().map(|(_, _, headers, _)| headers);
         [Some(&self.begun.headers), answer].into_iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING))
@@ -273,7 +274,7 @@ impl Ended {
     }
 
     /// What is kept of it; observers are told all.
-    fn build(self, transport: &ObservedTransport, names: &Names, most_bytes: usize) -> Kept {
+    fn build(self, transport: &ObservedTransport, names: &Names, most_bytes: usize) -> StoredCapture {
         let Self { begun, request, answer, duration_ms, error } = self;
         let (request, request_share) = message(&begun.headers, request, most_bytes);
         let (answer, answer_share) = match answer {
@@ -300,7 +301,7 @@ impl Ended {
         let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
         transport.client_exchange_ended(&ended);
         let exchange = Arc::new(PackedExchange::new(exchange.masked(names, &credentials.secrets)));
-        Kept { exchange, _held: (begun.place, request_share, answer_share) }
+        StoredCapture { exchange, _held: (begun.place, request_share, answer_share) }
     }
 }
 
@@ -317,7 +318,7 @@ fn message(headers: &HeaderMap, copy: Option<Captured>, most_bytes: usize) -> (M
 }
 
 /// The path only: what follows it may carry anything.
-fn log(ended: &Ended) {
+fn log(ended: &CaptureEnd) {
     let (path, duration_ms) = (bare_path(&ended.begun.path), ended.duration_ms);
     let status = ended.answer.as_ref().map(|(status, ..)| *status);
     match &ended.error {

@@ -11,32 +11,35 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Duration, Sleep};
 
-use super::forward::ForwardError;
+use super::pass_through::PassThroughError;
 
 /// A body that comes in time or breaks off with [`io::ErrorKind::TimedOut`].
 #[derive(Debug)]
-pub struct Paced<B> {
+pub struct IdleTimeoutBody<B> {
     body: B,
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> Paced<B> {
+impl<B> IdleTimeoutBody<B> {
     /// `limit` for each piece.
     pub fn new(body: B, limit: Duration) -> Self {
         Self { body, limit, sleep: None }
     }
 }
 
-impl<B> Body for Paced<B>
+impl<B> Body for IdleTimeoutBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Data = Bytes;
-    type Error = ForwardError;
+    type Error = PassThroughError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PassThroughError>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.sleep = None;
