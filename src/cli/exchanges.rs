@@ -16,7 +16,7 @@ use crate::exchange::{Exchange, Message, Summary};
 use crate::fixtures::{self, Recorder};
 use crate::request::{ProvisioningRequest, RecordId};
 use crate::shutdown::Signals;
-use crate::soap::answer::text_of_partial;
+use crate::soap::texts::text_of_partial;
 use crate::store::{ExchangeFilter, RecordKey, SentAttempt, Store};
 use crate::transport;
 

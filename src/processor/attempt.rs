@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::Processor;
+use super::classify::classify_answer;
 use super::log::log;
 use super::mask::mask;
 use super::policy::{self, AttemptContext, ours};
@@ -13,7 +14,7 @@ use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
 use crate::contract::{Operation, Resend};
 use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, failure};
-use crate::soap::answer::{self, read_answer};
+use crate::soap::texts;
 use crate::store::{AttemptCommit, StoreError};
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 
@@ -177,7 +178,7 @@ fn classify(
             attempt.http_status = Some(http.status);
             attempt.content_type.clone_from(&http.content_type);
             let retry_after = http.retry_after.clone();
-            let mut answer = read_answer(&processor.contract, prepared.operation, http);
+            let mut answer = classify_answer(&processor.contract, prepared.operation, http);
             attempt.response = Some(std::mem::take(&mut answer.text).into());
             processor.retry.after_answer(answer, retry_after.as_deref(), &context)
         }
@@ -191,7 +192,7 @@ fn classify(
                 CallFailure::InDoubt { what, status, partial, content_type, .. } => {
                     attempt.error = Some(what);
                     attempt.http_status = status;
-                    let text = status.map(|_| answer::text_of_partial(&partial, content_type.as_deref()));
+                    let text = status.map(|_| texts::text_of_partial(&partial, content_type.as_deref()));
                     attempt.response = text.map(Into::into);
                     attempt.content_type = content_type;
                 }

@@ -4,6 +4,7 @@
 //! tracker, and [`Processor::drain`] awaits them.
 
 mod attempt;
+mod classify;
 mod log;
 mod mask;
 mod places;

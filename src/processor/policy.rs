@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::classify::ClassifiedAnswer;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +14,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::Passed;
 use crate::contract::Resend;
 use crate::request::{Classification, Envelope, Failure, InDoubt, Next, Outcome, ProvisioningRequest, failure};
-use crate::soap::answer::ClassifiedAnswer;
 use crate::upstream::{CallFailure, FailureKind};
 
 /// The longest that a Retry-After is heeded: a mistaken one must not hold up a card for ever.

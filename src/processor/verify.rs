@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::Processor;
 use super::attempt::call_until;
+use super::classify::classify_answer;
 use crate::contract::Operation;
 use crate::request::{Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType};
-use crate::soap::answer::read_answer;
 use crate::soap::encode;
 use crate::upstream::{Call, CallFailure};
 
@@ -100,7 +100,7 @@ async fn ask(
         }
         Ok(http) => {
             event.http_status = Some(http.status);
-            let answer = read_answer(&processor.contract, operation, http);
+            let answer = classify_answer(&processor.contract, operation, http);
             event.response = Some(answer.text);
             match answer.failure {
                 None => Ok(answer.results),

@@ -20,7 +20,7 @@ use crate::contract::{Operation, SoapVersion};
 use crate::request::{Fields, random_hex};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
-use crate::soap::{answer, decode, encode, envelope, validate};
+use crate::soap::{decode, encode, envelope, texts, validate};
 use crate::xml::{self, Element, Limits};
 
 /// Bytes of a request body, at most.
@@ -82,7 +82,7 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     let body = Limited::new(request.into_body(), BODY_BYTES).collect().await;
     let body = body.map_err(|e| io::Error::other(e.to_string()))?.to_bytes();
     let soap = SoapVersion::of_content_type(content_type.as_deref().unwrap_or_default());
-    let text = answer::text_of_partial(&body, content_type.as_deref());
+    let text = texts::text_of_partial(&body, content_type.as_deref());
     let Ok(root) = xml::parse(&text, Limits::default()) else {
         return Ok(fault_reply(soap, fault::cxf(soap, "Couldn't parse stream.")));
     };

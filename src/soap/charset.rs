@@ -18,11 +18,11 @@ const SHOWN: usize = 40;
 
 /// A message as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Decoded<'b> {
+pub struct Decoded<'b> {
     /// The text, without byte order mark.
-    pub(super) text: Cow<'b, str>,
+    pub text: Cow<'b, str>,
     /// Why something in it had to be replaced by U+FFFD, if it had.
-    pub(super) fault: Option<String>,
+    pub fault: Option<String>,
 }
 
 impl Decoded<'_> {
@@ -38,7 +38,7 @@ impl Decoded<'_> {
 }
 
 /// Decodes a body.
-pub(super) fn decode<'b>(body: &'b [u8], content_type: Option<&str>) -> Decoded<'b> {
+pub fn decode<'b>(body: &'b [u8], content_type: Option<&str>) -> Decoded<'b> {
     let labels = Labels::of(body, content_type);
     match labels.fitting(body) {
         Some((_, text)) => Decoded { text, fault: None },

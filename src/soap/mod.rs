@@ -1,7 +1,6 @@
 //! SOAP messages: out by the plan of the contract, in from whatever came back.
 
-pub mod answer;
-mod charset;
+pub mod charset;
 pub mod decode;
 pub mod encode;
 pub mod envelope;

@@ -46,7 +46,7 @@ pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
 }
 
 /// The text of the SOAP message, if the body has several parts.
-pub(super) fn root_of_parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Option<Decoded<'b>> {
+pub fn root_of_parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Option<Decoded<'b>> {
     let (parts, root) = split(body, content_type, Ending::Needed)?;
     let part = parts.get(root)?;
     let kind = part.content_type.as_deref();
@@ -60,6 +60,11 @@ pub(super) fn root_of_parts<'b>(body: &'b [u8], content_type: Option<&str>) -> O
 pub fn decoded(body: &[u8], content_type: Option<&str>) -> Option<String> {
     let decoded = charset::decode(body, content_type);
     decoded.is_faithful().then(|| decoded.text.into_owned())
+}
+
+/// The text of a body that is not, or not yet, read as SOAP; what is not in its charset is replaced.
+pub fn text_of_partial(body: &[u8], content_type: Option<&str>) -> String {
+    charset::decode(body, content_type).text.into_owned()
 }
 
 /// A text as a body, in the charset that its type or its XML declaration names.

@@ -22,12 +22,12 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::connection::{Connector, client};
 use super::failure::{in_words, of_error, of_silence};
-use super::pass_through::{PassThroughRequest, PassThroughAnswer};
+use super::pass_through::{PassThroughAnswer, PassThroughRequest};
 use super::pass_through_client::PassThroughClient;
-use super::tracked_body::TrackedBody;
 use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
-use super::{Call, CallFailure, HttpAnswer, KEPT_BYTES, FailureKind, Recorded, SERVER_TIMING, Transport, cut_note};
+use super::tracked_body::TrackedBody;
+use super::{Call, CallFailure, FailureKind, HttpAnswer, KEPT_BYTES, Recorded, SERVER_TIMING, Transport, cut_note};
 use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::config::{FileFault, Secret, Upstream};
 
@@ -151,7 +151,13 @@ impl LiveTransport {
             let what = what + &cut_note(body.len(), body.len());
             body.truncate(KEPT_BYTES);
             body.shrink_to_fit();
-            return Err(CallFailure::InDoubt { what, status: Some(status), partial: body, content_type, is_late: false });
+            return Err(CallFailure::InDoubt {
+                what,
+                status: Some(status),
+                partial: body,
+                content_type,
+                is_late: false,
+            });
         }
         // Another gateway may say that the answer is its own, and what became of the call.
         if let Some(failure) = header(PROXY_STATUS).and_then(|value| proxy_status::told_by(&value, status, &body)) {

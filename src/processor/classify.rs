@@ -4,31 +4,31 @@
 
 use std::borrow::Cow;
 
-use super::charset::{self, Decoded};
-use super::envelope::{self, Opened};
-use super::{decode, result, texts};
 use crate::axis::{self, AxisFault};
 use crate::contract::{Contract, Operation};
 use crate::request::{Classification, Failure, Fields, failure};
+use crate::soap::charset::{self, Decoded};
+use crate::soap::envelope::{self, Opened};
+use crate::soap::{decode, result, texts};
 use crate::upstream::{HttpAnswer, KEPT_BYTES, cut_note};
 use crate::xml::{self, Limits};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// An answer, read and classified once.
 #[derive(Clone, Debug)]
-pub struct ClassifiedAnswer {
+pub(super) struct ClassifiedAnswer {
     /// The body as text, for the record; of one that says nothing as SOAP only the beginning.
-    pub text: String,
+    pub(super) text: String,
     /// What it says became of the request.
-    pub classification: Classification,
+    pub(super) classification: Classification,
     /// Conax's transaction id, where the answer has one.
-    pub reference: Option<String>,
+    pub(super) reference: Option<String>,
     /// Why the request was not done, or what is unknown about it; `None` if it is completed.
-    pub failure: Option<Failure>,
+    pub(super) failure: Option<Failure>,
     /// What a query's answer tells, as JSON.
-    pub result: Option<Box<RawValue>>,
+    pub(super) result: Option<Box<RawValue>>,
     /// The same, by the names of the bindings.
-    pub results: Fields,
+    pub(super) results: Fields,
 }
 
 impl ClassifiedAnswer {
@@ -75,7 +75,7 @@ fn busy(failure: Failure) -> Failure {
 }
 
 /// Reads an answer to a call of `operation`.
-pub fn read_answer(contract: &Contract, operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
+pub(super) fn classify_answer(contract: &Contract, operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
     let (whole, message) = texts_of(&answer);
     let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
     let root = fault.clone().map_or_else(|| xml::parse(text, Limits::default()).map_err(|e| e.to_string()), Err);
@@ -106,11 +106,6 @@ pub fn read_answer(contract: &Contract, operation: &Operation, answer: HttpAnswe
 fn beginning(text: &str) -> &str {
     let length = (0..=text.len().min(KEPT_BYTES)).rev().find(|length| text.is_char_boundary(*length));
     text.get(..length.unwrap_or(0)).unwrap_or_default()
-}
-
-/// The text of a body that is not, or not yet, read as SOAP.
-pub fn text_of_partial(body: &[u8], content_type: Option<&str>) -> String {
-    charset::decode(body, content_type).text.into_owned()
 }
 
 /// The text of the body, and that of the message in it, which differ where the answer has several parts.
