@@ -170,7 +170,7 @@ sections! {
         immediate_wait_s: Duration = "30",
         /// Immediate requests that may wait for a place among those under way; more are answered UNAVAILABLE, and nothing is accepted for them.
         immediate_queue: usize = "256",
-        /// Seconds that an immediate request may have to wait for a place, as things go; one that would wait longer is answered UNAVAILABLE at once.
+        /// Seconds that an immediate request waits for a place; one that would wait for more than half of that, as things go, is answered UNAVAILABLE at once.
         immediate_queue_s: Duration = "5",
         /// Seconds after which the run looks for due requests even if nothing woke it.
         poll_s: Duration = "5",

@@ -212,7 +212,7 @@ async fn immediate_requests_do_not_push_aside_those_that_wait() {
     let settings = [
         ("upstream.url", conax.url.as_str()),
         ("upstream.max_concurrency", "1"),
-        ("processor.immediate_queue_s", "60"),
+        ("processor.immediate_queue_s", "600"),
     ];
     let (_gateway, client) = Gateway::start_signed_in(&settings).await;
     // More arrive than can be sent, whether or not the earlier ones are answered.
