@@ -17,7 +17,7 @@ use crate::observer::ObservedTransport;
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::shutdown::Shutdown;
-use crate::store::{Options, SqliteStore, Store, StoreError};
+use crate::store::{AccountStore, CatalogueStore, Options, SqliteStore, Store, StoreError};
 use crate::tls;
 
 /// The gateway, built once.
@@ -104,7 +104,7 @@ impl App {
         let store = Arc::clone(&self.server.api.store);
         tokio::select! {
             served = self.serve_until(listener, shutdown) => served,
-            why = store.failed() => Err(StoreError::Unavailable(why).into()),
+            why = store.wait_for_failure() => Err(StoreError::Unavailable(why).into()),
         }
     }
 
@@ -146,8 +146,8 @@ pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
 ///
 /// # Errors
 /// The store cannot be written.
-pub async fn make_first_user(store: &dyn Store, username: &str, password: &str) -> Result<bool, StoreError> {
-    if !store.users().await?.is_empty() {
+pub async fn make_first_user(store: &dyn AccountStore, username: &str, password: &str) -> Result<bool, StoreError> {
+    if !store.list_users().await?.is_empty() {
         return Ok(false);
     }
     let unit = Unit { id: random_hex(), name: "Main Unit".to_owned(), ..Unit::default() };
@@ -169,14 +169,14 @@ pub async fn make_first_user(store: &dyn Store, username: &str, password: &str) 
 ///
 /// # Errors
 /// A text that is no such CSV, or the store cannot be written.
-pub async fn load_catalogue(store: &dyn Store, texts: &[(EntryKind, Cow<'_, str>)]) -> Result<(), StartError> {
+pub async fn load_catalogue(store: &dyn CatalogueStore, texts: &[(EntryKind, Cow<'_, str>)]) -> Result<(), StartError> {
     for kind in EntryKind::ALL {
-        if !store.catalogue(kind).await?.is_empty() {
+        if !store.list_entries(kind).await?.is_empty() {
             return Ok(());
         }
     }
     for (kind, text) in texts {
-        store.import(*kind, catalogue_entries(*kind, text)?).await?;
+        store.import_entries(*kind, catalogue_entries(*kind, text)?).await?;
     }
     Ok(())
 }

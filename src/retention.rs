@@ -59,7 +59,7 @@ async fn purge(store: &dyn Store, clock: &dyn Clock, keep: Keep) -> Result<(usiz
     if let Some(before) = before(keep.requests) {
         let mut from = Some(0);
         while let Some(number) = from {
-            let purged = store.purge(before, number).await?;
+            let purged = store.purge_requests(before, number).await?;
             requests += purged.count;
             from = purged.next;
             tokio::time::sleep(STEP_PAUSE).await;

@@ -22,7 +22,7 @@ use crate::observer::{ObservedTransport, Observer};
 use crate::redaction::{Names, Pseudonymizer, check_key, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
-use crate::store::{Store, StoreError};
+use crate::store::{CatalogueStore, StoreError};
 use crate::tls;
 use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
 
@@ -53,7 +53,7 @@ pub async fn open(
     config: &Config,
     contract: &Arc<Contract>,
     clock: &Arc<dyn Clock>,
-    store: &Arc<dyn Store>,
+    store: Arc<dyn CatalogueStore>,
     shutdown: Shutdown,
 ) -> Result<UpstreamHandle, StartError> {
     let target = &config.upstream.url;
@@ -85,14 +85,14 @@ pub async fn open(
         description.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
-        let with = (Box::new(render) as Render, entries_in(Arc::clone(store)));
+        let with = (Box::new(render) as Render, entries_in(store));
         observers.push(Arc::new(RecordingObserver::new(recorder, with, contract.base_path())));
     }
     let transport = ObservedTransport::new(transport, observers);
     Ok(UpstreamHandle { description, catalogue, transport, simulator })
 }
 
-fn entries_in(store: Arc<dyn Store>) -> FindEntries {
+fn entries_in(store: Arc<dyn CatalogueStore>) -> FindEntries {
     Box::new(move |call| {
         let store = Arc::clone(&store);
         Box::pin(async move {
@@ -108,10 +108,10 @@ fn entries_in(store: Arc<dyn Store>) -> FindEntries {
 ///
 /// # Errors
 /// The store.
-pub async fn find_entries(store: &dyn Store, call: &Value) -> Result<Vec<(EntryKind, Entry)>, StoreError> {
+pub async fn find_entries(store: &dyn CatalogueStore, call: &Value) -> Result<Vec<(EntryKind, Entry)>, StoreError> {
     let mut found = Vec::new();
     for NamedEntry { kind, key, value } in fixtures::named_in(call) {
-        let entries = store.entries(kind, key, vec![value]).await?;
+        let entries = store.find_entries(kind, key, vec![value]).await?;
         found.extend(entries.into_iter().map(|entry| (kind, entry)));
     }
     Ok(found)

@@ -23,7 +23,7 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
     params.finish()?;
     let attempt = api.sign_ins.begin(&username, peer, api.clock.moment().steady)?;
     let turn = api.sign_ins.turn(&attempt).await?;
-    let found = api.store.user(&username).await?;
+    let found = api.store.find_user(&username).await?;
     // An unknown name takes as long as a wrong password.
     let (user, hash) = match found {
         Some((user, hash)) => (Some(user), hash),
@@ -56,7 +56,7 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<String>, mut params:
         ApiError::new(Code::InvalidCredentials, message)
     })?;
     let attempt = api.sign_ins.begin(&key, peer, api.clock.moment().steady)?;
-    let user = api.store.key_user(hash_secret(&key)).await?;
+    let user = api.store.find_key_user(hash_secret(&key)).await?;
     attempt.end(user.is_some(), api.clock.moment().steady);
     match user {
         Some(user) => issue(api, user, unit).await,

@@ -38,7 +38,7 @@ pub(super) async fn distribution_ids(
     ca_ids: &[String],
     place_of: impl Fn(usize) -> String,
 ) -> Result<Vec<String>, ApiError> {
-    let entries = api.store.entries(kind, Key::CaId, ca_ids.to_vec()).await?;
+    let entries = api.store.find_entries(kind, Key::CaId, ca_ids.to_vec()).await?;
     let mut known: HashMap<Option<String>, Option<String>> =
         entries.into_iter().map(|e| (e.ca_id, e.distribution_id)).collect();
     let distribution_id = |(index, ca_id): (usize, &String)| match known.remove(&Some(ca_id.clone())) {
@@ -50,7 +50,8 @@ pub(super) async fn distribution_ids(
 
 /// The entry that an identifier names, if the catalogue has it.
 pub(super) async fn find(api: &Api, kind: EntryKind, identifier: &Identifier) -> Result<Option<Entry>, ApiError> {
-    let mut entries = api.store.entries(kind, Key::of_field(identifier.field), vec![identifier.value.clone()]).await?;
+    let mut entries =
+        api.store.find_entries(kind, Key::of_field(identifier.field), vec![identifier.value.clone()]).await?;
     if entries.len() > 1 {
         let message = format!("{} '{}' names several {}.", identifier.field, identifier.value, kind.as_str());
         return Err(ApiError::at(Code::ConflictingParameters, &identifier.place, message));

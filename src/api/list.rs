@@ -38,7 +38,7 @@ pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) ->
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let family = Some(family);
     let filter = Filter { family, kind, state, reference_number, card, stb, after, offset, limit, ..Filter::default() };
-    let records = api.store.list(filter).await?;
+    let records = api.store.list_requests(filter).await?;
     let records: Vec<_> = records.iter().map(|request| fields_set.apply(Record::new(request, api.dates))).collect();
     data(&records)
 }

@@ -86,7 +86,7 @@ impl Api {
         let (in_store, in_contract, in_clock) = (Arc::clone(&store), Arc::clone(&contract), Arc::clone(&clock));
         let processor = Arc::new(Processor::new(config, in_store, transport, in_contract, in_clock));
         Self {
-            sessions: Sessions::new(Arc::clone(&store), Arc::clone(&clock)),
+            sessions: Sessions::new(store.clone(), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
             is_catalogue_strict: config.catalogue.strict,

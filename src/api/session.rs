@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::error::{ApiError, Code};
 use crate::account::{Role, User, hash_secret};
 use crate::clock::{Clock, Moment};
-use crate::store::{Store, TokenOwner};
+use crate::store::{AccountStore, TokenOwner};
 
 /// How long a token is believed without asking the store.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ struct Cached {
 
 /// The sessions of all calls.
 pub struct Sessions {
-    store: Arc<dyn Store>,
+    store: Arc<dyn AccountStore>,
     clock: Arc<dyn Clock>,
     cache: Mutex<Cache>,
 }
@@ -75,7 +75,7 @@ impl Cache {
 
 impl Sessions {
     /// Sessions of the tokens in the store.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Arc<dyn AccountStore>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock, cache: Mutex::default() }
     }
 
@@ -94,7 +94,7 @@ impl Sessions {
         if let Some(user) = known {
             return Ok(Session { user });
         }
-        match self.store.token(hash).await? {
+        match self.store.find_token_owner(hash).await? {
             Some(TokenOwner { user, expires_at }) if expires_at > now => {
                 let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
                 let cached = Cached { user: Arc::clone(&user), expires_at, believed_until: steady + BELIEVED };
@@ -134,7 +134,7 @@ mod tests {
             exchange_bytes: 0,
             to_serve: true,
         };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options).unwrap());
+        let store: Arc<dyn AccountStore> = Arc::new(SqliteStore::open(&options).unwrap());
         let clock = Arc::new(ManualClock::new(Utc::now()));
         let (id, username) = ("1".to_owned(), "u".to_owned());
         let user = User { id, username, person_name: None, email: None, role: Role::Read, unit: Unit::default() };

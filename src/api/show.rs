@@ -19,7 +19,7 @@ pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) ->
         _ => identifier.value.parse().ok().map(RecordKey::Number),
     };
     let found = match key {
-        Some(key) => api.store.find(Some(family), key).await?,
+        Some(key) => api.store.find_request(Some(family), key).await?,
         None => None,
     };
     match found {

@@ -46,12 +46,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let count = entries.len();
-            open_store(&store.load()?.store, false)?.import(kind, entries).await?;
+            open_store(&store.load()?.store, false)?.import_entries(kind, entries).await?;
             output::line(&format!("{count} {} imported", kind.as_str()));
             Ok(())
         }
         Action::List { kind, store } => {
-            let entries = open_existing(&store.load()?)?.catalogue(kind).await?;
+            let entries = open_existing(&store.load()?)?.list_entries(kind).await?;
             let row = |e: Entry| {
                 let [alternative_code, ca_id, distribution_id] =
                     [e.alternative_code, e.ca_id, e.distribution_id].map(Option::unwrap_or_default);

@@ -17,7 +17,7 @@ use crate::fixtures::{self, Recorder};
 use crate::request::{ProvisioningRequest, RecordId};
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
-use crate::store::{ExchangeFilter, RecordKey, SentAttempt, Store};
+use crate::store::{ExchangeFilter, RecordKey, RequestStore, SentAttempt, Store};
 use crate::transport;
 
 /// How often `tail` looks for new ones.
@@ -88,8 +88,12 @@ async fn list(limit: u64, store: StoreFlags) -> Result<(), Failed> {
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
     let filter = ExchangeFilter { after: 0, limit, newest_first: true };
-    let passed = store.exchanges(filter).await?.into_iter().map(|summary| passed_line(&summary, dates));
-    let sent = store.sent(DateTime::UNIX_EPOCH, limit).await?.into_iter().map(|attempt| sent_line(&attempt, dates));
+    let passed = store.list_exchanges(filter).await?.into_iter().map(|summary| passed_line(&summary, dates));
+    let sent = store
+        .list_sent_attempts(DateTime::UNIX_EPOCH, limit)
+        .await?
+        .into_iter()
+        .map(|attempt| sent_line(&attempt, dates));
     let mut lines: Vec<Line> = passed.chain(sent).collect();
     lines.sort_by_key(|line| line.ended_at);
     let first = lines.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -128,7 +132,7 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
     let store = open_existing(&config)?;
     let mut signals = Signals::listen()?;
     let newest = ExchangeFilter { after: 0, limit: 1, newest_first: true };
-    let mut after = store.exchanges(newest).await?.first().map_or(0, |summary| summary.number);
+    let mut after = store.list_exchanges(newest).await?.first().map_or(0, |summary| summary.number);
     let mut seen = HashMap::new();
     new_attempts(store.as_ref(), &mut seen).await?;
     loop {
@@ -137,7 +141,7 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
             () = signals.wait() => return Ok(()),
         }
         let filter = ExchangeFilter { after, limit: AT_ONCE, newest_first: false };
-        let passed = store.exchanges(filter).await?;
+        let passed = store.list_exchanges(filter).await?;
         after = passed.last().map_or(after, |summary| summary.number);
         let sent = new_attempts(store.as_ref(), &mut seen).await?;
         let passed = passed.iter().map(|summary| passed_line(summary, dates));
@@ -151,11 +155,11 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
 
 /// The attempts that are not among those seen; then they are.
 async fn new_attempts(
-    store: &dyn Store,
+    store: &dyn RequestStore,
     seen: &mut HashMap<(i64, u32), DateTime<Utc>>,
 ) -> Result<Vec<SentAttempt>, Failed> {
     let since = Utc::now() - TimeDelta::seconds(LAG_S);
-    let mut sent = store.sent(since, AT_ONCE).await?;
+    let mut sent = store.list_sent_attempts(since, AT_ONCE).await?;
     sent.retain(|attempt| {
         let ended_at = attempt.started_at + TimeDelta::milliseconds(attempt.duration_ms);
         seen.insert((attempt.number, attempt.attempt), ended_at).is_none()
@@ -174,7 +178,7 @@ async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
     let missing = || Failed(format!("there is no exchange or request {id}"));
     let key = match (RecordId::parse(&id.to_uppercase()), id.parse()) {
         (Some(id), _) => {
-            if let Some(exchange) = store.exchange(&id).await? {
+            if let Some(exchange) = store.find_exchange(&id).await? {
                 return Ok(Found::Passed(Box::new(exchange)));
             }
             RecordKey::Id(id)
@@ -182,7 +186,7 @@ async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
         (None, Ok(number)) => RecordKey::Number(number),
         (None, Err(_)) => return Err(missing()),
     };
-    store.find(None, key).await?.map(|request| Found::Request(Box::new(request))).ok_or_else(missing)
+    store.find_request(None, key).await?.map(|request| Found::Request(Box::new(request))).ok_or_else(missing)
 }
 
 async fn show(id: &str, store: StoreFlags) -> Result<(), Failed> {
@@ -217,7 +221,7 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
             let operation =
                 operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {kind}")))?;
             let reply = Record::new(&request, Dates(config.server.time_zone)).to_reply();
-            let attempts = store.attempts(request.number).await?;
+            let attempts = store.list_attempts(request.number).await?;
             let call = request.content.call_with_secret().unwrap_or_default();
             let entries = transport::find_entries(store.as_ref(), &call).await?;
             fixtures::export_request(&recorder, operation, &request, &attempts, &reply, &entries)?

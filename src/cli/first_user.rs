@@ -13,7 +13,7 @@ use super::{Failed, output};
 use crate::app;
 use crate::config::BOOTSTRAP;
 use crate::request::random_hex;
-use crate::store::Store;
+use crate::store::AccountStore;
 
 /// The user that is made when none is named.
 const FIRST_USER: &str = "admin";
@@ -21,12 +21,12 @@ const FIRST_USER: &str = "admin";
 const PASSWORD_FILE: &str = "first-password";
 
 /// Makes the first user where there is none, and says how to sign in as it.
-pub(super) async fn make(store: &dyn Store, data_dir: &Path, url: &str) -> Result<(), Failed> {
+pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -> Result<(), Failed> {
     if let Some((username, password)) = named().map_err(Failed)? {
         app::make_first_user(store, &username, &password).await?;
         return Ok(());
     }
-    if !store.users().await?.is_empty() {
+    if !store.list_users().await?.is_empty() {
         return Ok(());
     }
     let password = random_hex().to_lowercase();

@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             Ok(())
         }
         Action::List(store) => {
-            let keys = open_existing(&store.load()?)?.keys().await?;
+            let keys = open_existing(&store.load()?)?.list_keys().await?;
             output::table(["ID", "USERNAME", "NAME"], keys.into_iter().map(|k| [k.id, k.username, k.name]));
             Ok(())
         }

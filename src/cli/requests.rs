@@ -6,7 +6,7 @@ use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::api::{Dates, Record};
 use crate::request::{Attempt, Decision, Event, Order, ProvisioningRequest, RequestType, State};
-use crate::store::{Filter, RecordKey, Store};
+use crate::store::{Filter, RecordKey, RequestStore};
 use crate::words::parse_word;
 
 /// Requests that a list reads at a time.
@@ -119,7 +119,7 @@ async fn list(args: ListArgs) -> Result<(), Failed> {
     let mut has_reader = true;
     while left > 0 && has_reader {
         filter.limit = left.min(PAGE);
-        let page = store.list(filter.clone()).await?;
+        let page = store.list_requests(filter.clone()).await?;
         let Some(last) = page.last() else { break };
         filter.after = last.number;
         left -= page.len() as u64;
@@ -143,19 +143,19 @@ fn row(request: &ProvisioningRequest, dates: Dates) -> [String; 6] {
 async fn show(number: i64, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let store = open_existing(&config)?;
-    let found = store.find(None, RecordKey::Number(number)).await?;
+    let found = store.find_request(None, RecordKey::Number(number)).await?;
     let request = found.ok_or_else(|| Failed(format!("there is no request {number}")))?;
     print(store.as_ref(), &request, Dates(config.server.time_zone)).await
 }
 
 /// A request as the API shows it, and its history.
-pub(super) async fn print(store: &dyn Store, request: &ProvisioningRequest, dates: Dates) -> Result<(), Failed> {
+pub(super) async fn print(store: &dyn RequestStore, request: &ProvisioningRequest, dates: Dates) -> Result<(), Failed> {
     let json = serde_json::to_string_pretty(&Record::new(request, dates)).map_err(|e| Failed(e.to_string()))?;
     let mut history: Vec<(DateTime<Utc>, String)> = Vec::new();
-    for attempt in store.attempts(request.number).await? {
+    for attempt in store.list_attempts(request.number).await? {
         history.push((attempt.started_at, attempt_in_words(&attempt, request, dates)));
     }
-    for event in store.events(request.number).await? {
+    for event in store.list_events(request.number).await? {
         history.push((event.at, event_in_words(&event, dates)));
     }
     history.sort_by_key(|(at, _)| *at);
@@ -198,7 +198,7 @@ async fn decide(args: Decide, decision: Decision) -> Result<(), Failed> {
     }
     let config = store.load()?;
     let order = Order { decision, user, reason, at: Utc::now() };
-    let request = open_existing(&config)?.decide(number, order).await?;
+    let request = open_existing(&config)?.decide_request(number, order).await?;
     output::line(&match request.state {
         State::Pending => format!("request {number} is sent again as soon as a gateway runs"),
         state => format!("request {number} is {}", state.as_str()),

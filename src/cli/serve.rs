@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
     let UpstreamHandle { description, catalogue, transport, simulator } =
-        transport::open(&config, &contract, &clock, &store, simulator_shutdown).await?;
+        transport::open(&config, &contract, &clock, store.clone(), simulator_shutdown).await?;
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 

@@ -69,7 +69,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::Add(args) => add(args).await,
         Action::List(store) => {
-            let users = open_existing(&store.load()?)?.users().await?;
+            let users = open_existing(&store.load()?)?.list_users().await?;
             let row = |u: User| {
                 [u.username, u.role.as_str().to_owned(), u.unit.name, u.person_name.unwrap_or_default(), u.id]
             };

@@ -31,7 +31,7 @@ pub(super) async fn respond(server: &Server, method: &Method, path: &str) -> Rep
 
 /// The contract was loaded before anything listened, so it is ready whenever this runs.
 async fn ready(server: &Server) -> Reply {
-    let store = match tokio::time::timeout(STORE_TIME, server.api.store.check()).await {
+    let store = match tokio::time::timeout(STORE_TIME, server.api.store.check_writable()).await {
         Ok(Ok(())) => "ok",
         Ok(Err(error)) => {
             tracing::error!(%error, "not ready: the store cannot be written");

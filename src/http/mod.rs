@@ -43,7 +43,7 @@ impl Server {
     pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
         let most_bytes = config.pass_through.capture_bytes;
-        let captures = Captures::new(Arc::clone(&api.store), transport.clone(), names, most_bytes);
+        let captures = Captures::new(api.store.clone(), transport.clone(), names, most_bytes);
         Self { config, api, transport, captures }
     }
 }

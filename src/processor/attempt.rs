@@ -218,7 +218,7 @@ async fn commit(
     log(&request, attempt.as_ref());
     let was_called = attempt.is_some();
     let commit = AttemptCommit { request: request.clone(), attempt, events };
-    let mut storing = processor.store.settle(vec![commit]);
+    let mut storing = processor.store.commit_attempts(vec![commit]);
     let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
         Ok(stored) => stored,
         Err(_) => {

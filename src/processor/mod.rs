@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::contract::Contract;
 use crate::observer::ObservedTransport;
 use crate::request::{ProvisioningRequest, State, random_hex};
-use crate::store::{RecordKey, Store, StoreError, Submission, SubmitResult};
+use crate::store::{RecordKey, RequestStore, StoreError, Submission, SubmitResult};
 use places::{Full, Place, Places};
 use policy::RetryRule;
 use waiting::Waiting;
@@ -55,7 +55,7 @@ impl From<Full> for SubmitError {
 
 /// Sends requests, now or in their turn.
 pub struct Processor {
-    store: Arc<dyn Store>,
+    store: Arc<dyn RequestStore>,
     transport: ObservedTransport,
     contract: Arc<Contract>,
     clock: Arc<dyn Clock>,
@@ -79,7 +79,7 @@ impl Processor {
     /// A processor; it does nothing by itself until [`Processor::run`].
     pub fn new(
         config: &Config,
-        store: Arc<dyn Store>,
+        store: Arc<dyn RequestStore>,
         transport: ObservedTransport,
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
@@ -160,7 +160,7 @@ impl Processor {
         place: Option<Place>,
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<ProvisioningRequest>, StoreError> {
-        let mut results = self.store.accept(vec![Submission { lease: place.is_some(), ..submission }]).await?;
+        let mut results = self.store.submit(vec![Submission { lease: place.is_some(), ..submission }]).await?;
         match (results.pop(), place) {
             (Some(SubmitResult::New { request, leased: true }), Some(place)) => {
                 // The client may have gone.
@@ -173,7 +173,7 @@ impl Processor {
                 Ok(Some(request))
             }
             (Some(SubmitResult::Conflict), _) => Ok(None),
-            (None, _) => Err(StoreError::Other("the store accepted nothing".to_owned())),
+            (None, _) => Err(StoreError::Other("the store took nothing".to_owned())),
         }
     }
 
@@ -214,7 +214,7 @@ impl Processor {
 
     /// The record as the store has it; as it was seen last, if that cannot be read now.
     async fn as_it_stands(&self, seen: ProvisioningRequest) -> ProvisioningRequest {
-        match self.store.find(None, RecordKey::Number(seen.number)).await {
+        match self.store.find_request(None, RecordKey::Number(seen.number)).await {
             Ok(found) => found.unwrap_or(seen),
             Err(error) => {
                 tracing::warn!(number = seen.number, %error, "a request that was accepted cannot be read now");

@@ -21,15 +21,15 @@ impl Processor {
     /// # Errors
     /// The store.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let (now, changed_at) = (self.clock.now(), self.store.changed_at().await?);
+        let (now, changed_at) = (self.clock.now(), self.store.find_last_change().await?);
         if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step < TimeDelta::zero()) {
             // Nobody knows how long the gateway was stopped.
             self.carry(DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true }).await?;
         }
-        let lost = self.store.leased().await?;
+        let lost = self.store.list_leased_requests().await?;
         for batch in lost.chunks(BATCH) {
             let what = "The gateway stopped while this request was under way.";
-            self.store.settle(batch.iter().map(|request| self.lost(request, what)).collect()).await?;
+            self.store.commit_attempts(batch.iter().map(|request| self.lost(request, what)).collect()).await?;
         }
         if !lost.is_empty() {
             tracing::warn!(requests = lost.len(), "the last run died with requests under way");
@@ -44,7 +44,7 @@ impl Processor {
     ) -> Result<(ProvisioningRequest, bool), StoreError> {
         let settlement = self.lost(request, "The gateway failed while this request was under way.");
         let request = settlement.request.clone();
-        let released = self.store.settle(vec![settlement]).await?;
+        let released = self.store.commit_attempts(vec![settlement]).await?;
         self.waiting.tell(&request);
         Ok((request, released > 0))
     }

@@ -62,7 +62,7 @@ impl Processor {
 
     /// Carries along what is due.
     pub(super) async fn carry(&self, step: DateStep) -> Result<(), StoreError> {
-        let requests = self.store.carry(step).await?;
+        let requests = self.store.shift_due_times(step).await?;
         let seconds = step.by.num_seconds();
         tracing::warn!(seconds, requests, "the machine's date was set: waiting requests are carried along");
         Ok(())
@@ -75,7 +75,7 @@ impl Processor {
         }
         while !shutdown.is_set() {
             let now = self.clock.now();
-            match self.store.next_due().await? {
+            match self.store.find_next_due().await? {
                 Some(due) if due <= now => {}
                 next => {
                     self.places.run_is_idle();
@@ -89,7 +89,7 @@ impl Processor {
                 return Ok(self.poll);
             }
             // Whatever was due is leased now, or known to wait for another one.
-            let claimed = self.store.claim(now, places.len(), &self.run_id).await?;
+            let claimed = self.store.claim_requests(now, places.len(), &self.run_id).await?;
             self.spawn(claimed, places);
         }
         Ok(self.poll)

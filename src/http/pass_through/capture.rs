@@ -19,7 +19,7 @@ use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, ba
 use crate::observer::{ClientExchange, ObservedTransport};
 use crate::redaction::Names;
 use crate::request::RecordId;
-use crate::store::{Store, StoreError};
+use crate::store::{ExchangeStore, StoreError};
 use crate::upstream::{CallFailure, Captured, End, proxy_status};
 
 /// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
@@ -100,7 +100,12 @@ pub(super) enum Outcome {
 
 impl Captures {
     /// Keeps what it is told in a store, less what is secret by these names; observers are told all of it.
-    pub fn new(store: Arc<dyn Store>, transport: ObservedTransport, names: Arc<Names>, most_bytes: usize) -> Self {
+    pub fn new(
+        store: Arc<dyn ExchangeStore>,
+        transport: ObservedTransport,
+        names: Arc<Names>,
+        most_bytes: usize,
+    ) -> Self {
         // Every exchange in it has a place, so it is bounded.
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
@@ -150,7 +155,7 @@ impl Captures {
 
 /// Writes what comes, as much at a time as there is; when it is to end, what is there then.
 async fn write(
-    store: Arc<dyn Store>,
+    store: Arc<dyn ExchangeStore>,
     mut kept: mpsc::UnboundedReceiver<StoredCapture>,
     dropped: Arc<AtomicU64>,
     end: CancellationToken,
@@ -194,7 +199,7 @@ fn one_write(kept: &[StoredCapture]) -> usize {
     bytes.take_while(|sum| *sum <= BATCH_BYTES).count().max(1)
 }
 
-async fn store_all(store: &dyn Store, batch: &[StoredCapture]) -> bool {
+async fn store_all(store: &dyn ExchangeStore, batch: &[StoredCapture]) -> bool {
     loop {
         match store.add_exchanges(batch.iter().map(|kept| Arc::clone(&kept.exchange)).collect()).await {
             Ok(()) => return true,

@@ -2,14 +2,67 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::SqliteStore;
 use crate::account::{ApiKey, Role, User};
-use crate::store::{StoreError, TokenOwner};
+use crate::store::{AccountStore, StoreError, TokenOwner};
 
 /// How long an expired token is kept.
 const EXPIRED_KEPT: TimeDelta = TimeDelta::days(1);
+
+#[async_trait]
+impl AccountStore for SqliteStore {
+    async fn add_user(&self, user: User, password_hash: String) -> Result<(), StoreError> {
+        self.writer.write(move |db| add_user(db, &user, &password_hash)).await
+    }
+
+    async fn list_users(&self) -> Result<Vec<User>, StoreError> {
+        self.readers.read(list_users).await
+    }
+
+    async fn find_user(&self, username: &str) -> Result<Option<(User, String)>, StoreError> {
+        let username = username.to_owned();
+        self.readers.read(move |db| find_user(db, &username)).await
+    }
+
+    async fn remove_user(&self, username: &str) -> Result<bool, StoreError> {
+        let username = username.to_owned();
+        self.writer.write(move |db| remove_user(db, &username)).await
+    }
+
+    async fn add_token(&self, hash: [u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let owner = owner.clone();
+        self.writer.write(move |db| add_token(db, &hash, &owner, now)).await
+    }
+
+    async fn find_token_owner(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError> {
+        self.readers.read(move |db| find_token_owner(db, &hash)).await
+    }
+
+    async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        self.writer.write(move |db| remove_token(db, &hash)).await
+    }
+
+    async fn add_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<bool, StoreError> {
+        self.writer.write(move |db| add_key(db, &key, &hash)).await
+    }
+
+    async fn list_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.readers.read(list_keys).await
+    }
+
+    async fn find_key_user(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError> {
+        self.readers.read(move |db| find_key_user(db, &hash)).await
+    }
+
+    async fn remove_key(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.writer.write(move |db| remove_key(db, &id)).await
+    }
+}
 
 /// The columns that [`row_to_user`] reads, in its order, for a table alias `u`.
 pub(super) const USER_COLUMNS: &str = "u.id, u.username, u.person_name, u.email, u.role, u.unit";
@@ -31,7 +84,7 @@ pub(super) fn row_to_user(row: &Row<'_>, at: usize) -> Result<User, rusqlite::Er
     })
 }
 
-pub(super) fn add_user(db: &Connection, user: &User, password_hash: &str) -> Result<(), StoreError> {
+fn add_user(db: &Connection, user: &User, password_hash: &str) -> Result<(), StoreError> {
     let unit = serde_json::to_string(&user.unit).map_err(|e| StoreError::Other(e.to_string()))?;
     let inserted = db.execute(
         "-- add_user
@@ -47,21 +100,21 @@ pub(super) fn add_user(db: &Connection, user: &User, password_hash: &str) -> Res
     }
 }
 
-pub(super) fn users(db: &Connection) -> Result<Vec<User>, StoreError> {
-    let sql = format!("-- users\nSELECT {USER_COLUMNS} FROM user u WHERE removed_at IS NULL ORDER BY username");
+fn list_users(db: &Connection) -> Result<Vec<User>, StoreError> {
+    let sql = format!("-- list_users\nSELECT {USER_COLUMNS} FROM user u WHERE removed_at IS NULL ORDER BY username");
     let mut statement = db.prepare_cached(&sql)?;
     Ok(statement.query_map([], |row| row_to_user(row, 0))?.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn user(db: &Connection, username: &str) -> Result<Option<(User, String)>, StoreError> {
+fn find_user(db: &Connection, username: &str) -> Result<Option<(User, String)>, StoreError> {
     let sql = format!(
-        "-- user\nSELECT {USER_COLUMNS}, u.password_hash FROM user u WHERE username = ?1 AND removed_at IS NULL"
+        "-- find_user\nSELECT {USER_COLUMNS}, u.password_hash FROM user u WHERE username = ?1 AND removed_at IS NULL"
     );
     let found = db.prepare_cached(&sql)?.query_row([username], |row| Ok((row_to_user(row, 0)?, row.get(6)?)));
     Ok(found.optional()?)
 }
 
-pub(super) fn remove_user(db: &Connection, username: &str) -> Result<bool, StoreError> {
+fn remove_user(db: &Connection, username: &str) -> Result<bool, StoreError> {
     let id: Option<String> = db
         .query_row(
             "-- remove_user
@@ -76,12 +129,7 @@ pub(super) fn remove_user(db: &Connection, username: &str) -> Result<bool, Store
     Ok(true)
 }
 
-pub(super) fn add_token(
-    db: &Connection,
-    hash: &[u8; 32],
-    owner: &TokenOwner,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+fn add_token(db: &Connection, hash: &[u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError> {
     db.prepare_cached("-- add_token: clean up\nDELETE FROM token WHERE expires_at < ?1")?
         .execute([(now - EXPIRED_KEPT).timestamp_millis()])?;
     db.prepare_cached("-- add_token\nINSERT INTO token (hash, user_id, expires_at) VALUES (?1, ?2, ?3)")?
@@ -89,9 +137,9 @@ pub(super) fn add_token(
     Ok(())
 }
 
-pub(super) fn token(db: &Connection, hash: &[u8; 32]) -> Result<Option<TokenOwner>, StoreError> {
+fn find_token_owner(db: &Connection, hash: &[u8; 32]) -> Result<Option<TokenOwner>, StoreError> {
     let sql = format!(
-        "-- token\nSELECT {USER_COLUMNS}, t.expires_at FROM token t JOIN user u ON u.id = t.user_id
+        "-- find_token_owner\nSELECT {USER_COLUMNS}, t.expires_at FROM token t JOIN user u ON u.id = t.user_id
          WHERE t.hash = ?1 AND u.removed_at IS NULL"
     );
     let found = db.prepare_cached(&sql)?.query_row([hash], |row| {
@@ -101,11 +149,11 @@ pub(super) fn token(db: &Connection, hash: &[u8; 32]) -> Result<Option<TokenOwne
     Ok(found.optional()?)
 }
 
-pub(super) fn remove_token(db: &Connection, hash: &[u8; 32]) -> Result<bool, StoreError> {
+fn remove_token(db: &Connection, hash: &[u8; 32]) -> Result<bool, StoreError> {
     Ok(db.prepare_cached("-- remove_token\nDELETE FROM token WHERE hash = ?1")?.execute([hash])? > 0)
 }
 
-pub(super) fn add_key(db: &Connection, key: &ApiKey, hash: &[u8; 32]) -> Result<bool, StoreError> {
+fn add_key(db: &Connection, key: &ApiKey, hash: &[u8; 32]) -> Result<bool, StoreError> {
     let added = db.execute(
         "-- add_key
          INSERT INTO api_key (id, name, user_id, hash)
@@ -115,9 +163,9 @@ pub(super) fn add_key(db: &Connection, key: &ApiKey, hash: &[u8; 32]) -> Result<
     Ok(added > 0)
 }
 
-pub(super) fn keys(db: &Connection) -> Result<Vec<ApiKey>, StoreError> {
+fn list_keys(db: &Connection) -> Result<Vec<ApiKey>, StoreError> {
     let mut statement = db.prepare_cached(
-        "-- keys
+        "-- list_keys
          SELECT k.id, k.name, u.username FROM api_key k JOIN user u ON u.id = k.user_id ORDER BY u.username, k.name",
     )?;
     let rows =
@@ -125,12 +173,13 @@ pub(super) fn keys(db: &Connection) -> Result<Vec<ApiKey>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(super) fn key_user(db: &Connection, hash: &[u8; 32]) -> Result<Option<User>, StoreError> {
-    let sql =
-        format!("-- key_user\nSELECT {USER_COLUMNS} FROM api_key k JOIN user u ON u.id = k.user_id WHERE k.hash = ?1");
+fn find_key_user(db: &Connection, hash: &[u8; 32]) -> Result<Option<User>, StoreError> {
+    let sql = format!(
+        "-- find_key_user\nSELECT {USER_COLUMNS} FROM api_key k JOIN user u ON u.id = k.user_id WHERE k.hash = ?1"
+    );
     Ok(db.prepare_cached(&sql)?.query_row([hash], |row| row_to_user(row, 0)).optional()?)
 }
 
-pub(super) fn remove_key(db: &Connection, id: &str) -> Result<bool, StoreError> {
+fn remove_key(db: &Connection, id: &str) -> Result<bool, StoreError> {
     Ok(db.execute("-- remove_key\nDELETE FROM api_key WHERE id = ?1", [id])? > 0)
 }

@@ -37,7 +37,7 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     })
 }
 
-pub(super) fn claim(
+pub(super) fn claim_requests(
     db: &Connection,
     now: DateTime<Utc>,
     limit: usize,
@@ -65,7 +65,7 @@ pub(super) fn claim(
             }
         }
     }
-    request_read::by_numbers(db, &numbers)
+    request_read::find_by_numbers(db, &numbers)
 }
 
 /// Leases a request, or notes which one it has to wait for. One that has its cards already waits for none: not even for
@@ -105,20 +105,23 @@ fn give_up(db: &Connection, Candidate { number, cards, .. }: &Candidate, now: Da
 
 /// The store has one process: whatever is leased when it starts was under way when the last one died. What was found
 /// waiting is looked at anew.
-pub(super) fn leased(db: &Connection) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    db.execute("-- leased: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL", [])?;
+pub(super) fn list_leased_requests(db: &Connection) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    db.execute(
+        "-- list_leased_requests: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL",
+        [],
+    )?;
     let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
     let mut statement = db.prepare_cached(
-        "-- leased
+        "-- list_leased_requests
          SELECT number FROM request WHERE family IN (?1, ?2) AND state = 'PENDING' AND lease IS NOT NULL ORDER BY number",
     )?;
     let numbers: Vec<i64> = statement.query_map([web, sms], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    request_read::by_numbers(db, &numbers)
+    request_read::find_by_numbers(db, &numbers)
 }
 
-pub(super) fn next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
+pub(super) fn find_next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut statement = db.prepare_cached(
-        "-- next_due
+        "-- find_next_due
          SELECT min(ready_at) FROM request
          WHERE priority = ?1
              AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED'",

@@ -9,17 +9,17 @@ use super::{request_read, request_write};
 use crate::request::{NotAllowed, Order, ProvisioningRequest, State};
 use crate::store::{RecordKey, StoreError};
 
-pub(super) fn decide(
+pub(super) fn decide_request(
     db: &Connection,
     number: i64,
     order: &Order,
     secrets: &AtomicBool,
 ) -> Result<ProvisioningRequest, StoreError> {
     let not_allowed = |why: &str| StoreError::NotAllowed(format!("request {number}: {why}"));
-    let found = request_read::find(db, None, &RecordKey::Number(number))?;
+    let found = request_read::find_request(db, None, &RecordKey::Number(number))?;
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
     let lease: Option<Option<String>> = db
-        .prepare_cached("-- decide: lease\nSELECT lease FROM request WHERE number = ?1")?
+        .prepare_cached("-- decide_request: lease\nSELECT lease FROM request WHERE number = ?1")?
         .query_row([number], |row| row.get(0))
         .optional()?;
     if lease.flatten().is_some() {

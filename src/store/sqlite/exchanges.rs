@@ -1,12 +1,16 @@
-//! Exchanges of clients with upstream, and the attempts at requests: the traffic, by time.
+//! Exchanges of clients with upstream, by time.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::SqliteStore;
 use super::request_read::{json, time, word};
 use crate::exchange::{Answer, Exchange, Headers, Message, PackedBody, PackedExchange, Summary};
-use crate::request::{RecordId, RequestType, State};
-use crate::store::{ExchangeFilter, SentAttempt, StoreError};
+use crate::request::RecordId;
+use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
 /// Exchanges deleted in one step, at most: each may hold many pages.
 const STEP: i64 = 20;
@@ -16,7 +20,38 @@ const SHRINK_BYTES: i64 = 32 << 20;
 /// What a row takes beside its longer texts, or a little less.
 const ROW_BYTES: usize = 256;
 
-pub(super) fn add(db: &Connection, packed: &PackedExchange) -> Result<(), StoreError> {
+#[async_trait]
+impl ExchangeStore for SqliteStore {
+    async fn add_exchanges(&self, batch: Vec<Arc<PackedExchange>>) -> Result<(), StoreError> {
+        let most_bytes = self.exchange_bytes;
+        let add = move |db: &Connection| {
+            batch.iter().try_for_each(|exchange| add_exchange(db, exchange))?;
+            shrink_exchanges(db, most_bytes).map(drop)
+        };
+        self.writer.write(add).await
+    }
+
+    async fn find_exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError> {
+        let id = id.clone();
+        let found = self.readers.read(move |db| find_exchange(db, &id)).await?;
+        found.map(PackedExchange::unpack).transpose().map_err(|e| StoreError::Other(format!("an exchange: {e}")))
+    }
+
+    async fn list_exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
+        self.readers.read(move |db| list_exchanges(db, &filter)).await
+    }
+
+    async fn purge_exchanges(&self, before: Option<DateTime<Utc>>) -> Result<usize, StoreError> {
+        let most_bytes = self.exchange_bytes;
+        let purge = move |db: &Connection| {
+            let old = before.map_or(Ok(0), |before| purge_exchanges(db, before))?;
+            Ok(old + shrink_exchanges(db, most_bytes)?)
+        };
+        self.writer.write(purge).await
+    }
+}
+
+fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreError> {
     let none = Message::default();
     let PackedExchange { exchange, request: request_body, answer: answer_body } = packed;
     let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user } = exchange;
@@ -26,7 +61,7 @@ pub(super) fn add(db: &Connection, packed: &PackedExchange) -> Result<(), StoreE
     let texts = [path, &request_headers, &answer_headers].map(String::len).iter().sum::<usize>();
     let bytes = i64::try_from(ROW_BYTES + texts + packed.body_bytes()).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "-- add_exchanges
+        "-- add_exchange
          INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
              answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, user,
              request_is_packed, answer_is_packed, bytes)
@@ -55,9 +90,9 @@ pub(super) fn add(db: &Connection, packed: &PackedExchange) -> Result<(), StoreE
     Ok(())
 }
 
-pub(super) fn find(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange>, StoreError> {
+fn find_exchange(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange>, StoreError> {
     let mut statement = db.prepare_cached(
-        "-- exchange
+        "-- find_exchange
          SELECT number, id, at, duration_ms, path, error, status, reason, request_is_truncated, answer_is_truncated,
              request_headers, answer_headers, request_body, answer_body, error_type, user, request_is_packed,
              answer_is_packed
@@ -96,10 +131,10 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
     Ok(PackedExchange { exchange, request: body(16, 12)?, answer: body(17, 13)? })
 }
 
-pub(super) fn list(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
+fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
     let order = if filter.newest_first { "DESC" } else { "ASC" };
     let mut statement = db.prepare_cached(&format!(
-        "-- exchanges
+        "-- list_exchanges
          SELECT number, id, at, duration_ms, path, status, error FROM exchange
          WHERE number > ?1 ORDER BY number {order} LIMIT ?2"
     ))?;
@@ -118,33 +153,8 @@ pub(super) fn list(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summa
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Newest first.
-pub(super) fn sent(db: &Connection, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "-- sent
-         SELECT r.id, r.number, r.type, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
-         FROM attempt a CROSS JOIN request r ON r.number = a.number
-         WHERE a.started_at + a.duration_ms >= ?1 AND a.sent ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
-    )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![since.timestamp_millis(), limit], |row| {
-        Ok(SentAttempt {
-            id: word(row, 0, RecordId::parse)?,
-            number: row.get(1)?,
-            kind: word(row, 2, |w| w.parse::<RequestType>().ok())?,
-            state: word(row, 3, State::parse)?,
-            attempt: row.get(4)?,
-            started_at: time(row, 5)?,
-            duration_ms: row.get(6)?,
-            http_status: row.get(7)?,
-            error: row.get(8)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
 /// Numbers ascend with the time of the end, or nearly: what is old enough stands first.
-pub(super) fn purge(db: &Connection, before: DateTime<Utc>) -> Result<usize, StoreError> {
+fn purge_exchanges(db: &Connection, before: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut statement = db.prepare_cached(
         "-- purge_exchanges
          DELETE FROM exchange
@@ -154,15 +164,16 @@ pub(super) fn purge(db: &Connection, before: DateTime<Utc>) -> Result<usize, Sto
 }
 
 /// Deletes the oldest as far as all take more than `most_bytes`, a step of them; returns how many.
-pub(super) fn shrink(db: &Connection, most_bytes: i64) -> Result<usize, StoreError> {
-    let total: i64 =
-        db.prepare_cached("-- shrink: total\nSELECT bytes FROM exchange_total")?.query_row([], |row| row.get(0))?;
+fn shrink_exchanges(db: &Connection, most_bytes: i64) -> Result<usize, StoreError> {
+    let total: i64 = db
+        .prepare_cached("-- shrink_exchanges: total\nSELECT bytes FROM exchange_total")?
+        .query_row([], |row| row.get(0))?;
     let excess = total.saturating_sub(most_bytes).min(SHRINK_BYTES);
     if excess <= 0 {
         return Ok(0);
     }
     let mut statement = db.prepare_cached(
-        "-- shrink
+        "-- shrink_exchanges
          DELETE FROM exchange WHERE number IN (
              SELECT number FROM (
                  SELECT number, sum(bytes) OVER (ORDER BY number) - bytes AS freed_before

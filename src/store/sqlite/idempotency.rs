@@ -32,7 +32,7 @@ pub(super) fn earlier(
     if content != key.content || (secret.is_some() && secret != key.secret) {
         return Ok(Some(SubmitResult::Conflict));
     }
-    Ok(request_read::find(db, None, &RecordKey::Number(number))?.map(SubmitResult::Repeated))
+    Ok(request_read::find_request(db, None, &RecordKey::Number(number))?.map(SubmitResult::Repeated))
 }
 
 /// Notes the key of a request.

@@ -29,10 +29,10 @@ fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
 }
 
 /// Numbers ascend with the time of creation: where a whole step is too young, so is all behind it.
-pub(super) fn purge(db: &Connection, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
+pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
     let found: Vec<Old> = db
         .prepare_cached(
-            "-- purge: find
+            "-- purge_requests: find
              SELECT number, cards,
                  (SELECT json_group_array(value ->> 2) FROM json_each(items) WHERE value ->> 1 = 'stb_ca_id'),
                  created_at >= ?2, state <> 'PENDING' AND updated_at < ?2
@@ -45,7 +45,7 @@ pub(super) fn purge(db: &Connection, before: DateTime<Utc>, from: i64) -> Result
     let mut count = 0;
     for Old { number, cards, boxes, .. } in found.iter().filter(|old| old.has_ended) {
         for table in ["attempt", "event", "request"] {
-            db.prepare_cached(&format!("-- purge: {table}\nDELETE FROM {table} WHERE number = ?1"))?
+            db.prepare_cached(&format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ?1"))?
                 .execute([number])?;
         }
         forget_boxes(db, boxes, *number)?;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::{Type, Value};
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::accounts::{USER_COLUMNS, row_to_user};
 use crate::request::{
     Attempt, Envelope, Event, EventKind, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest,
     RecordId, RequestType, Scalar, State, process,
 };
-use crate::store::{Filter, RecordKey, StoreError};
+use crate::store::{Filter, RecordKey, SentAttempt, StoreError};
 
 /// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
 const PAGE_BYTES: usize = 32 << 20;
@@ -128,7 +128,7 @@ fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<DateTime<Utc>>> 
     millis.map(|m| DateTime::from_timestamp_millis(m).ok_or_else(|| wrong(column, "not a time"))).transpose()
 }
 
-pub(super) fn find(
+pub(super) fn find_request(
     db: &Connection,
     family: Option<Family>,
     key: &RecordKey,
@@ -137,18 +137,18 @@ pub(super) fn find(
         RecordKey::Id(id) => ("id", Value::from(id.as_str().to_owned())),
         RecordKey::Number(number) => ("number", Value::from(*number)),
     };
-    let sql = format!("-- find\n{}", select(&format!("WHERE r.{column} = ?1")));
+    let sql = format!("-- find_request\n{}", select(&format!("WHERE r.{column} = ?1")));
     let found = db.prepare_cached(&sql)?.query_row([value], row_to_request).optional()?;
     Ok(found.filter(|r| family.is_none_or(|f| f == r.content.family)))
 }
 
-pub(super) fn by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    let sql = format!("-- by_numbers\n{}", select("WHERE r.number = ?1"));
+pub(super) fn find_by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<ProvisioningRequest>, StoreError> {
+    let sql = format!("-- find_by_numbers\n{}", select("WHERE r.number = ?1"));
     let mut statement = db.prepare_cached(&sql)?;
     Ok(numbers.iter().map(|n| statement.query_row([n], row_to_request)).collect::<Result<_>>()?)
 }
 
-pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
+pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
     // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
     let moment = db.unchecked_transaction()?;
     let (sql, values) = numbers_query(filter);
@@ -161,7 +161,7 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningR
         if bytes > PAGE_BYTES {
             break;
         }
-        let found = by_numbers(&moment, &[number])?;
+        let found = find_by_numbers(&moment, &[number])?;
         bytes += found.iter().map(text_bytes).sum::<usize>();
         page.extend(found);
     }
@@ -213,7 +213,7 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
             .collect();
         let list = |words: &[&str]| words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(",");
         let sql = format!(
-            "-- list: narrow\nSELECT d.number FROM {first} d CROSS JOIN request r ON r.number = d.number
+            "-- list_requests: narrow\nSELECT d.number FROM {first} d CROSS JOIN request r ON r.number = d.number
              WHERE d.number > ?1{others} AND r.family IN ({}) AND r.state IN ({}) AND r.type IN ({}) {page}",
             list(&families),
             list(&states),
@@ -232,7 +232,7 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
             }
         }
     }
-    (format!("-- list: ranges\n{} {page}", ranges.join("\nUNION ALL ")), values)
+    (format!("-- list_requests: ranges\n{} {page}", ranges.join("\nUNION ALL ")), values)
 }
 
 /// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.
@@ -246,9 +246,9 @@ fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
     }
 }
 
-pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
+pub(super) fn list_attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
     let mut statement = db.prepare_cached(
-        "-- attempts
+        "-- list_attempts
          SELECT attempt, started_at, duration_ms, sent, http_status, error, response, content_type FROM attempt
          WHERE number = ?1 ORDER BY attempt",
     )?;
@@ -267,9 +267,9 @@ pub(super) fn attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, Sto
     Ok(rows.collect::<Result<_>>()?)
 }
 
-pub(super) fn events(db: &Connection, number: i64) -> Result<Vec<Event>, StoreError> {
+pub(super) fn list_events(db: &Connection, number: i64) -> Result<Vec<Event>, StoreError> {
     let mut statement = db.prepare_cached(
-        "-- events
+        "-- list_events
          SELECT at, kind, user, text, duration_ms, http_status, request, response FROM event
          WHERE number = ?1 ORDER BY event",
     )?;
@@ -283,6 +283,35 @@ pub(super) fn events(db: &Connection, number: i64) -> Result<Vec<Event>, StoreEr
             http_status: row.get(5)?,
             request: row.get(6)?,
             response: row.get(7)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_>>()?)
+}
+
+/// Newest first.
+pub(super) fn list_sent_attempts(
+    db: &Connection,
+    since: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<SentAttempt>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- list_sent_attempts
+         SELECT r.id, r.number, r.type, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
+         FROM attempt a CROSS JOIN request r ON r.number = a.number
+         WHERE a.started_at + a.duration_ms >= ?1 AND a.sent ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![since.timestamp_millis(), limit], |row| {
+        Ok(SentAttempt {
+            id: word(row, 0, RecordId::parse)?,
+            number: row.get(1)?,
+            kind: word(row, 2, |w| w.parse::<RequestType>().ok())?,
+            state: word(row, 3, State::parse)?,
+            attempt: row.get(4)?,
+            started_at: time(row, 5)?,
+            duration_ms: row.get(6)?,
+            http_status: row.get(7)?,
+            error: row.get(8)?,
         })
     })?;
     Ok(rows.collect::<Result<_>>()?)

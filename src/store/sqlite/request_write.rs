@@ -1,4 +1,4 @@
-//! Writing requests and their history: accept (the first of the two commits that an immediate request costs) and settle
+//! Writing requests and their history: submit (the first of the two commits that an immediate request costs) and commit_attempts
 //! (the second).
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Row {
     }
 }
 
-pub(super) fn accept(db: &Connection, row: &Row) -> Result<SubmitResult, StoreError> {
+pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult, StoreError> {
     let Submission { request: new, render, lease, key } = &row.acceptance;
     if let Some(earlier) = key.as_ref().map(|key| idempotency::earlier(db, key, new.created_at)).transpose()?.flatten()
     {
@@ -164,7 +164,11 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
 }
 
 /// Returns how many others may go on now.
-pub(super) fn settle(db: &Connection, settlement: &AttemptCommit, secrets: &AtomicBool) -> Result<usize, StoreError> {
+pub(super) fn commit_attempt(
+    db: &Connection,
+    settlement: &AttemptCommit,
+    secrets: &AtomicBool,
+) -> Result<usize, StoreError> {
     let AttemptCommit { request, attempt, events } = settlement;
     update(db, request, secrets)?;
     let (number, content) = (request.number, &request.content);
@@ -183,7 +187,7 @@ pub(super) fn settle(db: &Connection, settlement: &AttemptCommit, secrets: &Atom
     }
     let Some(attempt) = attempt else { return Ok(released) };
     db.prepare_cached(
-        "-- settle: attempt
+        "-- commit_attempt
          INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response,
              content_type)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

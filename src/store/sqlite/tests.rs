@@ -15,7 +15,8 @@ use crate::request::{
     RecordId, RequestType, State,
 };
 use crate::store::{
-    AttemptCommit, DateStep, ExchangeFilter, Filter, RecordKey, Store as _, StoreError, Submission, SubmitResult,
+    AccountStore as _, AttemptCommit, DateStep, ExchangeFilter, ExchangeStore as _, Filter, RecordKey,
+    RequestStore as _, StoreError, Submission, SubmitResult,
 };
 
 fn options(folder: &Path, to_serve: bool) -> Options {
@@ -62,7 +63,7 @@ fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Submission {
 }
 
 async fn accept(store: &SqliteStore, acceptance: Submission) -> (ProvisioningRequest, bool) {
-    match store.accept(vec![acceptance]).await.unwrap().pop() {
+    match store.submit(vec![acceptance]).await.unwrap().pop() {
         Some(SubmitResult::New { request, leased }) => (request, leased),
         other => panic!("{other:?}"),
     }
@@ -70,7 +71,7 @@ async fn accept(store: &SqliteStore, acceptance: Submission) -> (ProvisioningReq
 
 async fn settle(store: &SqliteStore, mut request: ProvisioningRequest, outcome: Outcome, now: DateTime<Utc>) -> usize {
     request.apply(outcome, None, now);
-    store.settle(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await.unwrap()
+    store.commit_attempts(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await.unwrap()
 }
 
 fn done() -> Outcome {
@@ -88,20 +89,24 @@ async fn a_card_keeps_its_order_whatever_the_clocks_say() {
     let (first, _) = accept(&store, pairing("a", moment(11), false)).await;
     let (second, leased) = accept(&store, pairing("a", moment(10), true)).await;
     assert!(!leased, "an earlier one waits, by a clock that is ahead");
-    assert_eq!(numbers(&store.claim(moment(10), 9, "run").await.unwrap()), [0_i64; 0], "the first is not due yet");
-    let claimed = store.claim(moment(11), 9, "run").await.unwrap();
+    assert_eq!(
+        numbers(&store.claim_requests(moment(10), 9, "run").await.unwrap()),
+        [0_i64; 0],
+        "the first is not due yet"
+    );
+    let claimed = store.claim_requests(moment(11), 9, "run").await.unwrap();
     assert_eq!(numbers(&claimed), [first.number]);
     // It comes back to the line, and the clock goes back.
     let failure = Failure::default();
     let released =
         settle(&store, claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;
     assert_eq!(released, 1, "the second may be looked at again");
-    assert_eq!(numbers(&store.claim(moment(12), 9, "run").await.unwrap()), [0_i64; 0]);
-    assert_eq!(store.next_due().await.unwrap(), Some(moment(20)));
-    let claimed = store.claim(moment(20), 9, "run").await.unwrap();
+    assert_eq!(numbers(&store.claim_requests(moment(12), 9, "run").await.unwrap()), [0_i64; 0]);
+    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(20)));
+    let claimed = store.claim_requests(moment(20), 9, "run").await.unwrap();
     assert_eq!(numbers(&claimed), [first.number]);
     settle(&store, claimed[0].clone(), done(), moment(21)).await;
-    assert_eq!(numbers(&store.claim(moment(21), 9, "run").await.unwrap()), [second.number]);
+    assert_eq!(numbers(&store.claim_requests(moment(21), 9, "run").await.unwrap()), [second.number]);
 }
 
 #[tokio::test]
@@ -111,14 +116,14 @@ async fn many_requests_of_one_card_wait_for_one_each() {
     for _ in 0..2_000 {
         accept(&store, pairing("a", moment(1), false)).await;
     }
-    let mut claimed = store.claim(moment(2), 9, "run").await.unwrap();
-    while store.next_due().await.unwrap().is_some() {
-        assert!(store.claim(moment(2), 9, "run").await.unwrap().is_empty());
+    let mut claimed = store.claim_requests(moment(2), 9, "run").await.unwrap();
+    while store.find_next_due().await.unwrap().is_some() {
+        assert!(store.claim_requests(moment(2), 9, "run").await.unwrap().is_empty());
     }
     for number in 1..50 {
         assert_eq!(numbers(&claimed), [number]);
         assert_eq!(settle(&store, claimed[0].clone(), done(), moment(3)).await, 1, "its end wakes one");
-        claimed = store.claim(moment(3), 9, "run").await.unwrap();
+        claimed = store.claim_requests(moment(3), 9, "run").await.unwrap();
     }
 }
 
@@ -136,16 +141,20 @@ async fn what_ended_long_ago_is_deleted_and_numbers_go_on() {
     let (waiting, _) = accept(&store, pairing("b", moment(5), false)).await;
     let (mut from, mut count) = (0, 0);
     loop {
-        let purged = store.purge(moment(250), from).await.unwrap();
+        let purged = store.purge_requests(moment(250), from).await.unwrap();
         count += purged.count;
         let Some(next) = purged.next else { break };
         from = next;
     }
     assert_eq!(count, 250);
     let of_card = |card: &str| Filter { card: Some(card.to_owned()), limit: 1000, ..Filter::default() };
-    assert_eq!(store.list(of_card("a")).await.unwrap().len(), 50);
-    assert_eq!(numbers(&store.list(of_card("b")).await.unwrap()), [waiting.number], "what has not ended stays");
-    assert_eq!(store.purge(moment(400), 0).await.unwrap().count, 50);
+    assert_eq!(store.list_requests(of_card("a")).await.unwrap().len(), 50);
+    assert_eq!(
+        numbers(&store.list_requests(of_card("b")).await.unwrap()),
+        [waiting.number],
+        "what has not ended stays"
+    );
+    assert_eq!(store.purge_requests(moment(400), 0).await.unwrap().count, 50);
     let (next, _) = accept(&store, pairing("a", moment(500), true)).await;
     assert_eq!((next.number, next.sequence_number), (303, 301));
     let left: i64 = Connection::open(folder.path().join("gateway.sqlite3"))
@@ -188,16 +197,16 @@ async fn a_database_of_version_1_is_taken_over() {
     let refused = SqliteStore::open(&options(folder.path(), false)).err().unwrap().to_string();
     assert!(refused.contains("made by an older conax-gateway"), "{refused}");
     let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
-    let find = async |number| store.find(None, RecordKey::Number(number)).await.unwrap().unwrap();
+    let find = async |number| store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
     assert_eq!(find(1).await.in_doubt, Some(InDoubt::NeedsOperator));
-    let leased = store.leased().await.unwrap();
+    let leased = store.list_leased_requests().await.unwrap();
     assert_eq!(numbers(&leased), [2]);
-    assert!(store.claim(moment(2), 9, "run").await.unwrap().is_empty(), "the leased one has the card");
+    assert!(store.claim_requests(moment(2), 9, "run").await.unwrap().is_empty(), "the leased one has the card");
     settle(&store, leased[0].clone(), done(), moment(3)).await;
-    assert_eq!(numbers(&store.claim(moment(3), 9, "run").await.unwrap()), [3]);
+    assert_eq!(numbers(&store.claim_requests(moment(3), 9, "run").await.unwrap()), [3]);
     for (state, expected) in [(State::Pending, vec![1, 3]), (State::Completed, vec![2]), (State::Rejected, vec![4])] {
         let filter = Filter { card: Some("a".to_owned()), state: Some(state), limit: 9, ..Filter::default() };
-        assert_eq!(numbers(&store.list(filter).await.unwrap()), expected);
+        assert_eq!(numbers(&store.list_requests(filter).await.unwrap()), expected);
     }
 }
 
@@ -207,7 +216,7 @@ async fn a_request_that_has_ended_is_not_settled_again() {
     let store = open(folder.path()).await;
     let (request, _) = accept(&store, pairing("a", moment(1), true)).await;
     settle(&store, request.clone(), done(), moment(2)).await;
-    let again = store.settle(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await;
+    let again = store.commit_attempts(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await;
     assert!(matches!(again, Err(StoreError::Other(_))), "{again:?}");
 }
 
@@ -231,7 +240,7 @@ async fn a_list_is_of_one_moment() {
     });
     while !ending.is_finished() {
         let filter = Filter { state: Some(State::Pending), limit: 1000, ..Filter::default() };
-        let listed = store.list(filter).await.unwrap();
+        let listed = store.list_requests(filter).await.unwrap();
         assert!(listed.iter().all(|request| request.state == State::Pending));
     }
     ending.await.unwrap();
@@ -261,11 +270,11 @@ async fn exchanges_are_kept_listed_and_deleted() {
     let added: Vec<_> = (1..=60).map(exchange).collect();
     store.add_exchanges(added.iter().cloned().map(PackedExchange::new).map(Arc::new).collect()).await.unwrap();
     for (number, exchange) in (1..).zip(&added) {
-        let kept = store.exchange(&exchange.id).await.unwrap();
+        let kept = store.find_exchange(&exchange.id).await.unwrap();
         assert_eq!(kept, Some(Exchange { number, ..exchange.clone() }));
     }
     let listed = async |after, limit, newest_first| {
-        let found = store.exchanges(ExchangeFilter { after, limit, newest_first }).await.unwrap();
+        let found = store.list_exchanges(ExchangeFilter { after, limit, newest_first }).await.unwrap();
         found.iter().map(|summary| summary.number).collect::<Vec<_>>()
     };
     assert_eq!(listed(58, 9, false).await, [59, 60]);
@@ -284,13 +293,15 @@ async fn exchanges_are_kept_listed_and_deleted() {
         content_type: None,
     };
     let settled = AttemptCommit { request, attempt: Some(attempt(true)), events: Vec::new() };
-    store.settle(vec![settled]).await.unwrap();
+    store.commit_attempts(vec![settled]).await.unwrap();
     let (other, _) = accept(&store, pairing("b", moment(100), true)).await;
     store
-        .settle(vec![AttemptCommit { request: other, attempt: Some(attempt(false)), events: Vec::new() }])
+        .commit_attempts(vec![AttemptCommit { request: other, attempt: Some(attempt(false)), events: Vec::new() }])
         .await
         .unwrap();
-    let sent = async |since| store.sent(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>();
+    let sent = async |since| {
+        store.list_sent_attempts(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>()
+    };
     assert_eq!((sent(102).await, sent(103).await), (vec![1], vec![]), "by their ends, and only what was sent");
 }
 
@@ -306,7 +317,7 @@ async fn what_was_tried_holds_up_its_card_though_its_date_lies_ahead_again() {
     let store = open(folder.path()).await;
     let scheduled = of(pairing("a", moment(10), false), RequestType::named("CREATE_PAIRING"), moment(20));
     accept(&store, scheduled).await;
-    let claimed = store.claim(moment(21), 9, "run").await.unwrap();
+    let claimed = store.claim_requests(moment(21), 9, "run").await.unwrap();
     let failure = Failure::default();
     settle(&store, claimed[0].clone(), Outcome::RetryLater { at: moment(30), failure }, moment(22)).await;
     // The date is set back.
@@ -330,28 +341,37 @@ async fn what_waits_is_carried_along_when_the_date_is_set() {
         settle(&store, request.clone(), Outcome::InDoubt { failure: Failure::default(), next }, moment(t)).await;
         in_doubt.push(request.number);
     }
-    let until = async |number| match store.find(None, RecordKey::Number(number)).await.unwrap().unwrap().in_doubt {
-        Some(InDoubt::Resolving { until }) => until.timestamp() - t,
-        other => panic!("{other:?}"),
-    };
+    let until =
+        async |number| match store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap().in_doubt {
+            Some(InDoubt::Resolving { until }) => until.timestamp() - t,
+            other => panic!("{other:?}"),
+        };
     let step = |by: i64, at: i64, is_after_stop| DateStep {
         by: TimeDelta::seconds(by),
         now: moment(at),
         noticed_after: TimeDelta::seconds(1),
         is_after_stop,
     };
-    assert_eq!(store.changed_at().await.unwrap(), Some(moment(t)));
-    assert_eq!(store.carry(step(-hour, t - hour + 1, false)).await.unwrap(), 3);
+    assert_eq!(store.find_last_change().await.unwrap(), Some(moment(t)));
+    assert_eq!(store.shift_due_times(step(-hour, t - hour + 1, false)).await.unwrap(), 3);
     assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90 - hour, 90 - hour]);
     // Written by the new date: it stays.
     let new = accept(&store, pairing("e", moment(t - hour + 1), false)).await.0.number;
-    assert_eq!(store.next_due().await.unwrap(), Some(moment(t - hour)));
-    assert_eq!(store.carry(step(hour, t - hour + 1, false)).await.unwrap(), 3, "the new one was just written");
+    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(t - hour)));
+    assert_eq!(
+        store.shift_due_times(step(hour, t - hour + 1, false)).await.unwrap(),
+        3,
+        "the new one was just written"
+    );
     assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90, 90 - hour], "a PIN gets no more time");
-    assert_eq!(store.next_due().await.unwrap(), Some(moment(t - hour + 1)));
-    assert_eq!(numbers(&store.claim(moment(t), 9, "run").await.unwrap()), [new, queued]);
-    assert_eq!(numbers(&store.claim(moment(t + 59), 9, "run").await.unwrap()), [in_doubt[0]], "the PIN is given up");
-    assert_eq!(numbers(&store.claim(moment(t + 60), 9, "run").await.unwrap()), [scheduled], "its date stays");
+    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(t - hour + 1)));
+    assert_eq!(numbers(&store.claim_requests(moment(t), 9, "run").await.unwrap()), [new, queued]);
+    assert_eq!(
+        numbers(&store.claim_requests(moment(t + 59), 9, "run").await.unwrap()),
+        [in_doubt[0]],
+        "the PIN is given up"
+    );
+    assert_eq!(numbers(&store.claim_requests(moment(t + 60), 9, "run").await.unwrap()), [scheduled], "its date stays");
 }
 
 #[tokio::test]
@@ -371,7 +391,7 @@ async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
     };
     let numbers = async |store: &SqliteStore| {
         let filter = ExchangeFilter { after: 0, limit: 1000, newest_first: false };
-        store.exchanges(filter).await.unwrap().iter().map(|summary| summary.number).collect::<Vec<_>>()
+        store.list_exchanges(filter).await.unwrap().iter().map(|summary| summary.number).collect::<Vec<_>>()
     };
     for second in 1..=100 {
         add(&store, exchange(second, vec![b'x'; 200])).await;
@@ -381,7 +401,7 @@ async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
     // What was sent packed, or could have been, counts as that.
     let bomb = exchange(101, vec![b'x'; 1 << 20]);
     add(&store, bomb.clone()).await;
-    assert_eq!(store.exchange(&bomb.id).await.unwrap(), Some(Exchange { number: 101, ..bomb }));
+    assert_eq!(store.find_exchange(&bomb.id).await.unwrap(), Some(Exchange { number: 101, ..bomb }));
     assert!(numbers(&store).await.len() > 15);
     drop(store);
     let store = SqliteStore::open(&options(1_000)).unwrap();

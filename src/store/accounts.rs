@@ -1,0 +1,45 @@
+//! Users, their tokens and API keys; of secrets only hashes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::StoreError;
+use crate::account::{ApiKey, User};
+
+/// Where users, tokens and API keys are kept.
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Adds a user.
+    async fn add_user(&self, user: User, password_hash: String) -> Result<(), StoreError>;
+    /// All users that can sign in.
+    async fn list_users(&self) -> Result<Vec<User>, StoreError>;
+    /// A user by name, with the password's hash.
+    async fn find_user(&self, username: &str) -> Result<Option<(User, String)>, StoreError>;
+    /// Ends a user: no sign-in any more, tokens and keys gone; records still name it. False if there is none.
+    async fn remove_user(&self, username: &str) -> Result<bool, StoreError>;
+    /// Adds a token, by its hash; those long expired at `now` go.
+    async fn add_token(&self, hash: [u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Whose token it is, and when it expires.
+    async fn find_token_owner(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError>;
+    /// Ends a token. False if there is none.
+    async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError>;
+    /// Adds an API key, by its hash, for a user. False if there is no such user.
+    async fn add_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<bool, StoreError>;
+    /// All API keys.
+    async fn list_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+    /// The user that a key signs in as.
+    async fn find_key_user(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError>;
+    /// Ends an API key, by id. False if there is none.
+    async fn remove_key(&self, id: &str) -> Result<bool, StoreError>;
+}
+
+/// Whose token it is, and until when.
+#[derive(Clone, Debug)]
+pub struct TokenOwner {
+    /// The user.
+    pub user: Arc<User>,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+}

@@ -1,0 +1,17 @@
+//! The catalogue: services, cards, boxes, subscriptions.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::catalogue::{Entry, EntryKind, Key};
+
+/// Where the catalogue is kept.
+#[async_trait]
+pub trait CatalogueStore: Send + Sync {
+    /// Adds entries, or replaces those of the same id; all of them or none.
+    async fn import_entries(&self, kind: EntryKind, entries: Vec<Entry>) -> Result<(), StoreError>;
+    /// The entries named by `values`, in no particular order.
+    async fn find_entries(&self, kind: EntryKind, key: Key, values: Vec<String>) -> Result<Vec<Entry>, StoreError>;
+    /// The entries of a kind, by name.
+    async fn list_entries(&self, kind: EntryKind) -> Result<Vec<Entry>, StoreError>;
+}

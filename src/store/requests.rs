@@ -1,0 +1,191 @@
+//! Provisioning requests and their history: what the store takes and gives.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::StoreError;
+use crate::request::{
+    Attempt, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
+};
+
+/// Where provisioning requests are kept, and what happened to each.
+#[async_trait]
+pub trait RequestStore: Send + Sync {
+    /// Commits new requests; from then on they cannot be lost.
+    async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
+    /// Leases the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then by
+    /// date, then by number. Doubts that are not resolved in time are given up on the way. There may be more.
+    async fn claim_requests(
+        &self,
+        now: DateTime<Utc>,
+        limit: usize,
+        run: &str,
+    ) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// Commits what attempts made of requests, and ends their leases; returns how many others may go on now that were
+    /// found waiting for them.
+    async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError>;
+    /// The requests that are leased: at start, those that the last process left under way.
+    async fn list_leased_requests(&self) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// Carries out an operator's decision about a request that is not under way.
+    async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
+    /// When the last of the requests that have not ended was changed, by the date of then.
+    async fn find_last_change(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// Shifts the due times of what waits when the date was set: requests whose turn had come, and those that are to be
+    /// tried again or verified. Dates that clients gave stay. Returns how many.
+    async fn shift_due_times(&self, step: DateStep) -> Result<usize, StoreError>;
+    /// When the next waiting request falls due.
+    async fn find_next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
+    async fn purge_requests(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
+    /// One record; `family` limits where it is looked for.
+    async fn find_request(
+        &self,
+        family: Option<Family>,
+        key: RecordKey,
+    ) -> Result<Option<ProvisioningRequest>, StoreError>;
+    /// Records, oldest first.
+    async fn list_requests(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// The history of a request's attempts.
+    async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
+    /// What else happened to a request.
+    async fn list_events(&self, number: i64) -> Result<Vec<Event>, StoreError>;
+    /// The last attempts at requests that ended at `since` or later and were sent, newest first.
+    async fn list_sent_attempts(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError>;
+}
+
+/// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
+pub type Render = Arc<dyn Fn(i64) -> Result<Envelope, Failure> + Send + Sync>;
+
+/// A request to be accepted.
+#[derive(Clone)]
+pub struct Submission {
+    /// The request.
+    pub request: Arc<NewRequest>,
+    /// Renders its body, where it is not rendered yet.
+    pub render: Option<Render>,
+    /// Lease it to the caller, if no earlier due request of its cards is open.
+    pub lease: bool,
+    /// Accept it only once.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What tells that a client repeats a request (draft-ietf-httpapi-idempotency-key-header).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Hash of the user and the key.
+    pub key: [u8; 32],
+    /// Hash of the key and what was asked, less a secret.
+    pub content: [u8; 32],
+    /// Hash of the key and the secret, remembered until the request has ended.
+    pub secret: Option<[u8; 32]>,
+    /// How long it is remembered.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What became of a request to be accepted.
+#[derive(Clone, Debug)]
+pub enum SubmitResult {
+    /// It is on disk.
+    New {
+        /// The record.
+        request: ProvisioningRequest,
+        /// It is leased to the caller; otherwise the processing run takes it in its turn.
+        leased: bool,
+    },
+    /// Its key came before, with the same content: that record.
+    Repeated(ProvisioningRequest),
+    /// Its key came before, with other content.
+    Conflict,
+}
+
+/// The end of an attempt: the record as it now stands, and what is new in its history.
+#[derive(Clone, Debug)]
+pub struct AttemptCommit {
+    /// The record, after [`ProvisioningRequest::apply`].
+    pub request: ProvisioningRequest,
+    /// The attempt, if one was made.
+    pub attempt: Option<Attempt>,
+    /// What else happened.
+    pub events: Vec<Event>,
+}
+
+/// The machine's date was set.
+#[derive(Clone, Copy, Debug)]
+pub struct DateStep {
+    /// How far forward, or back.
+    pub by: TimeDelta,
+    /// The date now.
+    pub now: DateTime<Utc>,
+    /// It was set so long ago, at most: what was written since is in the new date already.
+    pub noticed_after: TimeDelta,
+    /// It was set while no gateway was running: nobody knows how long that was.
+    pub is_after_stop: bool,
+}
+
+/// How a record is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordKey {
+    /// By id.
+    Id(RecordId),
+    /// By number.
+    Number(i64),
+}
+
+/// Which records a list shows, oldest first. Filters combine with AND.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this family only.
+    pub family: Option<Family>,
+    /// Of this type only.
+    pub kind: Option<RequestType>,
+    /// In this state only.
+    pub state: Option<State>,
+    /// With this reference number.
+    pub reference_number: Option<String>,
+    /// That touch this smartcard.
+    pub card: Option<String>,
+    /// That touch this set-top box.
+    pub stb: Option<String>,
+    /// Only those that wait for an operator's decision.
+    pub needs_operator: bool,
+    /// With a greater number.
+    pub after: i64,
+    /// Skip that many.
+    pub offset: u64,
+    /// Show at most that many.
+    pub limit: u64,
+}
+
+/// An attempt at a request that reached a connection, without its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentAttempt {
+    /// The request's id.
+    pub id: RecordId,
+    /// The request's number.
+    pub number: i64,
+    /// Its type.
+    pub kind: RequestType,
+    /// Its state now.
+    pub state: State,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// HTTP status of the answer, if one came.
+    pub http_status: Option<u16>,
+    /// What went wrong below SOAP.
+    pub error: Option<String>,
+}
+
+/// What one step of a purge did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Records that are gone.
+    pub count: usize,
+    /// Where the next step goes on; `None` when nothing older is left.
+    pub next: Option<i64>,
+}

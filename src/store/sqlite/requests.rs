@@ -1,0 +1,86 @@
+//! The requests of the SQLite store: which of its threads does what.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_write};
+use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
+use crate::store::{
+    AttemptCommit, DateStep, Filter, Purged, RecordKey, RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
+};
+
+#[async_trait]
+impl RequestStore for SqliteStore {
+    async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError> {
+        let rows = batch.into_iter().map(request_write::Row::new).collect::<Result<Vec<_>, _>>()?;
+        self.writer.write(move |db| rows.iter().map(|row| request_write::submit_request(db, row)).collect()).await
+    }
+
+    async fn claim_requests(
+        &self,
+        now: DateTime<Utc>,
+        limit: usize,
+        run: &str,
+    ) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        let run = run.to_owned();
+        self.writer.write(move |db| claim::claim_requests(db, now, limit, &run)).await
+    }
+
+    async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError> {
+        let (batch, secrets) = (Arc::new(batch), self.writer.secrets());
+        self.writer
+            .write_surely(move |db| batch.iter().map(|s| request_write::commit_attempt(db, s, &secrets)).sum())
+            .await
+    }
+
+    async fn list_leased_requests(&self) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        self.writer.write(claim::list_leased_requests).await
+    }
+
+    async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError> {
+        let secrets = self.writer.secrets();
+        self.writer.write(move |db| decide::decide_request(db, number, &order, &secrets)).await
+    }
+
+    async fn find_last_change(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.readers.read_surely(due_times::find_last_change).await
+    }
+
+    async fn shift_due_times(&self, step: DateStep) -> Result<usize, StoreError> {
+        self.writer.write(move |db| due_times::shift_due_times(db, step)).await
+    }
+
+    async fn find_next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.readers.read_surely(claim::find_next_due).await
+    }
+
+    async fn purge_requests(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
+        self.writer.write(move |db| purge::purge_requests(db, before, from)).await
+    }
+
+    async fn find_request(
+        &self,
+        family: Option<Family>,
+        key: RecordKey,
+    ) -> Result<Option<ProvisioningRequest>, StoreError> {
+        self.readers.read(move |db| request_read::find_request(db, family, &key)).await
+    }
+
+    async fn list_requests(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        self.readers.read(move |db| request_read::list_requests(db, &filter)).await
+    }
+
+    async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError> {
+        self.readers.read(move |db| request_read::list_attempts(db, number)).await
+    }
+
+    async fn list_events(&self, number: i64) -> Result<Vec<Event>, StoreError> {
+        self.readers.read(move |db| request_read::list_events(db, number)).await
+    }
+
+    async fn list_sent_attempts(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError> {
+        self.readers.read(move |db| request_read::list_sent_attempts(db, since, limit)).await
+    }
+}
