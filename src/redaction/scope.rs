@@ -49,39 +49,23 @@ impl<'p> Scope<'p> {
 
     /// Remembers a value.
     pub fn remember(&self, value: &str) {
-        self.remember_as_it_is(value);
-        let real = match self.direction {
-            Direction::Pseudonymize => value.to_owned(),
-            Direction::Restore => self.turned(value),
-        };
-        // Somebody may take it for a number, which has no zeros before it.
-        let number = real.trim_start_matches('0');
-        if number.len() < real.len() && number.len() >= LONG_NUMBER && number.bytes().all(|b| b.is_ascii_digit()) {
-            self.remember_real_as_it_is(number);
+        match self.direction {
+            Direction::Pseudonymize => self.remember_real(value),
+            Direction::Restore => self.remember_real(&self.turned(value)),
         }
     }
 
     /// Remembers a value that is real, whichever way this goes.
     pub fn remember_real(&self, real: &str) {
-        match self.direction {
-            Direction::Pseudonymize => self.remember(real),
-            Direction::Restore => self.remember(&self.pseudonymizer.turned(Direction::Pseudonymize, real)),
-        }
-    }
-
-    fn remember_real_as_it_is(&self, real: &str) {
-        match self.direction {
-            Direction::Pseudonymize => self.remember_as_it_is(real),
-            Direction::Restore => self.remember_as_it_is(&self.pseudonymizer.turned(Direction::Pseudonymize, real)),
-        }
-    }
-
-    fn remember_as_it_is(&self, value: &str) {
-        let is_long = self.known.borrow_mut().add(value);
-        if self.is_lasting && is_long {
-            match self.direction {
-                Direction::Pseudonymize => self.pseudonymizer.remember_both(value, &self.turned(value)),
-                Direction::Restore => self.pseudonymizer.remember_both(&self.turned(value), value),
+        // Somebody may take it for a number, which has no zeros before it.
+        let number = real.trim_start_matches('0');
+        let is_number = number.len() < real.len() && number.len() >= LONG_NUMBER;
+        let number = Some(number).filter(|number| is_number && number.bytes().all(|b| b.is_ascii_digit()));
+        for real in std::iter::once(real).chain(number) {
+            let pseudonym = self.pseudonymizer.turned(Direction::Pseudonymize, real);
+            let here = if self.direction == Direction::Restore { &pseudonym } else { real };
+            if self.known.borrow_mut().add(here) && self.is_lasting {
+                self.pseudonymizer.remember_both(real, &pseudonym);
             }
         }
     }
