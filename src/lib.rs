@@ -10,7 +10,7 @@
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
 //! - [`request`]: the provisioning request, its types, states and outcome.
 //! - [`exchange`]: what a client and Conax said to each other through us, as it is kept.
-//! - [`store`]: where both are kept: one trait, SQLite behind it.
+//! - [`store`]: where both are kept: one trait a kind of thing, SQLite behind them.
 //! - [`retention`]: deletes what ended long ago.
 //! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.

@@ -10,7 +10,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::words::parse_word;
 
-/// What is known of one setting: the configuration table, the commented default and the README come from it.
+/// What is known of one setting: the commented default and the table in docs/configuration.md come from it.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingInfo {
     /// Section, as in `server`.

@@ -1,4 +1,4 @@
-//! Takes what is personal out of recorded traffic, so that it can be given away. README has the rules as a table.
+//! Takes what is personal out of recorded traffic, so that it can be given away. docs/recording.md has the rules as a table.
 //!
 //! What is personal by its name (`names`) becomes a pseudonym as a whole, and is remembered; what was remembered becomes
 //! its pseudonym wherever else it stands (`values`); and what nobody can look into is replaced whole (`opaque`). All of it

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use conax_gateway::request::RequestType;
+
 use crate::support::{Gateway, run, run_in};
 
 fn stdout(args: &[&str]) -> String {
@@ -35,7 +37,7 @@ fn the_default_configuration_checks() {
 #[test]
 fn the_contract_is_listed() {
     let listing = stdout(&["contract", "check"]);
-    assert_eq!(listing.lines().filter(|l| !l.starts_with(' ')).count(), 14, "{listing}");
+    assert_eq!(listing.lines().filter(|l| !l.starts_with(' ')).count(), RequestType::all().count(), "{listing}");
     assert!(listing.contains("CREATE_PAIRING: CreatePairing (pairing.wsdl, /ca-server/webservices/caclient/pairing"));
     assert!(listing.contains("smartcard_ca_id+ -> CreatePairingRequest/CaClientIds/CaClientId"), "{listing}");
 }

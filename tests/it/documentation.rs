@@ -1,38 +1,68 @@
-//! The README is true: its tables are those of the code, and its commands are run.
+//! The documents are true: their tables are those of the code, their commands are run, their links lead somewhere.
+
+mod commands;
 
 use std::fmt::Write as _;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use conax_gateway::api::Code;
 use conax_gateway::config::settings;
 use conax_gateway::http::{Route, routes, status_of};
 use conax_gateway::request::{Family, RequestType, Shape, Steps};
 
-use crate::support::{BIN, Gateway};
+/// A file of the repository, by its path from the root.
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap()
+}
 
-const README: &str = include_str!("../../README.md");
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every document: those at the top, and those in `docs`.
+fn documents() -> Vec<String> {
+    let in_folder = |folder: &str| {
+        let files = std::fs::read_dir(root().join(folder)).unwrap();
+        let names = files.map(|file| Path::new(folder).join(file.unwrap().file_name()));
+        names.filter(|name| name.extension().is_some_and(|ending| ending == "md")).collect::<Vec<PathBuf>>()
+    };
+    let mut all = [in_folder(""), in_folder("docs")].concat();
+    all.sort();
+    all.iter().map(|name| name.display().to_string()).collect()
+}
 
 /// The rows of the table behind a marker.
-fn table(marker: &str) -> String {
-    let behind = README.split(&format!("<!-- {marker}: checked by a test -->\n")).nth(1).unwrap();
+fn table(document: &str, marker: &str) -> String {
+    let text = read(document);
+    let behind = text.split(&format!("<!-- {marker}: checked by a test -->\n")).nth(1).unwrap();
     let lines = behind.lines().take_while(|line| line.starts_with('|')).skip(2);
     lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
 #[test]
 fn the_methods_are_those_of_the_router() {
-    let rows = table("methods");
-    let mut listed = rows.lines().map(|row| row.split('|').nth(3).unwrap_or_default().trim());
-    let expected = routes().into_iter().fold(String::new(), |mut rows, (verb, path, route)| {
-        let by_hand = listed.next().unwrap_or_default().to_owned();
-        let words = match route {
-            Route::Create(family, request_type) => parameters(family, request_type),
-            _ => by_hand,
-        };
-        writeln!(rows, "| {verb} | `{path}` | {words} |").unwrap();
-        rows
-    });
-    assert_eq!(rows, expected, "the table must be:\n{expected}");
+    let mut left = routes();
+    for (group, prefix) in [
+        ("authentication", "authentication/"),
+        ("conax_web_services", "conax_web_services/provisioning_requests/"),
+        ("conax_sms_sas", "conax_sms_sas/provisioning_requests/"),
+    ] {
+        let (routes, others) = left.into_iter().partition(|(_, path, _)| path.starts_with(prefix));
+        left = others;
+        let rows = table("README.md", &format!("methods of {group}"));
+        let mut listed = rows.lines().map(|row| row.split('|').nth(3).unwrap_or_default().trim());
+        let expected = Vec::into_iter(routes).fold(String::new(), |mut rows, (verb, path, route)| {
+            let by_hand = listed.next().unwrap_or_default().to_owned();
+            let words = match route {
+                Route::Create(family, request_type) => parameters(family, request_type),
+                _ => by_hand,
+            };
+            writeln!(rows, "| {verb} | `{}` | {words} |", path.replace(prefix, "")).unwrap();
+            rows
+        });
+        assert_eq!(rows, expected, "the table must be:\n{expected}");
+    }
+    assert_eq!(left, [], "methods that no table has");
 }
 
 /// What a creating method takes, by its row in the table of request types.
@@ -70,7 +100,7 @@ fn the_errors_are_those_of_the_code() {
         writeln!(rows, "| {} | {} | {} |", code.as_str(), status_of(*code).as_u16(), meaning.trim()).unwrap();
         rows
     });
-    assert_eq!(table("errors"), expected, "the table must be:\n{expected}");
+    assert_eq!(table("README.md", "errors"), expected, "the table must be:\n{expected}");
 }
 
 #[test]
@@ -79,44 +109,47 @@ fn the_settings_are_those_of_the_code() {
         writeln!(rows, "| `{}.{}` | `{}` | {} |", s.section, s.key, s.default, s.doc).unwrap();
         rows
     });
-    assert_eq!(table("configuration"), expected, "the table must be:\n{expected}");
+    assert_eq!(table("docs/configuration.md", "configuration"), expected, "the table must be:\n{expected}");
 }
 
-/// The shell blocks, in order. The first two run the gateway and the tests: `.ci/run` runs those.
-#[tokio::test]
-async fn the_commands_work() {
-    let blocks: Vec<&str> = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let gateway = Gateway::start(&[]).await;
-    let folder = gateway.folder.path();
-    std::fs::create_dir_all(folder.join("target/release")).unwrap();
-    std::os::unix::fs::symlink(BIN, folder.join("target/release/conax-gateway")).unwrap();
-    std::os::unix::fs::symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"), folder.join("fixtures")).unwrap();
-    let address = gateway.url.strip_prefix("http://").unwrap();
-    let mut printed = Vec::new();
-    for block in blocks.iter().skip(2) {
-        let script = block
-            .replace("127.0.0.1:8080", address)
-            .replace("\"demo\",\"password\":\"demo-password\"", "\"tester\",\"password\":\"tester-password\"");
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &script])
-            .current_dir(folder)
-            .env("XDG_CONFIG_HOME", folder)
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{script}\n{text}{}", String::from_utf8_lossy(&output.stderr));
-        printed.push(text);
+#[test]
+fn links_lead_to_files_and_headings() {
+    for document in documents() {
+        let text = read(&document);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => document.clone(),
+                file => Path::new(&document).with_file_name(file).display().to_string(),
+            };
+            assert!(root().join(&target).exists(), "{document}: {link}");
+            if !heading.is_empty() {
+                let found = read(&target).lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(found, "{document}: {link}");
+            }
+        }
     }
-    let session: Vec<&str> = printed[0].lines().collect();
-    assert_eq!(session.len(), 4, "{session:#?}");
-    assert!(session.iter().all(|answer| answer.contains("\"code\":\"OK\"")), "{session:#?}");
-    assert!(
-        session[0].contains("\"COMPLETED\"") && session[0].contains("<ns1:CaClientId>01450253313<"),
-        "{}",
-        session[0]
-    );
-    assert!(session[3].contains("\"COMPLETED\""), "{}", session[3]);
-    assert!(printed[2].contains("is REJECTED") && printed[2].contains("CANCELLED: "), "{}", printed[2]);
-    assert!(printed[3].contains(&gateway.url) && printed[3].contains("PASSED"), "{}", printed[3]);
-    assert!(printed[1].contains("CREATE_PAIRING") && printed[1].contains("attempt 1: "), "{}", printed[1]);
+}
+
+/// What GitHub makes of a heading.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+}
+
+/// Source files in backquotes, by their path from the root.
+#[test]
+fn files_that_are_named_exist() {
+    for document in ["docs/architecture.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        let named = text.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs"));
+        let named: Vec<&str> = named.collect();
+        assert!(!named.is_empty(), "{document}");
+        for name in named {
+            assert!(root().join(name).exists(), "{document}: {name}");
+        }
+    }
 }
