@@ -17,7 +17,7 @@
 //! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
 //! - [`upstream`]: the transport to Conax, and how far the bytes got; [`coding`] undoes the codings of bodies.
 //! - [`observer`]: who watches what is exchanged with Conax, as recording does.
-//! - [`fixtures`]: recorded traffic; a replay is a transport, too.
+//! - [`recording`]: recorded traffic; a replay is a transport, too.
 //! - [`redaction`]: takes out what is personal, by the names in the contract and by value.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
 //! - [`xml`]: a strict reader, a tree and a writer, for all of them.
@@ -33,7 +33,6 @@ pub mod coding;
 pub mod config;
 pub mod contract;
 pub mod exchange;
-pub mod fixtures;
 pub mod http;
 pub mod lock;
 pub mod observer;
@@ -41,6 +40,7 @@ pub mod pace;
 pub mod peer;
 mod printable;
 pub mod processor;
+pub mod recording;
 pub mod redaction;
 pub mod request;
 pub mod retention;

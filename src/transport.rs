@@ -15,10 +15,11 @@ use crate::catalogue::{Entry, EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
-use crate::fixtures::{
-    self, CaseFault, Catalogue, FindEntries, NamedEntry, Recorder, RecordingObserver, Render, ReplayTransport, Terms,
-};
 use crate::observer::{ObservedTransport, Observer};
+use crate::recording::{
+    self, CaseFault, Catalogue, FindEntries, MessageRules, NamedEntry, Recorder, RecordingObserver, Render,
+    ReplayTransport,
+};
 use crate::redaction::{Names, Pseudonymizer, check_key, find_key, load_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
@@ -76,12 +77,12 @@ pub async fn open(
             let pseudonymizer = shared.unwrap_or_else(|| replay_pseudonymizer(config, contract));
             catalogue = recorded_catalogue(folder, Some(&pseudonymizer))?;
             let description = format!("replay of {}", folder.display());
-            (description, Arc::new(ReplayTransport::load(folder, terms(config, contract), pseudonymizer)?))
+            (description, Arc::new(ReplayTransport::load(folder, message_rules(config, contract), pseudonymizer)?))
         }
     };
     let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
     if let Some((folder, pseudonymizer)) = recording {
-        let recorder = Arc::new(Recorder::open(folder, terms(config, contract), pseudonymizer)?);
+        let recorder = Arc::new(Recorder::open(folder, message_rules(config, contract), pseudonymizer)?);
         description.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
@@ -110,7 +111,7 @@ fn entries_in(store: Arc<dyn CatalogueStore>) -> FindEntries {
 /// The store.
 pub async fn find_entries(store: &dyn CatalogueStore, call: &Value) -> Result<Vec<(EntryKind, Entry)>, StoreError> {
     let mut found = Vec::new();
-    for NamedEntry { kind, key, value } in fixtures::named_in(call) {
+    for NamedEntry { kind, key, value } in recording::named_in(call) {
         let entries = store.find_entries(kind, key, vec![value]).await?;
         found.extend(entries.into_iter().map(|entry| (kind, entry)));
     }
@@ -142,7 +143,11 @@ pub fn check(config: &Config, contract: Option<&Contract>, is_running: bool) -> 
 
 fn check_replay(folder: &Path, config: &Config, contract: &Contract) -> Result<(), StartError> {
     // The key counts when answers are made.
-    ReplayTransport::load(folder, terms(config, contract), pseudonymizer_with(config, contract, rand::random()))?;
+    ReplayTransport::load(
+        folder,
+        message_rules(config, contract),
+        pseudonymizer_with(config, contract, rand::random()),
+    )?;
     for (kind, text) in recorded_catalogue(folder, None)? {
         catalogue_entries(kind, &text)?;
     }
@@ -168,8 +173,8 @@ pub fn recorded_catalogue(
 }
 
 /// What the contract tells of recorded messages.
-pub fn terms(config: &Config, contract: &Contract) -> Arc<Terms> {
-    Arc::new(Terms::of(contract, &config.fixtures.volatile))
+pub fn message_rules(config: &Config, contract: &Contract) -> Arc<MessageRules> {
+    Arc::new(MessageRules::of(contract, &config.fixtures.volatile))
 }
 
 /// What hides what is personal, with the key that the configuration names.

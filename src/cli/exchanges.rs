@@ -13,7 +13,7 @@ use super::{Failed, output, requests};
 use crate::api::{Dates, Record};
 use crate::app::{self, StartError};
 use crate::exchange::{Exchange, Message, Summary};
-use crate::fixtures::{self, Recorder};
+use crate::recording::{self, Recorder};
 use crate::request::{ProvisioningRequest, RecordId};
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
@@ -208,11 +208,11 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
     let found = find(store.as_ref(), id).await?;
     let contract = app::load_contract(&config)?;
     let pseudonymizer = transport::pseudonymizer(&config, &contract)?;
-    let recorder = Recorder::open(dir, transport::terms(&config, &contract), Arc::clone(&pseudonymizer));
+    let recorder = Recorder::open(dir, transport::message_rules(&config, &contract), Arc::clone(&pseudonymizer));
     let recorder = recorder.map_err(StartError::from)?;
     let labels = match found {
         Found::Passed(exchange) => {
-            let added = fixtures::export_exchange(&recorder, pseudonymizer.names(), contract.base_path(), &exchange);
+            let added = recording::export_exchange(&recorder, pseudonymizer.names(), contract.base_path(), &exchange);
             added.map_err(|e| Failed(e.to_string()))?.into_iter().collect()
         }
         Found::Request(request) => {
@@ -224,7 +224,7 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
             let attempts = store.list_attempts(request.number).await?;
             let call = request.content.call_with_secret().unwrap_or_default();
             let entries = transport::find_entries(store.as_ref(), &call).await?;
-            fixtures::export_request(&recorder, operation, &request, &attempts, &reply, &entries)?
+            recording::export_request(&recorder, operation, &request, &attempts, &reply, &entries)?
         }
     };
     output::lines(labels.iter().map(|label| dir.join(label).display().to_string()));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use conax_gateway::fixtures::{Case, Exchange, comparable_reply, read_folder};
+use conax_gateway::recording::{Case, Exchange, comparable_reply, read_folder};
 use conax_gateway::request::RequestType;
 use serde_json::Value;
 
