@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use regex::Regex;
+use regex::{Regex, bytes};
 
 use super::markup::DECLARATION;
 use crate::contract::{BoundField, Contract, ValueSource};
@@ -74,6 +74,8 @@ pub struct Names {
     protocol: Vec<Vec<String>>,
     /// The ends of the paths of what only shares its name with something personal.
     impersonal: Vec<Vec<String>>,
+    /// Finds the name of a secret, in one pass.
+    secret_name: OnceLock<bytes::Regex>,
     personal_pairs: OnceLock<Regex>,
     secret_pairs: OnceLock<Regex>,
 }
@@ -86,6 +88,7 @@ impl Names {
             secrets: SECRET_ELEMENTS.iter().map(|name| (*name).to_owned()).collect(),
             protocol: FAULT_CODES.iter().map(|path| path.iter().map(|name| (*name).to_owned()).collect()).collect(),
             impersonal: Vec::new(),
+            secret_name: OnceLock::new(),
             personal_pairs: OnceLock::new(),
             secret_pairs: OnceLock::new(),
         };
@@ -158,8 +161,11 @@ impl Names {
     pub fn may_hold_secret(&self, body: &[u8]) -> bool {
         // UTF-16 spells the names otherwise.
         let is_wide = matches!(body, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, 1..=255, ..] | [1..=255, 0, ..]);
-        let named = |name: &String| body.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()));
-        is_wide || self.secrets.iter().any(named)
+        let names = self.secret_name.get_or_init(|| {
+            let names = any_of(self.secrets.iter().map(String::as_str));
+            bytes::Regex::new(&format!("(?i:{names})")).expect("escaped names make a valid expression")
+        });
+        is_wide || (!self.secrets.is_empty() && names.is_match(body))
     }
 
     /// Values that a text names itself, and where they stand: `password=…` of a form, `"Name": "…"` of JSON, and what people
@@ -176,19 +182,23 @@ impl Names {
 
     /// Finds pairs of a wanted name and a value. That the names are in it makes it quick: most texts have none.
     fn pairs(&self, wanted: Wanted) -> Regex {
-        let any_of = |names: &[&str]| names.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
         let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
         RequestType::all().filter_map(RequestType::secret).for_each(|name| secrets.push(name));
         let mut names = secrets.clone();
         if wanted == Wanted::Personal {
             names.extend(self.elements.iter().map(String::as_str).chain(DEVICE_FIELDS).chain(KEYS));
         }
-        let (names, secrets) = (any_of(&names), any_of(&secrets));
+        let (names, secrets) = (any_of(names.into_iter()), any_of(secrets.into_iter()));
         let json = format!(r#""(?i:{names})"\s*:\s*(?:"(?<text>(?:[^"\\]|\\.)*)"|(?<number>\d+))"#);
         let form = format!(r#"\b(?i:{names})=(?<value>[^\s"'&,;<>]+)"#);
         let said = format!(r"\b(?i:{secrets})(?:\W+\p{{Alphabetic}}+){{0,2}}\W+(?<said>\d{{4,}})\b");
         Regex::new(&format!("{json}|{form}|{said}")).expect("escaped names make a valid expression")
     }
+}
+
+/// An expression that matches each of these names.
+fn any_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(regex::escape).collect::<Vec<_>>().join("|")
 }
 
 /// Is the value of a parameter or result personal?
