@@ -13,9 +13,9 @@ const LOOKED_AT: usize = 1000;
 
 /// The waiting requests of one priority that are due, and not known to wait for another one.
 const CANDIDATES: &str = "-- candidates
-    SELECT number, cards, doubt = 'RESOLVING', resolve_until <= ?2 FROM request
+    SELECT number, cards, in_doubt = 'RESOLVING', resolve_until <= ?2 FROM request
     WHERE priority = ?1 AND ready_at <= ?2
-        AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED'
+        AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT ?3";
 
 /// A request that may be leased.
@@ -72,7 +72,7 @@ pub(super) fn claim_requests(
 /// an earlier one that fell due meanwhile, and waits for these cards.
 fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) -> Result<bool, StoreError> {
     let Candidate { number, cards, is_resolving, .. } = candidate;
-    let blocker = if *is_resolving { None } else { cards::blocker(db, *number, cards, now)? };
+    let blocker = if *is_resolving { None } else { cards::find_blocker(db, *number, cards, now)? };
     if let Some(other) = blocker {
         db.prepare_cached("-- lease: wait\nUPDATE request SET waits_for = ?2 WHERE number = ?1")?
             .execute(params![number, other])?;
@@ -83,8 +83,8 @@ fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) 
          UPDATE request SET lease = ?2, process_name = ?3, process_id = ?2, updated_at = ?4 WHERE number = ?1",
     )?
     .execute(params![number, run, process::RUN, now.timestamp_millis()])?;
-    cards::leave(db, *number, cards)?;
-    cards::take(db, *number, cards)?;
+    cards::unqueue_cards(db, *number, cards)?;
+    cards::lock_cards(db, *number, cards)?;
     Ok(true)
 }
 
@@ -92,12 +92,12 @@ fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) 
 fn give_up(db: &Connection, Candidate { number, cards, .. }: &Candidate, now: DateTime<Utc>) -> Result<(), StoreError> {
     db.prepare_cached(
         "-- give_up
-         UPDATE request SET doubt = 'UNRESOLVED', resolve_until = NULL, ready_at = scheduled_at, updated_at = ?2
+         UPDATE request SET in_doubt = 'NEEDS_OPERATOR', resolve_until = NULL, ready_at = scheduled_at, updated_at = ?2
          WHERE number = ?1",
     )?
     .execute(params![number, now.timestamp_millis()])?;
-    cards::join(db, *number, cards, Due::NEVER)?;
-    cards::give_back(db, *number, cards)?;
+    cards::queue_cards(db, *number, cards, Due::NEVER)?;
+    cards::unlock_cards(db, *number, cards)?;
     let text = "What became of it could not be found out in time; later requests of its cards go on.";
     tracing::error!(number, "outcome unknown: an operator must settle it");
     request_write::add_event(db, *number, &Event::new(now, EventKind::GaveUp, None, Some(text)))
@@ -124,7 +124,7 @@ pub(super) fn find_next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, St
         "-- find_next_due
          SELECT min(ready_at) FROM request
          WHERE priority = ?1
-             AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND doubt IS NOT 'UNRESOLVED'",
+             AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'",
     )?;
     let mut next: Option<i64> = None;
     for priority in Priority::ALL {

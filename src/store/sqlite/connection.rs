@@ -14,14 +14,11 @@ use crate::store::StoreError;
 const FILE: &str = "gateway.sqlite3";
 /// Marks a database as ours (`PRAGMA application_id`): "CXGW".
 const APPLICATION_ID: i32 = 0x4358_4757;
-/// The migrations, in order; `PRAGMA user_version` counts those applied.
-const MIGRATIONS: [&str; 5] = [
-    include_str!("schema_1.sql"),
-    include_str!("schema_2.sql"),
-    include_str!("schema_3.sql"),
-    include_str!("schema_4.sql"),
-    include_str!("schema_5.sql"),
-];
+/// The tables. Once a version is released they change by migrations only: `schema_2.sql` and so on, each applied inside the
+/// transaction of [`make_tables`] to a database whose version is one lower, and never edited afterwards.
+const SCHEMA: &str = include_str!("schema.sql");
+/// The version of the tables: `PRAGMA user_version`.
+const VERSION: u32 = 1;
 /// What to do about a damaged database.
 pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \
                                  `sqlite3 FILE .recover`";
@@ -47,7 +44,7 @@ pub(super) fn inspect(file: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     let db = open_reader(file).map_err(|e| failed(&e))?;
-    applied(&db).map(drop).map_err(|e| failed(&e))
+    has_tables(&db).map(drop).map_err(|e| failed(&e))
 }
 
 /// Makes the data folder and returns the path of the database in it.
@@ -63,7 +60,7 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
     Ok(file)
 }
 
-/// The writing connection, after all migrations.
+/// The writing connection; a new database gets its tables.
 pub(super) fn open_writer(file: &Path, to_serve: bool) -> Result<Connection, StoreError> {
     open(file, to_serve).map_err(|error| {
         let remedy = match error.downcast_ref::<rusqlite::Error>().map(StoreError::from_sqlite) {
@@ -90,7 +87,7 @@ fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::E
     if to_serve {
         check(&mut db)?;
     }
-    migrate(&mut db, to_serve)?;
+    make_tables(&mut db)?;
     if to_serve {
         // What a process left in the WAL that could not flush it stands in the page cache, and perhaps nowhere else: from
         // here on nothing depends on it. A reader of another process may be in the way; the next checkpoint does it then.
@@ -135,39 +132,42 @@ fn prepare_once(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-fn migrate(db: &mut Connection, may_migrate: bool) -> Result<(), Box<dyn std::error::Error>> {
+/// Makes the tables of a new database; those of another are left as they are.
+fn make_tables(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let (applied, tables) = applied(&transaction)?;
-    if applied < MIGRATIONS.len() && tables > 0 && !may_migrate {
-        return Err("it was made by an older conax-gateway: start this one first".into());
+    if has_tables(&transaction)? {
+        return Ok(());
     }
-    for migration in MIGRATIONS.iter().skip(applied) {
-        transaction.execute_batch(migration)?;
-    }
+    transaction.execute_batch(SCHEMA)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len())?)?;
-    transaction.commit()?;
-    Ok(())
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    Ok(transaction.commit()?)
 }
 
-/// How many migrations were applied, and how many tables there are.
-fn applied(db: &Connection) -> Result<(usize, i64), Box<dyn std::error::Error>> {
-    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let applied = usize::try_from(version)?;
-    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+/// Does the database have our tables, or none yet?
+fn has_tables(db: &Connection) -> Result<bool, Box<dyn std::error::Error>> {
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application != APPLICATION_ID && tables > 0 {
+    if tables == 0 {
+        return Ok(false);
+    }
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application != APPLICATION_ID {
         return Err("it is not a database of conax-gateway".into());
     }
-    if applied > MIGRATIONS.len() {
-        return Err(format!("it is of version {version}, made by a newer conax-gateway").into());
+    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version != VERSION {
+        return Err(format!(
+            "its tables are of version {version}, and this conax-gateway works with version {VERSION}: use the conax-gateway \
+             that made it, or another store.data_dir"
+        )
+        .into());
     }
-    Ok((applied, tables))
+    Ok(true)
 }
 
 /// Writes something that changes nothing: fails where nothing can be written.
 pub(super) fn touch(db: &Connection) -> Result<(), StoreError> {
-    Ok(db.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?)
+    Ok(db.pragma_update(None, "user_version", VERSION)?)
 }
 
 /// A read-only connection.

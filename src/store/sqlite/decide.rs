@@ -28,10 +28,10 @@ pub(super) fn decide_request(
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
     request_write::update(db, &request, secrets)?;
     let asked = &request.content;
-    cards::leave(db, number, &asked.cards)?;
-    cards::give_back(db, number, &asked.cards)?;
+    cards::unqueue_cards(db, number, &asked.cards)?;
+    cards::unlock_cards(db, number, &asked.cards)?;
     if request.state == State::Pending {
-        cards::join(db, number, &asked.cards, Due::SINCE_EVER)?;
+        cards::queue_cards(db, number, &asked.cards, Due::SINCE_EVER)?;
     }
     request_write::add_event(db, number, &event)?;
     Ok(request)

@@ -32,7 +32,7 @@ pub(super) fn shift_due_times(db: &Connection, step: DateStep) -> Result<usize, 
          UPDATE request SET ready_at = ready_at + ?3,
              resolve_until = iif(type IN (SELECT value FROM json_each(?4)),
                  min(resolve_until, resolve_until + ?3, ?5), resolve_until + ?3)
-         WHERE family IN (?1, ?2) AND state = 'PENDING' AND doubt IS NOT 'UNRESOLVED'
+         WHERE family IN (?1, ?2) AND state = 'PENDING' AND in_doubt IS NOT 'NEEDS_OPERATOR'
              AND (attempts > 0 OR scheduled_at <= created_at) AND updated_at NOT BETWEEN ?6 AND ?7",
     )?;
     let values = params![web, sms, by, limited, latest, since.timestamp_millis(), now.timestamp_millis()];

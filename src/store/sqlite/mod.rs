@@ -54,7 +54,7 @@ pub struct Options {
     pub read_timeout: Duration,
     /// Bytes that all exchanges may take.
     pub exchange_bytes: u64,
-    /// Is it for a gateway? That one locks the database against others, looks if it is damaged, and may migrate it.
+    /// Is it for a gateway? That one locks the database against others, and looks if it is damaged.
     pub to_serve: bool,
 }
 
@@ -94,10 +94,10 @@ impl SqliteStore {
         }
     }
 
-    /// Opens the database, and makes or migrates it.
+    /// Opens the database, and makes it if there is none.
     ///
     /// # Errors
-    /// The folder cannot be made, or the file cannot be opened or is not ours.
+    /// The folder cannot be made, or the file cannot be opened, is not ours or of another version.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let file = connection::prepare(&options.data_dir)?;
         let _locks = options.to_serve.then(|| files::lock(&file)).transpose()?;

@@ -56,7 +56,7 @@ pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) 
 }
 
 fn forget_boxes(db: &Connection, boxes: &[String], number: i64) -> Result<(), StoreError> {
-    for table in ["device", "rejected"] {
+    for table in ["request_device", "rejected_device"] {
         let sql = format!("-- forget_boxes\nDELETE FROM {table} WHERE kind = 'stb' AND ca_id = ?1 AND number = ?2");
         let mut statement = db.prepare_cached(&sql)?;
         for stb in boxes {
@@ -69,13 +69,13 @@ fn forget_boxes(db: &Connection, boxes: &[String], number: i64) -> Result<(), St
 /// The last entry of each card stays: its next sequence number follows from it. Then the one that stayed before goes.
 fn forget_cards(db: &Connection, cards: &[String], number: i64) -> Result<(), StoreError> {
     let mut rejected = db.prepare_cached(
-        "-- forget_cards: rejected\nDELETE FROM rejected WHERE kind = 'card' AND ca_id = ?1 AND number = ?2",
+        "-- forget_cards: rejected\nDELETE FROM rejected_device WHERE kind = 'card' AND ca_id = ?1 AND number = ?2",
     )?;
     let mut device = db.prepare_cached(
         "-- forget_cards
-         DELETE FROM device WHERE kind = 'card' AND ca_id = ?1 AND number <= ?2
-             AND NOT EXISTS (SELECT 1 FROM request WHERE request.number = device.number)
-             AND number < (SELECT max(number) FROM device last WHERE last.kind = 'card' AND last.ca_id = ?1)",
+         DELETE FROM request_device WHERE kind = 'card' AND ca_id = ?1 AND number <= ?2
+             AND NOT EXISTS (SELECT 1 FROM request WHERE request.number = request_device.number)
+             AND number < (SELECT max(number) FROM request_device last WHERE last.kind = 'card' AND last.ca_id = ?1)",
     )?;
     for card in cards {
         rejected.execute(params![card, number])?;

@@ -22,9 +22,9 @@ type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 fn select(tail: &str) -> String {
     format!(
         "SELECT r.number, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, r.items,
-             r.subscription, r.body, r.refusal, r.sequence_number, r.created_at, r.state, r.ready_at, r.doubt,
+             r.subscription, r.body, r.rejection, r.sequence_number, r.created_at, r.state, r.ready_at, r.in_doubt,
              r.attempts, r.sent, r.executed_at, r.updated_at, r.reference_number, r.failure, r.process_name,
-             r.process_id, a.response, r.cards, r.wire, r.resolve_until, r.result, r.call, {USER_COLUMNS}
+             r.process_id, a.response, r.cards, r.raw_body, r.resolve_until, r.result, r.api_call, {USER_COLUMNS}
          FROM request r JOIN user u ON u.id = r.created_by
              LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
     )
@@ -64,7 +64,7 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         content: Arc::new(content),
         state: word(row, 13, State::parse)?,
         next_attempt_at: (attempts > 0).then_some(ready_at),
-        in_doubt: doubt(row)?,
+        in_doubt: in_doubt(row)?,
         attempts,
         sent: row.get(17)?,
         executed_at: optional_time(row, 18)?,
@@ -84,14 +84,14 @@ fn stbs_of(items: &[Item]) -> Vec<String> {
     boxes.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
 }
 
-fn doubt(row: &Row<'_>) -> Result<Option<InDoubt>> {
+fn in_doubt(row: &Row<'_>) -> Result<Option<InDoubt>> {
     Ok(match row.get_ref(15)?.as_str_or_null()? {
         None => None,
         Some("RESOLVING") => Some(InDoubt::Resolving { until: time(row, 27)? }),
-        Some("ORDERED") => Some(InDoubt::RetryOrdered),
+        Some("RETRY_ORDERED") => Some(InDoubt::RetryOrdered),
         Some("EARLIER") => Some(InDoubt::Earlier),
-        Some("UNRESOLVED") => Some(InDoubt::NeedsOperator),
-        Some(other) => return Err(wrong(15, format!("unexpected doubt '{other}'"))),
+        Some("NEEDS_OPERATOR") => Some(InDoubt::NeedsOperator),
+        Some(other) => return Err(wrong(15, format!("unexpected in_doubt '{other}'"))),
     })
 }
 
@@ -187,7 +187,7 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
     };
     let mut sources = Vec::new();
     if filter.needs_operator {
-        sources.push("(SELECT number FROM request WHERE doubt = 'UNRESOLVED')".to_owned());
+        sources.push("(SELECT number FROM request WHERE in_doubt = 'NEEDS_OPERATOR')".to_owned());
     }
     if let Some(reference) = &filter.reference_number {
         let reference = bind(reference);
@@ -239,10 +239,12 @@ fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
 fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
     match state {
         Some(State::Pending) if kind == "card" => format!(
-            "(SELECT number FROM lane WHERE card = {ca_id} UNION ALL SELECT number FROM taken WHERE card = {ca_id})"
+            "(SELECT number FROM card_queue WHERE card = {ca_id} UNION ALL SELECT number FROM card_lock WHERE card = {ca_id})"
         ),
-        Some(State::Rejected) => format!("(SELECT number FROM rejected WHERE kind = '{kind}' AND ca_id = {ca_id})"),
-        _ => format!("(SELECT number FROM device WHERE kind = '{kind}' AND ca_id = {ca_id})"),
+        Some(State::Rejected) => {
+            format!("(SELECT number FROM rejected_device WHERE kind = '{kind}' AND ca_id = {ca_id})")
+        }
+        _ => format!("(SELECT number FROM request_device WHERE kind = '{kind}' AND ca_id = {ca_id})"),
     }
 }
 

@@ -16,24 +16,24 @@ const IMMEDIATE: &str = "immediate";
 
 /// A request with everything prepared that needs no database, so that the one writer thread need not do it.
 pub(super) struct Row {
-    acceptance: Submission,
+    submission: Submission,
     items: String,
     cards: String,
-    refusal: Option<String>,
+    rejection: Option<String>,
 }
 
 impl Row {
-    pub(super) fn new(acceptance: Submission) -> Result<Self, StoreError> {
-        let request = &acceptance.request;
+    pub(super) fn new(submission: Submission) -> Result<Self, StoreError> {
+        let request = &submission.request;
         let items: Vec<_> = request.items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
         let (items, cards) = (to_json(&items)?, to_json(&request.cards)?);
-        let refusal = request.rejection.as_ref().map(failure_to_json).transpose()?;
-        Ok(Self { acceptance, items, cards, refusal })
+        let rejection = request.rejection.as_ref().map(failure_to_json).transpose()?;
+        Ok(Self { submission, items, cards, rejection })
     }
 }
 
 pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult, StoreError> {
-    let Submission { request: new, render, lease, key } = &row.acceptance;
+    let Submission { request: new, render, lease, key } = &row.submission;
     if let Some(earlier) = key.as_ref().map(|key| idempotency::earlier(db, key, new.created_at)).transpose()?.flatten()
     {
         return Ok(earlier);
@@ -48,9 +48,9 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     let number = db.last_insert_rowid();
     insert_devices(db, &new, number, sequence_number)?;
     if leased {
-        cards::take(db, number, &new.cards)?;
+        cards::lock_cards(db, number, &new.cards)?;
     } else {
-        cards::join(db, number, &new.cards, Due::of(&new))?;
+        cards::queue_cards(db, number, &new.cards, Due::of(&new))?;
     }
     if let Some(key) = key {
         idempotency::remember(db, key, number)?;
@@ -92,7 +92,7 @@ fn accepted(number: i64, sequence_number: i64, content: Arc<NewRequest>) -> Prov
 fn next_sequence_number(db: &Connection, cards: &[String]) -> Result<i64, StoreError> {
     let mut statement = db.prepare_cached(
         "-- next_sequence_number
-         SELECT sequence_number FROM device WHERE kind = 'card' AND ca_id = ?1 ORDER BY number DESC LIMIT 1",
+         SELECT sequence_number FROM request_device WHERE kind = 'card' AND ca_id = ?1 ORDER BY number DESC LIMIT 1",
     )?;
     let mut last = 0;
     for card in cards {
@@ -104,7 +104,7 @@ fn next_sequence_number(db: &Connection, cards: &[String]) -> Result<i64, StoreE
 
 /// Does another due request wait for one of its cards, or have it?
 fn is_held_up(db: &Connection, new: &NewRequest) -> Result<bool, StoreError> {
-    Ok(cards::blocker(db, i64::MAX, &new.cards, new.created_at)?.is_some())
+    Ok(cards::find_blocker(db, i64::MAX, &new.cards, new.created_at)?.is_some())
 }
 
 fn insert_request(
@@ -115,15 +115,15 @@ fn insert_request(
     leased: bool,
 ) -> Result<(), StoreError> {
     let (scheduled_at, created_at) = (new.scheduled_at.timestamp_millis(), new.created_at.timestamp_millis());
-    let refusal = match &row.refusal {
-        Some(refusal) => Some(refusal.clone()),
+    let rejection = match &row.rejection {
+        Some(rejection) => Some(rejection.clone()),
         None => new.rejection.as_ref().map(failure_to_json).transpose()?,
     };
     db.prepare_cached(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
-             body, wire, refusal, sequence_number, created_by, created_at, state, ready_at, lease, updated_at,
-             process_name, call)
+             body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease, updated_at,
+             process_name, api_call)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17, ?19)",
     )?
     .execute(params![
@@ -137,7 +137,7 @@ fn insert_request(
         row.cards,
         new.subscription,
         new.envelope.as_ref().map(|body| &body.redacted),
-        refusal,
+        rejection,
         sequence_number,
         new.created_by.id,
         created_at,
@@ -153,7 +153,7 @@ fn insert_request(
 fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_number: i64) -> Result<(), StoreError> {
     let mut device = db.prepare_cached(
         "-- insert_devices
-         INSERT OR IGNORE INTO device (kind, ca_id, number, sequence_number) VALUES (?1, ?2, ?3, ?4)",
+         INSERT OR IGNORE INTO request_device (kind, ca_id, number, sequence_number) VALUES (?1, ?2, ?3, ?4)",
     )?;
     for (kind, ids) in [("card", &new.cards), ("stb", &new.stbs)] {
         for id in ids {
@@ -177,10 +177,10 @@ pub(super) fn commit_attempt(
         (State::Pending, Some(InDoubt::Resolving { .. })) => 0,
         (State::Pending, doubt) => {
             let due = if doubt == Some(InDoubt::NeedsOperator) { Due::NEVER } else { Due::SINCE_EVER };
-            cards::join(db, number, &content.cards, due)?;
-            cards::give_back(db, number, &content.cards)?
+            cards::queue_cards(db, number, &content.cards, due)?;
+            cards::unlock_cards(db, number, &content.cards)?
         }
-        (State::Completed | State::Rejected, _) => cards::give_back(db, number, &content.cards)?,
+        (State::Completed | State::Rejected, _) => cards::unlock_cards(db, number, &content.cards)?,
     };
     for event in events {
         add_event(db, number, event)?;
@@ -214,27 +214,27 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
         connection::overwrite_deleted(db, true)?;
         secrets.store(true, Ordering::Release);
     }
-    let (doubt, resolve_until) = match request.in_doubt {
+    let (in_doubt, resolve_until) = match request.in_doubt {
         None => (None, None),
         Some(InDoubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
-        Some(InDoubt::NeedsOperator) => (Some("UNRESOLVED"), None),
-        Some(InDoubt::RetryOrdered) => (Some("ORDERED"), None),
+        Some(InDoubt::NeedsOperator) => (Some("NEEDS_OPERATOR"), None),
+        Some(InDoubt::RetryOrdered) => (Some("RETRY_ORDERED"), None),
         Some(InDoubt::Earlier) => (Some("EARLIER"), None),
     };
     let updated = db
         .prepare_cached(
             "-- update
              UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease = NULL, waits_for = NULL,
-                 doubt = ?4, attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9,
+                 in_doubt = ?4, attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9,
                  failure = ?10, process_name = ?11, process_id = ?12, resolve_until = ?13, result = ?14,
-                 wire = iif(?2 = 'PENDING', wire, NULL)
+                 raw_body = iif(?2 = 'PENDING', raw_body, NULL)
              WHERE number = ?1 AND state = 'PENDING'",
         )?
         .execute(params![
             request.number,
             request.state.as_str(),
             request.next_attempt_at.map(|t| t.timestamp_millis()),
-            doubt,
+            in_doubt,
             request.attempts,
             request.sent,
             request.executed_at.map(|t| t.timestamp_millis()),
@@ -262,7 +262,7 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
 /// Notes the devices of a rejected request, which a list can then find quickly.
 fn insert_rejected(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
     let mut rejected =
-        db.prepare_cached("-- insert_rejected\nINSERT INTO rejected (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
+        db.prepare_cached("-- insert_rejected\nINSERT INTO rejected_device (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
     for (kind, ids) in [("card", &request.content.cards), ("stb", &request.content.stbs)] {
         for id in ids {
             rejected.execute(params![kind, id, request.number])?;

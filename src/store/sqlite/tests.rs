@@ -1,4 +1,4 @@
-//! The store by itself, on a real file: what a clock, a purge or an older version must not change.
+//! The store by itself, on a real file: what a clock, a purge or another version must not change.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,55 +159,42 @@ async fn what_ended_long_ago_is_deleted_and_numbers_go_on() {
     assert_eq!((next.number, next.sequence_number), (303, 301));
     let left: i64 = Connection::open(folder.path().join("gateway.sqlite3"))
         .unwrap()
-        .query_row("SELECT count(*) FROM device WHERE kind = 'card' AND ca_id = 'a'", [], |row| row.get(0))
+        .query_row("SELECT count(*) FROM request_device WHERE kind = 'card' AND ca_id = 'a'", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 2, "the new one, and the one that its number followed from");
 }
 
+/// Whoever opens it: a gateway, a command, a check of the configuration.
 #[tokio::test]
-async fn a_database_of_version_1_is_taken_over() {
+async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    let old = Connection::open(&file).unwrap();
-    old.execute_batch(include_str!("schema_1.sql")).unwrap();
-    old.execute_batch(
-        "PRAGMA application_id = 0x43584757; PRAGMA user_version = 1;
-         INSERT INTO user VALUES ('1', 'u', NULL, NULL, 'operate',
-             '{\"id\":\"1\",\"name\":\"n\",\"group_name\":null,\"community_name\":null,\"alternative_code\":null,\"description\":null}',
-             '', NULL);",
-    )
-    .unwrap();
-    for (number, state, lease, uncertain) in
-        [(1, "PENDING", None, 1), (2, "PENDING", Some("run"), 0), (3, "PENDING", None, 0), (4, "REJECTED", None, 0)]
-    {
-        old.execute(
-            "INSERT INTO request (number, id, family, type, priority, scheduled_at, items, cards, body, sequence_number,
-                 created_by, created_at, state, ready_at, lease, uncertain, updated_at, process_name)
-             VALUES (?1, printf('%032X', ?1), 'conax_web_services', 'CREATE_PAIRING', 'REGULAR', 1, '[]', '[\"a\"]',
-                 '<a/>', ?1, '1', 1, ?2, 1, ?3, ?4, 1, 'MANUAL')",
-            rusqlite::params![number, state, lease, uncertain],
-        )
-        .unwrap();
-        old.execute("INSERT INTO device VALUES ('card', 'a', ?1, ?1)", [number]).unwrap();
-        if (2..=3).contains(&number) {
-            old.execute("INSERT INTO lane VALUES ('a', ?1, 1)", [number]).unwrap();
+    for version in [0, 2] {
+        let db = Connection::open(&file).unwrap();
+        db.pragma_update(None, "user_version", version).unwrap();
+        drop(db);
+        let refused = [
+            SqliteStore::open(&options(folder.path(), true)).err(),
+            SqliteStore::open(&options(folder.path(), false)).err(),
+            SqliteStore::inspect(folder.path()).err(),
+        ];
+        for refused in refused {
+            let refused = refused.unwrap().to_string();
+            let says = [
+                &format!("of version {version},"),
+                "works with version 1",
+                "another store.data_dir",
+                "gateway.sqlite3",
+            ];
+            assert!(says.iter().all(|part| refused.contains(part)), "{refused}");
         }
     }
-    drop(old);
-    let refused = SqliteStore::open(&options(folder.path(), false)).err().unwrap().to_string();
-    assert!(refused.contains("made by an older conax-gateway"), "{refused}");
+    let db = Connection::open(&file).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    drop(db);
     let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
-    let find = async |number| store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
-    assert_eq!(find(1).await.in_doubt, Some(InDoubt::NeedsOperator));
-    let leased = store.list_leased_requests().await.unwrap();
-    assert_eq!(numbers(&leased), [2]);
-    assert!(store.claim_requests(moment(2), 9, "run").await.unwrap().is_empty(), "the leased one has the card");
-    settle(&store, leased[0].clone(), done(), moment(3)).await;
-    assert_eq!(numbers(&store.claim_requests(moment(3), 9, "run").await.unwrap()), [3]);
-    for (state, expected) in [(State::Pending, vec![1, 3]), (State::Completed, vec![2]), (State::Rejected, vec![4])] {
-        let filter = Filter { card: Some("a".to_owned()), state: Some(state), limit: 9, ..Filter::default() };
-        assert_eq!(numbers(&store.list_requests(filter).await.unwrap()), expected);
-    }
+    assert_eq!(store.list_users().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
