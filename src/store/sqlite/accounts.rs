@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
+use super::columns::Columns;
 use crate::account::{ApiKey, Role, User};
 use crate::store::{AccountStore, StoreError, TokenOwner};
 
@@ -64,23 +65,17 @@ impl AccountStore for SqliteStore {
     }
 }
 
-/// The columns that [`row_to_user`] reads, in its order, for a table alias `u`.
-pub(super) const USER_COLUMNS: &str = "u.id, u.username, u.person_name, u.email, u.role, u.unit";
+/// The columns that [`row_to_user`] reads, for a table alias `u`.
+pub(super) const USER_COLUMNS: &str = "u.id AS user_id, u.username, u.person_name, u.email, u.role, u.unit";
 
-/// Reads a user whose columns begin at `at`.
-pub(super) fn row_to_user(row: &Row<'_>, at: usize) -> Result<User, rusqlite::Error> {
-    let role: String = row.get(at + 4)?;
-    let unit: String = row.get(at + 5)?;
-    let wrong = |column, e: Box<dyn std::error::Error + Send + Sync>| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, e)
-    };
+pub(super) fn row_to_user(row: &Columns<'_, '_>) -> Result<User, rusqlite::Error> {
     Ok(User {
-        id: row.get(at)?,
-        username: row.get(at + 1)?,
-        person_name: row.get(at + 2)?,
-        email: row.get(at + 3)?,
-        role: Role::parse(&role).ok_or_else(|| wrong(at + 4, format!("role '{role}'").into()))?,
-        unit: serde_json::from_str(&unit).map_err(|e| wrong(at + 5, e.into()))?,
+        id: row.get("user_id")?,
+        username: row.get("username")?,
+        person_name: row.get("person_name")?,
+        email: row.get("email")?,
+        role: row.word("role", Role::parse)?,
+        unit: row.required_json("unit")?,
     })
 }
 
@@ -103,14 +98,17 @@ fn add_user(db: &Connection, user: &User, password_hash: &str) -> Result<(), Sto
 fn list_users(db: &Connection) -> Result<Vec<User>, StoreError> {
     let sql = format!("-- list_users\nSELECT {USER_COLUMNS} FROM user u WHERE removed_at IS NULL ORDER BY username");
     let mut statement = db.prepare_cached(&sql)?;
-    Ok(statement.query_map([], |row| row_to_user(row, 0))?.collect::<Result<_, _>>()?)
+    Ok(statement.query_map([], |row| row_to_user(&Columns::new(row)))?.collect::<Result<_, _>>()?)
 }
 
 fn find_user(db: &Connection, username: &str) -> Result<Option<(User, String)>, StoreError> {
     let sql = format!(
         "-- find_user\nSELECT {USER_COLUMNS}, u.password_hash FROM user u WHERE username = ?1 AND removed_at IS NULL"
     );
-    let found = db.prepare_cached(&sql)?.query_row([username], |row| Ok((row_to_user(row, 0)?, row.get(6)?)));
+    let found = db.prepare_cached(&sql)?.query_row([username], |row| {
+        let row = Columns::new(row);
+        Ok((row_to_user(&row)?, row.get("password_hash")?))
+    });
     Ok(found.optional()?)
 }
 
@@ -120,7 +118,7 @@ fn remove_user(db: &Connection, username: &str) -> Result<bool, StoreError> {
             "-- remove_user
              UPDATE user SET removed_at = unixepoch() * 1000 WHERE username = ?1 AND removed_at IS NULL RETURNING id",
             [username],
-            |row| row.get(0),
+            |row| row.get("id"),
         )
         .optional()?;
     let Some(id) = id else { return Ok(false) };
@@ -143,8 +141,8 @@ fn find_token_owner(db: &Connection, hash: &[u8; 32]) -> Result<Option<TokenOwne
          WHERE t.hash = ?1 AND u.removed_at IS NULL"
     );
     let found = db.prepare_cached(&sql)?.query_row([hash], |row| {
-        let user = Arc::new(row_to_user(row, 0)?);
-        Ok(TokenOwner { user, expires_at: super::request_read::time(row, 6)? })
+        let row = Columns::new(row);
+        Ok(TokenOwner { user: Arc::new(row_to_user(&row)?), expires_at: row.time("expires_at")? })
     });
     Ok(found.optional()?)
 }
@@ -168,8 +166,9 @@ fn list_keys(db: &Connection) -> Result<Vec<ApiKey>, StoreError> {
         "-- list_keys
          SELECT k.id, k.name, u.username FROM api_key k JOIN user u ON u.id = k.user_id ORDER BY u.username, k.name",
     )?;
-    let rows =
-        statement.query_map([], |row| Ok(ApiKey { id: row.get(0)?, name: row.get(1)?, username: row.get(2)? }))?;
+    let rows = statement.query_map([], |row| {
+        Ok(ApiKey { id: row.get("id")?, name: row.get("name")?, username: row.get("username")? })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -177,7 +176,7 @@ fn find_key_user(db: &Connection, hash: &[u8; 32]) -> Result<Option<User>, Store
     let sql = format!(
         "-- find_key_user\nSELECT {USER_COLUMNS} FROM api_key k JOIN user u ON u.id = k.user_id WHERE k.hash = ?1"
     );
-    Ok(db.prepare_cached(&sql)?.query_row([hash], |row| row_to_user(row, 0)).optional()?)
+    Ok(db.prepare_cached(&sql)?.query_row([hash], |row| row_to_user(&Columns::new(row))).optional()?)
 }
 
 fn remove_key(db: &Connection, id: &str) -> Result<bool, StoreError> {

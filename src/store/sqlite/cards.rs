@@ -89,11 +89,12 @@ pub(super) fn find_blocker(
     let mut holder =
         db.prepare_cached("-- find_blocker: holder\nSELECT number FROM card_lock WHERE card = ?1 AND number <> ?2")?;
     for card in cards {
-        let found = before.query_row(params![card, number, now.timestamp_millis()], |row| row.get(0)).optional()?;
+        let found =
+            before.query_row(params![card, number, now.timestamp_millis()], |row| row.get("number")).optional()?;
         if found.is_some() {
             return Ok(found);
         }
-        let found = holder.query_row(params![card, number], |row| row.get(0)).optional()?;
+        let found = holder.query_row(params![card, number], |row| row.get("number")).optional()?;
         if found.is_some() {
             return Ok(found);
         }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
+use super::columns::Columns;
 use super::{BELIEVED, SqliteStore};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::store::{CatalogueStore, StoreError};
@@ -55,12 +56,13 @@ impl SqliteStore {
 }
 
 fn row_to_entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
+    let row = Columns::new(row);
     Ok(Entry {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        alternative_code: row.get(2)?,
-        ca_id: row.get(3)?,
-        distribution_id: row.get(4)?,
+        id: row.get("id")?,
+        name: row.get("name")?,
+        alternative_code: row.get("alternative_code")?,
+        ca_id: row.get("ca_id")?,
+        distribution_id: row.get("distribution_id")?,
     })
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::cards::{self, Due};
+use super::columns::Columns;
 use super::{request_read, request_write};
 use crate::request::{Event, EventKind, Family, Priority, ProvisioningRequest, process};
 use crate::store::StoreError;
@@ -13,7 +14,7 @@ const LOOKED_AT: usize = 1000;
 
 /// The waiting requests of one priority that are due, and not known to wait for another one.
 const CANDIDATES: &str = "-- candidates
-    SELECT number, cards, in_doubt = 'RESOLVING', resolve_until <= ?2 FROM request
+    SELECT number, cards, in_doubt IS 'RESOLVING' AS is_resolving, ifnull(resolve_until <= ?2, FALSE) AS is_over FROM request
     WHERE priority = ?1 AND ready_at <= ?2
         AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT ?3";
@@ -29,11 +30,12 @@ struct Candidate {
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+    let row = Columns::new(row);
     Ok(Candidate {
-        number: row.get(0)?,
-        cards: request_read::json(row, 1)?.unwrap_or_default(),
-        is_resolving: row.get::<_, Option<bool>>(2)? == Some(true),
-        is_over: row.get::<_, Option<bool>>(3)? == Some(true),
+        number: row.get("number")?,
+        cards: row.required_json("cards")?,
+        is_resolving: row.get("is_resolving")?,
+        is_over: row.get("is_over")?,
     })
 }
 
@@ -115,20 +117,20 @@ pub(super) fn list_leased_requests(db: &Connection) -> Result<Vec<ProvisioningRe
         "-- list_leased_requests
          SELECT number FROM request WHERE family IN (?1, ?2) AND state = 'PENDING' AND lease IS NOT NULL ORDER BY number",
     )?;
-    let numbers: Vec<i64> = statement.query_map([web, sms], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let numbers: Vec<i64> = statement.query_map([web, sms], |row| row.get("number"))?.collect::<Result<_, _>>()?;
     request_read::find_by_numbers(db, &numbers)
 }
 
 pub(super) fn find_next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- find_next_due
-         SELECT min(ready_at) FROM request
+         SELECT min(ready_at) AS ready_at FROM request
          WHERE priority = ?1
              AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'",
     )?;
     let mut next: Option<i64> = None;
     for priority in Priority::ALL {
-        let due: Option<i64> = statement.query_row([priority.as_str()], |row| row.get(0))?;
+        let due: Option<i64> = statement.query_row([priority.as_str()], |row| row.get("ready_at"))?;
         next = next.into_iter().chain(due).min();
     }
     Ok(next.and_then(DateTime::from_timestamp_millis))

@@ -75,7 +75,7 @@ fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::E
     let mut db = Connection::open(file)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
-    let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    let mode: String = db.query_row("PRAGMA journal_mode=WAL", [], |row| row.get("journal_mode"))?;
     if mode != "wal" {
         return Err(format!("the file system does not allow WAL (journal mode is {mode})").into());
     }
@@ -101,7 +101,7 @@ fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::E
 fn check(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
     let deadline = Instant::now() + CHECK_TIME;
     db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))?;
-    let found = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let found = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>("quick_check"));
     db.progress_handler(0, None::<fn() -> bool>)?;
     match found {
         Ok(found) if found == "ok" => Ok(()),
@@ -117,7 +117,7 @@ fn check(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
 /// Moves all of the WAL into the database and makes it empty, if no reader is in the way; then this returns true.
 pub(super) fn empty_wal(db: &Connection) -> rusqlite::Result<bool> {
     db.busy_timeout(Duration::ZERO)?;
-    let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>("busy"));
     db.busy_timeout(BUSY_TIMEOUT)?;
     Ok(!is_busy?)
 }
@@ -146,15 +146,15 @@ fn make_tables(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Does the database have our tables, or none yet?
 fn has_tables(db: &Connection) -> Result<bool, Box<dyn std::error::Error>> {
-    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 = db.query_row("SELECT count(*) AS tables FROM sqlite_schema", [], |row| row.get("tables"))?;
     if tables == 0 {
         return Ok(false);
     }
-    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get("application_id"))?;
     if application != APPLICATION_ID {
         return Err("it is not a database of conax-gateway".into());
     }
-    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version: u32 = db.query_row("PRAGMA user_version", [], |row| row.get("user_version"))?;
     if version != VERSION {
         return Err(format!(
             "its tables are of version {version}, and this conax-gateway works with version {VERSION}: use the conax-gateway \

@@ -20,7 +20,7 @@ pub(super) fn decide_request(
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
     let lease: Option<Option<String>> = db
         .prepare_cached("-- decide_request: lease\nSELECT lease FROM request WHERE number = ?1")?
-        .query_row([number], |row| row.get(0))
+        .query_row([number], |row| row.get("lease"))
         .optional()?;
     if lease.flatten().is_some() {
         return Err(not_allowed("it is under way; if no gateway is running, start one first: it finds out"));

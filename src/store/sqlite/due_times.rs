@@ -11,9 +11,9 @@ pub(super) fn find_last_change(db: &Connection) -> Result<Option<DateTime<Utc>>,
     let last: Option<i64> = db
         .prepare_cached(
             "-- find_last_change
-             SELECT max(updated_at) FROM request WHERE family IN (?1, ?2) AND state = 'PENDING'",
+             SELECT max(updated_at) AS updated_at FROM request WHERE family IN (?1, ?2) AND state = 'PENDING'",
         )?
-        .query_row([web, sms], |row| row.get(0))?;
+        .query_row([web, sms], |row| row.get("updated_at"))?;
     Ok(last.and_then(DateTime::from_timestamp_millis))
 }
 

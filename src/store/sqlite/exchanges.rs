@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
-use super::request_read::{json, time, word};
+use super::columns::Columns;
 use crate::exchange::{Answer, Exchange, Headers, Message, PackedBody, PackedExchange, Summary};
 use crate::request::RecordId;
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
@@ -102,33 +102,34 @@ fn find_exchange(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange
 }
 
 fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
+    let row = Columns::new(row);
     let message = |is_truncated, headers| {
-        Ok::<_, rusqlite::Error>(Message {
-            is_truncated: row.get(is_truncated)?,
-            headers: json(row, headers)?.unwrap_or_default(),
-            body: Vec::new(),
-        })
-    };
-    let answer = match (row.get(6)?, row.get(7)?) {
-        (Some(status), Some(reason)) => Some(Answer { status, reason, message: message(9, 11)? }),
-        _ => None,
+        let (is_truncated, headers) = (row.get(is_truncated)?, row.required_json(headers)?);
+        Ok::<_, rusqlite::Error>(Message { is_truncated, headers, body: Vec::new() })
     };
     let body = |is_packed, bytes| {
         Ok::<_, rusqlite::Error>(PackedBody { is_packed: row.get(is_packed)?, bytes: row.get(bytes)? })
     };
+    let answer = match (row.get("status")?, row.get("reason")?) {
+        (Some(status), Some(reason)) => {
+            Some(Answer { status, reason, message: message("answer_is_truncated", "answer_headers")? })
+        }
+        _ => None,
+    };
     let exchange = Exchange {
-        number: row.get(0)?,
-        id: word(row, 1, RecordId::parse)?,
-        at: time(row, 2)?,
-        duration_ms: row.get(3)?,
-        path: row.get(4)?,
-        error: row.get(5)?,
-        error_type: row.get(14)?,
-        user: row.get(15)?,
-        request: message(8, 10)?,
+        number: row.get("number")?,
+        id: row.word("id", RecordId::parse)?,
+        at: row.time("at")?,
+        duration_ms: row.get("duration_ms")?,
+        path: row.get("path")?,
+        error: row.get("error")?,
+        error_type: row.get("error_type")?,
+        user: row.get("user")?,
+        request: message("request_is_truncated", "request_headers")?,
         answer,
     };
-    Ok(PackedExchange { exchange, request: body(16, 12)?, answer: body(17, 13)? })
+    let (request, answer) = (body("request_is_packed", "request_body")?, body("answer_is_packed", "answer_body")?);
+    Ok(PackedExchange { exchange, request, answer })
 }
 
 fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
@@ -140,14 +141,15 @@ fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summar
     ))?;
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![filter.after, limit], |row| {
+        let row = Columns::new(row);
         Ok(Summary {
-            number: row.get(0)?,
-            id: word(row, 1, RecordId::parse)?,
-            at: time(row, 2)?,
-            duration_ms: row.get(3)?,
-            path: row.get(4)?,
-            status: row.get(5)?,
-            error: row.get(6)?,
+            number: row.get("number")?,
+            id: row.word("id", RecordId::parse)?,
+            at: row.time("at")?,
+            duration_ms: row.get("duration_ms")?,
+            path: row.get("path")?,
+            status: row.get("status")?,
+            error: row.get("error")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -167,7 +169,7 @@ fn purge_exchanges(db: &Connection, before: DateTime<Utc>) -> Result<usize, Stor
 fn shrink_exchanges(db: &Connection, most_bytes: i64) -> Result<usize, StoreError> {
     let total: i64 = db
         .prepare_cached("-- shrink_exchanges: total\nSELECT bytes FROM exchange_total")?
-        .query_row([], |row| row.get(0))?;
+        .query_row([], |row| row.get("bytes"))?;
     let excess = total.saturating_sub(most_bytes).min(SHRINK_BYTES);
     if excess <= 0 {
         return Ok(0);

@@ -26,7 +26,9 @@ pub(super) fn earlier(
             "-- earlier
              SELECT content, secret, number FROM idempotency_key WHERE key = ?1 AND expires_at >= ?2",
         )?
-        .query_row(params![key.key, now.timestamp_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(params![key.key, now.timestamp_millis()], |row| {
+            Ok((row.get("content")?, row.get("secret")?, row.get("number")?))
+        })
         .optional()?;
     let Some((content, secret, number)) = found else { return Ok(None) };
     if content != key.content || (secret.is_some() && secret != key.secret) {

@@ -8,6 +8,7 @@ mod cards;
 
 mod catalogue;
 mod claim;
+mod columns;
 mod connection;
 mod decide;
 mod due_times;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::request_read;
+use super::columns::Columns;
 use crate::store::{Purged, StoreError};
 
 /// Records looked at in one step, at most.
@@ -13,18 +13,19 @@ const STEP: i64 = 200;
 struct Old {
     number: i64,
     cards: Vec<String>,
-    boxes: Vec<String>,
+    stbs: Vec<String>,
     is_young: bool,
     has_ended: bool,
 }
 
 fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
+    let row = Columns::new(row);
     Ok(Old {
-        number: row.get(0)?,
-        cards: request_read::json(row, 1)?.unwrap_or_default(),
-        boxes: request_read::json(row, 2)?.unwrap_or_default(),
-        is_young: row.get(3)?,
-        has_ended: row.get(4)?,
+        number: row.get("number")?,
+        cards: row.required_json("cards")?,
+        stbs: row.required_json("stbs")?,
+        is_young: row.get("is_young")?,
+        has_ended: row.get("has_ended")?,
     })
 }
 
@@ -34,8 +35,8 @@ pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) 
         .prepare_cached(
             "-- purge_requests: find
              SELECT number, cards,
-                 (SELECT json_group_array(value ->> 2) FROM json_each(items) WHERE value ->> 1 = 'stb_ca_id'),
-                 created_at >= ?2, state <> 'PENDING' AND updated_at < ?2
+                 (SELECT json_group_array(value ->> 2) FROM json_each(items) WHERE value ->> 1 = 'stb_ca_id') AS stbs,
+                 created_at >= ?2 AS is_young, state <> 'PENDING' AND updated_at < ?2 AS has_ended
              FROM request WHERE number >= ?1 ORDER BY number LIMIT ?3",
         )?
         .query_map(params![from, before.timestamp_millis(), STEP], old)?
@@ -43,23 +44,23 @@ pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) 
     let goes_on = i64::try_from(found.len()) == Ok(STEP) && found.iter().any(|old| !old.is_young);
     let next = found.last().filter(|_| goes_on).map(|last| last.number + 1);
     let mut count = 0;
-    for Old { number, cards, boxes, .. } in found.iter().filter(|old| old.has_ended) {
+    for Old { number, cards, stbs, .. } in found.iter().filter(|old| old.has_ended) {
         for table in ["attempt", "event", "request"] {
             db.prepare_cached(&format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ?1"))?
                 .execute([number])?;
         }
-        forget_boxes(db, boxes, *number)?;
+        forget_stbs(db, stbs, *number)?;
         forget_cards(db, cards, *number)?;
         count += 1;
     }
     Ok(Purged { count, next })
 }
 
-fn forget_boxes(db: &Connection, boxes: &[String], number: i64) -> Result<(), StoreError> {
+fn forget_stbs(db: &Connection, stbs: &[String], number: i64) -> Result<(), StoreError> {
     for table in ["request_device", "rejected_device"] {
-        let sql = format!("-- forget_boxes\nDELETE FROM {table} WHERE kind = 'stb' AND ca_id = ?1 AND number = ?2");
+        let sql = format!("-- forget_stbs\nDELETE FROM {table} WHERE kind = 'stb' AND ca_id = ?1 AND number = ?2");
         let mut statement = db.prepare_cached(&sql)?;
-        for stb in boxes {
+        for stb in stbs {
             statement.execute(params![stb, number])?;
         }
     }

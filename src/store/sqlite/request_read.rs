@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rusqlite::types::{Type, Value};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::accounts::{USER_COLUMNS, row_to_user};
+use super::columns::Columns;
 use crate::request::{
     Attempt, Envelope, Event, EventKind, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest,
     RecordId, RequestType, Scalar, State, process,
@@ -18,63 +19,64 @@ const PAGE_BYTES: usize = 32 << 20;
 
 type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
-/// A whole record: the columns that [`row_to_request`] reads, in its order.
+/// A whole record: what [`row_to_request`] reads, in the order in which it reads.
 fn select(tail: &str) -> String {
     format!(
-        "SELECT r.number, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, r.items,
-             r.subscription, r.body, r.rejection, r.sequence_number, r.created_at, r.state, r.ready_at, r.in_doubt,
-             r.attempts, r.sent, r.executed_at, r.updated_at, r.reference_number, r.failure, r.process_name,
-             r.process_id, a.response, r.cards, r.raw_body, r.resolve_until, r.result, r.api_call, {USER_COLUMNS}
+        "SELECT r.attempts, r.ready_at, r.items, r.id, r.family, r.type, r.priority, r.process_immediately,
+             r.scheduled_at, r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.created_at,
+             {USER_COLUMNS}, r.number, r.sequence_number, r.state, r.resolve_until, r.in_doubt, r.sent, r.executed_at,
+             r.updated_at, r.reference_number, r.result, r.failure, r.process_name, r.process_id, a.response
          FROM request r JOIN user u ON u.id = r.created_by
              LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
     )
 }
 
 fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
-    let (attempts, ready_at) = (row.get(16)?, time(row, 14)?);
-    let items: Vec<Item> = json::<Vec<(String, String, Option<Scalar>)>>(row, 7)?
-        .unwrap_or_default()
+    let row = Columns::new(row);
+    let (attempts, ready_at) = (row.get("attempts")?, row.time("ready_at")?);
+    let items: Vec<Item> = row
+        .required_json::<Vec<(String, String, Option<Scalar>)>>("items")?
         .into_iter()
         .map(|(id, name, value)| Item { id, name, value })
         .collect();
     let content = NewRequest {
-        id: word(row, 1, RecordId::parse)?,
-        family: word(row, 2, Family::parse)?,
-        request_type: word(row, 3, |w| w.parse::<RequestType>().ok())?,
-        priority: word(row, 4, Priority::parse)?,
-        process_immediately: row.get(5)?,
-        scheduled_at: time(row, 6)?,
+        id: row.word("id", RecordId::parse)?,
+        family: row.word("family", Family::parse)?,
+        request_type: row.word("type", |word| word.parse::<RequestType>().ok())?,
+        priority: row.word("priority", Priority::parse)?,
+        process_immediately: row.get("process_immediately")?,
+        scheduled_at: row.time("scheduled_at")?,
         stbs: stbs_of(&items),
         items,
-        subscription: row.get(8)?,
-        cards: json(row, 25)?.unwrap_or_default(),
-        envelope: match row.get(9)? {
-            Some(redacted) => Some(Envelope { redacted, raw: row.get(26)? }),
+        subscription: row.get("subscription")?,
+        cards: row.required_json("cards")?,
+        envelope: match row.get("body")? {
+            Some(redacted) => Some(Envelope { redacted, raw: row.get("raw_body")? }),
             None => None,
         },
-        api_call: row.get(29)?,
-        rejection: failure(row, 10)?,
-        created_at: time(row, 12)?,
-        created_by: Arc::new(row_to_user(row, 30)?),
+        api_call: row.get("api_call")?,
+        rejection: failure(&row, "rejection")?,
+        created_at: row.time("created_at")?,
+        created_by: Arc::new(row_to_user(&row)?),
     };
-    let is_run = row.get_ref(22)?.as_str()? == process::RUN;
     Ok(ProvisioningRequest {
-        number: row.get(0)?,
-        sequence_number: row.get(11)?,
+        number: row.get("number")?,
+        sequence_number: row.get("sequence_number")?,
         content: Arc::new(content),
-        state: word(row, 13, State::parse)?,
+        state: row.word("state", State::parse)?,
         next_attempt_at: (attempts > 0).then_some(ready_at),
-        in_doubt: in_doubt(row)?,
+        in_doubt: in_doubt(&row)?,
         attempts,
-        sent: row.get(17)?,
-        executed_at: optional_time(row, 18)?,
-        updated_at: time(row, 19)?,
-        reference_number: row.get(20)?,
-        result: json(row, 28)?,
-        failure: failure(row, 21)?,
-        process_name: if is_run { process::RUN } else { process::MANUAL },
-        process_id: row.get(23)?,
-        response: row.get(24)?,
+        sent: row.get("sent")?,
+        executed_at: row.optional_time("executed_at")?,
+        updated_at: row.time("updated_at")?,
+        reference_number: row.get("reference_number")?,
+        result: row.json("result")?,
+        failure: failure(&row, "failure")?,
+        process_name: row
+            .word("process_name", |word| [process::RUN, process::MANUAL].into_iter().find(|p| *p == word))?,
+        process_id: row.get("process_id")?,
+        response: row.get("response")?,
     })
 }
 
@@ -84,48 +86,25 @@ fn stbs_of(items: &[Item]) -> Vec<String> {
     boxes.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
 }
 
-fn in_doubt(row: &Row<'_>) -> Result<Option<InDoubt>> {
-    Ok(match row.get_ref(15)?.as_str_or_null()? {
-        None => None,
-        Some("RESOLVING") => Some(InDoubt::Resolving { until: time(row, 27)? }),
-        Some("RETRY_ORDERED") => Some(InDoubt::RetryOrdered),
-        Some("EARLIER") => Some(InDoubt::Earlier),
-        Some("NEEDS_OPERATOR") => Some(InDoubt::NeedsOperator),
-        Some(other) => return Err(wrong(15, format!("unexpected in_doubt '{other}'"))),
+fn in_doubt(row: &Columns<'_, '_>) -> Result<Option<InDoubt>> {
+    let until = row.optional_time("resolve_until")?;
+    row.optional_word("in_doubt", |word| match (word, until) {
+        ("RESOLVING", Some(until)) => Some(InDoubt::Resolving { until }),
+        ("NEEDS_OPERATOR", _) => Some(InDoubt::NeedsOperator),
+        ("RETRY_ORDERED", _) => Some(InDoubt::RetryOrdered),
+        ("EARLIER", _) => Some(InDoubt::Earlier),
+        _ => None,
     })
 }
 
-fn wrong(column: usize, what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, what.into())
-}
-
-pub(super) fn word<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    parse(text).ok_or_else(|| wrong(column, format!("unexpected value '{text}'")))
-}
-
-pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
-    let text = row.get_ref(column)?.as_str_or_null()?;
-    text.map(serde_json::from_str).transpose().map_err(|e| wrong(column, e))
-}
-
-fn failure(row: &Row<'_>, column: usize) -> Result<Option<Failure>> {
-    let parts = json::<(String, Option<String>, Option<String>, Option<String>)>(row, column)?;
+fn failure(row: &Columns<'_, '_>, column: &str) -> Result<Option<Failure>> {
+    let parts = row.json::<(String, Option<String>, Option<String>, Option<String>)>(column)?;
     Ok(parts.map(|(code, description, provider_code, provider_description)| Failure {
         code,
         description,
         provider_code,
         provider_description,
     }))
-}
-
-pub(super) fn time(row: &Row<'_>, column: usize) -> Result<DateTime<Utc>> {
-    optional_time(row, column)?.ok_or_else(|| wrong(column, "a time is missing"))
-}
-
-fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<DateTime<Utc>>> {
-    let millis: Option<i64> = row.get(column)?;
-    millis.map(|m| DateTime::from_timestamp_millis(m).ok_or_else(|| wrong(column, "not a time"))).transpose()
 }
 
 pub(super) fn find_request(
@@ -154,7 +133,7 @@ pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<Prov
     let (sql, values) = numbers_query(filter);
     let mut statement = moment.prepare_cached(&sql)?;
     let numbers: Vec<i64> =
-        statement.query_map(params_from_iter(values), |row| row.get(0))?.collect::<Result<_, _>>()?;
+        statement.query_map(params_from_iter(values), |row| row.get("number"))?.collect::<Result<_, _>>()?;
     let mut page = Vec::new();
     let mut bytes = 0;
     for number in numbers {
@@ -255,15 +234,16 @@ pub(super) fn list_attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>
          WHERE number = ?1 ORDER BY attempt",
     )?;
     let rows = statement.query_map([number], |row| {
+        let row = Columns::new(row);
         Ok(Attempt {
-            attempt: row.get(0)?,
-            started_at: time(row, 1)?,
-            duration_ms: row.get(2)?,
-            sent: row.get(3)?,
-            http_status: row.get(4)?,
-            error: row.get(5)?,
-            response: row.get(6)?,
-            content_type: row.get(7)?,
+            attempt: row.get("attempt")?,
+            started_at: row.time("started_at")?,
+            duration_ms: row.get("duration_ms")?,
+            sent: row.get("sent")?,
+            http_status: row.get("http_status")?,
+            error: row.get("error")?,
+            response: row.get("response")?,
+            content_type: row.get("content_type")?,
         })
     })?;
     Ok(rows.collect::<Result<_>>()?)
@@ -276,15 +256,16 @@ pub(super) fn list_events(db: &Connection, number: i64) -> Result<Vec<Event>, St
          WHERE number = ?1 ORDER BY event",
     )?;
     let rows = statement.query_map([number], |row| {
+        let row = Columns::new(row);
         Ok(Event {
-            at: time(row, 0)?,
-            kind: word(row, 1, EventKind::parse)?,
-            user: row.get(2)?,
-            text: row.get(3)?,
-            duration_ms: row.get(4)?,
-            http_status: row.get(5)?,
-            request: row.get(6)?,
-            response: row.get(7)?,
+            at: row.time("at")?,
+            kind: row.word("kind", EventKind::parse)?,
+            user: row.get("user")?,
+            text: row.get("text")?,
+            duration_ms: row.get("duration_ms")?,
+            http_status: row.get("http_status")?,
+            request: row.get("request")?,
+            response: row.get("response")?,
         })
     })?;
     Ok(rows.collect::<Result<_>>()?)
@@ -304,16 +285,17 @@ pub(super) fn list_sent_attempts(
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![since.timestamp_millis(), limit], |row| {
+        let row = Columns::new(row);
         Ok(SentAttempt {
-            id: word(row, 0, RecordId::parse)?,
-            number: row.get(1)?,
-            kind: word(row, 2, |w| w.parse::<RequestType>().ok())?,
-            state: word(row, 3, State::parse)?,
-            attempt: row.get(4)?,
-            started_at: time(row, 5)?,
-            duration_ms: row.get(6)?,
-            http_status: row.get(7)?,
-            error: row.get(8)?,
+            id: row.word("id", RecordId::parse)?,
+            number: row.get("number")?,
+            kind: row.word("type", |word| word.parse::<RequestType>().ok())?,
+            state: row.word("state", State::parse)?,
+            attempt: row.get("attempt")?,
+            started_at: row.time("started_at")?,
+            duration_ms: row.get("duration_ms")?,
+            http_status: row.get("http_status")?,
+            error: row.get("error")?,
         })
     })?;
     Ok(rows.collect::<Result<_>>()?)

@@ -96,7 +96,7 @@ fn next_sequence_number(db: &Connection, cards: &[String]) -> Result<i64, StoreE
     )?;
     let mut last = 0;
     for card in cards {
-        let found: Option<i64> = statement.query_row([card], |row| row.get(0)).optional()?;
+        let found: Option<i64> = statement.query_row([card], |row| row.get("sequence_number")).optional()?;
         last = last.max(found.unwrap_or(0));
     }
     Ok(last + 1)
