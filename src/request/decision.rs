@@ -43,6 +43,15 @@ pub struct Order {
 pub struct NotAllowed(pub &'static str);
 
 impl ProvisioningRequest {
+    /// Leaves a request in doubt to an operator, and lets later ones of its cards go on.
+    pub fn give_up(&mut self, now: DateTime<Utc>) -> Event {
+        self.in_doubt = Some(InDoubt::NeedsOperator);
+        self.next_attempt_at = None;
+        self.updated_at = now;
+        let text = "What became of it could not be found out in time; later requests of its cards go on.";
+        Event::new(now, EventKind::GaveUp, None, Some(text))
+    }
+
     /// Takes a decision about a request that is not under way into the record.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Where everything is kept: one trait a kind of thing, each in the file with its arguments; SQLite stands behind them.
 //!
-//! Whoever uses the store takes the narrowest trait that serves; [`Store`] is the sum of them, for one handle on all.
+//! The rules that do not depend on the engine are in `policy`. Whoever uses the store takes the narrowest trait that serves; [`Store`] is the sum of them, for one handle on all.
 //!
 //! Rule: a call that writes returns only after its change cannot be lost. Calls that write requests take batches, so
 //! that a server database behind the same trait pays one round trip for many.
@@ -8,6 +8,7 @@
 mod accounts;
 mod catalogue;
 mod exchanges;
+mod policy;
 mod requests;
 mod sqlite;
 

@@ -7,26 +7,19 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::request::NewRequest;
+use crate::request::ProvisioningRequest;
 use crate::store::StoreError;
+use crate::store::policy::{CardChange, CardView, Due};
 
-/// From when on one that waits holds up later ones of its cards: a value of `card_queue.due`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Due(i64);
-
-impl Due {
-    /// It waits for an operator, and holds up nobody.
-    pub(super) const NEVER: Self = Self(i64::MAX);
-    /// Its turn has come before: it is due whatever a clock says later.
-    pub(super) const SINCE_EVER: Self = Self(0);
-
-    /// Of a new request.
-    pub(super) fn of(request: &NewRequest) -> Self {
-        match request.is_scheduled() {
-            true => Self(request.scheduled_at.timestamp_millis()),
-            false => Self::SINCE_EVER,
-        }
+/// Changes the cards of a request as the rule says; returns how many requests that were found waiting may go on.
+pub(super) fn change_cards(db: &Connection, request: &ProvisioningRequest) -> Result<usize, StoreError> {
+    let (number, cards) = (request.number, &request.content.cards);
+    match CardChange::after(request) {
+        CardChange::Keep => return Ok(0),
+        CardChange::Queue(due) => queue_cards(db, number, cards, due)?,
+        CardChange::Release => {}
     }
+    unlock_cards(db, number, cards)
 }
 
 /// Puts a request into the queue of each of its cards.
@@ -64,7 +57,7 @@ pub(super) fn lock_cards(db: &Connection, number: i64, cards: &[String]) -> Resu
 }
 
 /// Unlocks the cards of a request; the requests that were found waiting for it are looked at again: how many.
-pub(super) fn unlock_cards(db: &Connection, number: i64, cards: &[String]) -> Result<usize, StoreError> {
+fn unlock_cards(db: &Connection, number: i64, cards: &[String]) -> Result<usize, StoreError> {
     let mut statement = db.prepare_cached("-- unlock_cards\nDELETE FROM card_lock WHERE card = ?1 AND number = ?2")?;
     for card in cards {
         statement.execute(params![card, number])?;
@@ -74,29 +67,27 @@ pub(super) fn unlock_cards(db: &Connection, number: i64, cards: &[String]) -> Re
     Ok(waiting.execute([number])?)
 }
 
-/// The request that blocks these cards, if any: the closest predecessor, so that waiters form a chain and each completion
-/// wakes one.
+/// The request that blocks these cards, if any, for the request of this number.
 pub(super) fn find_blocker(
     db: &Connection,
     number: i64,
     cards: &[String],
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, StoreError> {
-    let mut before = db.prepare_cached(
-        "-- find_blocker: before
+    let mut predecessor = db.prepare_cached(
+        "-- find_blocker: predecessor
          SELECT number FROM card_queue WHERE card = ?1 AND number < ?2 AND due <= ?3 ORDER BY number DESC LIMIT 1",
     )?;
     let mut holder =
         db.prepare_cached("-- find_blocker: holder\nSELECT number FROM card_lock WHERE card = ?1 AND number <> ?2")?;
     for card in cards {
-        let found =
-            before.query_row(params![card, number, now.timestamp_millis()], |row| row.get("number")).optional()?;
-        if found.is_some() {
-            return Ok(found);
-        }
-        let found = holder.query_row(params![card, number], |row| row.get("number")).optional()?;
-        if found.is_some() {
-            return Ok(found);
+        let due = params![card, number, now.timestamp_millis()];
+        let view = CardView {
+            predecessor: predecessor.query_row(due, |row| row.get("number")).optional()?,
+            holder: holder.query_row(params![card, number], |row| row.get("number")).optional()?,
+        };
+        if let Some(blocker) = view.blocker() {
+            return Ok(Some(blocker));
         }
     }
     Ok(None)

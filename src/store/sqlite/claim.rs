@@ -1,20 +1,22 @@
 //! Leasing due requests to the processing run, and finding what a dead process left under way.
 
+use std::sync::atomic::AtomicBool;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::cards::{self, Due};
 use super::columns::Columns;
-use super::{request_read, request_write};
-use crate::request::{Event, EventKind, Family, Priority, ProvisioningRequest, process};
+use super::{cards, request_read, request_write};
+use crate::request::{Family, InDoubt, Priority, ProvisioningRequest, process};
 use crate::store::StoreError;
+use crate::store::policy::Step;
 
 /// Requests looked at in one claim, at most: the writer has others to serve.
 const LOOKED_AT: usize = 1000;
 
 /// The waiting requests of one priority that are due, and not known to wait for another one.
 const CANDIDATES: &str = "-- candidates
-    SELECT number, cards, in_doubt IS 'RESOLVING' AS is_resolving, ifnull(resolve_until <= ?2, FALSE) AS is_over FROM request
+    SELECT number, cards, resolve_until, in_doubt FROM request
     WHERE priority = ?1 AND ready_at <= ?2
         AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT ?3";
@@ -23,19 +25,15 @@ const CANDIDATES: &str = "-- candidates
 struct Candidate {
     number: i64,
     cards: Vec<String>,
-    /// Its doubt is being resolved: it has its cards already.
-    is_resolving: bool,
-    /// The time for that is over.
-    is_over: bool,
+    in_doubt: Option<InDoubt>,
 }
 
-fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
+fn row_to_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     let row = Columns::new(row);
     Ok(Candidate {
         number: row.get("number")?,
         cards: row.required_json("cards")?,
-        is_resolving: row.get("is_resolving")?,
-        is_over: row.get("is_over")?,
+        in_doubt: request_read::in_doubt(&row)?,
     })
 }
 
@@ -44,6 +42,7 @@ pub(super) fn claim_requests(
     now: DateTime<Utc>,
     limit: usize,
     run: &str,
+    secrets: &AtomicBool,
 ) -> Result<Vec<ProvisioningRequest>, StoreError> {
     let mut numbers: Vec<i64> = Vec::new();
     let mut left = LOOKED_AT;
@@ -53,16 +52,20 @@ pub(super) fn claim_requests(
             let room = i64::try_from(left.min(limit - numbers.len())).unwrap_or(i64::MAX);
             let values = params![priority.as_str(), now.timestamp_millis(), room];
             let found: Vec<Candidate> =
-                db.prepare_cached(CANDIDATES)?.query_map(values, candidate)?.collect::<Result<_, _>>()?;
+                db.prepare_cached(CANDIDATES)?.query_map(values, row_to_candidate)?.collect::<Result<_, _>>()?;
             if found.is_empty() {
                 break;
             }
             left -= found.len();
             for candidate in &found {
-                if candidate.is_over {
-                    give_up(db, candidate, now)?;
-                } else if lease(db, candidate, now, run)? {
-                    numbers.push(candidate.number);
+                let Candidate { number, cards, in_doubt } = candidate;
+                match Step::of(*in_doubt, now, || cards::find_blocker(db, *number, cards, now))? {
+                    Step::GiveUp => give_up(db, *number, now, secrets)?,
+                    Step::WaitFor(other) => wait_for(db, *number, other)?,
+                    Step::Lease => {
+                        lease(db, candidate, now, run)?;
+                        numbers.push(*number);
+                    }
                 }
             }
         }
@@ -70,39 +73,32 @@ pub(super) fn claim_requests(
     request_read::find_by_numbers(db, &numbers)
 }
 
-/// Leases a request, or notes which one it has to wait for. One that has its cards already waits for none: not even for
-/// an earlier one that fell due meanwhile, and waits for these cards.
-fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) -> Result<bool, StoreError> {
-    let Candidate { number, cards, is_resolving, .. } = candidate;
-    let blocker = if *is_resolving { None } else { cards::find_blocker(db, *number, cards, now)? };
-    if let Some(other) = blocker {
-        db.prepare_cached("-- lease: wait\nUPDATE request SET waits_for = ?2 WHERE number = ?1")?
-            .execute(params![number, other])?;
-        return Ok(false);
-    }
+/// Notes which request another one has to wait for.
+fn wait_for(db: &Connection, number: i64, other: i64) -> Result<(), StoreError> {
+    db.prepare_cached("-- wait_for\nUPDATE request SET waits_for = ?2 WHERE number = ?1")?.execute([number, other])?;
+    Ok(())
+}
+
+fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) -> Result<(), StoreError> {
+    let Candidate { number, cards, .. } = candidate;
     db.prepare_cached(
         "-- lease
          UPDATE request SET lease = ?2, process_name = ?3, process_id = ?2, updated_at = ?4 WHERE number = ?1",
     )?
     .execute(params![number, run, process::RUN, now.timestamp_millis()])?;
     cards::unqueue_cards(db, *number, cards)?;
-    cards::lock_cards(db, *number, cards)?;
-    Ok(true)
+    cards::lock_cards(db, *number, cards)
 }
 
-/// Leaves a doubt to an operator, and lets the cards go.
-fn give_up(db: &Connection, Candidate { number, cards, .. }: &Candidate, now: DateTime<Utc>) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "-- give_up
-         UPDATE request SET in_doubt = 'NEEDS_OPERATOR', resolve_until = NULL, ready_at = scheduled_at, updated_at = ?2
-         WHERE number = ?1",
-    )?
-    .execute(params![number, now.timestamp_millis()])?;
-    cards::queue_cards(db, *number, cards, Due::NEVER)?;
-    cards::unlock_cards(db, *number, cards)?;
-    let text = "What became of it could not be found out in time; later requests of its cards go on.";
-    tracing::error!(number, "outcome unknown: an operator must settle it");
-    request_write::add_event(db, *number, &Event::new(now, EventKind::GaveUp, None, Some(text)))
+fn give_up(db: &Connection, number: i64, now: DateTime<Utc>, secrets: &AtomicBool) -> Result<(), StoreError> {
+    for mut request in request_read::find_by_numbers(db, &[number])? {
+        let event = request.give_up(now);
+        request_write::update(db, &request, secrets)?;
+        cards::change_cards(db, &request)?;
+        request_write::add_event(db, number, &event)?;
+        tracing::error!(number, "outcome unknown: an operator must settle it");
+    }
+    Ok(())
 }
 
 /// The store has one process: whatever is leased when it starts was under way when the last one died. What was found

@@ -4,9 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::cards::{self, Due};
-use super::{request_read, request_write};
-use crate::request::{NotAllowed, Order, ProvisioningRequest, State};
+use super::{cards, request_read, request_write};
+use crate::request::{NotAllowed, Order, ProvisioningRequest};
 use crate::store::{RecordKey, StoreError};
 
 pub(super) fn decide_request(
@@ -27,12 +26,8 @@ pub(super) fn decide_request(
     }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
     request_write::update(db, &request, secrets)?;
-    let asked = &request.content;
-    cards::unqueue_cards(db, number, &asked.cards)?;
-    cards::unlock_cards(db, number, &asked.cards)?;
-    if request.state == State::Pending {
-        cards::queue_cards(db, number, &asked.cards, Due::SINCE_EVER)?;
-    }
+    cards::unqueue_cards(db, number, &request.content.cards)?;
+    cards::change_cards(db, &request)?;
     request_write::add_event(db, number, &event)?;
     Ok(request)
 }

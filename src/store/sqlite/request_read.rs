@@ -86,7 +86,8 @@ fn stbs_of(items: &[Item]) -> Vec<String> {
     boxes.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
 }
 
-fn in_doubt(row: &Columns<'_, '_>) -> Result<Option<InDoubt>> {
+/// Reads the columns `resolve_until` and `in_doubt`.
+pub(super) fn in_doubt(row: &Columns<'_, '_>) -> Result<Option<InDoubt>> {
     let until = row.optional_time("resolve_until")?;
     row.optional_word("in_doubt", |word| match (word, until) {
         ("RESOLVING", Some(until)) => Some(InDoubt::Resolving { until }),

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::cards::{self, Due};
-use super::{connection, idempotency};
+use super::{cards, connection, idempotency};
 use crate::request::{Envelope, Event, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
+use crate::store::policy::{self, Due};
 use crate::store::{AttemptCommit, StoreError, Submission, SubmitResult};
 
 /// Value of `request.lease` while the API call itself sends a request.
@@ -38,7 +38,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     {
         return Ok(earlier);
     }
-    let sequence_number = next_sequence_number(db, &new.cards)?;
+    let sequence_number = policy::next_sequence_number(find_last_sequence_numbers(db, &new.cards)?);
     let new = match render {
         None => Arc::clone(new),
         Some(render) => Arc::new(rendered(new, render(sequence_number))),
@@ -50,7 +50,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     if leased {
         cards::lock_cards(db, number, &new.cards)?;
     } else {
-        cards::queue_cards(db, number, &new.cards, Due::of(&new))?;
+        cards::queue_cards(db, number, &new.cards, Due::of_new(&new))?;
     }
     if let Some(key) = key {
         idempotency::remember(db, key, number)?;
@@ -88,18 +88,17 @@ fn accepted(number: i64, sequence_number: i64, content: Arc<NewRequest>) -> Prov
     }
 }
 
-/// One more than the greatest of any of the cards, so that it ascends for each of them.
-fn next_sequence_number(db: &Connection, cards: &[String]) -> Result<i64, StoreError> {
+/// The last sequence number of each card.
+fn find_last_sequence_numbers(db: &Connection, cards: &[String]) -> Result<Vec<i64>, StoreError> {
     let mut statement = db.prepare_cached(
-        "-- next_sequence_number
+        "-- find_last_sequence_numbers
          SELECT sequence_number FROM request_device WHERE kind = 'card' AND ca_id = ?1 ORDER BY number DESC LIMIT 1",
     )?;
-    let mut last = 0;
+    let mut last = Vec::new();
     for card in cards {
-        let found: Option<i64> = statement.query_row([card], |row| row.get("sequence_number")).optional()?;
-        last = last.max(found.unwrap_or(0));
+        last.extend(statement.query_row([card], |row| row.get::<_, i64>("sequence_number")).optional()?);
     }
-    Ok(last + 1)
+    Ok(last)
 }
 
 /// Does another due request wait for one of its cards, or have it?
@@ -171,17 +170,8 @@ pub(super) fn commit_attempt(
 ) -> Result<usize, StoreError> {
     let AttemptCommit { request, attempt, events } = settlement;
     update(db, request, secrets)?;
-    let (number, content) = (request.number, &request.content);
-    let released = match (request.state, request.in_doubt) {
-        // It keeps its cards until the doubt is resolved.
-        (State::Pending, Some(InDoubt::Resolving { .. })) => 0,
-        (State::Pending, doubt) => {
-            let due = if doubt == Some(InDoubt::NeedsOperator) { Due::NEVER } else { Due::SINCE_EVER };
-            cards::queue_cards(db, number, &content.cards, due)?;
-            cards::unlock_cards(db, number, &content.cards)?
-        }
-        (State::Completed | State::Rejected, _) => cards::unlock_cards(db, number, &content.cards)?,
-    };
+    let number = request.number;
+    let released = cards::change_cards(db, request)?;
     for event in events {
         add_event(db, number, event)?;
     }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_write};
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
+use crate::store::policy::DueShift;
 use crate::store::{
     AttemptCommit, DateStep, Filter, Purged, RecordKey, RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
 };
@@ -24,8 +25,8 @@ impl RequestStore for SqliteStore {
         limit: usize,
         run: &str,
     ) -> Result<Vec<ProvisioningRequest>, StoreError> {
-        let run = run.to_owned();
-        self.writer.write(move |db| claim::claim_requests(db, now, limit, &run)).await
+        let (run, secrets) = (run.to_owned(), self.writer.secrets());
+        self.writer.write(move |db| claim::claim_requests(db, now, limit, &run, &secrets)).await
     }
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError> {
@@ -49,7 +50,8 @@ impl RequestStore for SqliteStore {
     }
 
     async fn shift_due_times(&self, step: DateStep) -> Result<usize, StoreError> {
-        self.writer.write(move |db| due_times::shift_due_times(db, step)).await
+        let shift = DueShift::from(step);
+        self.writer.write(move |db| due_times::shift_due_times(db, &shift)).await
     }
 
     async fn find_next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {

@@ -1,0 +1,153 @@
+//! Which request goes on when: the rules that every engine keeps. An engine reads what a rule asks for, and writes what
+//! the rule says.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{DateStep, StoreError};
+use crate::request::{InDoubt, NewRequest, ProvisioningRequest, RequestType, State};
+
+/// From when on a request that waits blocks later ones of its cards: milliseconds since 1970, by the machine's date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due(pub(super) i64);
+
+impl Due {
+    /// The request waits for an operator, and blocks none.
+    const NEVER: Self = Self(i64::MAX);
+    /// The turn of the request has come before: it blocks whatever a clock says later.
+    const SINCE_EVER: Self = Self(0);
+
+    pub(super) fn of_new(request: &NewRequest) -> Self {
+        match request.is_scheduled() {
+            true => Self(request.scheduled_at.timestamp_millis()),
+            false => Self::SINCE_EVER,
+        }
+    }
+}
+
+/// What becomes of the cards of a request that was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CardChange {
+    /// They stay locked.
+    Keep,
+    /// They are unlocked, and the request waits in their queues.
+    Queue(Due),
+    /// They are unlocked, and the request has left their queues.
+    Release,
+}
+
+impl CardChange {
+    pub(super) fn after(request: &ProvisioningRequest) -> Self {
+        match (request.state, request.in_doubt) {
+            (State::Pending, Some(InDoubt::Resolving { .. })) => Self::Keep,
+            (State::Pending, Some(InDoubt::NeedsOperator)) => Self::Queue(Due::NEVER),
+            (State::Pending, _) => Self::Queue(Due::SINCE_EVER),
+            (State::Completed | State::Rejected, _) => Self::Release,
+        }
+    }
+}
+
+/// What is done about a request whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is left to an operator: see [`ProvisioningRequest::give_up`].
+    GiveUp,
+    /// It waits until that one changes.
+    WaitFor(i64),
+    /// It is leased, and its cards are locked.
+    Lease,
+}
+
+impl Step {
+    /// A request in doubt that is being resolved has its cards already, and waits for none: not even for an earlier one
+    /// that fell due meanwhile, and waits for these cards.
+    pub(super) fn of(
+        in_doubt: Option<InDoubt>,
+        now: DateTime<Utc>,
+        find_blocker: impl FnOnce() -> Result<Option<i64>, StoreError>,
+    ) -> Result<Self, StoreError> {
+        Ok(match in_doubt {
+            Some(InDoubt::Resolving { until }) if until <= now => Self::GiveUp,
+            Some(InDoubt::Resolving { .. }) => Self::Lease,
+            _ => find_blocker()?.map_or(Self::Lease, Self::WaitFor),
+        })
+    }
+}
+
+/// The requests that stand in the way at one card.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CardView {
+    /// The closest earlier one that is due, and waits for the card.
+    pub(super) predecessor: Option<i64>,
+    /// Another one that has locked the card.
+    pub(super) holder: Option<i64>,
+}
+
+impl CardView {
+    /// The request that blocks this card, if any: the closest predecessor, so that waiters form a chain and each completion
+    /// wakes one.
+    pub(super) fn blocker(self) -> Option<i64> {
+        self.predecessor.or(self.holder)
+    }
+}
+
+/// The sequence number of a new request, from the last ones of its cards: it ascends for each of them.
+pub(super) fn next_sequence_number(last: impl IntoIterator<Item = i64>) -> i64 {
+    last.into_iter().fold(0, i64::max) + 1
+}
+
+/// How due times are shifted when the machine's date was set. It concerns requests whose turn had come or that were tried,
+/// and that do not wait for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DueShift {
+    /// How far: the due time, and the end of resolving a doubt.
+    pub(super) by: TimeDelta,
+    /// Types that may be sent again for a limited time only. They never get more of it: the end of resolving is not shifted
+    /// forward, since a machine that slept looks the same.
+    pub(super) limited_types: Vec<&'static str>,
+    /// When the resolving of those ends at the latest: after a stop it has ended.
+    pub(super) limited_until: Option<DateTime<Utc>>,
+    /// What was written in this time has dates of the new clock.
+    pub(super) untouched: RangeInclusive<DateTime<Utc>>,
+}
+
+impl From<DateStep> for DueShift {
+    fn from(step: DateStep) -> Self {
+        let limited = RequestType::all().filter(|request_type| request_type.resend_within().is_some());
+        Self {
+            by: step.by,
+            limited_types: limited.map(RequestType::as_str).collect(),
+            limited_until: step.is_after_stop.then_some(step.now),
+            untouched: step.now.checked_sub_signed(step.noticed_after).unwrap_or(step.now)..=step.now,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_waits_for_its_blocker_unless_it_has_its_cards_and_is_given_up_in_time() {
+        let now = DateTime::UNIX_EPOCH;
+        let step = |in_doubt, blocker| Step::of(in_doubt, now, || Ok(blocker)).unwrap();
+        let until = |seconds| Some(InDoubt::Resolving { until: now + TimeDelta::seconds(seconds) });
+        assert_eq!(step(None, None), Step::Lease);
+        assert_eq!(step(None, Some(7)), Step::WaitFor(7));
+        assert_eq!(step(Some(InDoubt::RetryOrdered), Some(7)), Step::WaitFor(7));
+        assert_eq!(step(until(1), Some(7)), Step::Lease);
+        assert_eq!([step(until(0), None), step(until(-1), Some(7))], [Step::GiveUp; 2]);
+    }
+
+    #[test]
+    fn the_closest_predecessor_blocks_before_the_holder() {
+        let blocker = |predecessor, holder| CardView { predecessor, holder }.blocker();
+        assert_eq!([blocker(Some(1), Some(2)), blocker(None, Some(2)), blocker(None, None)], [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn a_number_is_greater_than_the_last_of_each_card() {
+        assert_eq!([next_sequence_number([]), next_sequence_number([3, 9, 4])], [1, 10]);
+    }
+}
