@@ -11,6 +11,8 @@ mod exchanges;
 mod policy;
 mod requests;
 mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use std::time::Duration;
 

@@ -1,0 +1,381 @@
+//! The tests that every engine must pass, whatever stands behind the traits. An engine runs them all by
+//! `tests_of_every_store!` with a function that opens a new store with one [`user`].
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::account::{ApiKey, Role, Unit, User};
+use crate::catalogue::{Entry, EntryKind, Key};
+use crate::exchange::{Answer, Exchange, Message, PackedExchange};
+use crate::request::{
+    Attempt, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome, Priority,
+    ProvisioningRequest, RecordId, RequestType, State,
+};
+use crate::store::{
+    AttemptCommit, DateStep, ExchangeFilter, Filter, IdempotencyKey, RecordKey, RequestStore, Store, StoreError,
+    Submission, SubmitResult, TokenOwner,
+};
+
+/// Makes a test of each function here; `$open` returns what keeps the store's data, and the store.
+macro_rules! tests_of_every_store {
+    ($open:path) => {
+        $crate::store::suite::tests_of_every_store! {
+            $open:
+            a_card_keeps_its_order_whatever_the_clocks_say,
+            many_requests_of_one_card_wait_for_one_each,
+            what_ended_long_ago_is_deleted_and_numbers_go_on,
+            a_request_that_has_ended_is_not_committed_again,
+            a_list_is_of_one_moment,
+            exchanges_are_kept_listed_and_deleted,
+            what_was_tried_blocks_its_card_though_its_date_lies_ahead_again,
+            due_times_are_shifted_when_the_date_is_set,
+            a_user_that_is_removed_has_neither_tokens_nor_keys,
+            an_import_is_taken_whole_or_not_at_all,
+            a_key_that_comes_again_gives_the_same_record_or_a_conflict
+        }
+    };
+    ($open:path: $($name:ident),+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let (_data, store) = $open().await;
+                $crate::store::suite::$name(store).await;
+            }
+        )+
+    };
+}
+pub(super) use tests_of_every_store;
+
+fn moment(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
+
+pub(super) fn user() -> User {
+    let (id, username) = ("1".to_owned(), "u".to_owned());
+    User { id, username, person_name: None, email: None, role: Role::Operate, unit: Unit::default() }
+}
+
+/// A pairing of a card, submitted at a time by some clock.
+pub(super) fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Submission {
+    let request = NewRequest {
+        id: RecordId::new(created_at),
+        family: Family::WebServices,
+        request_type: RequestType::named("CREATE_PAIRING"),
+        priority: Priority::Regular,
+        process_immediately: Some(lease),
+        scheduled_at: created_at,
+        items: vec![Item::new("smartcard_ca_id", Some(card.to_owned())), Item::new("stb_ca_id", Some("b".to_owned()))],
+        subscription: None,
+        cards: vec![card.to_owned()],
+        stbs: vec!["b".to_owned()],
+        envelope: Some(Envelope { redacted: "<a/>".to_owned(), raw: None }),
+        api_call: None,
+        rejection: None,
+        created_by: Arc::new(user()),
+        created_at,
+    };
+    Submission { request: Arc::new(request), render: None, lease, key: None }
+}
+
+/// The same as a request of another type, scheduled for a time.
+fn with_type(submission: Submission, request_type: RequestType, scheduled_at: DateTime<Utc>) -> Submission {
+    let request = Arc::new(NewRequest { request_type, scheduled_at, ..(*submission.request).clone() });
+    Submission { request, ..submission }
+}
+
+/// Submits one request; also tells whether it is leased.
+pub(super) async fn submit(store: &dyn RequestStore, submission: Submission) -> (ProvisioningRequest, bool) {
+    match store.submit(vec![submission]).await.unwrap().pop() {
+        Some(SubmitResult::New { request, leased }) => (request, leased),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Commits what an attempt made of one request.
+async fn commit(
+    store: &dyn RequestStore,
+    mut request: ProvisioningRequest,
+    outcome: Outcome,
+    now: DateTime<Utc>,
+) -> usize {
+    request.apply(outcome, None, now);
+    store.commit_attempts(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await.unwrap()
+}
+
+fn done() -> Outcome {
+    Outcome::Completed { reference: None, result: None }
+}
+
+fn numbers(requests: &[ProvisioningRequest]) -> Vec<i64> {
+    requests.iter().map(|request| request.number).collect()
+}
+
+pub(super) async fn a_card_keeps_its_order_whatever_the_clocks_say(store: Arc<dyn Store>) {
+    let (first, _) = submit(store.as_ref(), pairing("a", moment(11), false)).await;
+    let (second, leased) = submit(store.as_ref(), pairing("a", moment(10), true)).await;
+    assert!(!leased, "an earlier one waits, by a clock that is ahead");
+    assert_eq!(
+        numbers(&store.claim_requests(moment(10), 9, "run").await.unwrap()),
+        [0_i64; 0],
+        "the first is not due yet"
+    );
+    let claimed = store.claim_requests(moment(11), 9, "run").await.unwrap();
+    assert_eq!(numbers(&claimed), [first.number]);
+    // It comes back to the line, and the clock goes back.
+    let failure = Failure::default();
+    let released =
+        commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;
+    assert_eq!(released, 1, "the second may be looked at again");
+    assert_eq!(numbers(&store.claim_requests(moment(12), 9, "run").await.unwrap()), [0_i64; 0]);
+    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(20)));
+    let claimed = store.claim_requests(moment(20), 9, "run").await.unwrap();
+    assert_eq!(numbers(&claimed), [first.number]);
+    commit(store.as_ref(), claimed[0].clone(), done(), moment(21)).await;
+    assert_eq!(numbers(&store.claim_requests(moment(21), 9, "run").await.unwrap()), [second.number]);
+}
+
+pub(super) async fn many_requests_of_one_card_wait_for_one_each(store: Arc<dyn Store>) {
+    for _ in 0..2_000 {
+        submit(store.as_ref(), pairing("a", moment(1), false)).await;
+    }
+    let mut claimed = store.claim_requests(moment(2), 9, "run").await.unwrap();
+    while store.find_next_due().await.unwrap().is_some() {
+        assert!(store.claim_requests(moment(2), 9, "run").await.unwrap().is_empty());
+    }
+    for number in 1..50 {
+        assert_eq!(numbers(&claimed), [number]);
+        assert_eq!(commit(store.as_ref(), claimed[0].clone(), done(), moment(3)).await, 1, "its end wakes one");
+        claimed = store.claim_requests(moment(3), 9, "run").await.unwrap();
+    }
+}
+
+pub(super) async fn what_ended_long_ago_is_deleted_and_numbers_go_on(store: Arc<dyn Store>) {
+    // By a clock that was years ahead.
+    submit(store.as_ref(), pairing("z", moment(1_000_000_000), false)).await;
+    for second in 0..300 {
+        let (request, leased) = submit(store.as_ref(), pairing("a", moment(second), true)).await;
+        assert!(leased);
+        commit(store.as_ref(), request, done(), moment(second)).await;
+    }
+    let (waiting, _) = submit(store.as_ref(), pairing("b", moment(5), false)).await;
+    let (mut from, mut count) = (0, 0);
+    loop {
+        let purged = store.purge_requests(moment(250), from).await.unwrap();
+        count += purged.count;
+        let Some(next) = purged.next else { break };
+        from = next;
+    }
+    assert_eq!(count, 250);
+    let of_card = |card: &str| Filter { card: Some(card.to_owned()), limit: 1000, ..Filter::default() };
+    assert_eq!(store.list_requests(of_card("a")).await.unwrap().len(), 50);
+    assert_eq!(
+        numbers(&store.list_requests(of_card("b")).await.unwrap()),
+        [waiting.number],
+        "what has not ended stays"
+    );
+    assert_eq!(store.purge_requests(moment(400), 0).await.unwrap().count, 50);
+    let (next, _) = submit(store.as_ref(), pairing("a", moment(500), true)).await;
+    assert_eq!((next.number, next.sequence_number), (303, 301));
+}
+
+pub(super) async fn a_request_that_has_ended_is_not_committed_again(store: Arc<dyn Store>) {
+    let (request, _) = submit(store.as_ref(), pairing("a", moment(1), true)).await;
+    commit(store.as_ref(), request.clone(), done(), moment(2)).await;
+    let again = store.commit_attempts(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await;
+    assert!(matches!(again, Err(StoreError::Other(_))), "{again:?}");
+}
+
+/// Requests end while they are listed by their state: each page is of one moment.
+pub(super) async fn a_list_is_of_one_moment(store: Arc<dyn Store>) {
+    let mut waiting = Vec::new();
+    for card in 0..500 {
+        waiting.push(submit(store.as_ref(), pairing(&card.to_string(), moment(1), true)).await.0);
+    }
+    let ending = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move {
+            // The last of a page first: those are read last.
+            for request in waiting.into_iter().rev() {
+                commit(store.as_ref(), request, done(), moment(2)).await;
+            }
+        }
+    });
+    while !ending.is_finished() {
+        let filter = Filter { state: Some(State::Pending), limit: 1000, ..Filter::default() };
+        let listed = store.list_requests(filter).await.unwrap();
+        assert!(listed.iter().all(|request| request.state == State::Pending));
+    }
+    ending.await.unwrap();
+}
+
+pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>) {
+    let message = |body: &[u8]| Message {
+        headers: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())],
+        body: body.to_vec(),
+        is_truncated: true,
+    };
+    let exchange = |at: i64| Exchange {
+        id: RecordId::new(moment(at)),
+        number: 0,
+        at: moment(at),
+        duration_ms: 5,
+        path: "/p?q".to_owned(),
+        request: message(b"\0\xFF"),
+        answer: (at != 2).then(|| Answer { status: 500, reason: "No".to_owned(), message: message(b"") }),
+        error: Some("e".to_owned()),
+        error_type: Some("connection_terminated".to_owned()),
+        user: Some("u".to_owned()),
+    };
+    let added: Vec<_> = (1..=60).map(exchange).collect();
+    store.add_exchanges(added.iter().cloned().map(PackedExchange::new).map(Arc::new).collect()).await.unwrap();
+    for (number, exchange) in (1..).zip(&added) {
+        let kept = store.find_exchange(&exchange.id).await.unwrap();
+        assert_eq!(kept, Some(Exchange { number, ..exchange.clone() }));
+    }
+    let listed = async |after, limit, newest_first| {
+        let found = store.list_exchanges(ExchangeFilter { after, limit, newest_first }).await.unwrap();
+        found.iter().map(|summary| summary.number).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(58, 9, false).await, [59, 60]);
+    assert_eq!(listed(0, 2, true).await, [60, 59]);
+    while store.purge_exchanges(Some(moment(51))).await.unwrap() > 0 {}
+    assert_eq!(listed(0, 2, false).await, [51, 52]);
+    let (request, _) = submit(store.as_ref(), pairing("a", moment(100), true)).await;
+    let attempt = |sent| Attempt {
+        attempt: 1,
+        started_at: moment(100),
+        duration_ms: 2000,
+        sent,
+        http_status: None,
+        error: None,
+        response: None,
+        content_type: None,
+    };
+    let settled = AttemptCommit { request, attempt: Some(attempt(true)), events: Vec::new() };
+    store.commit_attempts(vec![settled]).await.unwrap();
+    let (other, _) = submit(store.as_ref(), pairing("b", moment(100), true)).await;
+    store
+        .commit_attempts(vec![AttemptCommit { request: other, attempt: Some(attempt(false)), events: Vec::new() }])
+        .await
+        .unwrap();
+    let sent = async |since| {
+        store.list_sent_attempts(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>()
+    };
+    assert_eq!((sent(102).await, sent(103).await), (vec![1], vec![]), "by their ends, and only what was sent");
+}
+
+pub(super) async fn what_was_tried_blocks_its_card_though_its_date_lies_ahead_again(store: Arc<dyn Store>) {
+    let scheduled = with_type(pairing("a", moment(10), false), RequestType::named("CREATE_PAIRING"), moment(20));
+    submit(store.as_ref(), scheduled).await;
+    let claimed = store.claim_requests(moment(21), 9, "run").await.unwrap();
+    let failure = Failure::default();
+    commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(30), failure }, moment(22)).await;
+    // The date is set back.
+    assert!(!submit(store.as_ref(), pairing("a", moment(15), true)).await.1, "the later one waits");
+}
+
+pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn Store>) {
+    let hour = 3600;
+    let (t, pairings) = (10 * hour, RequestType::named("CREATE_PAIRING"));
+    let queued = submit(store.as_ref(), pairing("a", moment(t), false)).await.0.number;
+    let scheduled =
+        submit(store.as_ref(), with_type(pairing("b", moment(t), false), pairings, moment(t + 60))).await.0.number;
+    let doubts = [RequestType::named("ADD_SUBSCRIPTIONS"), RequestType::named("UPDATE_CA_PIN_TO_DEFAULT_VALUE")];
+    let mut in_doubt = Vec::new();
+    for (card, kind) in ["c", "d"].into_iter().zip(doubts) {
+        let (mut request, _) = submit(store.as_ref(), with_type(pairing(card, moment(t), true), kind, moment(t))).await;
+        request.attempts = 1;
+        let next = Some(Next { at: moment(t + 5), until: moment(t + 90) });
+        commit(store.as_ref(), request.clone(), Outcome::InDoubt { failure: Failure::default(), next }, moment(t))
+            .await;
+        in_doubt.push(request.number);
+    }
+    let until =
+        async |number| match store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap().in_doubt {
+            Some(InDoubt::Resolving { until }) => until.timestamp() - t,
+            other => panic!("{other:?}"),
+        };
+    let step = |by: i64, at: i64, is_after_stop| DateStep {
+        by: TimeDelta::seconds(by),
+        now: moment(at),
+        noticed_after: TimeDelta::seconds(1),
+        is_after_stop,
+    };
+    assert_eq!(store.find_last_change().await.unwrap(), Some(moment(t)));
+    assert_eq!(store.shift_due_times(step(-hour, t - hour + 1, false)).await.unwrap(), 3);
+    assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90 - hour, 90 - hour]);
+    // Written by the new date: it stays.
+    let new = submit(store.as_ref(), pairing("e", moment(t - hour + 1), false)).await.0.number;
+    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(t - hour)));
+    assert_eq!(
+        store.shift_due_times(step(hour, t - hour + 1, false)).await.unwrap(),
+        3,
+        "the new one was just written"
+    );
+    assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90, 90 - hour], "a PIN gets no more time");
+    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(t - hour + 1)));
+    assert_eq!(numbers(&store.claim_requests(moment(t), 9, "run").await.unwrap()), [new, queued]);
+    assert_eq!(
+        numbers(&store.claim_requests(moment(t + 59), 9, "run").await.unwrap()),
+        [in_doubt[0]],
+        "the PIN is given up"
+    );
+    let given_up = store.find_request(None, RecordKey::Number(in_doubt[1])).await.unwrap().unwrap();
+    assert_eq!(given_up.in_doubt, Some(InDoubt::NeedsOperator));
+    let events = store.list_events(in_doubt[1]).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::GaveUp]);
+    assert!(submit(store.as_ref(), pairing("d", moment(t + 59), true)).await.1, "later ones of its card go on");
+    assert_eq!(numbers(&store.claim_requests(moment(t + 60), 9, "run").await.unwrap()), [scheduled], "its date stays");
+}
+
+pub(super) async fn a_user_that_is_removed_has_neither_tokens_nor_keys(store: Arc<dyn Store>) {
+    let again = store.add_user(user(), String::new()).await;
+    assert!(matches!(again, Err(StoreError::Taken(_))), "{again:?}");
+    let owner = TokenOwner { user: Arc::new(user()), expires_at: moment(9) };
+    store.add_token([1; 32], &owner, moment(1)).await.unwrap();
+    let key = |username: &str| {
+        let (id, name, username) = (username.to_owned(), "k".to_owned(), username.to_owned());
+        ApiKey { id, name, username }
+    };
+    assert!(store.add_key(key("u"), [2; 32]).await.unwrap());
+    assert!(!store.add_key(key("nobody"), [3; 32]).await.unwrap());
+    assert_eq!(store.list_keys().await.unwrap().len(), 1);
+    assert_eq!(store.find_key_user([2; 32]).await.unwrap().unwrap().id, user().id);
+    assert_eq!(store.find_token_owner([1; 32]).await.unwrap().unwrap().expires_at, moment(9));
+    assert_eq!(store.find_token_owner([2; 32]).await.unwrap().map(|owner| owner.expires_at), None);
+    assert!(store.remove_user("u").await.unwrap() && !store.remove_user("u").await.unwrap());
+    assert!(store.find_user("u").await.unwrap().is_none() && store.list_users().await.unwrap().is_empty());
+    assert!(store.find_key_user([2; 32]).await.unwrap().is_none());
+    assert!(store.find_token_owner([1; 32]).await.unwrap().is_none());
+}
+
+pub(super) async fn an_import_is_taken_whole_or_not_at_all(store: Arc<dyn Store>) {
+    let entry = |id: &str, name: &str| {
+        let (id, name, ca_id) = (id.to_owned(), name.to_owned(), Some(format!("ca-{id}")));
+        Entry { id, name, alternative_code: None, ca_id, distribution_id: None }
+    };
+    let kind = EntryKind::Services;
+    let entries = vec![entry("1", "a"), entry("2", "b")];
+    store.import_entries(kind, entries.clone()).await.unwrap();
+    let clash = store.import_entries(kind, vec![entry("3", "c"), entry("4", "a")]).await;
+    assert!(matches!(clash, Err(StoreError::Taken(_))), "{clash:?}");
+    assert_eq!(store.list_entries(kind).await.unwrap(), entries);
+    let found = store.find_entries(kind, Key::CaId, vec!["ca-2".to_owned(), "ca-3".to_owned()]).await.unwrap();
+    assert_eq!(found, entries[1..]);
+    store.import_entries(kind, vec![entry("2", "c")]).await.unwrap();
+    assert_eq!(store.list_entries(kind).await.unwrap(), [entry("1", "a"), entry("2", "c")]);
+}
+
+pub(super) async fn a_key_that_comes_again_gives_the_same_record_or_a_conflict(store: Arc<dyn Store>) {
+    let with_key = |content: u8| {
+        let key = IdempotencyKey { key: [1; 32], content: [content; 32], secret: None, expires_at: moment(100) };
+        Submission { key: Some(key), ..pairing("a", moment(1), false) }
+    };
+    let (first, _) = submit(store.as_ref(), with_key(1)).await;
+    let results = store.submit(vec![with_key(1), with_key(2)]).await.unwrap();
+    match results.as_slice() {
+        [SubmitResult::Repeated(repeated), SubmitResult::Conflict] => assert_eq!(repeated.number, first.number),
+        other => panic!("{other:?}"),
+    }
+}
