@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 1 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 6 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (

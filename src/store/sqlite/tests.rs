@@ -60,7 +60,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    for version in [0, 2] {
+    for version in [0, 1, 7] {
         let db = Connection::open(&file).unwrap();
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
@@ -73,7 +73,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
             let refused = refused.unwrap().to_string();
             let says = [
                 &format!("of version {version},"),
-                "works with version 1",
+                "works with version 6",
                 "another store.data_dir",
                 "gateway.sqlite3",
             ];
@@ -81,7 +81,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         }
     }
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 1).unwrap();
+    db.pragma_update(None, "user_version", 6).unwrap();
     drop(db);
     let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);
