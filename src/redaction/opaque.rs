@@ -19,7 +19,7 @@ const CARD_DIGITS: usize = 11;
 /// Runs of base64, some of several lines, and bytes in hexadecimal that stand apart (`30:31:32:33`).
 static RUN: LazyLock<Regex> = LazyLock::new(|| {
     let apart = [":", " ", ",", "-"].map(|separator| format!("(?:[0-9A-Fa-f]{{2}}{separator}){{3,}}[0-9A-Fa-f]{{2}}"));
-    let lines = r"[A-Za-z0-9+/_-]{8,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]+)*={0,2}";
+    let lines = r"[A-Za-z0-9+/_-]{8,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/]+)*={0,2}";
     Regex::new(&format!(r"\b(?:{})\b|{lines}", apart.join("|"))).expect("a valid expression")
 });
 
@@ -31,7 +31,7 @@ pub(super) fn each_run(text: &str, mut is_wanted: impl FnMut(Range<usize>) -> bo
     let mut open: Vec<Range<usize>> = RUN.find_iter(text).map(|found| found.range()).collect();
     while let Some(run) = open.pop() {
         let written = text.get(run.clone()).unwrap_or_default();
-        if is_wanted(run.clone()) {
+        if (!written.contains('\n') || is_block(text, &run)) && is_wanted(run.clone()) {
             continue;
         }
         if let Some(division) = DIVISIONS.into_iter().find(|division| written.contains(*division)) {
@@ -39,6 +39,19 @@ pub(super) fn each_run(text: &str, mut is_wanted: impl FnMut(Range<usize>) -> bo
             open.extend(written.split(division).map(|part| start(part)..start(part) + part.len()));
         }
     }
+}
+
+/// Are these lines of one base64, and not an id and the word below it? They stand by themselves, and are of one length.
+fn is_block(text: &str, run: &Range<usize>) -> bool {
+    let (before, written, after) = (text.get(..run.start), text.get(run.clone()), text.get(run.end..));
+    let is_alone = before.is_some_and(|before| before.rsplit('\n').next().unwrap_or_default().trim().is_empty())
+        && after.is_some_and(|after| after.is_empty() || after.starts_with(['\r', '\n']));
+    let lengths: Vec<usize> = written.unwrap_or_default().lines().map(|line| line.trim().len()).collect();
+    let is_even = |length: &usize| Some(length) == lengths.first() && length.is_multiple_of(4);
+    is_alone
+        && lengths
+            .split_last()
+            .is_some_and(|(last, others)| others.iter().all(is_even) && lengths.first() >= Some(last))
 }
 
 /// The run with the texts in it rewritten, if it is base64 and that changes anything.
@@ -171,26 +184,21 @@ mod tests {
 
     #[test]
     fn a_run_that_is_nothing_is_divided() {
-        let mut seen = Vec::new();
-        each_run("a/path/with-words/x\nmore 30:31:32:33 short 12345678", |run| {
-            let run = &"a/path/with-words/x\nmore 30:31:32:33 short 12345678"[run];
-            seen.push(run);
-            run.contains(':')
-        });
-        seen.sort_unstable();
-        let expected = [
-            "12345678",
-            "30:31:32:33",
-            "a",
-            "a/path/with-words/x",
-            "a/path/with-words/x\nmore",
-            "more",
-            "path",
-            "with",
-            "with-words",
-            "words",
-            "x",
-        ];
-        assert_eq!(seen, expected);
+        let runs = |text: &str| {
+            let mut seen = Vec::new();
+            each_run(text, |run| {
+                seen.push(text[run.clone()].to_owned());
+                text[run].contains(':')
+            });
+            seen.sort_unstable();
+            seen.dedup();
+            seen
+        };
+        let expected = ["12345678", "30:31:32:33", "a", "a/path/with-words", "path", "with", "with-words", "words"];
+        assert_eq!(runs("a/path/with-words 30:31:32:33 short 12345678"), expected);
+        assert!(runs("QUJDREVG\r\n QUJD").contains(&"QUJDREVG\r\n QUJD".to_owned()));
+        for no_block in ["id QUJDREVG\nQUJD", "QUJDREVG\nfault: ", "QUJDREVGX\nQUJD", "QUJDREVG\nQUJDREVGQUJD"] {
+            assert!(runs(no_block).iter().all(|run| !run.contains('\n')), "{no_block}");
+        }
     }
 }

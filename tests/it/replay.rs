@@ -646,7 +646,7 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     let folder = Folder::new();
     let recording = folder.of("a");
     let (mut gateway, client) = folder.gateway(&format!("record:{}={}", recording.display(), conax.url)).await;
-    let live = pass(&gateway, &client, mime("one", "n1")).await;
+    let live = pass(&gateway, &client, mime("8ff46d56-0eaa-4cff-aef9-1f97d048a399", "n1")).await;
     assert_eq!((live.0, live.1.contains(CARD)), (202, true));
     // Recorded before the gateway has stopped.
     gateway.terminate().await;
@@ -662,13 +662,13 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     assert!(!shown.contains("correct horse") && !shown.contains("bmlnaHQ6c2hpZnQ="), "{shown}");
 
     let (gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
-    assert_eq!(pass(&gateway, &client, mime("two", "n2")).await, live);
+    assert_eq!(pass(&gateway, &client, mime("1b0c6d56-0eaa-4cff-aef9-1f97d048a301", "n2")).await, live);
     let upstream = format!("record:{}={}/ca-server/webservices", folder.of("b").display(), gateway.url);
     let (mut again, other) = folder.gateway(&upstream).await;
-    assert_eq!(pass(&again, &other, mime("three", "n3")).await, live);
+    assert_eq!(pass(&again, &other, mime("2c0d6d56-0eaa-4cff-aef9-1f97d048a302", "n3")).await, live);
     again.terminate().await;
     assert!(files(&folder.of("b")) == found, "whatever the client made up, the files are the same");
-    let (kind, body) = mime("two", "n2");
+    let (kind, body) = mime("1b0c6d56-0eaa-4cff-aef9-1f97d048a301", "n2");
     let (status, fault) = pass(&gateway, &client, (kind, body.replace("<x ", "<y ").replace("CaPin>", "Pin>"))).await;
     assert_eq!(status, 500);
     assert!(fault.contains("[local-name()='UpdateCaPinToGivenValue']/*[local-name()='x']: expected"), "{fault}");
