@@ -110,8 +110,8 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Re
         return Err(ApiError::new(Code::MethodNotFound, message));
     }
     let body = render(&api.contract, request_type, &fields).map_err(|error| {
-        let what = format!("{} {}.", error.field, error.what);
-        ApiError::invalid(draft.location_of(&error.field, error.index), what)
+        let message = format!("{} {}.", error.field, error.message);
+        ApiError::invalid(draft.location_of(&error.field, error.index), message)
     })?;
     if !is_numbered {
         return Ok((Some(body), None));
@@ -122,7 +122,7 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Re
         fields.push(SEQUENCE_NUMBER, sequence_number.to_string());
         render(&contract, request_type, &fields).map_err(|error| Failure {
             code: failure::CONTRACT_MISMATCH.to_owned(),
-            description: Some(format!("{} {}.", error.field, error.what)),
+            description: Some(format!("{} {}.", error.field, error.message)),
             ..Failure::default()
         })
     });
@@ -130,7 +130,8 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Re
 }
 
 fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Envelope, EncodeError> {
-    let fault = |what: &str| EncodeError { field: request_type.to_string(), index: None, what: what.to_owned() };
+    let fault =
+        |message: &str| EncodeError { field: request_type.to_string(), index: None, message: message.to_owned() };
     let operation = contract.operation(request_type).ok_or_else(|| fault("has no operation"))?;
     let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
     let Some(name) = request_type.secret() else { return Ok(Envelope { redacted: text, raw: None }) };
@@ -138,8 +139,9 @@ fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Re
     let redacted = secret.mask_in(&text);
     if redacted == text {
         // Written in another form than it was given in, it would be shown.
-        let what = "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
-        return Err(EncodeError { field: name.to_owned(), index: None, what });
+        let message =
+            "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
+        return Err(EncodeError { field: name.to_owned(), index: None, message });
     }
     Ok(Envelope { redacted, raw: Some(text) })
 }

@@ -13,7 +13,7 @@ use crate::xml::{Element, Limits, Node, parse};
 /// The text is no document, as an exception; what Axis would find has been found while recording.
 pub(super) fn read_back(recorded: &str) -> Result<Element, String> {
     let limits = Limits { depth: usize::MAX, attributes: usize::MAX, declarations: usize::MAX, nodes: usize::MAX };
-    parse(recorded, limits).map_err(|error| fatal(error.line, &error.what))
+    parse(recorded, limits).map_err(|error| fatal(error.line, &error.message))
 }
 
 /// What stands inside the element, `null` when it is empty.

@@ -39,7 +39,7 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
     };
     let mut words = format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})");
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
-        for BoundField { source, path, type_words, mandatory, many, .. } in fields {
+        for BoundField { source, path, type_description, mandatory, many, .. } in fields {
             let source = match source {
                 ValueSource::Field(name) => name.clone(),
                 ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
@@ -53,7 +53,7 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
                 (false, true) => "*",
                 (false, false) => "?",
             };
-            words.push_str(&format!("\n  {source}{mark} {arrow} {path}: {type_words}"));
+            words.push_str(&format!("\n  {source}{mark} {arrow} {path}: {type_description}"));
         }
     }
     words

@@ -1,14 +1,14 @@
 //! Binds a value source to the end of a path through a message's plan, and notes which elements repeat by a parameter.
 
 use super::finding::Location;
-use super::plan::{Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle, ValueSource};
+use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
 use crate::xml::is_xml_char;
 
 /// The end of a path, found and filled.
 pub(super) struct Bound {
     /// Its type in words.
-    pub(super) type_words: String,
+    pub(super) type_description: String,
     /// Must it be there?
     pub(super) mandatory: bool,
     /// May it have several values?
@@ -78,7 +78,7 @@ fn bind_member(group: &mut Group, step: &str, rest: &[&str], source: &ValueSourc
     }
     let mut bound = outcome?;
     note(&mut group.filling, group.occurs, &mut bound, source);
-    bound.mandatory &= group.kind != GroupKind::Choice;
+    bound.mandatory &= group.compositor != Compositor::Choice;
     Ok(bound)
 }
 
@@ -103,7 +103,7 @@ fn fill(
     }
     *filled = Some(source.clone());
     let many = simple.item().is_some();
-    Ok(Bound { type_words: simple.to_string(), mandatory: true, many, location: location.clone() })
+    Ok(Bound { type_description: simple.to_string(), mandatory: true, many, location: location.clone() })
 }
 
 /// Notes on the way back from the end of the path that the innermost repeatable ancestor is written once per value of

@@ -81,14 +81,14 @@ pub(super) fn built_in(name: &str) -> Option<Arc<SimpleType>> {
             let base = built_in(base).expect(FROM_THE_TABLE);
             let mut set = FacetSet::default();
             for (facet, value) in *facets {
-                set.add(&base, facet, value).expect(FROM_THE_TABLE);
+                set.add_facet(&base, facet, value).expect(FROM_THE_TABLE);
             }
             SimpleType::named(name, base, set)
         }
         List(item) => {
             let list = Arc::new(SimpleType::list(built_in(item).expect(FROM_THE_TABLE)));
             let mut set = FacetSet::default();
-            set.add(&list, "minLength", "1").expect(FROM_THE_TABLE);
+            set.add_facet(&list, "minLength", "1").expect(FROM_THE_TABLE);
             SimpleType::named(name, list, set)
         }
     }))
@@ -136,7 +136,7 @@ mod tests {
     fn restrictions_say_what_they_want() {
         let restrict = |base: &Arc<SimpleType>, facets: &[(&str, &str)]| {
             let mut set = FacetSet::default();
-            facets.iter().for_each(|(name, value)| set.add(base, name, value).unwrap());
+            facets.iter().for_each(|(name, value)| set.add_facet(base, name, value).unwrap());
             Arc::new(SimpleType::restriction(base.clone(), set))
         };
         let string = built_in("string").unwrap();
@@ -168,7 +168,7 @@ mod tests {
             ("string", "totalDigits", "2"),
             ("string", "pattern", r"\q"),
         ] {
-            assert!(FacetSet::default().add(&built_in(base).unwrap(), name, value).is_err(), "{name} {value}");
+            assert!(FacetSet::default().add_facet(&built_in(base).unwrap(), name, value).is_err(), "{name} {value}");
         }
     }
 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::facet::FacetSet;
 use super::finding::{Findings, Reported, all};
 use super::node::Node;
-use super::plan::{AttributePlan, Content, ElementPlan, Filling, Group, GroupKind, Occurs, Particle, ValueSource};
+use super::plan::{AttributePlan, Compositor, Content, ElementPlan, Filling, Group, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
-use super::symbols::{Kind, Symbols};
+use super::symbols::{SymbolSpace, Symbols};
 use crate::xml::{Name, XML_NS};
 
 /// Nesting of elements, groups and types; of elements alone, half as many, which is what the XML reader takes.
@@ -30,7 +30,7 @@ pub(super) struct Compiler<'a, 's> {
     /// Simple types that have a name, compiled once.
     pub(super) simple: HashMap<Name, Arc<SimpleType>>,
     /// What is being compiled, to see recursion.
-    open: Vec<(Kind, Name)>,
+    open: Vec<(SymbolSpace, Name)>,
     depth: usize,
     size: usize,
 }
@@ -48,15 +48,15 @@ impl<'a, 's> Compiler<'a, 's> {
     /// Runs `inside` while `name` counts as open; a name that is open already is recursive.
     pub(super) fn within<T>(
         &mut self,
-        kind: Kind,
+        space: SymbolSpace,
         name: &Name,
         from: &Node<'a>,
         inside: impl FnOnce(&mut Self, Node<'a>) -> Result<T, Reported>,
     ) -> Result<T, Reported> {
-        let node = self.symbols.find(kind, name, from, self.findings)?;
-        let key = (kind, name.clone());
+        let node = self.symbols.find_declaration(space, name, from, self.findings)?;
+        let key = (space, name.clone());
         if self.open.contains(&key) {
-            return Err(node.report(self.findings, format!("{kind} '{name}' is recursive, which is not supported")));
+            return Err(node.report(self.findings, format!("{space} '{name}' is recursive, which is not supported")));
         }
         self.open.push(key);
         let result = self.deeper(&node.clone(), |compiler| inside(compiler, node));
@@ -99,11 +99,11 @@ impl<'a, 's> Compiler<'a, 's> {
         occurs: Occurs,
         from: &Node<'a>,
     ) -> Result<ElementPlan, Reported> {
-        self.within(Kind::Element, name, from, |compiler, node| {
+        self.within(SymbolSpace::Element, name, from, |compiler, node| {
             if let Some(substitute) = compiler.symbols.substitute(name) {
-                let what =
+                let message =
                     format!("element '{name}' heads a substitution group ({substitute}), which is not supported");
-                return Err(node.report(compiler.findings, what));
+                return Err(node.report(compiler.findings, message));
             }
             compiler.declared_element(&node, name.clone(), occurs)
         })
@@ -122,8 +122,8 @@ impl<'a, 's> Compiler<'a, 's> {
 
     fn declared_element(&mut self, node: &Node<'a>, name: Name, occurs: Occurs) -> Result<ElementPlan, Reported> {
         if node.flag("abstract") {
-            let what = format!("element '{name}' is abstract, which is not supported");
-            return Err(node.report(self.findings, what));
+            let message = format!("element '{name}' is abstract, which is not supported");
+            return Err(node.report(self.findings, message));
         }
         self.element(node, name, occurs)
     }
@@ -152,7 +152,7 @@ impl<'a, 's> Compiler<'a, 's> {
     fn fixed(&self, simple: &Arc<SimpleType>, value: &str, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
         let mut only = FacetSet::default();
         let fault = |why| node.report(self.findings, format!("fixed value {why}"));
-        only.add(simple, "enumeration", value).map_err(fault)?;
+        only.add_facet(simple, "enumeration", value).map_err(fault)?;
         Ok(Arc::new(SimpleType::restriction(simple.clone(), only)))
     }
 
@@ -163,12 +163,12 @@ impl<'a, 's> Compiler<'a, 's> {
         Ok(match node.keyword() {
             _ if is_absent => None,
             "element" => Some(Particle::Element(self.local_element(node, occurs)?)),
-            "sequence" => Some(Particle::Group(self.group(node, GroupKind::Sequence, occurs)?)),
-            "choice" => Some(Particle::Group(self.group(node, GroupKind::Choice, occurs)?)),
-            "all" => Some(Particle::Group(self.group(node, GroupKind::All, occurs)?)),
+            "sequence" => Some(Particle::Group(self.group(node, Compositor::Sequence, occurs)?)),
+            "choice" => Some(Particle::Group(self.group(node, Compositor::Choice, occurs)?)),
+            "all" => Some(Particle::Group(self.group(node, Compositor::All, occurs)?)),
             "group" => {
                 let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
-                self.within(Kind::Group, &name?, node, |compiler, definition| {
+                self.within(SymbolSpace::Group, &name?, node, |compiler, definition| {
                     let Some(content) = definition.children().next() else { return Ok(None) };
                     let mut particle = compiler.particle(&content)?;
                     if let Some(Particle::Group(group)) = &mut particle {
@@ -181,10 +181,10 @@ impl<'a, 's> Compiler<'a, 's> {
         })
     }
 
-    fn group(&mut self, node: &Node<'a>, kind: GroupKind, occurs: Occurs) -> Result<Group, Reported> {
+    fn group(&mut self, node: &Node<'a>, compositor: Compositor, occurs: Occurs) -> Result<Group, Reported> {
         let members = self.deeper(node, |compiler| all(node.children().map(|member| compiler.particle(&member))))?;
         let members = members.into_iter().flatten().collect();
-        Ok(Group { kind, occurs, members, filling: Filling::default(), location: node.location() })
+        Ok(Group { compositor, occurs, members, filling: Filling::default(), location: node.location() })
     }
 
     fn occurs(&self, node: &Node<'a>) -> Result<Occurs, Reported> {
@@ -211,7 +211,7 @@ impl<'a, 's> Compiler<'a, 's> {
         let (name, declaration) = match reference {
             Some(name) if &*name.namespace == XML_NS => (name, node.clone()),
             Some(name) => {
-                let global = self.symbols.find(Kind::Attribute, &name, node, self.findings)?;
+                let global = self.symbols.find_declaration(SymbolSpace::Attribute, &name, node, self.findings)?;
                 (name, global)
             }
             None => {

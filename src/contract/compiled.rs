@@ -54,7 +54,7 @@ impl Contract {
     }
 
     /// The operation that a request belongs to, by its service's path (after the base path) and its body's child.
-    pub fn find(&self, service_path: &str, root: &Name) -> Option<&Operation> {
+    pub fn find_operation(&self, service_path: &str, root: &Name) -> Option<&Operation> {
         self.operations().find(|operation| operation.path == service_path && operation.input.root.name == *root)
     }
 
@@ -99,7 +99,7 @@ impl Contract {
     /// other files become `…?xsd=NAME` of the same service; all other text is as in the file. `None` if no operation
     /// uses a file of that name.
     pub fn document(&self, name: &str, base_url: &str, service_path: &str) -> Option<String> {
-        let document = self.documents.get(name).ok()?;
+        let document = self.documents.document(name).ok()?;
         Some(rewrite(document, &Links { base_path: &self.base_path, base_url, service_path }))
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::compile::Compiler;
 use super::finding::{Reported, all};
 use super::node::Node;
-use super::plan::{AttributePlan, Content, Filling, Group, GroupKind, Occurs, Particle};
+use super::plan::{AttributePlan, Compositor, Content, Filling, Group, Occurs, Particle};
 use super::simple::SimpleType;
-use super::symbols::Kind;
+use super::symbols::SymbolSpace;
 use crate::xml::{Name, XSD_NS};
 
 /// What an element is by its type.
@@ -40,8 +40,8 @@ impl<'a> Compiler<'a, '_> {
             }
         }
         let name = node.attribute("name").unwrap_or_default();
-        let what = format!("{} '{name}' has no type, and xs:anyType is not supported", node.local());
-        Err(node.report(self.findings, what))
+        let message = format!("{} '{name}' has no type, and xs:anyType is not supported", node.local());
+        Err(node.report(self.findings, message))
     }
 
     /// A type by name. Only as a base may it be abstract.
@@ -49,15 +49,15 @@ impl<'a> Compiler<'a, '_> {
         if &*name.namespace == XSD_NS || self.simple.contains_key(name) {
             return self.named_simple_type(name, from).map(simple_content);
         }
-        let node = self.symbols.find(Kind::Type, name, from, self.findings)?;
+        let node = self.symbols.find_declaration(SymbolSpace::Type, name, from, self.findings)?;
         if node.is_schema("simpleType") {
             return self.named_simple_type(name, from).map(simple_content);
         }
         if node.flag("abstract") && !is_base {
-            let what = format!("type '{name}' is abstract, which is not supported");
-            return Err(node.report(self.findings, what));
+            let message = format!("type '{name}' is abstract, which is not supported");
+            return Err(node.report(self.findings, message));
         }
-        self.within(Kind::Type, name, from, |compiler, node| compiler.complex_type(&node))
+        self.within(SymbolSpace::Type, name, from, |compiler, node| compiler.complex_type(&node))
     }
 
     /// `xs:complexType`.
@@ -134,7 +134,7 @@ impl<'a> Compiler<'a, '_> {
     /// The attributes of a referenced `xs:attributeGroup`.
     fn attribute_group(&mut self, node: &Node<'a>) -> Result<Vec<(Name, Option<AttributePlan>)>, Reported> {
         let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
-        self.within(Kind::AttributeGroup, &name?, node, |compiler, definition| {
+        self.within(SymbolSpace::AttributeGroup, &name?, node, |compiler, definition| {
             compiler.body(&definition, false).map(|body| body.attributes)
         })
     }
@@ -159,6 +159,6 @@ fn sequence(mut members: Vec<Particle>, node: &Node<'_>) -> Group {
     {
         return group.clone();
     }
-    let (kind, occurs, filling) = (GroupKind::Sequence, Occurs::ONCE, Filling::default());
-    Group { kind, occurs, members, filling, location: node.location() }
+    let (compositor, occurs, filling) = (Compositor::Sequence, Occurs::ONCE, Filling::default());
+    Group { compositor, occurs, members, filling, location: node.location() }
 }

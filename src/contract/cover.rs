@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::finding::Location;
-use super::plan::{AttributePlan, Content, ElementPlan, Group, GroupKind, Message, Particle, ValueSource, WhenEmpty};
+use super::plan::{AttributePlan, Compositor, Content, ElementPlan, Group, Message, Particle, ValueSource, WhenEmpty};
 use crate::xml::{Name, XML_NS};
 
 /// Works out [`WhenEmpty`] for all of a message, and gives the names that can be written their prefixes. To be called once
@@ -50,9 +50,9 @@ fn finalize_group(group: &mut Group) {
             idle => idle,
         }
     });
-    group.filling.when_empty = match group.kind {
-        GroupKind::Sequence | GroupKind::All => together(idles),
-        GroupKind::Choice => idles.max().unwrap_or(WhenEmpty::IfRequired),
+    group.filling.when_empty = match group.compositor {
+        Compositor::Sequence | Compositor::All => together(idles),
+        Compositor::Choice => idles.max().unwrap_or(WhenEmpty::IfRequired),
     };
 }
 
@@ -73,8 +73,8 @@ fn together(parts: impl Iterator<Item = WhenEmpty>) -> WhenEmpty {
 }
 
 /// Will the encoder ever write this member of a group that it writes?
-fn is_written(particle: &Particle, kind: GroupKind) -> bool {
-    particle.filling().is_bound || (particle.occurs().min > 0 && kind != GroupKind::Choice)
+fn is_written(particle: &Particle, compositor: Compositor) -> bool {
+    particle.filling().is_bound || (particle.occurs().min > 0 && compositor != Compositor::Choice)
 }
 
 fn check_element(plan: &ElementPlan, found: &mut Vec<(Location, String)>) {
@@ -94,11 +94,11 @@ fn check_element(plan: &ElementPlan, found: &mut Vec<(Location, String)>) {
 
 fn check_group(group: &Group, found: &mut Vec<(Location, String)>) {
     let has_branch = group.members.iter().any(|member| member.filling().is_bound || member.occurs().min == 0);
-    if group.kind == GroupKind::Choice && !has_branch && group.filling.when_empty == WhenEmpty::NeedsValue {
+    if group.compositor == Compositor::Choice && !has_branch && group.filling.when_empty == WhenEmpty::NeedsValue {
         let names: Vec<&str> = group.elements().map(|element| &*element.name.local).collect();
         found.push((group.location.clone(), format!("mandatory choice of {}", names.join(", "))));
     }
-    for member in group.members.iter().filter(|member| is_written(member, group.kind)) {
+    for member in group.members.iter().filter(|member| is_written(member, group.compositor)) {
         match member {
             Particle::Element(plan) => check_element(plan, found),
             Particle::Group(inner) => check_group(inner, found),
@@ -119,10 +119,10 @@ fn name_element(plan: &mut ElementPlan, declarations: &mut Vec<(String, Arc<str>
 }
 
 fn name_group(group: &mut Group, declarations: &mut Vec<(String, Arc<str>)>) {
-    let may_stand = group.kind == GroupKind::Choice;
+    let may_stand = group.compositor == Compositor::Choice;
     for member in &mut group.members {
         let is_written =
-            is_written(member, group.kind) || (may_stand && member.filling().when_empty != WhenEmpty::NeedsValue);
+            is_written(member, group.compositor) || (may_stand && member.filling().when_empty != WhenEmpty::NeedsValue);
         match member {
             Particle::Element(plan) if is_written => name_element(plan, declarations),
             Particle::Group(inner) if is_written => name_group(inner, declarations),

@@ -27,7 +27,7 @@ pub(super) struct Unread {
     /// The line that is wrong, if the fault is in the file's text.
     pub(super) line: Option<u32>,
     /// What is wrong, as a clause.
-    pub(super) what: String,
+    pub(super) message: String,
 }
 
 /// The files of a contract.
@@ -36,13 +36,13 @@ pub(super) struct Documents(BTreeMap<String, Result<Document, Unread>>);
 
 impl Documents {
     /// Reads a file, and whatever it refers to.
-    pub(super) fn read(&mut self, source: &ContractSource, file: &str) {
+    pub(super) fn read_document(&mut self, source: &ContractSource, file: &str) {
         let mut waiting = vec![file.to_owned()];
         while let Some(file) = waiting.pop() {
             if self.0.contains_key(&file) {
                 continue;
             }
-            let document = read_one(source, &file);
+            let document = parse_document(source, &file);
             if let Ok(document) = &document {
                 each_reference(&document.root, &mut |reference| waiting.extend(resolve(&file, reference.location)));
             }
@@ -54,20 +54,20 @@ impl Documents {
     ///
     /// # Errors
     /// Why it could not be.
-    pub(super) fn get(&self, file: &str) -> Result<&Document, Unread> {
+    pub(super) fn document(&self, file: &str) -> Result<&Document, Unread> {
         match self.0.get(file) {
             Some(Ok(document)) => Ok(document),
             Some(Err(unread)) => Err(unread.clone()),
-            None => Err(Unread { line: None, what: "was not read".to_owned() }),
+            None => Err(Unread { line: None, message: "was not read".to_owned() }),
         }
     }
 }
 
-fn read_one(source: &ContractSource, file: &str) -> Result<Document, Unread> {
-    let text = source.read(file).map_err(|what| Unread { line: None, what })?;
+fn parse_document(source: &ContractSource, file: &str) -> Result<Document, Unread> {
+    let text = source.read_file(file).map_err(|message| Unread { line: None, message })?;
     match parse(&text, Limits { depth: 200, ..Limits::default() }) {
         Ok(root) => Ok(Document { file: Arc::from(file), text, root }),
-        Err(error) => Err(Unread { line: Some(error.line), what: error.what }),
+        Err(error) => Err(Unread { line: Some(error.line), message: error.message }),
     }
 }
 

@@ -70,7 +70,7 @@ impl Facet {
     }
 
     /// The condition in words, to stand after "must be" or alone.
-    pub(super) fn words(&self, of: &SimpleType) -> String {
+    pub(super) fn description(&self, of: &SimpleType) -> String {
         let unit = |n: usize| format!("{n} {}{}", of.unit(), if n == 1 { "" } else { "s" });
         match self {
             Self::Length(n) => unit(*n),
@@ -108,7 +108,7 @@ impl FacetSet {
     ///
     /// # Errors
     /// What is wrong with it, as a clause.
-    pub(super) fn add(&mut self, base: &SimpleType, name: &str, value: &str) -> Result<(), String> {
+    pub(super) fn add_facet(&mut self, base: &SimpleType, name: &str, value: &str) -> Result<(), String> {
         let count = || value.trim().parse::<usize>().map_err(|_| format!("'{value}' is not a count"));
         let is_decimal = base.item().is_none() && matches!(base.primitive(), Primitive::Decimal | Primitive::Integer);
         let facet = match name {

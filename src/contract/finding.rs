@@ -26,12 +26,12 @@ pub struct Finding {
     /// Where.
     pub location: Location,
     /// What is wrong there, for the person who can change it.
-    pub what: String,
+    pub message: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.location, self.what)
+        write!(f, "{}: {}", self.location, self.message)
     }
 }
 
@@ -44,8 +44,8 @@ pub(super) struct Reported;
 pub(super) struct Findings(RefCell<BTreeSet<Finding>>);
 
 impl Findings {
-    pub(super) fn report(&self, location: &Location, what: impl Into<String>) -> Reported {
-        self.0.borrow_mut().insert(Finding { location: location.clone(), what: what.into() });
+    pub(super) fn report(&self, location: &Location, message: impl Into<String>) -> Reported {
+        self.0.borrow_mut().insert(Finding { location: location.clone(), message: message.into() });
         Reported
     }
 

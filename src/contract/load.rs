@@ -25,13 +25,13 @@ pub(super) fn load(source: &ContractSource) -> Result<Contract, Vec<Finding>> {
 
 fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, Reported> {
     let top = Location { file: BINDINGS.into(), line: 1 };
-    let text = source.read(BINDINGS).map_err(|why| findings.report(&top, why))?;
+    let text = source.read_file(BINDINGS).map_err(|why| findings.report(&top, why))?;
     let file = BindingsFile::parse(&text, findings)?;
     let base_path = base_path(&file, findings);
     let mut documents = Documents::default();
     let wsdls = file.bindings.request.values().filter_map(|request| request.wsdl.as_ref());
     for name in wsdls.clone().filter_map(|wsdl| resolve("", wsdl.get_ref()).ok()) {
-        documents.read(source, &name);
+        documents.read_document(source, &name);
     }
     let mut symbols = BTreeMap::new();
     for wsdl in wsdls {
@@ -59,8 +59,8 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
 fn base_path<'f>(file: &'f BindingsFile, findings: &Findings) -> &'f str {
     let format = &file.bindings.format;
     if *format.get_ref() != 1 {
-        let what = format!("format {} is not known; this program reads format 1", format.get_ref());
-        findings.report(&file.location(format), what);
+        let message = format!("format {} is not known; this program reads format 1", format.get_ref());
+        findings.report(&file.location(format), message);
     }
     let written = &file.bindings.base_path;
     let base_path = written.get_ref().trim_end_matches('/');
@@ -79,9 +79,9 @@ fn collect<'d>(
 ) -> Result<Symbols<'d>, Reported> {
     let report = |why: &str| findings.report(&file.location(wsdl), format!("'{}' {why}", wsdl.get_ref()));
     let name = resolve("", wsdl.get_ref()).map_err(|why| report(&why))?;
-    let document = documents.get(&name).map_err(|unread| match unread.line {
-        Some(line) => findings.report(&Location { file: name.as_str().into(), line }, unread.what),
-        None => report(&unread.what),
+    let document = documents.document(&name).map_err(|unread| match unread.line {
+        Some(line) => findings.report(&Location { file: name.as_str().into(), line }, unread.message),
+        None => report(&unread.message),
     })?;
     Symbols::collect(documents, document, findings)
 }
@@ -94,8 +94,8 @@ fn classes(
     let known = codes.iter().filter_map(|(code, class)| {
         let meant = class_named(class.get_ref());
         if meant.is_none() {
-            let what = format!("'{}' is none of completed, rejected, retry", class.get_ref());
-            findings.report(&file.location(class), what);
+            let message = format!("'{}' is none of completed, rejected, retry", class.get_ref());
+            findings.report(&file.location(class), message);
         }
         Some((code.clone(), meant?))
     });

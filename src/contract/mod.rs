@@ -51,7 +51,7 @@ pub use compiled::{Contract, Service};
 pub use finding::{Finding, Location};
 pub use operation::{BoundField, Operation, Resend, SoapVersion};
 pub use plan::{
-    AttributePlan, Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle, ValueSource, WhenEmpty,
+    AttributePlan, Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle, ValueSource, WhenEmpty,
 };
 pub use simple::SimpleType;
 pub use source::ContractSource;

@@ -121,8 +121,8 @@ impl<'a> Node<'a> {
     }
 
     /// Reports a fault of this element.
-    pub(super) fn report(&self, findings: &Findings, what: impl Into<String>) -> Reported {
-        findings.report(&self.location(), what)
+    pub(super) fn report(&self, findings: &Findings, message: impl Into<String>) -> Reported {
+        findings.report(&self.location(), message)
     }
 
     /// Reports that this element is not supported, by its name.

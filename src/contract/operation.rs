@@ -86,7 +86,7 @@ pub struct BoundField {
     /// The path, as the bindings write it.
     pub path: String,
     /// Its type in words.
-    pub type_words: String,
+    pub type_description: String,
     /// Must it be there, as the schema sees it?
     pub mandatory: bool,
     /// May it have several values?

@@ -88,7 +88,7 @@ pub enum ValueSource {
 #[derive(Clone, Debug)]
 pub struct Group {
     /// How its members stand to each other.
-    pub kind: GroupKind,
+    pub compositor: Compositor,
     /// How often, inside its parent.
     pub occurs: Occurs,
     /// Its members, in the order of the schema.
@@ -101,7 +101,7 @@ pub struct Group {
 
 /// How the members of a group stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupKind {
+pub enum Compositor {
     /// One after the other.
     Sequence,
     /// One of them.

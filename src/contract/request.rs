@@ -23,8 +23,8 @@ pub(super) struct RequestLoader<'a, 's> {
 }
 
 impl RequestLoader<'_, '_> {
-    fn report(&self, at: &Text, what: impl Into<String>) -> Reported {
-        self.findings.report(&self.file.location(at), what)
+    fn report(&self, at: &Text, message: impl Into<String>) -> Reported {
+        self.findings.report(&self.file.location(at), message)
     }
 
     /// All the operations of the bindings.
@@ -102,8 +102,8 @@ impl RequestLoader<'_, '_> {
     fn service_path(&self, found: &WsdlOperation) -> Result<String, Reported> {
         let (base, address) = (self.base_path, &found.address);
         path_below(base, address).map(str::to_owned).ok_or_else(|| {
-            let what = format!("the path of '{address}' does not begin with the bindings' base_path '{base}'");
-            self.findings.report(&found.address_location, what)
+            let message = format!("the path of '{address}' does not begin with the bindings' base_path '{base}'");
+            self.findings.report(&found.address_location, message)
         })
     }
 
@@ -128,9 +128,9 @@ impl RequestLoader<'_, '_> {
         fields.extend(constants?);
         bound?;
         finalize(message);
-        all(uncovered(message).into_iter().map(|(location, what)| -> Result<(), Reported> {
-            let what = format!("{what} is covered by no field or constant of {request_type}");
-            Err(self.findings.report(&location, what))
+        all(uncovered(message).into_iter().map(|(location, uncovered)| -> Result<(), Reported> {
+            let message = format!("{uncovered} is covered by no field or constant of {request_type}");
+            Err(self.findings.report(&location, message))
         }))?;
         Ok(fields)
     }
@@ -142,8 +142,8 @@ impl RequestLoader<'_, '_> {
         message: &mut Message,
     ) -> Result<Vec<BoundField>, Reported> {
         let answer = &self.file.bindings.answer;
-        let what = format!("the status of {request_type}");
-        let status = self.bind(&answer.status, &what, ValueSource::Status, message);
+        let subject = format!("the status of {request_type}");
+        let status = self.bind(&answer.status, &subject, ValueSource::Status, message);
         let mut fields = Vec::new();
         for (path, source) in [(&answer.reference, ValueSource::Reference), (&answer.message, ValueSource::Message)] {
             if let Some(path) = path {
@@ -182,20 +182,20 @@ impl RequestLoader<'_, '_> {
     fn bind(
         &self,
         path: &Text,
-        what: &str,
+        subject: &str,
         source: ValueSource,
         message: &mut Message,
     ) -> Result<BoundField, Reported> {
         match bind(message, path.get_ref(), &source) {
             Ok(bound) => Ok(bound_field(bound, path, source)),
-            Err(why) => Err(self.report(path, format!("{what}: {why}"))),
+            Err(why) => Err(self.report(path, format!("{subject}: {why}"))),
         }
     }
 }
 
 fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
-    let Bound { type_words, mandatory, many, location } = bound;
-    BoundField { source, path: path.get_ref().clone(), type_words, mandatory, many, location }
+    let Bound { type_description, mandatory, many, location } = bound;
+    BoundField { source, path: path.get_ref().clone(), type_description, mandatory, many, location }
 }
 
 fn fields_of(request_type: RequestType) -> Vec<Field> {

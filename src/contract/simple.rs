@@ -101,7 +101,7 @@ impl SimpleType {
             (None, None) => self.primitive.check(text).map_err(|must| format!("must be {must}"))?,
         }
         match self.facets.iter().find(|facet| !facet.holds(self, text)) {
-            Some(facet) => Err(format!("must be {}", facet.words(self))),
+            Some(facet) => Err(format!("must be {}", facet.description(self))),
             None => Ok(()),
         }
     }
@@ -171,6 +171,6 @@ impl fmt::Display for SimpleType {
             (None, Some(item)) => write!(f, "list of {item}")?,
             (None, None) => {}
         }
-        self.facets.iter().try_for_each(|facet| write!(f, ", {}", facet.words(self)))
+        self.facets.iter().try_for_each(|facet| write!(f, ", {}", facet.description(self)))
     }
 }

@@ -22,7 +22,7 @@ impl ContractSource {
     ///
     /// # Errors
     /// Why it could not be read, as a clause.
-    pub(super) fn read(&self, name: &str) -> Result<String, String> {
+    pub(super) fn read_file(&self, name: &str) -> Result<String, String> {
         match self {
             Self::Embedded => match EMBEDDED.get_file(name) {
                 Some(file) => decode(file.contents()),

@@ -11,9 +11,9 @@ use super::node::{Node, SchemaDefaults};
 use super::source::resolve;
 use crate::xml::{Name, XSD_NS};
 
-/// What kind of thing a name stands for; names of different kinds do not meet.
+/// The symbol space of a name (XML Schema part 1, 2.5): the same name may stand in several, for different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum SymbolSpace {
     Element,
     Type,
     Attribute,
@@ -24,9 +24,9 @@ pub(super) enum Kind {
     Binding,
 }
 
-impl Kind {
+impl SymbolSpace {
     /// What an element declares, if it has a name that others can refer to.
-    fn of(name: &Name) -> Option<Self> {
+    fn of_declaration(name: &Name) -> Option<Self> {
         Some(match (&*name.namespace, &*name.local) {
             (XSD_NS, "element") => Self::Element,
             (XSD_NS, "complexType" | "simpleType") => Self::Type,
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for SymbolSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Element => "element",
@@ -59,7 +59,7 @@ impl fmt::Display for Kind {
 /// All the names of one WSDL.
 pub(super) struct Symbols<'a> {
     documents: &'a Documents,
-    declared: HashMap<(Kind, Name), Vec<Node<'a>>>,
+    declared: HashMap<(SymbolSpace, Name), Vec<Node<'a>>>,
     /// The services, those of the WSDL itself first.
     pub(super) services: Vec<Node<'a>>,
     /// Elements that others may stand in for.
@@ -89,26 +89,26 @@ impl<'a> Symbols<'a> {
     }
 
     /// What a name stands for; reported when it stands for nothing, or for two things.
-    pub(super) fn find(
+    pub(super) fn find_declaration(
         &self,
-        kind: Kind,
+        space: SymbolSpace,
         name: &Name,
         from: &Node<'_>,
         findings: &Findings,
     ) -> Result<Node<'a>, Reported> {
-        match self.declared.get(&(kind, name.clone())).map(Vec::as_slice) {
+        match self.declared.get(&(space, name.clone())).map(Vec::as_slice) {
             Some([node]) if node.is_schema("redefine") || node.is_schema("override") => Err(node.refuse(findings)),
             Some([node]) => Ok(node.clone()),
             Some([first, second, ..]) => {
-                let what = format!("{kind} '{name}' is declared twice: here and at {}", first.location());
-                Err(second.report(findings, what))
+                let message = format!("{space} '{name}' is declared twice: here and at {}", first.location());
+                Err(second.report(findings, message))
             }
             _ => {
-                let mut what = format!("{kind} '{name}' is not declared");
+                let mut message = format!("{space} '{name}' is not declared");
                 for (_, why) in self.gaps.iter().filter(|(namespace, _)| **namespace == *name.namespace) {
-                    what.push_str(&format!("; {why}"));
+                    message.push_str(&format!("; {why}"));
                 }
-                Err(from.report(findings, what))
+                Err(from.report(findings, message))
             }
         }
     }
@@ -165,10 +165,10 @@ impl<'a> Symbols<'a> {
                 "include" => self.follow(&child, Some(&target)),
                 "redefine" | "override" => {
                     for redefined in child.children() {
-                        if let (Some(kind), Some(name)) =
-                            (Kind::of(&redefined.element.name), redefined.attribute("name"))
+                        if let (Some(space), Some(name)) =
+                            (SymbolSpace::of_declaration(&redefined.element.name), redefined.attribute("name"))
                         {
-                            self.declared.insert((kind, Name::new(target.clone(), name)), vec![child.clone()]);
+                            self.declared.insert((space, Name::new(target.clone(), name)), vec![child.clone()]);
                         }
                     }
                     self.gaps.push((
@@ -182,22 +182,25 @@ impl<'a> Symbols<'a> {
     }
 
     fn declare(&mut self, node: Node<'a>, target: &Arc<str>) {
-        let (Some(kind), Some(local)) = (Kind::of(&node.element.name), node.attribute("name")) else { return };
-        if kind == Kind::Element
+        let (Some(space), Some(local)) = (SymbolSpace::of_declaration(&node.element.name), node.attribute("name"))
+        else {
+            return;
+        };
+        if space == SymbolSpace::Element
             && let Some(Ok(head)) = node.name("substitutionGroup", &Findings::default())
         {
             self.heads.insert(head, node.location());
         }
-        self.declared.entry((kind, Name::new(target.clone(), local))).or_default().push(node);
+        self.declared.entry((space, Name::new(target.clone(), local))).or_default().push(node);
     }
 
     /// Goes on with the document that an import or include names; without a location, the namespace is found elsewhere.
     fn follow(&mut self, node: &Node<'a>, including: Option<&Arc<str>>) {
         let Some(reference) = reference(node.element) else { return };
         let document = resolve(&node.location().file, reference.location).and_then(|file| {
-            self.documents.get(&file).map_err(|unread| match unread.line {
-                Some(line) => format!("is not well-formed: line {line}: {}", unread.what),
-                None => unread.what,
+            self.documents.document(&file).map_err(|unread| match unread.line {
+                Some(line) => format!("is not well-formed: line {line}: {}", unread.message),
+                None => unread.message,
             })
         });
         match document {

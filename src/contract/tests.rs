@@ -92,9 +92,9 @@ fn finds_operations_and_classes() {
     let contract = contract("rpc");
     assert_eq!(contract.base_path(), "");
     let root = Name::new("urn:rpc:call", "add");
-    assert_eq!(contract.find("/rpc", &root).unwrap().request_type, RequestType::named("ADD_SUBSCRIPTIONS"));
-    assert!(contract.find("/other", &root).is_none());
-    assert!(contract.find("/rpc", &Name::new("", "add")).is_none());
+    assert_eq!(contract.find_operation("/rpc", &root).unwrap().request_type, RequestType::named("ADD_SUBSCRIPTIONS"));
+    assert!(contract.find_operation("/other", &root).is_none());
+    assert!(contract.find_operation("/rpc", &Name::new("", "add")).is_none());
     assert_eq!(contract.classify_status("0"), Classification::Completed);
     assert_eq!(contract.classify_status("17"), Classification::RetryLater);
     assert_eq!(contract.classify_status("18"), Classification::Rejected);
@@ -130,7 +130,7 @@ fn the_embedded_contract_binds_every_request_type() {
         for field in operation.request_type.fields() {
             assert!(bound.contains(&format!("Field({:?})", field.name)), "{} of {}", field.name, operation.name);
         }
-        assert_eq!(contract.find(&operation.path, &operation.input.root.name).unwrap().name, operation.name);
+        assert_eq!(contract.find_operation(&operation.path, &operation.input.root.name).unwrap().name, operation.name);
     }
 }
 

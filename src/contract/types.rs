@@ -8,7 +8,7 @@ use super::facet::FacetSet;
 use super::finding::Reported;
 use super::node::Node;
 use super::simple::SimpleType;
-use super::symbols::Kind;
+use super::symbols::SymbolSpace;
 use crate::xml::{Name, XSD_NS};
 
 impl<'a> Compiler<'a, '_> {
@@ -30,7 +30,7 @@ impl<'a> Compiler<'a, '_> {
             let refuse = || from.report(self.findings, format!("type xs:{} is not supported here", name.local));
             built_in(&name.local).ok_or_else(refuse)?
         } else {
-            self.within(Kind::Type, name, from, |compiler, node| compiler.simple_type(&node))?
+            self.within(SymbolSpace::Type, name, from, |compiler, node| compiler.simple_type(&node))?
         };
         self.simple.insert(name.clone(), simple.clone());
         Ok(simple)
@@ -73,7 +73,7 @@ impl<'a> Compiler<'a, '_> {
         let (mut set, mut outcome) = (FacetSet::default(), Ok(()));
         for facet in node.children().filter(|child| !is_structure(child.keyword())) {
             let value = facet.raw_attribute("value").unwrap_or_default();
-            if let Err(why) = set.add(&base, facet.local(), value) {
+            if let Err(why) = set.add_facet(&base, facet.local(), value) {
                 outcome = Err(facet.report(self.findings, format!("{} {why}", facet.local())));
             }
         }

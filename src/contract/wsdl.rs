@@ -7,8 +7,8 @@ use super::document::WSDL_NS;
 use super::finding::{Findings, Location, Reported, all};
 use super::node::Node;
 use super::operation::SoapVersion;
-use super::plan::{Content, ElementPlan, Filling, Group, GroupKind, Message, Occurs, Particle};
-use super::symbols::Kind;
+use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle};
+use super::symbols::SymbolSpace;
 use crate::xml::{Element, Name};
 
 /// The SOAP 1.1 binding (WSDL 1.1, section 3).
@@ -68,7 +68,8 @@ impl<'a> Compiler<'a, '_> {
             }
         };
         let port_type = required_name(&offer.binding, "type", self.findings)?;
-        let port_type = self.symbols.find(Kind::PortType, &port_type, &offer.binding, self.findings)?;
+        let port_type =
+            self.symbols.find_declaration(SymbolSpace::PortType, &port_type, &offer.binding, self.findings)?;
         let Some(abstract_operation) = port_type.children().find(|child| is_operation(child, name)) else {
             return Err(port_type.report(self.findings, format!("has no operation '{name}'")));
         };
@@ -102,12 +103,12 @@ impl<'a> Compiler<'a, '_> {
         }
         self.findings.absorb(faults);
         let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
-        let what = format!("no SOAP port of {file} offers operation '{name}'; offered: {offered}");
-        Err(self.findings.report(from, what))
+        let message = format!("no SOAP port of {file} offers operation '{name}'; offered: {offered}");
+        Err(self.findings.report(from, message))
     }
 
     fn binding(&self, port: &Node<'a>, findings: &Findings) -> Result<Node<'a>, Reported> {
-        self.symbols.find(Kind::Binding, &required_name(port, "binding", findings)?, port, findings)
+        self.symbols.find_declaration(SymbolSpace::Binding, &required_name(port, "binding", findings)?, port, findings)
     }
 
     /// One direction of an operation. An rpc message has a `wrapper`, a document message is its part's element.
@@ -131,7 +132,7 @@ impl<'a> Compiler<'a, '_> {
             return Err(body.report(self.findings, format!("use '{encoding}' is not supported")));
         }
         let name = required_name(&message, "message", self.findings)?;
-        let message = self.symbols.find(Kind::Message, &name, &message, self.findings)?;
+        let message = self.symbols.find_declaration(SymbolSpace::Message, &name, &message, self.findings)?;
         self.start_message();
         let named = body.attribute("parts").map(|parts| parts.split_whitespace().collect::<Vec<_>>());
         let is_written = |part: &Node<'_>| match &named {
@@ -148,8 +149,8 @@ impl<'a> Compiler<'a, '_> {
             None => match parts.as_slice() {
                 [part] => self.document(part)?,
                 _ => {
-                    let what = format!("a document has exactly one part in its body, not {}", parts.len());
-                    return Err(message.report(self.findings, what));
+                    let count = format!("a document has exactly one part in its body, not {}", parts.len());
+                    return Err(message.report(self.findings, count));
                 }
             },
         };
@@ -172,9 +173,9 @@ impl<'a> Compiler<'a, '_> {
             let local = part.required("name", self.findings)?;
             self.element(part, Name::new("", local), Occurs::ONCE).map(Particle::Element)
         }))?;
-        let (kind, occurs, filling, location) =
-            (GroupKind::Sequence, Occurs::ONCE, Filling::default(), message.location());
-        let group = Group { kind, occurs, members, filling: filling.clone(), location: location.clone() };
+        let (compositor, occurs, filling, location) =
+            (Compositor::Sequence, Occurs::ONCE, Filling::default(), message.location());
+        let group = Group { compositor, occurs, members, filling: filling.clone(), location: location.clone() };
         let (attributes, content, nillable, default) = (Vec::new(), Content::Complex(group), false, None);
         Ok(ElementPlan { name, tag: String::new(), occurs, nillable, attributes, content, default, filling, location })
     }

@@ -93,7 +93,7 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
         }
     };
     let service = path.strip_prefix(simulator.contract.base_path()).unwrap_or_default();
-    let Some(operation) = simulator.contract.find(service, &child.name) else {
+    let Some(operation) = simulator.contract.find_operation(service, &child.name) else {
         let text = format!("Message part {} was not recognized.  (Does it exist in service WSDL?)", child.name);
         return Ok(fault_reply(soap, fault::cxf(soap, &text)));
     };
@@ -127,7 +127,7 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
         let mut conax = simulator.conax.lock().unwrap_or_else(PoisonError::into_inner);
         conax.perform(operation.request_type, &fields, simulator.clock.now())
     } else {
-        let named: Vec<_> = violations.iter().take(NAMED).map(|v| format!("{} {}", v.path, v.what)).collect();
+        let named: Vec<_> = violations.iter().take(NAMED).map(|v| format!("{} {}", v.path, v.message)).collect();
         Err(Refusal { status: Status::InputValidationError, message: named.join("; ") })
     };
     Ok(reply(operation, result))
@@ -148,7 +148,7 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
     match encode::answer(operation, &answer) {
         Ok(body) => xml_reply(StatusCode::OK, operation.soap, body),
         Err(error) => {
-            tracing::error!(operation = operation.name, field = error.field, what = error.what, "no answer");
+            tracing::error!(operation = operation.name, field = error.field, reason = error.message, "no answer");
             let text = "The simulator cannot answer by this contract.";
             fault_reply(operation.soap, fault::cxf(operation.soap, text))
         }

@@ -39,7 +39,7 @@ impl Decoded<'_> {
 
 /// Decodes a body.
 pub fn decode<'b>(body: &'b [u8], content_type: Option<&str>) -> Decoded<'b> {
-    let labels = Labels::of(body, content_type);
+    let labels = Labels::of_body(body, content_type);
     match labels.fitting(body) {
         Some((_, text)) => Decoded { text, fault: None },
         None => {
@@ -54,14 +54,14 @@ pub fn decode<'b>(body: &'b [u8], content_type: Option<&str>) -> Decoded<'b> {
 pub(super) fn is_known(body: &[u8], content_type: Option<&str>) -> bool {
     let is_utf_32 =
         matches!(body, [0, 0, 0xFE, 0xFF, ..] | [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0, b'<', ..] | [b'<', 0, 0, 0, ..]);
-    let labels = Labels::of(body, content_type);
+    let labels = Labels::of_body(body, content_type);
     !is_utf_32 && (labels.unknown.is_empty() || labels.certain(body).any(|encoding| fits(encoding, body).is_some()))
 }
 
 /// Writes a text in the charset that a body has, with its byte order mark. What the charset cannot carry becomes a
 /// reference.
 pub(super) fn encode_like(text: &str, body: &[u8], content_type: Option<&str>) -> Vec<u8> {
-    let labels = Labels::of(body, content_type);
+    let labels = Labels::of_body(body, content_type);
     let encoding = labels.fitting(body).map_or_else(|| labels.first(), |(encoding, _)| encoding);
     let mark_length = Encoding::for_bom(body).map_or(0, |(_, length)| length);
     let mark = body.get(..mark_length).unwrap_or_default();
@@ -70,7 +70,7 @@ pub(super) fn encode_like(text: &str, body: &[u8], content_type: Option<&str>) -
 
 /// Writes a text in the charset that its type or its XML declaration names, else in UTF-8.
 pub(super) fn encode(text: &str, content_type: Option<&str>) -> Vec<u8> {
-    encode_in(Labels::of(text.as_bytes(), content_type).first(), text).into_owned()
+    encode_in(Labels::of_body(text.as_bytes(), content_type).first(), text).into_owned()
 }
 
 fn encode_in<'t>(encoding: &'static Encoding, text: &'t str) -> Cow<'t, [u8]> {
@@ -90,7 +90,7 @@ struct Labels {
 }
 
 impl Labels {
-    fn of(body: &[u8], content_type: Option<&str>) -> Self {
+    fn of_body(body: &[u8], content_type: Option<&str>) -> Self {
         let header = content_type.and_then(|value| parameter(value, "charset")).unwrap_or_default();
         let mut labels = Self { known: Vec::new(), unknown: Vec::new() };
         for label in header.split(',').chain(declared(body)).map(bare).filter(|label| !label.is_empty()).take(LABELS) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::{Content, ElementPlan, Group, GroupKind, Message, Operation, Particle, SimpleType, ValueSource};
+use crate::contract::{Compositor, Content, ElementPlan, Group, Message, Operation, Particle, SimpleType, ValueSource};
 use crate::request::Fields;
 use crate::xml::{Element, Name, XSI_NS, trim_xml_space};
 
@@ -109,14 +109,14 @@ impl<'p> Reader<'p> {
         self.warn_if_foreign(&plan.name, &element.name);
         for attribute in &plan.attributes {
             if let Some(found) = element.attributes.iter().find(|found| self.is_meant(&attribute.name, &found.name)) {
-                self.take(attribute.source.as_ref(), &attribute.simple, &found.value);
+                self.take_value(attribute.source.as_ref(), &attribute.simple, &found.value);
             }
         }
         if matches!(element.attribute(XSI_NS, "nil"), Some("true" | "1")) {
             return;
         }
         match &plan.content {
-            Content::Simple(simple, source) => self.take(source.as_ref(), simple, &plan.text(element)),
+            Content::Simple(simple, source) => self.take_value(source.as_ref(), simple, &plan.text(element)),
             Content::Complex(group) => self.children(group, element),
         }
     }
@@ -154,7 +154,7 @@ impl<'p> Reader<'p> {
                 Some((_, last)) => {
                     let goes_on = *last < position || (*last == position && plan.occurs.is_many());
                     *last = position;
-                    if !goes_on || group.kind == GroupKind::Choice {
+                    if !goes_on || group.compositor == Compositor::Choice {
                         self.level(&group.filling.repeat_by);
                     }
                 }
@@ -167,7 +167,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn take(&mut self, source: Option<&'p ValueSource>, simple: &SimpleType, text: &str) {
+    fn take_value(&mut self, source: Option<&'p ValueSource>, simple: &SimpleType, text: &str) {
         let text = simple.normalise(text);
         let code = trim_xml_space(&text);
         if let Some(source @ (ValueSource::Status | ValueSource::Reference | ValueSource::Message)) = source {
@@ -233,7 +233,7 @@ mod tests {
     const PAIRING: &str = "http://www.conax.com/cas/xsd/pairing/v1";
     const COMMON: &str = "http://www.conax.com/cas/xsd/common-types/v1";
 
-    fn read(text: &str) -> Result<Answer, DecodeError> {
+    fn read_answer(text: &str) -> Result<Answer, DecodeError> {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
         let text = text.replace("PAIRING", PAIRING).replace("COMMON", COMMON);
         answer(
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn reads_status_and_results() {
-        let found = read(
+        let found = read_answer(
             "<p:GetPairingStatusForCardResponse xmlns:p='PAIRING' xmlns:c='COMMON'><p:TransactionStatus>
                <c:StatusCode> OK </c:StatusCode><c:TransactionId/><c:Message><![CDATA[a & b]]></c:Message>
              </p:TransactionStatus><p:PairingStatus>PAIRED</p:PairingStatus><p:PairingModuleIds>
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn takes_other_namespaces_and_unknown_elements_with_a_warning() {
-        let found = read(
+        let found = read_answer(
             "<GetPairingStatusForCardResponse><TransactionStatus><New/><StatusCode>OK</StatusCode>
              <TransactionId>7</TransactionId></TransactionStatus></GetPairingStatusForCardResponse>",
         );
@@ -274,13 +274,13 @@ mod tests {
 
     #[test]
     fn a_status_and_the_right_root_are_needed() {
-        let error = read("<CreatePairingResponse xmlns='PAIRING'/>").unwrap_err();
+        let error = read_answer("<CreatePairingResponse xmlns='PAIRING'/>").unwrap_err();
         assert!(error.to_string().contains("CreatePairingResponse' where the contract has"), "{error}");
         for status in ["", "<TransactionStatus/>", "<TransactionStatus><StatusCode> </StatusCode></TransactionStatus>"]
         {
             let text =
                 format!("<GetPairingStatusForCardResponse xmlns='PAIRING'>{status}</GetPairingStatusForCardResponse>");
-            assert!(matches!(read(&text), Err(DecodeError::NoStatus(_))), "{status}");
+            assert!(matches!(read_answer(&text), Err(DecodeError::NoStatus(_))), "{status}");
         }
     }
 

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::decode::Answer;
 use crate::contract::{
-    AttributePlan, Content, ElementPlan, Group, GroupKind, Message, Occurs, Operation, Particle, SimpleType,
+    AttributePlan, Compositor, Content, ElementPlan, Group, Message, Occurs, Operation, Particle, SimpleType,
     ValueSource, WhenEmpty,
 };
 use crate::request::Fields;
@@ -19,14 +19,14 @@ use crate::xml::{XSI_NS, XmlWriter, is_xml_char, is_xml_space};
 
 /// Why a request cannot be written: what the client has to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {what}")]
+#[error("{field} {message}")]
 pub struct EncodeError {
     /// The parameter; or the element, where no parameter fills it.
     pub field: String,
     /// Which of its values, counted from 0, where it has several.
     pub index: Option<usize>,
     /// What is wrong: "must be at most 64 characters".
-    pub what: String,
+    pub message: String,
 }
 
 /// Writes a request as a whole SOAP message, in UTF-8.
@@ -57,8 +57,8 @@ pub fn answer(operation: &Operation, answer: &Answer) -> Result<Vec<u8>, EncodeE
 
 const IS_MANDATORY: &str = "is mandatory";
 
-fn error(field: &str, index: Option<usize>, what: impl Into<String>) -> EncodeError {
-    EncodeError { field: field.to_owned(), index, what: what.into() }
+fn error(field: &str, index: Option<usize>, message: impl Into<String>) -> EncodeError {
+    EncodeError { field: field.to_owned(), index, message: message.into() }
 }
 
 /// State of one message.
@@ -133,9 +133,9 @@ impl<'a> Encoder<'a> {
     }
 
     fn group(&mut self, group: &'a Group, round: Round) -> Result<(), EncodeError> {
-        match group.kind {
-            GroupKind::Sequence | GroupKind::All => group.members.iter().try_for_each(|m| self.particle(m, round)),
-            GroupKind::Choice => self.branch(group, round)?.map_or(Ok(()), |branch| self.particle(branch, round)),
+        match group.compositor {
+            Compositor::Sequence | Compositor::All => group.members.iter().try_for_each(|m| self.particle(m, round)),
+            Compositor::Choice => self.branch(group, round)?.map_or(Ok(()), |branch| self.particle(branch, round)),
         }
     }
 
@@ -190,8 +190,8 @@ impl<'a> Encoder<'a> {
             None if is_empty_allowed || !self.is_strict() => Ok(None),
             None => {
                 let fields: Vec<&str> = group.members.iter().flat_map(Particle::fields).collect();
-                let what = format!("is mandatory, or one of the others: {}", fields.join(", "));
-                Err(error(fields.first().copied().unwrap_or("a choice"), None, what))
+                let message = format!("is mandatory, or one of the others: {}", fields.join(", "));
+                Err(error(fields.first().copied().unwrap_or("a choice"), None, message))
             }
         }
     }
@@ -249,7 +249,7 @@ impl<'a> Encoder<'a> {
             Some(source) => ("answer", self.of_answer(source).map(Cow::Borrowed)),
         };
         let Some(value) = value else { return Ok(None) };
-        let fault = |what: String| error(name, self.index(name, round), what);
+        let fault = |message: String| error(name, self.index(name, round), message);
         if let Some(bad) = value.chars().find(|c| !is_xml_char(*c)) {
             return Err(fault(format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad))));
         }
@@ -350,7 +350,7 @@ mod tests {
     #[track_caller]
     fn refused(contract: &Contract, request_type: RequestType, given: &[(&str, &[&str])]) -> String {
         let error = body(contract, request_type, given).unwrap_err();
-        format!("{}{} {}", error.field, error.index.map_or(String::new(), |i| format!("[{i}]")), error.what)
+        format!("{}{} {}", error.field, error.index.map_or(String::new(), |i| format!("[{i}]")), error.message)
     }
 
     #[test]

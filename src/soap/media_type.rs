@@ -31,15 +31,15 @@ mod tests {
 
     #[test]
     fn what_stands_in_quotes_is_a_value() {
-        let kind = "Multipart/Related; start-info=\"text/xml; charset=klingon; boundary=\\\"x\";Boundary=\"a;b\" ; start*=utf-8''%3Cr%3E";
-        assert!(is_multipart(kind));
-        let read = |name: &str| parameter(kind, name);
+        let content_type = "Multipart/Related; start-info=\"text/xml; charset=klingon; boundary=\\\"x\";Boundary=\"a;b\" ; start*=utf-8''%3Cr%3E";
+        assert!(is_multipart(content_type));
+        let read = |name: &str| parameter(content_type, name);
         assert_eq!(
             [read("charset"), read("boundary"), read("start")],
             [None, Some("a;b".to_owned()), Some("<r>".to_owned())]
         );
-        assert_eq!(pieces(kind).map(str::len).collect::<Vec<_>>(), [17, 53, 15, 22]);
-        assert_eq!(pieces(kind).collect::<Vec<_>>().join(";"), kind);
+        assert_eq!(pieces(content_type).map(str::len).collect::<Vec<_>>(), [17, 53, 15, 22]);
+        assert_eq!(pieces(content_type).collect::<Vec<_>>().join(";"), content_type);
         assert_eq!(parameter(&format!("text/xml; charset=\"{}\"", "x".repeat(LONGEST)), "charset"), None);
     }
 }

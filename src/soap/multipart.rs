@@ -143,7 +143,7 @@ struct Delimiter {
 /// The first delimiter line from there on. Another boundary may begin like this one.
 fn next_delimiter(body: &[u8], mut from: usize, delimiter: &[u8]) -> Option<Delimiter> {
     loop {
-        let start = from + find(body.get(from..)?, delimiter)?;
+        let start = from + find_bytes(body.get(from..)?, delimiter)?;
         from = start + 1;
         let is_line_start = start.checked_sub(1).is_none_or(|before| body.get(before) == Some(&b'\n'));
         let rest = body.get(start + delimiter.len()..)?;
@@ -192,7 +192,7 @@ fn unfolded(header: &MailHeader<'_>) -> String {
 }
 
 /// Where the one stands in the other first.
-pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+pub(super) fn find_bytes(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
     let mut from = 0;
     loop {
@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn takes_the_named_part_else_the_first() {
         for start in ["start=\"<0>\"", "start=0", "start*0=\"<\"; start*1=\"0>\""] {
-            let kind = format!("Multipart/Related; a=\"; boundary=c\"; boundary=\"b\"; {start}");
-            let (all, root) = parts(&kind, BODY, Needed).unwrap();
+            let content_type = format!("Multipart/Related; a=\"; boundary=c\"; boundary=\"b\"; {start}");
+            let (all, root) = parts(&content_type, BODY, Needed).unwrap();
             let bodies: Vec<_> = all.iter().map(|part| BODY.get(part.body.clone()).unwrap()).collect();
             assert_eq!((bodies, root), (vec![&b"\x89PNG\r\n--bb"[..], b"<a>\r\n</a>"], 1));
             assert_eq!(all[1].content_type.as_deref(), Some("text/xml; charset=utf-8"));

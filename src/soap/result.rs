@@ -107,25 +107,26 @@ mod tests {
     use crate::xml::{Limits, parse};
     use serde_json::json;
 
-    fn read(kind: RequestType, text: &str) -> Value {
+    fn read_payload(request_type: RequestType, text: &str) -> Value {
         let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
-        payload(&contract.operation(kind).unwrap().output, &parse(text, Limits::default()).unwrap())
+        payload(&contract.operation(request_type).unwrap().output, &parse(text, Limits::default()).unwrap())
     }
 
     #[test]
     fn what_may_repeat_is_always_an_array_and_digits_are_strings() {
         let status =
             "<TransactionStatus><StatusCode>OK</StatusCode><TransactionId>1</TransactionId></TransactionStatus>";
-        let kind = RequestType::named("GET_ACTIVE_SUBSCRIPTIONS");
-        let answer = |rows: &str| read(kind, &format!("<R>{status}<Subscriptions>{rows}</Subscriptions></R>"));
+        let request_type = RequestType::named("GET_ACTIVE_SUBSCRIPTIONS");
+        let answer =
+            |rows: &str| read_payload(request_type, &format!("<R>{status}<Subscriptions>{rows}</Subscriptions></R>"));
         assert_eq!(answer(""), json!({"Subscriptions": {"Subscription": []}}));
         let one = "<Subscription><ProductId>00001</ProductId><EndTime>2026-01-01T00:00:00</EndTime></Subscription>";
         let row = json!({"ProductId": "00001", "StartTime": null, "EndTime": "2026-01-01T00:00:00"});
         assert_eq!(answer(one), json!({"Subscriptions": {"Subscription": [row]}}));
         assert_eq!(answer(&one.repeat(2)), json!({"Subscriptions": {"Subscription": [row, row]}}));
-        let kind = RequestType::named("GET_PAIRING_STATUS_FOR_CARD");
-        let unpaired = read(kind, &format!("<R>{status}<PairingStatus>NOT_PAIRED</PairingStatus></R>"));
+        let request_type = RequestType::named("GET_PAIRING_STATUS_FOR_CARD");
+        let unpaired = read_payload(request_type, &format!("<R>{status}<PairingStatus>NOT_PAIRED</PairingStatus></R>"));
         assert_eq!(unpaired, json!({"PairingStatus": "NOT_PAIRED", "PairingModuleIds": {"PairingModuleId": []}}));
-        assert_eq!(read(RequestType::named("CREATE_PAIRING"), &format!("<R>{status}</R>")), json!({}));
+        assert_eq!(read_payload(RequestType::named("CREATE_PAIRING"), &format!("<R>{status}</R>")), json!({}));
     }
 }

@@ -49,10 +49,10 @@ pub fn parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Parts<'b> {
 pub fn root_of_parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Option<Decoded<'b>> {
     let (parts, root) = split(body, content_type, Ending::Needed)?;
     let part = parts.get(root)?;
-    let kind = part.content_type.as_deref();
+    let content_type = part.content_type.as_deref();
     Some(match part.content(body) {
-        Cow::Borrowed(content) => charset::decode(content, kind),
-        Cow::Owned(content) => charset::decode(&content, kind).into_owned(),
+        Cow::Borrowed(content) => charset::decode(content, content_type),
+        Cow::Owned(content) => charset::decode(&content, content_type).into_owned(),
     })
 }
 
@@ -87,7 +87,7 @@ pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str))
 
 /// The body with every text in it rewritten, each in its own charset; what stays the same keeps its bytes.
 pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(&str) -> String) -> Vec<u8> {
-    each_part(body, content_type, |body, content_type, _| one(body, content_type, &mut rewrite))
+    each_part(body, content_type, |body, content_type, _| rewrite_part(body, content_type, &mut rewrite))
 }
 
 /// The same, and other bytes in place of each part that nobody can look into ([`are_texts`]).
@@ -98,7 +98,7 @@ pub fn rewrite_all(
     replace: impl Fn(&[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
     each_part(body, content_type, |body, content_type, is_decoded| match is_decoded && is_text(body, content_type) {
-        true => one(body, content_type, &mut rewrite),
+        true => rewrite_part(body, content_type, &mut rewrite),
         false => replace(body),
     })
 }
@@ -142,7 +142,7 @@ fn to_base64(bytes: &[u8], before: &[u8]) -> Vec<u8> {
     out
 }
 
-fn one(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
+fn rewrite_part(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMut(&str) -> String) -> Vec<u8> {
     let decoded = readable(body, content_type);
     let rewritten = rewrite(&decoded.text);
     if rewritten == decoded.text {
@@ -204,7 +204,7 @@ fn split(body: &[u8], content_type: Option<&str>, ending: Ending) -> Option<(Vec
 /// has not several parts, or if the boundary stands in one of them.
 pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, String)> {
     let (parts, _) = split(body, Some(content_type), Ending::Optional)?;
-    if multipart::find(body, BOUNDARY.as_bytes()).is_some() {
+    if multipart::find_bytes(body, BOUNDARY.as_bytes()).is_some() {
         return None;
     }
     let ids: HashMap<String, String> = parts
@@ -242,7 +242,7 @@ pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, 
 /// Copies a part, with the ids of other parts (`cid:…`, RFC 2392) as they are now.
 fn push_with_fixed_references(part: &[u8], ids: &HashMap<String, String>, out: &mut Vec<u8>) {
     let mut rest = part;
-    while let Some(at) = multipart::find(rest, b"cid:") {
+    while let Some(at) = multipart::find_bytes(rest, b"cid:") {
         let (before, reference) = rest.split_at(at + b"cid:".len());
         out.extend(before);
         let is_end = |byte: &u8| matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'&' | b' ' | b'\r' | b'\n' | b'\t');
@@ -268,32 +268,39 @@ mod tests {
             let head = "--b\r\nContent-Transfer-Encoding: Base64\r\n\r\n".to_owned();
             [head.into_bytes(), to_base64(xml.as_bytes(), b""), b"\r\n--b\r\n\r\n<b/>\r\n--b--\r\n".to_vec()].concat()
         };
-        let kind = Some("multipart/mixed; boundary=b");
-        assert_eq!(parts(&message(&xml), kind).root.as_deref(), Some(xml.as_str()));
-        let changed = rewrite(&message(&xml), kind, |text| text.replace("1212", "****"));
+        let content_type = Some("multipart/mixed; boundary=b");
+        assert_eq!(parts(&message(&xml), content_type).root.as_deref(), Some(xml.as_str()));
+        let changed = rewrite(&message(&xml), content_type, |text| text.replace("1212", "****"));
         assert_eq!(changed, message(&xml.replace("1212", "****")));
-        assert_eq!(rewrite(&message(&xml), kind, str::to_owned), message(&xml));
+        assert_eq!(rewrite(&message(&xml), content_type, str::to_owned), message(&xml));
     }
 
     #[test]
     fn boundary_and_ids_are_fixed_and_nothing_else() {
         let body = "preamble\r\n--b\r\nContent-Type: text/xml; charset=iso-8859-1\r\nContent-Id: <1>\r\n\r\n\
                     <a b='cid:1' c='cid:12'>1 b</a>\r\n--b\r\nContent-ID: <12>\r\n\r\n12\r\n--b--\r\n";
-        let kind = "multipart/related; type=\"text/xml\"; boundary=b; start=\"<1>\"";
-        let (fixed, kind) = with_fixed_boundary(body.as_bytes(), kind).unwrap();
-        assert_eq!(kind, "multipart/related; type=\"text/xml\"; boundary=\"----=_recorded\"; start=\"<1@recorded>\"");
+        let content_type = "multipart/related; type=\"text/xml\"; boundary=b; start=\"<1>\"";
+        let (fixed, content_type) = with_fixed_boundary(body.as_bytes(), content_type).unwrap();
+        assert_eq!(
+            content_type,
+            "multipart/related; type=\"text/xml\"; boundary=\"----=_recorded\"; start=\"<1@recorded>\""
+        );
         let expected = "--B\r\nContent-Type: text/xml; charset=iso-8859-1\r\nContent-ID: <1@recorded>\r\n\r\n\
                         <a b='cid:1@recorded' c='cid:2@recorded'>1 b</a>\r\n--B\r\nContent-ID: <2@recorded>\r\n\r\n12\r\n\
                         --B--\r\n";
         assert_eq!(String::from_utf8(fixed.clone()).unwrap(), expected.replace("--B", "------=_recorded"));
-        assert!(with_fixed_boundary(&fixed, &kind).is_none());
-        assert_eq!(parts(&fixed, Some(&kind)).root.unwrap(), "<a b='cid:1@recorded' c='cid:2@recorded'>1 b</a>");
+        assert!(with_fixed_boundary(&fixed, &content_type).is_none());
+        assert_eq!(
+            parts(&fixed, Some(&content_type)).root.unwrap(),
+            "<a b='cid:1@recorded' c='cid:2@recorded'>1 b</a>"
+        );
     }
 
     /// Whatever chance makes of a message: nothing fails on it, and what is not rewritten stays as it is.
     #[test]
     fn damaged_messages_stay_as_they_are() {
-        const KIND: &str = "multipart/related; start*0*=utf-8''%3Cr; start*1=\">\"; boundary=\"b;c\"; charset='utf-8'";
+        const CONTENT_TYPE: &str =
+            "multipart/related; start*0*=utf-8''%3Cr; start*1=\">\"; boundary=\"b;c\"; charset='utf-8'";
         const BODY: &str = "x\r\n--b;c\r\nContent-Type: text/xml; charset=iso-8859-1\r\nContent-ID: <r>\r\n\
                             Content-Transfer-Encoding: quoted-printable\r\n\r\n<a b=3D'=E9'/>=\r\n\r\n--b;c \r\n\
                             Content-Transfer-Encoding:\r\n base64\r\n\r\nPGEvPg==\r\n--b;c\n\n\u{FEFF}<é/>\r\n--b;c--\r\n";
@@ -326,14 +333,14 @@ mod tests {
             bytes
         };
         for _ in 0..2000 {
-            let (kind, body) = (damage(KIND), damage(BODY));
-            let kind = String::from_utf8_lossy(&kind);
-            assert_eq!(rewrite(&body, Some(&kind), str::to_owned), body, "{kind}");
+            let (content_type, body) = (damage(CONTENT_TYPE), damage(BODY));
+            let content_type = String::from_utf8_lossy(&content_type);
+            assert_eq!(rewrite(&body, Some(&content_type), str::to_owned), body, "{content_type}");
             let mut length = 0;
-            each(&body, Some(&kind), |text| length += text.len());
-            assert!(length > 0 && parts(&body, Some(&kind)).attachments.len() < 5);
-            are_readable(&body, Some(&kind));
-            with_fixed_boundary(&body, &kind);
+            each(&body, Some(&content_type), |text| length += text.len());
+            assert!(length > 0 && parts(&body, Some(&content_type)).attachments.len() < 5);
+            are_readable(&body, Some(&content_type));
+            with_fixed_boundary(&body, &content_type);
         }
     }
 }

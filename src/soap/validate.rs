@@ -3,7 +3,7 @@
 //! XML Schema demands that each element of a content model can be assigned to one particle without looking ahead
 //! (unique particle attribution), so one pass over the children decides.
 
-use crate::contract::{Content, ElementPlan, Group, GroupKind, Message, Particle};
+use crate::contract::{Compositor, Content, ElementPlan, Group, Message, Particle};
 use crate::xml::{Element, Name, Node, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
 
 /// One way in which a message is not as the schema wants it.
@@ -12,7 +12,7 @@ pub struct Violation {
     /// The element, from the message's root: `/CreatePairing/CreatePairingRequest/CaClientIds/CaClientId[2]`.
     pub path: String,
     /// What is wrong with it.
-    pub what: String,
+    pub message: String,
 }
 
 /// How many violations of one message are told.
@@ -51,7 +51,7 @@ impl<'m> Children<'m> {
 }
 
 impl<'m> Checker<'m> {
-    fn report(&mut self, what: String) {
+    fn report(&mut self, message: String) {
         if self.violations.len() < MOST_VIOLATIONS {
             let mut path = String::new();
             for (name, number) in &self.path {
@@ -61,7 +61,7 @@ impl<'m> Checker<'m> {
                     path.push_str(&format!("[{number}]"));
                 }
             }
-            self.violations.push(Violation { path, what });
+            self.violations.push(Violation { path, message });
         }
     }
 
@@ -122,9 +122,9 @@ impl<'m> Checker<'m> {
 
     /// One occurrence of a group.
     fn group(&mut self, group: &Group, children: &mut Children<'m>) {
-        match group.kind {
-            GroupKind::Sequence => group.members.iter().for_each(|member| self.particle(member, children)),
-            GroupKind::Choice => {
+        match group.compositor {
+            Compositor::Sequence => group.members.iter().for_each(|member| self.particle(member, children)),
+            Compositor::Choice => {
                 let branch = children.peek().and_then(|next| group.members.iter().find(|m| may_start(m, &next.name)));
                 match branch {
                     Some(branch) => self.particle(branch, children),
@@ -132,7 +132,7 @@ impl<'m> Checker<'m> {
                     None => self.missing(&format!("one of {}", first_names(group)), children),
                 }
             }
-            GroupKind::All => {
+            Compositor::All => {
                 let mut waiting: Vec<&Particle> = group.members.iter().collect();
                 while let Some(next) = children.peek() {
                     let Some(at) = waiting.iter().position(|member| may_start(member, &next.name)) else { break };
@@ -195,7 +195,7 @@ fn may_start(particle: &Particle, name: &Name) -> bool {
 }
 
 fn may_start_group(group: &Group, name: &Name) -> bool {
-    let is_sequence = group.kind == GroupKind::Sequence;
+    let is_sequence = group.compositor == Compositor::Sequence;
     for member in &group.members {
         if may_start(member, name) {
             return true;
@@ -217,9 +217,9 @@ fn is_emptiable(particle: &Particle) -> bool {
 }
 
 fn is_group_emptiable(group: &Group) -> bool {
-    match group.kind {
-        GroupKind::Sequence | GroupKind::All => group.members.iter().all(is_emptiable),
-        GroupKind::Choice => group.members.is_empty() || group.members.iter().any(is_emptiable),
+    match group.compositor {
+        Compositor::Sequence | Compositor::All => group.members.iter().all(is_emptiable),
+        Compositor::Choice => group.members.is_empty() || group.members.iter().any(is_emptiable),
     }
 }
 
@@ -247,7 +247,7 @@ mod tests {
     fn check(contract: &Contract, request_type: RequestType, text: &str) -> Vec<String> {
         let operation = contract.operation(request_type).unwrap();
         let violations = super::message(&operation.input, &parse(text, Limits::default()).unwrap());
-        violations.into_iter().map(|violation| format!("{} {}", violation.path, violation.what)).collect()
+        violations.into_iter().map(|violation| format!("{} {}", violation.path, violation.message)).collect()
     }
 
     #[test]

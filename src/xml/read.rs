@@ -36,12 +36,12 @@ impl Default for Limits {
 
 /// Why a document was refused, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
+#[error("line {line}: {message}")]
 pub struct XmlError {
     /// Line, counted from 1.
     pub line: u32,
     /// What is wrong there.
-    pub what: String,
+    pub message: String,
 }
 
 /// Reads one whole document.
@@ -52,11 +52,11 @@ pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
     // quick-xml would pass over a second mark.
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if text.starts_with('\u{FEFF}') {
-        return Err(XmlError { line: 1, what: "text outside the root element".to_owned() });
+        return Err(XmlError { line: 1, message: "text outside the root element".to_owned() });
     }
     if let Some((at, bad)) = text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
         let line = 1 + text[..at].bytes().filter(|b| *b == b'\n').count() as u32;
-        return Err(XmlError { line, what: format!("character U+{:04X} is not allowed in XML", u32::from(bad)) });
+        return Err(XmlError { line, message: format!("character U+{:04X} is not allowed in XML", u32::from(bad)) });
     }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
@@ -94,8 +94,8 @@ struct Builder<'t> {
 }
 
 impl Builder<'_> {
-    fn error(&self, what: impl Into<String>) -> XmlError {
-        XmlError { line: self.line, what: what.into() }
+    fn error(&self, message: impl Into<String>) -> XmlError {
+        XmlError { line: self.line, message: message.into() }
     }
 
     fn advance_to(&mut self, position: usize) {
@@ -152,7 +152,7 @@ impl Builder<'_> {
             Event::Decl(_) if start != 0 => return Err(self.error("XML declaration not at the start")),
             Event::Decl(declaration) => {
                 let content = declaration.strip_prefix("xml").unwrap_or_default();
-                check_declaration(content).map_err(|what| self.error(what))?;
+                check_declaration(content).map_err(|message| self.error(message))?;
             }
             Event::Eof => {}
             Event::DocType(_) => return Err(self.error("a DTD (DOCTYPE) is not accepted")),
@@ -200,11 +200,11 @@ impl Builder<'_> {
         }
     }
 
-    fn push(&mut self, node: Node, what: &str) -> Result<(), XmlError> {
+    fn push(&mut self, node: Node, subject: &str) -> Result<(), XmlError> {
         self.count()?;
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),
-            None => return Err(self.error(format!("{what} outside the root element"))),
+            None => return Err(self.error(format!("{subject} outside the root element"))),
         }
         Ok(())
     }
@@ -222,7 +222,7 @@ impl Builder<'_> {
         let mut written: Vec<(String, String)> = Vec::new();
         let after_name = tag.get(tag.name().0.len()..).unwrap_or_default();
         for attribute in attributes(after_name) {
-            let (name, value) = attribute.map_err(|what| self.error(what))?;
+            let (name, value) = attribute.map_err(|message| self.error(message))?;
             if declarations.len() + written.len() == self.limits.attributes {
                 return Err(self.error(format!("more than {} attributes", self.limits.attributes)));
             }
@@ -320,7 +320,7 @@ impl Builder<'_> {
         match (self.open.last(), &self.root) {
             (Some(open), _) => Err(self.error(format!("the document ends inside element '{}'", open.name.local))),
             (None, None) => Err(self.error("no root element")),
-            (None, Some(_)) => self.root.ok_or(XmlError { line: 1, what: String::new() }),
+            (None, Some(_)) => self.root.ok_or(XmlError { line: 1, message: String::new() }),
         }
     }
 }
@@ -397,7 +397,7 @@ mod tests {
             (&attributed, "elements"),
         ] {
             let error = read(bad).expect_err(bad);
-            assert!(error.what.contains(why), "{bad}: {error}");
+            assert!(error.message.contains(why), "{bad}: {error}");
         }
     }
 
