@@ -4,8 +4,8 @@
 //!
 //! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves;
 //!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
-//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, `words`, `writable`: what
-//!   everything stands on.
+//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, `words`,
+//!   `writable`: the ground that all other rooms stand on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
 //! - [`request`]: the provisioning request, its types, states and outcome.

@@ -2,7 +2,7 @@
 //! it reads them, and what it keeps of them for printing.
 
 use super::message::Message;
-use super::values::{self, Kind, has_text};
+use super::values::{self, Deserializer, has_text};
 use super::{print, recording};
 use crate::xml::{Element, Name, Node};
 
@@ -22,9 +22,10 @@ pub(super) fn check<'e>(message: &mut Message<'e>, detail: &'e Element, is_waiti
             }
             return;
         }
-        let Some(kind) = values::kind(message, entry) else { return message.record(entry) };
-        *is_waiting = matches!(kind, Kind::Unreadable) || message.is_reference(entry) && !values::is_nil(entry);
-        if let (Kind::Simple(name), false) = (kind, message.is_reference(entry)) {
+        let Some(deserializer) = values::deserializer(message, entry) else { return message.record(entry) };
+        *is_waiting =
+            matches!(deserializer, Deserializer::Missing) || message.is_reference(entry) && !values::is_nil(entry);
+        if let (Deserializer::Simple(name), false) = (deserializer, message.is_reference(entry)) {
             if let Some(Some(text)) = message.value(entry)
                 && let Some(complaint) = values::complaint(&name.local, &text)
             {

@@ -9,7 +9,7 @@ use super::{AxisFault, SOAP11_NS, SOAP12_NS};
 use crate::xml::Element;
 
 /// What Axis prints for the first fault in the body; `None` when there is none.
-pub(super) fn read(envelope: &Element) -> Option<AxisFault> {
+pub(super) fn read_fault(envelope: &Element) -> Option<AxisFault> {
     let envelope_ns = [SOAP11_NS, SOAP12_NS].into_iter().find(|ns| envelope.name.is(ns, "Envelope"))?;
     let mut message = Message::new(envelope_ns, envelope);
     message.forbid_encoding(envelope);
@@ -76,7 +76,7 @@ fn read_body<'e>(message: &mut Message<'e>, body: &'e Element, faults: &mut Vec<
     let mut has_result = false;
     message.children(body, |message, entry| {
         if message.is_soap(entry, "Fault") {
-            faults.push(Fault::read(message, entry));
+            faults.push(Fault::read_fault(message, entry));
         } else {
             let [encoding, _] = ENCODINGS;
             let is_root = entry.attribute(encoding, "root") != Some("0");

@@ -23,7 +23,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn read<'e>(message: &mut Message<'e>, element: &'e Element) -> Self {
+    pub(super) fn read_fault<'e>(message: &mut Message<'e>, element: &'e Element) -> Self {
         let mut fault = Self::default();
         message.forbid_encoding(element);
         message.children(element, |message, child| {

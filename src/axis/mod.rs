@@ -70,7 +70,7 @@ pub struct AxisFault {
 /// # Ok::<(), conax_gateway::xml::XmlError>(())
 /// ```
 pub fn soap_fault(envelope: &Element) -> Option<AxisFault> {
-    envelope::read(envelope)
+    envelope::read_fault(envelope)
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::xml::{Limits, parse};
 
-    fn read(envelope: &str) -> Option<AxisFault> {
+    fn read_fault(envelope: &str) -> Option<AxisFault> {
         soap_fault(&parse(envelope, Limits::default()).unwrap())
     }
 
@@ -89,18 +89,18 @@ mod tests {
     #[test]
     fn finds_no_fault_where_there_is_none() {
         let fault = "<s:Fault><faultcode>c</faultcode></s:Fault>";
-        assert_eq!(read(&envelope("urn:other", fault)), None);
-        assert_eq!(read(&envelope(SOAP11_NS, "<Fault/><a><s:Fault/></a>")), None);
+        assert_eq!(read_fault(&envelope("urn:other", fault)), None);
+        assert_eq!(read_fault(&envelope(SOAP11_NS, "<Fault/><a><s:Fault/></a>")), None);
         let in_header = format!("<s:Envelope xmlns:s='{SOAP11_NS}'><s:Header>{fault}</s:Header><s:Body/></s:Envelope>");
-        assert_eq!(read(&in_header), None);
-        assert_eq!(read(&envelope(SOAP11_NS, &format!("<first/>{fault}"))).unwrap().code, "c");
+        assert_eq!(read_fault(&in_header), None);
+        assert_eq!(read_fault(&envelope(SOAP11_NS, &format!("<first/>{fault}"))).unwrap().code, "c");
     }
 
     #[test]
     fn keeps_the_code_and_string_where_axis_prints_its_own_exception() {
         let body = "<s:Fault><faultcode>s:Server</faultcode><faultstring>why</faultstring>\
                     <detail>\n<a>\n\u{1F600}</a></detail></s:Fault>";
-        let fault = read(&envelope(SOAP11_NS, body)).unwrap();
+        let fault = read_fault(&envelope(SOAP11_NS, body)).unwrap();
         assert_eq!((fault.code, fault.string), (format!("{{{SOAP11_NS}}}Server"), "why".to_owned()));
         assert_eq!(
             fault.text,
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn prints_a_missing_code_empty() {
-        let text = read(&envelope(SOAP11_NS, "<s:Fault/>")).unwrap().text;
+        let text = read_fault(&envelope(SOAP11_NS, "<s:Fault/>")).unwrap().text;
         assert_eq!(
             text,
             "AxisFault\n faultCode: \n faultSubcode: \n faultString: \n faultActor: \n faultNode: \n faultDetail: \n"

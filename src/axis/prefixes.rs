@@ -76,7 +76,7 @@ impl Prefixes {
     /// Notes a declaration for the element about to be written, unless it would be chosen without it.
     pub(super) fn declare(&mut self, prefix: &Arc<str>, uri: &Arc<str>) {
         self.open_frame();
-        if self.find(uri, false).as_ref() != Some(prefix) {
+        if self.find_prefix(uri, false).as_ref() != Some(prefix) {
             self.bind(prefix.clone(), uri.clone());
         }
     }
@@ -90,12 +90,12 @@ impl Prefixes {
             }
             return uri.clone();
         }
-        self.find(uri, true).unwrap_or_else(|| self.invent(uri, None))
+        self.find_prefix(uri, true).unwrap_or_else(|| self.invent(uri, None))
     }
 
     /// The prefix for an attribute in `uri` that was written with `prefix`.
     pub(super) fn of_attribute(&mut self, uri: &Arc<str>, prefix: &Arc<str>) -> Arc<str> {
-        self.find(uri, false).unwrap_or_else(|| self.invent(uri, Some(prefix)))
+        self.find_prefix(uri, false).unwrap_or_else(|| self.invent(uri, Some(prefix)))
     }
 
     /// Opens the element: the declarations that its start tag needs.
@@ -123,7 +123,7 @@ impl Prefixes {
     }
 
     /// The prefix in force for `uri`, the default one only if asked for.
-    fn find(&self, uri: &Arc<str>, with_default: bool) -> Option<Arc<str>> {
+    fn find_prefix(&self, uri: &Arc<str>, with_default: bool) -> Option<Arc<str>> {
         let mut inner_first = self.mappings.iter().rev();
         let found = inner_first.find(|m| !m.is_hidden && m.uri == *uri && (with_default || !m.prefix.is_empty()))?;
         (!uri.is_empty()).then(|| found.prefix.clone())

@@ -74,11 +74,11 @@ impl Recording {
         }
     }
 
-    fn refuse(&mut self, what: &str) {
+    fn refuse(&mut self, message: &str) {
         if self.exception.is_none() {
             // CR LF is one line end.
             let line = 1 + self.text.matches(['\r', '\n']).count() - self.text.matches("\r\n").count();
-            self.exception = Some(fatal(line, what));
+            self.exception = Some(fatal(line, message));
         }
     }
 
@@ -140,8 +140,8 @@ impl Recording {
 }
 
 /// How Axis prints what its XML reader refuses.
-pub(super) fn fatal(line: impl std::fmt::Display, what: &str) -> String {
-    format!("org.xml.sax.SAXException: Fatal Error: URI=null Line={line}: {what}")
+pub(super) fn fatal(line: impl std::fmt::Display, message: &str) -> String {
+    format!("org.xml.sax.SAXException: Fatal Error: URI=null Line={line}: {message}")
 }
 
 /// A name as written: with its prefix, if it has one.

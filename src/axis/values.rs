@@ -19,15 +19,15 @@ pub(super) const CHILD: &str = "org.xml.sax.SAXException: SimpleDeserializer enc
                                 NOT expected, in something it was trying to deserialize.";
 
 /// What Axis does with an entry whose type it knows.
-pub(super) enum Kind {
+pub(super) enum Deserializer {
     /// Reads a simple value of that type.
     Simple(Name),
     /// Knows the class but has no reader for it, and waits for ever.
-    Unreadable,
+    Missing,
 }
 
 /// What Axis does with an entry by its type; `None` for one that it only records.
-pub(super) fn kind<'e>(message: &Message<'e>, entry: &'e Element) -> Option<Kind> {
+pub(super) fn deserializer<'e>(message: &Message<'e>, entry: &'e Element) -> Option<Deserializer> {
     let [encoding11, encoding12] = ENCODINGS;
     let name = match INSTANCES.iter().find_map(|(namespace, _)| entry.attribute(namespace, "type")) {
         Some(written) => message.type_name(written),
@@ -45,13 +45,13 @@ pub(super) fn kind<'e>(message: &Message<'e>, entry: &'e Element) -> Option<Kind
         namespace if ENCODINGS.contains(&namespace) => !message.is_soap12() && is_encoding_type(&name.local),
         namespace if Preferred::schema_of(namespace) == Some(namespace) => {
             if &*name.local == "anyType" {
-                return Some(Kind::Unreadable);
+                return Some(Deserializer::Missing);
             }
             is_schema_type(&name.local) || &*name.local == if namespace == XSD_NS { "dateTime" } else { "timeInstant" }
         }
         _ => false,
     };
-    is_known.then_some(Kind::Simple(name))
+    is_known.then_some(Deserializer::Simple(name))
 }
 
 /// Simple types of the SOAP encodings that Axis reads.
@@ -137,14 +137,14 @@ mod tests {
         {
             assert_eq!(complaint(good.0, good.1), None, "{good:?}");
         }
-        for (local, text, what) in [
+        for (local, text, message) in [
             ("int", "2147483648", "For input string: \"2147483648\""),
             ("byte", "128", "Value out of range. Value:\"128\" Radix:10"),
             ("short", "x", "For input string: \"x\""),
             ("boolean", "yes", "Invalid boolean"),
             ("float", "infinity", "For input string: \"infinity\""),
         ] {
-            assert_eq!(complaint(local, text), Some(format!("java.lang.NumberFormatException: {what}")));
+            assert_eq!(complaint(local, text), Some(format!("java.lang.NumberFormatException: {message}")));
         }
     }
 }

@@ -1,4 +1,42 @@
 //! SOAP messages: out by the plan of the contract, in from whatever came back.
+//!
+//! Nothing here knows an operation: the loaded contract says how a request is written and how its answer reads.
+//!
+//! ```
+//! use conax_gateway::contract::{Contract, ContractSource};
+//! use conax_gateway::request::{Fields, RequestType};
+//! use conax_gateway::soap::{decode, encode, envelope};
+//! use conax_gateway::xml::{Limits, parse};
+//!
+//! // The contract that comes with the program; `ContractSource::Folder` loads an operator's own.
+//! let contract = Contract::load(&ContractSource::Embedded).expect("the contract has no findings");
+//! let operation = contract.operation(RequestType::named("CREATE_PAIRING")).expect("the contract has the operation");
+//!
+//! let mut fields = Fields::new();
+//! fields.push("smartcard_ca_id", "01450253313");
+//! fields.push("stb_ca_id", "THMOD001-10002");
+//! let request = String::from_utf8(encode::request(operation, &fields)?)?;
+//! assert!(request.contains("<ns1:CaClientId>01450253313</ns1:CaClientId>"));
+//!
+//! // Conax's side of it: the request reads back as it was given.
+//! let document = parse(&request, Limits::default())?;
+//! let body = envelope::open(&document)?.child.expect("the body holds the request");
+//! assert_eq!(decode::request(operation, body)?, fields);
+//!
+//! let answer = r#"<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>
+//!     <CreatePairingResponse xmlns="http://www.conax.com/cas/xsd/pairing/v1"
+//!                            xmlns:c="http://www.conax.com/cas/xsd/common-types/v1">
+//!         <TransactionStatus>
+//!             <c:StatusCode>OK</c:StatusCode><c:TransactionId>38a4254b</c:TransactionId>
+//!         </TransactionStatus>
+//!     </CreatePairingResponse>
+//! </soap:Body></soap:Envelope>"#;
+//! let document = parse(answer, Limits::default())?;
+//! let body = envelope::open(&document)?.child.expect("the body holds the answer");
+//! let answer = decode::answer(operation, body)?;
+//! assert_eq!((answer.status.as_str(), answer.reference.as_deref()), ("OK", Some("38a4254b")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod charset;
 pub mod decode;
