@@ -45,8 +45,10 @@ pub trait RequestStore: Send + Sync {
         family: Option<Family>,
         key: RecordKey,
     ) -> Result<Option<ProvisioningRequest>, StoreError>;
-    /// Records, oldest first.
+    /// Records by a filter.
     async fn list_requests(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// How many records a filter lets through, of the next `filter.limit` ones after its offset.
+    async fn count_requests(&self, filter: Filter) -> Result<u64, StoreError>;
     /// The history of a request's attempts.
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
     /// What else happened to a request.
@@ -133,7 +135,7 @@ pub enum RecordKey {
     Number(i64),
 }
 
-/// Which records a list shows, oldest first. Filters combine with AND.
+/// Which records a list shows. Filters combine with AND.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this family only.
@@ -150,8 +152,16 @@ pub struct Filter {
     pub stb: Option<String>,
     /// Only those that wait for an operator's decision.
     pub needs_operator: bool,
+    /// Whose failure (codes and texts) contains this, in any case; `*` stands for any characters.
+    pub failure: Option<String>,
+    /// Created then or later.
+    pub since: Option<DateTime<Utc>>,
     /// With a greater number.
     pub after: i64,
+    /// With a smaller number.
+    pub before: Option<i64>,
+    /// Newest first, instead of oldest first.
+    pub newest_first: bool,
     /// Skip that many.
     pub offset: u64,
     /// Show at most that many.

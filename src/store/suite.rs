@@ -27,6 +27,7 @@ macro_rules! tests_of_every_store {
             what_ended_long_ago_is_deleted_and_numbers_go_on,
             a_request_that_has_ended_is_not_committed_again,
             a_list_is_of_one_moment,
+            a_list_has_either_order_a_beginning_and_a_failure,
             exchanges_are_kept_listed_and_deleted,
             what_was_tried_blocks_its_card_though_its_date_lies_ahead_again,
             due_times_are_shifted_when_the_date_is_set,
@@ -207,6 +208,54 @@ pub(super) async fn a_list_is_of_one_moment(store: Arc<dyn Store>) {
         assert!(listed.iter().all(|request| request.state == State::Pending));
     }
     ending.await.unwrap();
+}
+
+pub(super) async fn a_list_has_either_order_a_beginning_and_a_failure(store: Arc<dyn Store>) {
+    let rejected = |code: &str, description: &str| {
+        let (code, description) = (code.to_owned(), Some(description.to_owned()));
+        let failure = Failure { code, description, ..Failure::default() };
+        Outcome::Rejected { reference: None, failure, leaves_doubt: false }
+    };
+    for (second, outcome) in [
+        (10, done()),
+        (20, rejected("CLIENT_1", "50% of \"it\"")),
+        (30, rejected("AxisFault", "the client is no_one")),
+        (40, rejected("CLIENT_2", "")),
+    ] {
+        let (request, _) = submit(store.as_ref(), pairing("a", moment(second), true)).await;
+        commit(store.as_ref(), request, outcome, moment(second)).await;
+    }
+    let list = async |filter: Filter| {
+        let filter = Filter { limit: 9, ..filter };
+        let listed = numbers(&store.list_requests(filter.clone()).await.unwrap());
+        assert_eq!(store.count_requests(filter).await.unwrap(), listed.len() as u64);
+        listed
+    };
+    let newest_first = || Filter { newest_first: true, ..Filter::default() };
+    assert_eq!(list(newest_first()).await, [4, 3, 2, 1]);
+    assert_eq!(list(Filter { before: Some(3), ..newest_first() }).await, [2, 1]);
+    assert_eq!(list(Filter { before: Some(4), after: 1, card: Some("a".to_owned()), ..newest_first() }).await, [3, 2]);
+    for (since, expected) in [(0, 1), (20, 2), (21, 3), (40, 4), (41, 5)] {
+        let filter = Filter { since: Some(moment(since)), ..Filter::default() };
+        assert_eq!(list(filter).await, (expected..=4).collect::<Vec<_>>(), "{since}");
+    }
+    for (failure, expected) in [
+        ("client_", &[2, 4][..]),
+        ("client", &[2, 3, 4]),
+        ("CLIENT_*2", &[4]),
+        ("50% of \"", &[2]),
+        ("5_%", &[]),
+        ("is*no_o", &[3]),
+        ("CLIENT_1*50", &[]),
+    ] {
+        assert_eq!(
+            list(Filter { failure: Some(failure.to_owned()), ..Filter::default() }).await,
+            expected,
+            "{failure}"
+        );
+        let of_card = Filter { card: Some("a".to_owned()), state: Some(State::Rejected), ..Filter::default() };
+        assert_eq!(list(Filter { failure: Some(failure.to_owned()), ..of_card }).await, expected, "{failure}");
+    }
 }
 
 pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>) {

@@ -15,6 +15,7 @@ mod due_times;
 mod exchanges;
 mod files;
 mod idempotency;
+mod numbers_query;
 mod purge;
 mod reader;
 mod request_read;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::accounts::{USER_COLUMNS, row_to_user};
 use super::columns::Columns;
+use super::numbers_query::NumbersQuery;
 use crate::request::{
     Attempt, Envelope, Event, EventKind, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest,
     RecordId, RequestType, Scalar, State, process,
@@ -131,10 +132,7 @@ pub(super) fn find_by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<Pr
 pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
     // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
     let moment = db.unchecked_transaction()?;
-    let (sql, values) = numbers_query(filter);
-    let mut statement = moment.prepare_cached(&sql)?;
-    let numbers: Vec<i64> =
-        statement.query_map(params_from_iter(values), |row| row.get("number"))?.collect::<Result<_, _>>()?;
+    let numbers = NumbersQuery::new(&moment, filter)?.read_numbers(&moment)?;
     let mut page = Vec::new();
     let mut bytes = 0;
     for number in numbers {
@@ -148,84 +146,15 @@ pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<Prov
     Ok(page)
 }
 
+pub(super) fn count_requests(db: &Connection, filter: &Filter) -> Result<u64, StoreError> {
+    let moment = db.unchecked_transaction()?;
+    NumbersQuery::new(&moment, filter)?.count(&moment)
+}
+
 /// Bytes of the two texts, which are most of a record.
 fn text_bytes(request: &ProvisioningRequest) -> usize {
     request.content.envelope.as_ref().map_or(0, |body| body.redacted.len())
         + request.response.as_ref().map_or(0, |text| text.len())
-}
-
-/// The query for the numbers of a page. What narrows most leads: a reference number, then a device; else each pair of
-/// state and type is one range of the index, and the ranges are merged, so that no filter makes it read far beyond
-/// the page.
-fn numbers_query(filter: &Filter) -> (String, Vec<Value>) {
-    let limit = i64::try_from(filter.limit.min(1_000_000)).unwrap_or(i64::MAX);
-    let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX - limit);
-    let mut values = vec![Value::from(filter.after), Value::from(limit), Value::from(offset)];
-    let mut bind = |value: &str| {
-        values.push(Value::from(value.to_owned()));
-        format!("?{}", values.len())
-    };
-    let mut sources = Vec::new();
-    if filter.needs_operator {
-        sources.push("(SELECT number FROM request WHERE in_doubt = 'NEEDS_OPERATOR')".to_owned());
-    }
-    if let Some(reference) = &filter.reference_number {
-        let reference = bind(reference);
-        sources.push(format!("(SELECT number FROM request WHERE reference_number = {reference})"));
-    }
-    for (kind, ca_id) in [("card", &filter.card), ("stb", &filter.stb)] {
-        if let Some(ca_id) = ca_id {
-            sources.push(device_source(kind, &bind(ca_id), filter.state));
-        }
-    }
-    let families = filter.family.map_or(Family::ALL.to_vec(), |f| vec![f]);
-    let states = filter.state.map_or(State::ALL.to_vec(), |s| vec![s]);
-    let kinds = filter.kind.map_or_else(|| RequestType::all().collect(), |k| vec![k]);
-    let page = "ORDER BY 1 LIMIT ?2 OFFSET ?3";
-    let families: Vec<&str> = families.iter().map(|f| f.as_str()).collect();
-    let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
-    let kinds: Vec<&str> = kinds.iter().map(|k| k.as_str()).collect();
-    if let Some((first, others)) = sources.split_first() {
-        // CROSS JOIN keeps SQLite from another order of reading.
-        let others: String = others
-            .iter()
-            .map(|other| format!(" AND EXISTS (SELECT 1 FROM {other} o WHERE o.number = d.number)"))
-            .collect();
-        let list = |words: &[&str]| words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(",");
-        let sql = format!(
-            "-- list_requests: narrow\nSELECT d.number FROM {first} d CROSS JOIN request r ON r.number = d.number
-             WHERE d.number > ?1{others} AND r.family IN ({}) AND r.state IN ({}) AND r.type IN ({}) {page}",
-            list(&families),
-            list(&states),
-            list(&kinds)
-        );
-        return (sql, values);
-    }
-    let mut ranges = Vec::new();
-    for family in &families {
-        for state in &states {
-            for kind in &kinds {
-                ranges.push(format!(
-                    "SELECT * FROM (SELECT number FROM request WHERE family = '{family}' AND state = '{state}' AND
-                     type = '{kind}' AND number > ?1 ORDER BY number LIMIT ?2 + ?3)"
-                ));
-            }
-        }
-    }
-    (format!("-- list_requests: ranges\n{} {page}", ranges.join("\nUNION ALL ")), values)
-}
-
-/// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.
-fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
-    match state {
-        Some(State::Pending) if kind == "card" => format!(
-            "(SELECT number FROM card_queue WHERE card = {ca_id} UNION ALL SELECT number FROM card_lock WHERE card = {ca_id})"
-        ),
-        Some(State::Rejected) => {
-            format!("(SELECT number FROM rejected_device WHERE kind = '{kind}' AND ca_id = {ca_id})")
-        }
-        _ => format!("(SELECT number FROM request_device WHERE kind = '{kind}' AND ca_id = {ca_id})"),
-    }
 }
 
 pub(super) fn list_attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {

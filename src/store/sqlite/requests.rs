@@ -74,6 +74,10 @@ impl RequestStore for SqliteStore {
         self.readers.read(move |db| request_read::list_requests(db, &filter)).await
     }
 
+    async fn count_requests(&self, filter: Filter) -> Result<u64, StoreError> {
+        self.readers.read(move |db| request_read::count_requests(db, &filter)).await
+    }
+
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError> {
         self.readers.read(move |db| request_read::list_attempts(db, number)).await
     }
