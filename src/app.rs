@@ -12,8 +12,9 @@ use crate::catalogue::{self, Entry, EntryKind};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigFault, FileFault, StoreSection};
 use crate::contract::{Contract, ContractSource};
-use crate::http::{self, Server};
-use crate::observer::ObservedTransport;
+use crate::http::{self, Face, Server};
+use crate::metrics::Metrics;
+use crate::observer::{ObservedTransport, Observers};
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::shutdown::Shutdown;
@@ -24,6 +25,14 @@ use crate::tls;
 pub struct App {
     config: Arc<Config>,
     server: Arc<Server>,
+}
+
+/// Where it listens.
+pub struct Listeners {
+    /// `server.listen`.
+    pub server: TcpListener,
+    /// `metrics.listen`, where that is an address of its own.
+    pub watching: Option<TcpListener>,
 }
 
 /// Why the application cannot start: every fault found.
@@ -65,11 +74,11 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
     Ok(Arc::new(contract))
 }
 
-/// Opens the store that the configuration names; for a gateway, or beside one.
+/// Opens the store that the configuration names; for a gateway, whose observers are told of commits, or beside one.
 ///
 /// # Errors
 /// It cannot be opened.
-pub fn open_store(config: &StoreSection, to_serve: bool) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open_store(config: &StoreSection, to_serve: bool, observers: Observers) -> Result<Arc<dyn Store>, StoreError> {
     let options = Options {
         data_dir: config.data_dir.clone(),
         queue: config.queue,
@@ -77,6 +86,7 @@ pub fn open_store(config: &StoreSection, to_serve: bool) -> Result<Arc<dyn Store
         read_timeout: config.read_timeout_s,
         exchange_bytes: config.exchange_bytes,
         to_serve,
+        observers,
     };
     Ok(Arc::new(SqliteStore::open(&options)?))
 }
@@ -89,10 +99,11 @@ impl App {
         store: Arc<dyn Store>,
         contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
+        metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let config = Arc::new(config);
         let api = Api::new(&config, store, contract, transport.clone(), clock);
-        Self { server: Arc::new(Server::new(Arc::clone(&config), api, transport)), config }
+        Self { server: Arc::new(Server::new(Arc::clone(&config), api, transport, metrics)), config }
     }
 
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
@@ -100,27 +111,35 @@ impl App {
     /// # Errors
     /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
     /// under way is cut off at once.
-    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
+    pub async fn serve(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
         let store = Arc::clone(&self.server.api.store);
         tokio::select! {
-            served = self.serve_until(listener, shutdown) => served,
+            served = self.serve_until(listeners, shutdown) => served,
             why = store.wait_for_failure() => Err(StoreError::Unavailable(why).into()),
         }
     }
 
-    async fn serve_until(self, listener: TcpListener, shutdown: Shutdown) -> Result<bool, StartError> {
+    async fn serve_until(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
         let tls = server_tls(&self.config)?;
         let Api { processor, store, clock, .. } = &self.server.api;
         processor.recover().await?;
         let run = tokio::spawn(Arc::clone(processor).run(shutdown.clone()));
         let keep = Keep::of(&self.config.store);
         let retention = tokio::spawn(retention::run(Arc::clone(store), Arc::clone(clock), keep, shutdown.clone()));
-        let connections = http::serve(Arc::clone(&self.server), listener, tls, shutdown).await;
+        let watching = async {
+            let listener = listeners.watching?;
+            Some(http::serve(Arc::clone(&self.server), listener, None, Face::Watching, shutdown.clone()).await)
+        };
+        let serving = http::serve(Arc::clone(&self.server), listeners.server, tls, Face::Whole, shutdown.clone());
+        let (connections, watching) = tokio::join!(serving, watching);
         let finish = async {
             if let Err(error) = run.await {
                 tracing::error!(%error, "the processing run ended early");
             }
             connections.finish().await;
+            if let Some(watching) = watching {
+                watching.finish().await;
+            }
             self.server.captures.drain().await;
             processor.drain().await;
             if let Err(error) = retention.await {

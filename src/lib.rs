@@ -16,7 +16,7 @@
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
 //! - [`upstream`]: the transport to Conax, and how far the bytes got; [`coding`] undoes the codings of bodies.
-//! - [`observer`]: who watches what is exchanged with Conax, as recording does.
+//! - [`observer`]: who watches what happens, as recording does, and [`metrics`], which counts it for Prometheus.
 //! - [`recording`]: recorded traffic; a replay is a transport, too.
 //! - [`redaction`]: takes out what is personal, by the names in the contract and by value.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
@@ -35,6 +35,7 @@ pub mod contract;
 pub mod exchange;
 pub mod http;
 pub mod lock;
+pub mod metrics;
 pub mod observer;
 pub mod pace;
 pub mod peer;

@@ -1,26 +1,36 @@
-//! Watching what is exchanged with Conax. Recording is an observer, and so is whatever else counts or shows traffic: it
-//! stands in the list that `transport` opens, and no other room knows it.
+//! Watching what the gateway does: what it answers, exchanges with Conax, and commits. Recording and metrics are observers:
+//! each stands in the list that `serve` makes, and no room that tells of something knows which ones there are.
 //!
-//! Rule: an observer changes nothing of what it sees. The gateway waits for an observer only where the function is async.
+//! Rule: an observer changes nothing of what it sees. The gateway waits for an observer only where the function is async;
+//! all others return at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::exchange::{Credentials, Exchange};
-use crate::request::ProvisioningRequest;
-use crate::upstream::{Call, CallFailure, HttpAnswer, OUT_OF_TIME, PassThroughAnswer, PassThroughRequest, Transport};
+use crate::request::{Classification, ProvisioningRequest};
+use crate::upstream::{
+    BreakerState, Call, CallFailure, HttpAnswer, OUT_OF_TIME, PassThroughAnswer, PassThroughRequest, Transport,
+};
 
-/// Is told of each step of an exchange. Each function does nothing unless an observer wants to know.
+/// Is told of what happens. Each function does nothing unless an observer wants to know.
 #[async_trait]
 pub trait Observer: Send + Sync {
+    /// A call of the JSON face was answered.
+    fn api_answered(&self, _answer: &ApiAnswer<'_>) {}
+    /// A request was accepted: it is on disk.
+    fn accepted(&self, _request: &ProvisioningRequest) {}
     /// A call is going to be sent.
     fn started(&self, _call: &Call) {}
     /// A call was answered, or failed; after `took`.
     async fn answered(&self, _call: &Call, _result: &Result<HttpAnswer, CallFailure>, _took: Duration) {}
-    /// An attempt has ended: the record as the store has it now.
+    /// An attempt at a request was classified.
+    fn classified(&self, _attempt: &ClassifiedAttempt<'_>) {}
+    /// Work on a request has ended for now: the record as the store has it.
     async fn ended(&self, _request: &ProvisioningRequest) {}
     /// Does it want to know of clients' own exchanges? Then these are told one after the other, in the order of their ends.
     fn wants_client_exchanges(&self) -> bool {
@@ -28,6 +38,42 @@ pub trait Observer: Send + Sync {
     }
     /// A client's own exchange has ended. May block, for writing files.
     fn client_exchange_ended(&self, _exchange: &ClientExchange<'_>) {}
+    /// So many of clients' own exchanges were not kept.
+    fn captures_dropped(&self, _count: u64) {}
+    /// A client's own request was passed through and answered, by upstream or in its place.
+    fn passed_through(&self, _status: u16, _took: Duration) {}
+    /// The store has committed a group of writes, or could not.
+    fn committed(&self, _commit: &Commit) {}
+}
+
+/// An answer of the JSON face.
+pub struct ApiAnswer<'a> {
+    /// Path of the method, below the prefix of all; `None` where there is none.
+    pub method: Option<&'a str>,
+    /// `status.code`.
+    pub code: &'static str,
+    /// From the request's head to its answer.
+    pub took: Duration,
+}
+
+/// An attempt at a request, with what came of its call.
+pub struct ClassifiedAttempt<'a> {
+    /// The request before the attempt.
+    pub request: &'a ProvisioningRequest,
+    /// When the attempt began.
+    pub began: DateTime<Utc>,
+    /// What the answer says, or why there is none.
+    pub result: Result<Classification, &'a CallFailure>,
+}
+
+/// A transaction of the store.
+pub struct Commit {
+    /// Writes that shared it.
+    pub writes: usize,
+    /// How long it took.
+    pub took: Duration,
+    /// Is it on disk?
+    pub is_done: bool,
 }
 
 /// A client's own exchange, not yet masked.
@@ -40,17 +86,61 @@ pub struct ClientExchange<'a> {
     pub failure: Option<&'a CallFailure>,
 }
 
+/// Who watches.
+#[derive(Clone, Default)]
+pub struct Observers(Arc<[Arc<dyn Observer>]>);
+
+impl Observers {
+    /// These observers, told in this order.
+    pub fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
+        Self(observers.into())
+    }
+
+    /// The same and one more.
+    pub fn and(&self, observer: Arc<dyn Observer>) -> Self {
+        Self(self.0.iter().cloned().chain([observer]).collect())
+    }
+
+    /// Tells each one of something.
+    pub fn tell(&self, event: impl Fn(&dyn Observer)) {
+        self.0.iter().for_each(|observer| event(observer.as_ref()));
+    }
+
+    /// Tells how work on a request left it.
+    pub async fn ended(&self, request: &ProvisioningRequest) {
+        for observer in self.0.iter() {
+            observer.ended(request).await;
+        }
+    }
+
+    /// Does one of them want to know of clients' own exchanges?
+    pub fn want_client_exchanges(&self) -> bool {
+        self.0.iter().any(|observer| observer.wants_client_exchanges())
+    }
+
+    /// Tells of a client's own exchange.
+    pub fn client_exchange_ended(&self, exchange: &ClientExchange<'_>) {
+        let wanting = self.0.iter().filter(|observer| observer.wants_client_exchanges());
+        wanting.for_each(|observer| observer.client_exchange_ended(exchange));
+    }
+}
+
 /// The transport, and who watches it.
 #[derive(Clone)]
 pub struct ObservedTransport {
     transport: Arc<dyn Transport>,
-    observers: Arc<[Arc<dyn Observer>]>,
+    observers: Observers,
 }
 
 impl ObservedTransport {
     /// A transport, and who watches it.
-    pub fn new(transport: Arc<dyn Transport>, observers: Vec<Arc<dyn Observer>>) -> Self {
-        Self { transport, observers: observers.into() }
+    pub fn new(transport: Arc<dyn Transport>, observers: Observers) -> Self {
+        Self { transport, observers }
+    }
+
+    /// Who watches.
+    pub fn observers(&self) -> &Observers {
+        &self.observers
     }
 
     /// Makes one call, and waits for its answer for so long at most.
@@ -58,14 +148,11 @@ impl ObservedTransport {
     /// # Errors
     /// There is no whole answer: why, and whether the call may have arrived.
     pub async fn call(&self, call: Call, limit: Option<Duration>) -> Result<HttpAnswer, CallFailure> {
-        if self.observers.is_empty() {
-            return self.call_within(call, limit).await;
-        }
-        self.observers.iter().for_each(|observer| observer.started(&call));
+        self.observers.tell(|observer| observer.started(&call));
         let began = Instant::now();
         let result = self.call_within(call.clone(), limit).await;
         let took = began.elapsed();
-        for observer in self.observers.iter() {
+        for observer in self.observers.0.iter() {
             observer.answered(&call, &result, took).await;
         }
         result
@@ -85,26 +172,13 @@ impl ObservedTransport {
         self.transport.pass_through(request).await
     }
 
-    /// Tells how an attempt left a request.
-    pub async fn ended(&self, request: &ProvisioningRequest) {
-        for observer in self.observers.iter() {
-            observer.ended(request).await;
-        }
-    }
-
-    /// Does an observer want to know of clients' own exchanges?
-    pub fn wants_client_exchanges(&self) -> bool {
-        self.observers.iter().any(|observer| observer.wants_client_exchanges())
-    }
-
-    /// Tells of a client's own exchange.
-    pub fn client_exchange_ended(&self, exchange: &ClientExchange<'_>) {
-        let wanting = self.observers.iter().filter(|observer| observer.wants_client_exchanges());
-        wanting.for_each(|observer| observer.client_exchange_ended(exchange));
-    }
-
     /// Is it known that no call would be answered now?
     pub fn is_down(&self) -> bool {
         self.transport.is_down()
+    }
+
+    /// Each base URL, and what its breaker does.
+    pub fn breakers(&self) -> Vec<(String, BreakerState)> {
+        self.transport.breakers()
     }
 }

@@ -15,7 +15,7 @@ use crate::catalogue::{Entry, EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
-use crate::observer::{ObservedTransport, Observer};
+use crate::observer::{ObservedTransport, Observers};
 use crate::recording::{
     self, CaseFault, Catalogue, FindEntries, MessageRules, NamedEntry, Recorder, RecordingObserver, Render,
     ReplayTransport,
@@ -46,7 +46,7 @@ pub struct UpstreamHandle {
     pub simulator: Option<JoinHandle<()>>,
 }
 
-/// Opens the way that the configuration names.
+/// Opens the way that the configuration names; a recorder is one more observer.
 ///
 /// # Errors
 /// A file that cannot be used, or the simulator's address is not free.
@@ -55,6 +55,7 @@ pub async fn open(
     contract: &Arc<Contract>,
     clock: &Arc<dyn Clock>,
     store: Arc<dyn CatalogueStore>,
+    observers: Observers,
     shutdown: Shutdown,
 ) -> Result<UpstreamHandle, StartError> {
     let target = &config.upstream.url;
@@ -80,14 +81,14 @@ pub async fn open(
             (description, Arc::new(ReplayTransport::load(folder, message_rules(config, contract), pseudonymizer)?))
         }
     };
-    let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
+    let mut observers = observers;
     if let Some((folder, pseudonymizer)) = recording {
         let recorder = Arc::new(Recorder::open(folder, message_rules(config, contract), pseudonymizer)?);
         description.push_str(&format!(", recorded into {}", folder.display()));
         let dates = Dates(config.server.time_zone);
         let render = move |record: &_| Record::new(record, dates).to_reply();
         let with = (Box::new(render) as Render, entries_in(store));
-        observers.push(Arc::new(RecordingObserver::new(recorder, with, contract.base_path())));
+        observers = observers.and(Arc::new(RecordingObserver::new(recorder, with, contract.base_path())));
     }
     let transport = ObservedTransport::new(transport, observers);
     Ok(UpstreamHandle { description, catalogue, transport, simulator })

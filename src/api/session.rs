@@ -133,6 +133,7 @@ mod tests {
             read_timeout: std::time::Duration::from_secs(1),
             exchange_bytes: 0,
             to_serve: true,
+            observers: Default::default(),
         };
         let store: Arc<dyn AccountStore> = Arc::new(SqliteStore::open(&options).unwrap());
         let clock = Arc::new(ManualClock::new(Utc::now()));

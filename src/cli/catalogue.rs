@@ -6,6 +6,7 @@ use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::app::open_store;
 use crate::catalogue::{Entry, EntryKind, read_csv};
+use crate::observer::Observers;
 
 /// Flags of `catalogue`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let count = entries.len();
-            open_store(&store.load()?.store, false)?.import_entries(kind, entries).await?;
+            open_store(&store.load()?.store, false, Observers::default())?.import_entries(kind, entries).await?;
             output::line(&format!("{count} {} imported", kind.as_str()));
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! `serve`: runs the gateway until SIGTERM.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -7,8 +8,11 @@ use tokio::net::TcpListener;
 use super::settings::{ConfigFlags, loaded};
 use super::startup::{self, Checked};
 use super::{Failed, first_user, output};
-use crate::app::{self, App};
+use crate::app::{self, App, Listeners};
 use crate::clock::{Clock, SystemClock};
+use crate::config::MetricsListen;
+use crate::metrics::Metrics;
+use crate::observer::{Observer, Observers};
 use crate::shutdown::{self, Signals};
 use crate::telemetry;
 use crate::transport::{self, UpstreamHandle};
@@ -42,16 +46,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
-    let store = app::open_store(&config.store, true)?;
+    let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contract)));
+    let observers = Observers::new(metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>).collect());
+    let store = app::open_store(&config.store, true, observers.clone())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
-    let listener = TcpListener::bind(config.server.listen)
-        .await
-        .map_err(|e| Failed(startup::listen_fault("server.listen", config.server.listen, &e)))?;
-    let url = format!("{}://{}", if has_tls { "https" } else { "http" }, listener.local_addr()?);
+    let server = listen("server.listen", config.server.listen).await?;
+    let url = format!("{}://{}", if has_tls { "https" } else { "http" }, server.local_addr()?);
+    let watching = match config.metrics.listen {
+        MetricsListen::Own(address) => Some(listen("metrics.listen", address).await?),
+        MetricsListen::Server | MetricsListen::Off => None,
+    };
+    if let Some(listener) = &watching {
+        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
+    }
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
     let UpstreamHandle { description, catalogue, transport, simulator } =
-        transport::open(&config, &contract, &clock, store.clone(), simulator_shutdown).await?;
+        transport::open(&config, &contract, &clock, store.clone(), observers, simulator_shutdown).await?;
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 
@@ -63,9 +74,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         trigger.set();
     });
     tracing::info!(upstream = description, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
-    let app = App::new(config, transport, store, contract, clock);
+    let app = App::new(config, transport, store, contract, clock, metrics);
     output::line(&format!("listening on {url}"));
-    let in_time = app.serve(listener, shutdown).await?;
+    let in_time = app.serve(Listeners { server, watching }, shutdown).await?;
     signal.abort();
     simulator_trigger.set();
     if let Some(simulator) = simulator {
@@ -75,4 +86,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::warn!("requests were still under way when the grace period ended");
     }
     Ok(())
+}
+
+async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
+    TcpListener::bind(address).await.map_err(|error| Failed(startup::listen_fault(setting, address, &error)))
 }

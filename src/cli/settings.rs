@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Failed;
 use crate::app::{StartError, open_store};
 use crate::config::{Config, Inputs, Loaded, load};
+use crate::observer::Observers;
 use crate::store::{SqliteStore, Store};
 
 /// Where the configuration is.
@@ -40,7 +41,7 @@ pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
     if !SqliteStore::exists(dir) {
         return Err(Failed(format!("store.data_dir {}: there is no database", dir.display())));
     }
-    Ok(open_store(&config.store, false)?)
+    Ok(open_store(&config.store, false, Observers::default())?)
 }
 
 /// Reads the configuration; `flags` are (setting, text, flag).

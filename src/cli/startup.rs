@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::first_user;
 use crate::app::{self, StartError};
-use crate::config::{Config, Loaded, UpstreamSource};
+use crate::config::{Config, Loaded, MetricsListen, UpstreamSource};
 use crate::contract::Contract;
 use crate::store::SqliteStore;
 use crate::writable::check_writable;
@@ -59,6 +59,9 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     if config.upstream.url.source == UpstreamSource::Simulator {
         let address = config.simulator.listen;
         listeners.push(findings.look("simulator.listen", || listen("simulator.listen", address, is_running)));
+    }
+    if let MetricsListen::Own(address) = config.metrics.listen {
+        listeners.push(findings.look("metrics.listen", || listen("metrics.listen", address, is_running)));
     }
     findings.look("upstream.url", || transport::check(&config, contract.as_deref(), is_running));
     if is_running {

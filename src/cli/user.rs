@@ -6,6 +6,7 @@ use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::account::{Role, Unit, User, hash_password, is_usable};
 use crate::app::open_store;
+use crate::observer::Observers;
 use crate::request::random_hex;
 
 /// Flags of `user`.
@@ -108,5 +109,7 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         role: args.role,
         unit,
     };
-    Ok(open_store(&args.store.load()?.store, false)?.add_user(user, hash_password(password)).await?)
+    Ok(open_store(&args.store.load()?.store, false, Observers::default())?
+        .add_user(user, hash_password(password))
+        .await?)
 }

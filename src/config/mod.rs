@@ -11,12 +11,12 @@ mod setting;
 pub use environment::BOOTSTRAP;
 pub use read::{ConfigFault, Inputs, Loaded, load};
 pub use sections::{
-    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, PassThrough, Processor, Server,
-    SimulatorSection, StoreSection, Upstream,
+    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, MetricsSection, PassThrough, Processor,
+    Server, SimulatorSection, StoreSection, Upstream,
 };
 pub use setting::{
-    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, Secret, Setting, SettingInfo, SimulatorMood,
-    UpstreamSource, UpstreamTarget,
+    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, Setting, SettingInfo,
+    SimulatorMood, UpstreamSource, UpstreamTarget,
 };
 
 /// Every setting, in the order of the sections.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::read::Layers;
 use super::setting::{
-    CardRange, HttpStatusMode, LogFilter, LogFormat, Secret, SettingInfo, SimulatorMood, UpstreamTarget,
+    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, SettingInfo, SimulatorMood, UpstreamTarget,
 };
 
 /// Declares the sections: for each one a struct, and for all of them the list of settings and the reading.
@@ -194,6 +194,11 @@ sections! {
         mood: SimulatorMood = "\"normal\"",
         /// Seconds that "slow" waits before it answers.
         slow_s: Duration = "5",
+    }
+    /// What Prometheus reads.
+    metrics: MetricsSection {
+        /// Where /metrics is: "server" (at server.listen), "off", or an address and port of its own, where /livez and /readyz answer as well.
+        listen: MetricsListen = "\"server\"",
     }
     /// Logging, to standard error.
     log: Log {

@@ -235,6 +235,30 @@ impl Setting for LogFilter {
     }
 }
 
+/// Where metrics are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsListen {
+    /// Nowhere.
+    Off,
+    /// At the address of the JSON face.
+    Server,
+    /// At an address of its own.
+    Own(SocketAddr),
+}
+
+impl Setting for MetricsListen {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        match text(value)? {
+            "off" => Ok(Self::Off),
+            "server" => Ok(Self::Server),
+            text => text
+                .parse()
+                .map(Self::Own)
+                .map_err(|_| "\"server\", \"off\", or an address and port such as \"127.0.0.1:9464\"".to_owned()),
+        }
+    }
+}
+
 /// Card numbers from one to another, both included: of equal length, compared as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardRange {

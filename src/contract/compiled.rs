@@ -68,6 +68,11 @@ impl Contract {
         class_of(&self.classes.statuses, code)
     }
 
+    /// The status codes that the bindings classify.
+    pub fn status_codes(&self) -> impl Iterator<Item = &str> {
+        self.classes.statuses.keys().map(String::as_str)
+    }
+
     /// What the local part of a fault code says.
     pub fn classify_fault(&self, code: &str) -> Classification {
         class_of(&self.classes.faults, code)

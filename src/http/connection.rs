@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::Server;
 use super::admission::Limits;
 use super::guest::{Door, Guest};
 use super::unparsed::ReplacingStream;
 use super::watched::{WatchedBody, WatchedStream};
+use super::{Face, Server};
 use super::{reply, route};
 use crate::config;
 use crate::shutdown::Shutdown;
@@ -37,10 +37,11 @@ pub async fn serve(
     server: Arc<Server>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    face: Face,
     mut shutdown: Shutdown,
 ) -> Connections {
     let connections = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
-    let door = Door::new(limits(&server.config.server));
+    let door = Door::new(limits(&server.config.server), face);
     let mut tasks = JoinSet::new();
     while let Some((stream, address)) = accept(&listener, &mut shutdown).await {
         let guest = door.admit(address.ip().into());

@@ -7,11 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::Face;
 use super::admission::{Access, Admission, Limits};
 use crate::peer::Peer;
 
 /// Where all connections come in.
-pub(super) struct Door(Mutex<Admission<CancellationToken>>);
+pub(super) struct Door {
+    admission: Mutex<Admission<CancellationToken>>,
+    face: Face,
+}
 
 /// One connection; it is over when this is dropped.
 pub(super) struct Guest {
@@ -26,8 +30,8 @@ pub(super) struct Guest {
 }
 
 impl Door {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Admission::new(limits))))
+    pub(super) fn new(limits: Limits, face: Face) -> Arc<Self> {
+        Arc::new(Self { admission: Mutex::new(Admission::new(limits)), face })
     }
 
     /// Lets a connection in.
@@ -46,7 +50,7 @@ impl Door {
     }
 
     fn lock(&self) -> MutexGuard<'_, Admission<CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,6 +65,11 @@ impl Guest {
     /// Where it comes from.
     pub(super) fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// What it came for.
+    pub(super) fn face(&self) -> Face {
+        self.door.face
     }
 
     /// Waits until it has to go for another one.

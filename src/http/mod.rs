@@ -9,6 +9,7 @@ mod body;
 mod connection;
 mod guest;
 mod health;
+mod metrics;
 mod pass_through;
 mod reply;
 mod route;
@@ -19,8 +20,10 @@ use std::sync::Arc;
 
 use crate::api::Api;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::observer::ObservedTransport;
 use crate::redaction::Names;
+use metrics::Scrapes;
 
 pub use connection::{Connections, serve};
 pub use pass_through::Captures;
@@ -36,14 +39,25 @@ pub struct Server {
     transport: ObservedTransport,
     /// What keeps them.
     pub captures: Captures,
+    /// What Prometheus reads.
+    scrapes: Scrapes,
+}
+
+/// What is answered at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// Everything.
+    Whole,
+    /// Metrics and health checks.
+    Watching,
 }
 
 impl Server {
-    /// A server for these methods, which passes SOAP through to `transport`.
-    pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport) -> Self {
+    /// A server for these methods, which passes SOAP through to `transport` and shows the metrics.
+    pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
         let most_bytes = config.pass_through.capture_bytes;
         let captures = Captures::new(api.store.clone(), transport.clone(), names, most_bytes);
-        Self { config, api, transport, captures }
+        Self { config, api, transport, captures, scrapes: Scrapes::new(metrics) }
     }
 }

@@ -126,6 +126,13 @@ pub(super) fn unparsed(status: StatusCode, mode: HttpStatusMode, now: DateTime<U
     bytes
 }
 
+/// An answer where there is nothing, without an envelope.
+pub(super) fn not_found() -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::NOT_FOUND;
+    reply
+}
+
 /// An answer to a verb that is not taken, without an envelope.
 pub(super) fn not_allowed(allow: &'static str) -> Reply {
     let mut reply = Response::new(Full::default());

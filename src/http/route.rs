@@ -4,16 +4,19 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::Server;
 use super::admission::Access;
 use super::guest::Guest;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
-use super::{auth, body, health};
+use super::{Face, Server};
+use super::{auth, body, health, metrics};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
+use crate::config::MetricsListen;
+use crate::observer::{ApiAnswer, Observers};
 use crate::request::{Family, RequestType, random_hex};
 use crate::upstream::PassThroughAnswer;
 
@@ -77,7 +80,7 @@ fn route_of(path: &str) -> Option<(&'static str, Route)> {
 
 /// Answers one request; every error becomes a reply here, and is logged here.
 pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> PassThroughAnswer {
-    let request_id = random_hex();
+    let (request_id, began) = (random_hex(), Instant::now());
     // The span goes along into the processor, so that every line about this request carries its id.
     let span = tracing::info_span!("http", request_id);
     let has_place = guest.asks() == Access::All;
@@ -85,12 +88,23 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     let mut reply = if health::is_check(path) {
         guest.begins();
         health::respond(server, request.method(), path).await
+    } else if let Some(reply) = scraped(server, guest, &request).await {
+        reply
+    } else if guest.face() == Face::Watching {
+        body::discard(request.into_body()).await;
+        reply::not_found()
     } else if !path.starts_with(PREFIX) && pass_through::below(server, path).is_some() {
         if has_place && guest.begins() {
             let framing = check_framing(&request).err().map(|error| error.message);
             match pass_through::respond(server, request, framing).instrument(span).await {
-                Answered::Passed(answer) => return answer,
-                Answered::Own(reply) => reply,
+                Answered::Passed(answer) => {
+                    passed_through(server, answer.status(), began);
+                    return answer;
+                }
+                Answered::Own(reply) => {
+                    passed_through(server, reply.status(), began);
+                    reply
+                }
             }
         } else {
             pass_through::turn_away(request, guest.retry_after()).await
@@ -105,8 +119,26 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }
 
+/// The answer to a scrape, if it is one, at an address where metrics are.
+async fn scraped(server: &Server, guest: &Guest, request: &Request<Incoming>) -> Option<Reply> {
+    let is_here = (server.config.metrics.listen == MetricsListen::Server) == (guest.face() == Face::Whole);
+    if request.uri().path() != metrics::PATH || !is_here {
+        return None;
+    }
+    guest.begins();
+    metrics::respond(server, request.method()).await
+}
+
+fn observers(server: &Server) -> &Observers {
+    server.transport.observers()
+}
+
+fn passed_through(server: &Server, status: StatusCode, began: Instant) {
+    observers(server).tell(|observer| observer.passed_through(status.as_u16(), began.elapsed()));
+}
+
 async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Request<Incoming>) -> Reply {
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let method = request.method().clone();
     // The path only: the query of a GET carries the token.
     let path: String = request.uri().path().chars().take(SHOWN).collect();
@@ -124,14 +156,17 @@ async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Reques
             Err(error)
         }
     };
-    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = began.elapsed();
+    let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+    let name = found.as_ref().ok().and_then(|_| method_of(&path));
+    observers(server).tell(|observer| observer.api_answered(&ApiAnswer { method: name, code, took }));
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match result {
         Ok(data) => {
-            tracing::info!(%method, path, duration_ms, code = "OK", "request");
+            tracing::info!(%method, path, duration_ms, code, "request");
             reply::success(data)
         }
         Err(error) => {
-            let code = error.code.as_str();
             match &error.private {
                 Some(private) => tracing::error!(%method, path, duration_ms, code, private, "request failed"),
                 None => tracing::info!(%method, path, duration_ms, code, "request"),
@@ -147,10 +182,14 @@ async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Reques
     }
 }
 
+/// The path of a method after the prefix.
+fn method_of(path: &str) -> Option<&str> {
+    path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest))
+}
+
 fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
-    let name = path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let shown: String = path.chars().take(SHOWN).collect();
-    match name.and_then(route_of) {
+    match method_of(path).and_then(route_of) {
         Some((verb, route)) if method.as_str() == verb => Ok(route),
         Some((verb, _)) => {
             let message = format!("{shown} takes {verb}, not {method}.");

@@ -13,6 +13,7 @@ use super::policy::{self, AttemptContext, ours};
 use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
 use crate::contract::{Operation, Resend};
+use crate::observer::ClassifiedAttempt;
 use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, failure};
 use crate::soap::texts;
 use crate::store::{AttemptCommit, StoreError};
@@ -173,16 +174,22 @@ fn classify(
         response: None,
         content_type: None,
     };
+    let tell = |result| {
+        let classified = ClassifiedAttempt { request, began: began.date, result };
+        processor.transport.observers().tell(|observer| observer.classified(&classified));
+    };
     let outcome = match result {
         Ok(http) => {
             attempt.http_status = Some(http.status);
             attempt.content_type.clone_from(&http.content_type);
             let retry_after = http.retry_after.clone();
             let mut answer = classify_answer(&processor.contract, prepared.operation, http);
+            tell(Ok(answer.classification));
             attempt.response = Some(std::mem::take(&mut answer.text).into());
             processor.retry.after_answer(answer, retry_after.as_deref(), &context)
         }
         Err(failed) => {
+            tell(Err(&failed));
             let outcome = processor.retry.after_failure(&failed, &context);
             match failed {
                 CallFailure::NotSent { what, .. } | CallFailure::NoFixture { what } => {
@@ -216,7 +223,6 @@ async fn commit(
     let accepted = request.clone();
     request.apply(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
-    let was_called = attempt.is_some();
     let commit = AttemptCommit { request: request.clone(), attempt, events };
     let mut storing = processor.store.commit_attempts(vec![commit]);
     let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
@@ -228,9 +234,7 @@ async fn commit(
             storing.await
         }
     };
-    if was_called {
-        processor.transport.ended(&request).await;
-    }
+    processor.transport.observers().ended(&request).await;
     match &stored {
         Ok(_) => processor.waiting.tell(&request),
         Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),

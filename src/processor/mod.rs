@@ -29,7 +29,10 @@ use crate::contract::Contract;
 use crate::observer::ObservedTransport;
 use crate::request::{ProvisioningRequest, State, random_hex};
 use crate::store::{RecordKey, RequestStore, StoreError, Submission, SubmitResult};
+use crate::upstream::BreakerState;
 use places::{Full, Place, Places};
+
+pub use places::Load;
 use policy::RetryRule;
 use waiting::Waiting;
 
@@ -161,6 +164,9 @@ impl Processor {
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<ProvisioningRequest>, StoreError> {
         let mut results = self.store.submit(vec![Submission { lease: place.is_some(), ..submission }]).await?;
+        if let Some(SubmitResult::New { request, .. }) = results.last() {
+            self.transport.observers().tell(|observer| observer.accepted(request));
+        }
         match (results.pop(), place) {
             (Some(SubmitResult::New { request, leased: true }), Some(place)) => {
                 // The client may have gone.
@@ -226,6 +232,16 @@ impl Processor {
     /// Is it known that nothing would reach Conax now?
     pub fn is_upstream_down(&self) -> bool {
         self.transport.is_down()
+    }
+
+    /// How many requests are under way, and how many immediate ones wait for that.
+    pub fn load(&self) -> Load {
+        self.places.load()
+    }
+
+    /// What lets calls to each base URL through.
+    pub fn breakers(&self) -> Vec<(String, BreakerState)> {
+        self.transport.breakers()
     }
 
     /// Waits until nothing is under way any more.

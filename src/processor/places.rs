@@ -27,6 +27,15 @@ pub(super) struct Place {
     was_used: bool,
 }
 
+/// What is under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load {
+    /// Requests that have a place to be sent from.
+    pub under_way: usize,
+    /// Immediate requests that wait for one.
+    pub waiting: usize,
+}
+
 /// Too many calls wait already, or the wait would be, or was, too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
@@ -72,6 +81,13 @@ impl Places {
         let now = Instant::now();
         let count = self.lock().take_for_run(now);
         (0..count).map(|_| self.place(now)).collect()
+    }
+
+    /// How many are taken, and how many calls wait.
+    pub(super) fn load(&self) -> Load {
+        let turns = self.lock();
+        let under_way = turns.places - turns.free - turns.for_run;
+        Load { under_way, waiting: turns.waiting.iter().filter(|call| !call.is_closed()).count() }
     }
 
     /// Nothing is due any more: what was set aside for the run is for calls.

@@ -196,6 +196,19 @@ pub mod failure {
     pub const CANCELLED: &str = "CANCELLED";
     /// Its outcome was not known, and an operator found that Conax did not do it.
     pub const SETTLED: &str = "SETTLED";
+    /// Every one of them.
+    pub const ALL: [&str; 10] = [
+        AXIS_FAULT,
+        SERVICE_NOT_MAPPED,
+        CONTRACT_MISMATCH,
+        CONNECT_FAILED,
+        TLS_FAILED,
+        UPSTREAM_BUSY,
+        OUTCOME_UNKNOWN,
+        NO_FIXTURE,
+        CANCELLED,
+        SETTLED,
+    ];
 }
 
 /// A request on its way into the store.

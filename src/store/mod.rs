@@ -17,6 +17,7 @@ mod suite;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
@@ -37,8 +38,40 @@ impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + StoreHeal
 pub trait StoreHealth: Send + Sync {
     /// Makes sure that the store can be written.
     async fn check_writable(&self) -> Result<(), StoreError>;
+    /// What there is to do, and how large the store is.
+    async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError>;
     /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end.
     async fn wait_for_failure(&self) -> String;
+}
+
+/// What there is to do, and how large the store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreMeasures {
+    /// Requests that wait for their turn: of each priority, in the order of [`crate::request::Priority::ALL`].
+    pub waiting: Vec<WaitingMeasures>,
+    /// Requests that wait for an earlier one of their cards.
+    pub blocked: i64,
+    /// Requests in doubt that the gateway resolves.
+    pub resolving: i64,
+    /// Requests in doubt that an operator has to decide on.
+    pub needs_operator: i64,
+    /// Writes that wait for the disk.
+    pub queue: usize,
+    /// Bytes of the database.
+    pub database_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+}
+
+/// Requests of one priority that wait for their turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WaitingMeasures {
+    /// Those that are due.
+    pub due: i64,
+    /// Those that are not due yet.
+    pub scheduled: i64,
+    /// When the one fell due that has waited longest.
+    pub oldest_due: Option<DateTime<Utc>>,
 }
 
 /// Why the store did not do it.

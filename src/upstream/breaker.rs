@@ -34,6 +34,17 @@ enum State {
     HalfOpen { until: Instant, pause: Duration },
 }
 
+/// What a breaker does, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// It lets calls through.
+    Closed,
+    /// It lets none through.
+    Open,
+    /// It lets a single one through, or will with the next one.
+    HalfOpen,
+}
+
 /// May a call go through?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -97,6 +108,15 @@ impl Breaker {
     /// Does it let no call through now?
     pub(super) fn is_shut(&self, now: Instant) -> bool {
         matches!(self.state, State::Open { until, .. } | State::HalfOpen { until, .. } if now < until)
+    }
+
+    /// What it does now.
+    pub(super) fn state(&self, now: Instant) -> BreakerState {
+        match self.state {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { until, .. } if now < until => BreakerState::Open,
+            State::Open { .. } | State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
     }
 
     /// Does one call try just now?

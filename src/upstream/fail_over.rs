@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::breaker::{Admission, Breaker, BreakerRule};
+use super::breaker::{Admission, Breaker, BreakerRule, BreakerState};
 use super::{Call, CallFailure, FailureKind, HttpAnswer, PassThroughAnswer, PassThroughRequest, Transport};
 
 /// How long a call waits for a breaker that may close; a longer pause fails it at once.
@@ -185,5 +185,10 @@ impl Transport for FailOver {
     fn is_down(&self) -> bool {
         let now = Instant::now();
         self.0.iter().all(|node| node.health().breaker.is_shut(now))
+    }
+
+    fn breakers(&self) -> Vec<(String, BreakerState)> {
+        let now = Instant::now();
+        self.0.iter().map(|node| (node.base_url.clone(), node.health().breaker.state(now))).collect()
     }
 }

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use crate::contract::{Operation, Resend, SoapVersion};
 use crate::request::{NewRequest, ProvisioningRequest};
 
-pub use breaker::BreakerRule;
+pub use breaker::{BreakerRule, BreakerState};
 pub use fail_over::FailOver;
 pub use idle_timeout_body::IdleTimeoutBody;
 pub use live::LiveTransport;
@@ -181,4 +181,8 @@ pub trait Transport: Send + Sync {
     async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure>;
     /// Is it known that no call would be answered now?
     fn is_down(&self) -> bool;
+    /// Each base URL, and what its breaker does.
+    fn breakers(&self) -> Vec<(String, BreakerState)> {
+        Vec::new()
+    }
 }

@@ -21,6 +21,7 @@ mod fixtures;
 mod kills;
 mod limits;
 mod list;
+mod metrics;
 mod outcomes;
 mod overload;
 mod pass_through;

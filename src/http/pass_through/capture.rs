@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, bare_path};
-use crate::observer::{ClientExchange, ObservedTransport};
+use crate::observer::{ClientExchange, ObservedTransport, Observers};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{ExchangeStore, StoreError};
@@ -110,7 +110,7 @@ impl Captures {
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
-        writing.spawn(write(store, kept, Arc::clone(&dropped), end.clone()));
+        writing.spawn(write(store, kept, Arc::clone(&dropped), transport.observers().clone(), end.clone()));
         let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
@@ -158,6 +158,7 @@ async fn write(
     store: Arc<dyn ExchangeStore>,
     mut kept: mpsc::UnboundedReceiver<StoredCapture>,
     dropped: Arc<AtomicU64>,
+    observers: Observers,
     end: CancellationToken,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
@@ -181,6 +182,7 @@ async fn write(
             told = Instant::now();
             let count = dropped.swap(0, Ordering::Relaxed);
             if count > 0 {
+                observers.tell(|observer| observer.captures_dropped(count));
                 tracing::warn!(count, "exchanges were not kept: there were too many at once, or the store failed");
             }
         }
@@ -226,7 +228,7 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
     let ended = ended(begun, outcome).await;
     // Before anything else that takes time: this is the order in which they ended.
     let recording =
-        if context.transport.wants_client_exchanges() { Some(context.recording.lock().await) } else { None };
+        if context.transport.observers().want_client_exchanges() { Some(context.recording.lock().await) } else { None };
     log(&ended);
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { context.large.acquire().await.ok() } else { None };
@@ -304,7 +306,7 @@ impl CaptureEnd {
             user: credentials.users.first().cloned(),
         };
         let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
-        transport.client_exchange_ended(&ended);
+        transport.observers().client_exchange_ended(&ended);
         let exchange = Arc::new(PackedExchange::new(exchange.masked(names, &credentials.secrets)));
         StoredCapture { exchange, _held: (begun.place, request_share, answer_share) }
     }

@@ -18,17 +18,20 @@ const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 #[derive(Debug, Default)]
 pub(super) struct Files(Vec<(PathBuf, Identity)>);
 
+/// The name of the database, or of a file beside it.
+pub(super) fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// What a name leads to: device and inode.
 type Identity = (u64, u64);
 
 impl Files {
     /// Those that the names of an open database lead to now.
     pub(super) fn of(database: &Path) -> Result<Self, StoreError> {
-        let names = SUFFIXES.map(|suffix| {
-            let mut name = database.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        });
+        let names = SUFFIXES.map(|suffix| with_suffix(database, suffix));
         let found = names.into_iter().map(|name| {
             let identity = identity(&name).map_err(|e| StoreError::Unavailable(format!("{}: {e}", name.display())))?;
             Ok((name, identity))

@@ -15,6 +15,7 @@ mod due_times;
 mod exchanges;
 mod files;
 mod idempotency;
+mod measure;
 mod numbers_query;
 mod purge;
 mod reader;
@@ -32,10 +33,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
-use super::{StoreError, StoreHealth};
+use super::{StoreError, StoreHealth, StoreMeasures};
 use crate::catalogue::EntryKind;
+use crate::observer::Observers;
 use files::Files;
 use reader::Readers;
 use writer::{BUSY_PAUSE, Writer};
@@ -44,7 +47,7 @@ use writer::{BUSY_PAUSE, Writer};
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// How a store is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Folder of the database; made if missing.
     pub data_dir: PathBuf,
@@ -58,6 +61,8 @@ pub struct Options {
     pub exchange_bytes: u64,
     /// Is it for a gateway? That one locks the database against others, and looks if it is damaged.
     pub to_serve: bool,
+    /// Who is told of commits.
+    pub observers: Observers,
 }
 
 /// Everything, in one SQLite file.
@@ -65,6 +70,8 @@ pub struct SqliteStore {
     // Closed in this order: the last connection to close must be one that may write, or the WAL stays as it is.
     readers: Readers,
     writer: Writer,
+    /// The database.
+    file: PathBuf,
     /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
     /// Bytes that all exchanges may take.
@@ -104,11 +111,11 @@ impl SqliteStore {
         let file = connection::prepare(&options.data_dir)?;
         let _locks = options.to_serve.then(|| files::lock(&file)).transpose()?;
         let db = connection::open_writer(&file, options.to_serve)?;
-        let writer = Writer::start(db, Files::of(&file)?, options.queue)?;
+        let writer = Writer::start(db, Files::of(&file)?, options.queue, options.observers.clone())?;
         let readers = Readers::open(&file, options.readers, options.read_timeout)?;
         let exchange_bytes = i64::try_from(options.exchange_bytes).unwrap_or(i64::MAX);
         let (empty_until, written_at) = (Mutex::default(), Mutex::default());
-        Ok(Self { readers, writer, empty_until, exchange_bytes, written_at, _locks })
+        Ok(Self { readers, writer, file, empty_until, exchange_bytes, written_at, _locks })
     }
 }
 
@@ -145,6 +152,11 @@ impl StoreHealth for SqliteStore {
         self.writer.write(connection::touch).await?;
         *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
+    }
+
+    async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError> {
+        let (queue, file) = (self.writer.waiting(), self.file.clone());
+        self.readers.read(move |db| measure::measure(db, &file, queue, now)).await
     }
 
     async fn wait_for_failure(&self) -> String {

@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 6 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 7 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -78,7 +78,7 @@ CREATE TABLE request (
 ) STRICT;
 CREATE INDEX request_waiting ON request (priority, ready_at, number)
     WHERE state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
-CREATE INDEX request_needs_operator ON request (number) WHERE in_doubt = 'NEEDS_OPERATOR';
+CREATE INDEX request_in_doubt ON request (in_doubt, number) WHERE in_doubt IS NOT NULL;
 CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX request_filter ON request (family, state, type, number);
 CREATE INDEX request_reference ON request (reference_number, number) WHERE reference_number IS NOT NULL;

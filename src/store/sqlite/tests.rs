@@ -25,7 +25,15 @@ async fn open_new() -> (TempDir, Arc<dyn Store>) {
 fn options(folder: &Path, to_serve: bool) -> Options {
     let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
     let exchange_bytes = 1 << 30;
-    Options { data_dir: folder.to_owned(), queue, readers, read_timeout, exchange_bytes, to_serve }
+    Options {
+        data_dir: folder.to_owned(),
+        queue,
+        readers,
+        read_timeout,
+        exchange_bytes,
+        to_serve,
+        observers: Default::default(),
+    }
 }
 
 async fn open(folder: &Path) -> SqliteStore {
@@ -60,7 +68,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    for version in [0, 1, 7] {
+    for version in [0, 1, 8] {
         let db = Connection::open(&file).unwrap();
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
@@ -73,7 +81,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
             let refused = refused.unwrap().to_string();
             let says = [
                 &format!("of version {version},"),
-                "works with version 6",
+                "works with version 7",
                 "another store.data_dir",
                 "gateway.sqlite3",
             ];
@@ -81,7 +89,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         }
     }
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 6).unwrap();
+    db.pragma_update(None, "user_version", 7).unwrap();
     drop(db);
     let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);

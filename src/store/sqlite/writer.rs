@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection;
 use super::files::Files;
+use crate::observer::{Commit, Observers};
 use crate::pace::Pace;
 use crate::store::StoreError;
 
@@ -67,12 +68,19 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread; `queue` writes may wait.
-    pub(super) fn start(db: Connection, files: Files, queue: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(db: Connection, files: Files, queue: usize, observers: Observers) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(queue);
         let (fail, failed) = watch::channel(None);
         let (secrets, pace) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Pace>>::default());
-        let work =
-            Work { db, files, secrets: Arc::clone(&secrets), pace: Arc::clone(&pace), swept: None, is_well: true };
+        let work = Work {
+            db,
+            files,
+            secrets: Arc::clone(&secrets),
+            pace: Arc::clone(&pace),
+            observers,
+            swept: None,
+            is_well: true,
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
@@ -111,6 +119,11 @@ impl Writer {
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
     }
 
     /// How long so many writes take: when so many wait, each transaction has as many as it may.
@@ -197,6 +210,7 @@ struct Work {
     files: Files,
     secrets: Arc<AtomicBool>,
     pace: Arc<Mutex<Pace>>,
+    observers: Observers,
     /// When the WAL was wiped last.
     swept: Option<Instant>,
     /// Did the last group go well? What goes wrong is told once.
@@ -216,7 +230,9 @@ impl Work {
             }
             let began = Instant::now();
             let committed = self.commit(&mut group);
-            self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(began.elapsed());
+            let (took, writes, is_done) = (began.elapsed(), group.len(), committed.is_ok());
+            self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(took);
+            self.observers.tell(|observer| observer.committed(&Commit { writes, took, is_done }));
             self.tell(&committed);
             for job in group {
                 job.answer(&committed);
@@ -348,7 +364,7 @@ mod tests {
     async fn a_failed_write_takes_no_other_with_it() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)").unwrap();
-        let writer = Writer::start(db, Files::default(), 16).unwrap();
+        let writer = Writer::start(db, Files::default(), 16, Observers::default()).unwrap();
         let insert = |x: i64, fail: bool| {
             writer.write(move |db| {
                 db.execute("INSERT INTO t VALUES (?1)", [x])?;
@@ -371,7 +387,8 @@ mod tests {
         let mut bytes = std::fs::read(&file).unwrap();
         bytes[4096..].fill(0x5A);
         std::fs::write(&file, bytes).unwrap();
-        let writer = Writer::start(Connection::open(&file).unwrap(), Files::default(), 16).unwrap();
+        let writer =
+            Writer::start(Connection::open(&file).unwrap(), Files::default(), 16, Observers::default()).unwrap();
         let written = writer.write_surely(|db| Ok(db.execute("INSERT INTO t VALUES (2)", [])?)).await;
         assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
         assert!(writer.failed().await.contains("restore a backup"));

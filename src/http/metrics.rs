@@ -1,0 +1,68 @@
+//! `/metrics`: asks everything how it stands, and has the metrics written. No sign-in: nothing in it is a customer's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Response};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::Server;
+use super::reply::{self, Reply};
+use crate::metrics::{self, Metrics, Sample};
+
+/// The path.
+pub(super) const PATH: &str = "/metrics";
+/// How long the store has to answer.
+const STORE_TIME: Duration = Duration::from_secs(2);
+/// How long a page is given again: whoever asks more often costs nothing.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// The metrics, and the last page of them.
+pub(super) struct Scrapes {
+    metrics: Option<Arc<Metrics>>,
+    last: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl Scrapes {
+    pub(super) fn new(metrics: Option<Arc<Metrics>>) -> Self {
+        Self { metrics, last: Mutex::default() }
+    }
+}
+
+/// The answer to a scrape; `None` where metrics are off.
+pub(super) async fn respond(server: &Server, method: &Method) -> Option<Reply> {
+    let metrics = server.scrapes.metrics.as_ref()?;
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Some(reply::not_allowed("GET, HEAD"));
+    }
+    let mut last = server.scrapes.last.lock().await;
+    let page = match &*last {
+        Some((at, page)) if at.elapsed() < KEPT => page.clone(),
+        _ => {
+            let page = Bytes::from(metrics.render(&sample(server).await));
+            *last = Some((Instant::now(), page.clone()));
+            page
+        }
+    };
+    let mut reply = Response::new(Full::new(page));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    Some(reply)
+}
+
+async fn sample(server: &Server) -> Sample {
+    let now = server.api.clock.now();
+    let store = match tokio::time::timeout(STORE_TIME, server.api.store.measure(now)).await {
+        Ok(Ok(measures)) => Some(measures),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the store cannot be measured now");
+            None
+        }
+        Err(_) => None,
+    };
+    let processor = &server.api.processor;
+    Sample { now, store, load: processor.load(), breakers: processor.breakers() }
+}
