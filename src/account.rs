@@ -6,12 +6,16 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// Characters of a name or password, at most.
 const LONGEST: usize = 256;
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Role {
     /// show, list, inspector.
     Read,
@@ -19,22 +23,6 @@ pub enum Role {
     Provision,
     /// Everything.
     Operate,
-}
-
-impl Role {
-    /// The word in the store and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Provision => "provision",
-            Self::Operate => "operate",
-        }
-    }
-
-    /// The role that the word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Read, Self::Provision, Self::Operate].into_iter().find(|r| r.as_str() == word)
-    }
 }
 
 /// The unit that a user works for (CRM.COM's unit object).

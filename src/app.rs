@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use strum::VariantArray as _;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -20,6 +21,7 @@ use crate::retention::{self, Keep};
 use crate::shutdown::Shutdown;
 use crate::store::{AccountStore, CatalogueStore, Options, SqliteStore, Store, StoreError};
 use crate::tls;
+use crate::words::Word as _;
 
 /// The gateway, built once.
 pub struct App {
@@ -189,7 +191,7 @@ pub async fn make_first_user(store: &dyn AccountStore, username: &str, password:
 /// # Errors
 /// A text that is no such CSV, or the store cannot be written.
 pub async fn load_catalogue(store: &dyn CatalogueStore, texts: &[(EntryKind, Cow<'_, str>)]) -> Result<(), StartError> {
-    for kind in EntryKind::ALL {
+    for &kind in EntryKind::VARIANTS {
         if !store.list_entries(kind).await?.is_empty() {
             return Ok(());
         }

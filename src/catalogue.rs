@@ -5,41 +5,33 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use crate::words::Word as _;
 use crate::xml::is_xml_char;
 
-/// What kind of thing an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
+/// What an entry is about; the word is the same in the store, on the command line and as the name of a CSV file.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum EntryKind {
     /// A service (product); its name is the code, its CA ID the Conax product id.
     Services,
     /// A smartcard; its name is the serial number.
     Smartcards,
     /// A set-top box; its name is the serial number.
-    SetTopBoxes,
+    Stbs,
     /// A subscription; its name is the number.
     Subscriptions,
 }
 
 impl EntryKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Services, Self::Smartcards, Self::SetTopBoxes, Self::Subscriptions];
-
-    /// The word in the store, on the command line and as file name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Services => "services",
-            Self::Smartcards => "smartcards",
-            Self::SetTopBoxes => "set-top-boxes",
-            Self::Subscriptions => "subscriptions",
-        }
-    }
-
     /// What CRM.COM calls the name of such an entry; it is the CSV column too.
     pub fn name_field(self) -> &'static str {
         match self {
             Self::Services => "code",
-            Self::Smartcards | Self::SetTopBoxes => "serial_number",
+            Self::Smartcards | Self::Stbs => "serial_number",
             Self::Subscriptions => "number",
         }
     }
@@ -168,7 +160,7 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
             EntryKind::Services if ca_id.as_ref().is_some_and(|id| !id.bytes().all(|b| b.is_ascii_digit())) => {
                 return Err(wrong("the ca_id of a service is numeric"));
             }
-            EntryKind::Smartcards | EntryKind::SetTopBoxes => ca_id = ca_id.or_else(|| Some(row.name.clone())),
+            EntryKind::Smartcards | EntryKind::Stbs => ca_id = ca_id.or_else(|| Some(row.name.clone())),
             _ => {}
         }
         let (alternative_code, distribution_id) = (filled(row.alternative_code), filled(row.distribution_id));

@@ -1,6 +1,19 @@
 //! Words that a person or another program wrote: the word that a list has for them, in any case, and the one that was
 //! probably meant.
 
+use strum::VariantArray;
+
+/// An enum of which each value is a word, the same one in JSON, in the store, in the configuration and on the command
+/// line: strum derives it from the value's name.
+pub(crate) trait Word: Copy + VariantArray + Into<&'static str> {
+    /// The word.
+    fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl<T: Copy + VariantArray + Into<&'static str>> Word for T {}
+
 /// Characters of a word that are compared, and shown; a longer one is no slip of the pen.
 const LONGEST: usize = 64;
 
@@ -43,7 +56,11 @@ pub(crate) fn quoted(given: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
+    use crate::account::Role;
+    use crate::catalogue::EntryKind;
 
     #[test]
     fn only_a_close_word_is_meant() {
@@ -64,6 +81,17 @@ mod tests {
             assert_eq!(closest(given, known), expected, "{given}");
         }
         assert_eq!(closest("anything", []), None);
+    }
+
+    #[test]
+    fn the_command_line_has_the_words_of_the_store() {
+        fn agree<T: Word + ValueEnum + PartialEq + std::fmt::Debug>() {
+            for value in T::VARIANTS {
+                assert_eq!(T::from_str(value.as_str(), false).as_ref(), Ok(value));
+            }
+        }
+        agree::<EntryKind>();
+        agree::<Role>();
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::request::{
 };
 use crate::soap::encode::{self, EncodeError};
 use crate::store::{IdempotencyKey, Render, Submission};
+use crate::words::Word as _;
 
 /// How long an Idempotency-Key is remembered.
 const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);

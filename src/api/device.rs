@@ -7,6 +7,7 @@ use super::error::{ApiError, Code};
 use super::identifier::Identifier;
 use super::params::Params;
 use crate::catalogue::{self, Entry, EntryKind, Key};
+use crate::words::Word as _;
 
 /// Takes a set of objects that name a card or box by its CA ID.
 pub(super) fn take_set(

@@ -3,6 +3,7 @@
 //! where each one stood.
 
 use chrono::{DateTime, Utc};
+use strum::VariantArray as _;
 
 use super::error::{ApiError, Code};
 use super::identifier::{self, Identifier};
@@ -12,6 +13,7 @@ use crate::catalogue::EntryKind;
 use crate::request::{
     CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, STB_ID, Scalar, Secret, Shape, Steps,
 };
+use crate::words::Word as _;
 
 /// The subfields that name a subscription.
 const SUBSCRIPTION_FIELDS: [&str; 2] = ["id", "number"];
@@ -72,7 +74,7 @@ impl<'a> Draft<'a> {
             subscription,
             process_immediately: params.flag("process_immediately")?,
             scheduled_date: date(api.dates, &mut params, "scheduled_date")?,
-            priority: params.word("priority", Priority::ALL, Priority::as_str)?.unwrap_or(Priority::Regular),
+            priority: params.word("priority", Priority::VARIANTS, Priority::as_str)?.unwrap_or(Priority::Regular),
             params,
             items: Vec::new(),
             fields: Fields::new(),
@@ -94,12 +96,12 @@ impl<'a> Draft<'a> {
                 self.cards.push(card);
             }
             Shape::Stb => {
-                let stb = self.take_device(parameter, EntryKind::SetTopBoxes).await?;
+                let stb = self.take_device(parameter, EntryKind::Stbs).await?;
                 self.stbs.push(stb);
             }
             Shape::CardSet => self.take_card_set(name, parameter.distribution).await?,
             Shape::StbSet => {
-                self.stbs = self.take_set(name, STB_ID, parameter.distribution, EntryKind::SetTopBoxes).await?;
+                self.stbs = self.take_set(name, STB_ID, parameter.distribution, EntryKind::Stbs).await?;
             }
             Shape::Service => subscription::take_service(self, name).await?,
             Shape::InstalledCard => subscription::take_card(self, parameter).await?,

@@ -2,68 +2,54 @@
 
 use std::time::Duration;
 
+use strum::{EnumMessage, IntoStaticStr, VariantArray};
+
 use crate::processor::SubmitError;
 use crate::store::StoreError;
 
 /// When to try again while the store is out of order: nobody knows how long that takes.
 const OUT_OF_ORDER: Duration = Duration::from_secs(5);
 
-/// Declares the codes with what each one means.
-macro_rules! codes {
-    ($($(#[doc = $doc:literal])* $variant:ident = $word:literal,)*) => {
-        /// Stable codes of API errors, the value of status.code.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[doc = $doc])* $variant,)* }
-
-        impl Code {
-            /// Every code, with its meaning.
-            pub const ALL: &'static [(Self, &'static str)] = &[$((Self::$variant, concat!($($doc),*)),)*];
-
-            /// The word on the JSON face.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-    };
-}
-
-codes! {
+/// Stable codes of API errors, the value of status.code. The documents take their meanings from the comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumMessage, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
     /// A mandatory parameter is absent or null.
-    MissingParameter = "MISSING_PARAMETER",
+    MissingParameter,
     /// A parameter is unknown, or its type, length, range, value or characters are wrong.
-    InvalidParameter = "INVALID_PARAMETER",
+    InvalidParameter,
     /// Parameters that exclude each other.
-    ConflictingParameters = "CONFLICTING_PARAMETERS",
+    ConflictingParameters,
     /// The body is not JSON, or not a JSON object, or names a key twice.
-    MalformedJson = "MALFORMED_JSON",
+    MalformedJson,
     /// The HTTP request itself is ambiguous or broken; 414 or 431 if its target or head is too large.
-    BadRequest = "BAD_REQUEST",
+    BadRequest,
     /// User name, password or API key are wrong.
-    InvalidCredentials = "INVALID_CREDENTIALS",
+    InvalidCredentials,
     /// The token is unknown, expired or released.
-    InvalidToken = "INVALID_TOKEN",
+    InvalidToken,
     /// The role of the user does not allow it.
-    Forbidden = "FORBIDDEN",
+    Forbidden,
     /// There is no such method.
-    MethodNotFound = "METHOD_NOT_FOUND",
+    MethodNotFound,
     /// There is no such record, or no such entry in a strict catalogue.
-    NotFound = "NOT_FOUND",
+    NotFound,
     /// The method exists for another HTTP verb; `Allow` names it.
-    MethodNotAllowed = "METHOD_NOT_ALLOWED",
+    MethodNotAllowed,
     /// The same Idempotency-Key came before with something else.
-    Conflict = "CONFLICT",
+    Conflict,
     /// The body was not received in time.
-    RequestTimeout = "REQUEST_TIMEOUT",
+    RequestTimeout,
     /// The body is larger than `server.max_body_bytes`.
-    PayloadTooLarge = "PAYLOAD_TOO_LARGE",
+    PayloadTooLarge,
     /// The body is not declared as application/json.
-    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE",
+    UnsupportedMediaType,
     /// Too many requests of one user, or too many signing in at once; try again after `Retry-After`.
-    TooManyRequests = "TOO_MANY_REQUESTS",
+    TooManyRequests,
     /// Something inside failed; the log has it under the X-Request-Id.
-    InternalError = "INTERNAL_ERROR",
+    InternalError,
     /// The gateway cannot take requests now; try again after `Retry-After`.
-    Unavailable = "UNAVAILABLE",
+    Unavailable,
 }
 
 /// An API error.

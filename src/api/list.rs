@@ -1,10 +1,13 @@
 //! `GET …/list`: records by filters that combine with AND, oldest first.
 
+use strum::VariantArray as _;
+
 use super::error::{ApiError, Code};
 use super::fields_set::FieldsSet;
 use super::{Api, Data, Params, Record, Session, data};
 use crate::request::{Family, RequestType, State};
 use crate::store::Filter;
+use crate::words::Word as _;
 
 /// Records of a page, unless number_of_results says otherwise.
 const PAGE: u64 = 100;
@@ -18,7 +21,7 @@ const MAX_PAGE: u64 = 1000;
 pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
     let types: Vec<_> = RequestType::of_family(family).collect();
     let kind = params.word("type", &types, RequestType::as_str)?;
-    let state = params.word("life_cycle_state", State::ALL, State::as_str)?;
+    let state = params.word("life_cycle_state", State::VARIANTS, State::as_str)?;
     let reference_number = match family {
         Family::WebServices => params.text("reference_number")?,
         Family::SmsSas => None,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Dates;
 use crate::account::{Unit, User};
 use crate::request::{InDoubt, Item, ProvisioningRequest, State};
+use crate::words::Word as _;
 
 /// A record, ready to be written as JSON.
 #[derive(serde::Serialize)]

@@ -11,6 +11,7 @@ use super::error::{ApiError, Code};
 use crate::account::{Role, User, hash_secret};
 use crate::clock::{Clock, Moment};
 use crate::store::{AccountStore, TokenOwner};
+use crate::words::Word as _;
 
 /// How long a token is believed without asking the store.
 const BELIEVED: Duration = Duration::from_secs(2);

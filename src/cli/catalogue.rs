@@ -7,6 +7,7 @@ use super::{Failed, output};
 use crate::app::open_store;
 use crate::catalogue::{Entry, EntryKind, read_csv};
 use crate::observer::Observers;
+use crate::words::Word as _;
 
 /// Flags of `catalogue`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub(super) struct Args {
 enum Action {
     /// Imports a CSV file with a heading line; entries of the same id are replaced. All of it or nothing.
     ///
-    /// Columns: id; code (services), serial_number (smartcards, set-top-boxes) or number (subscriptions); and, where
+    /// Columns: id; code (services), serial_number (smartcards, stbs) or number (subscriptions); and, where
     /// they apply, alternative_code, ca_id, distribution_id.
     Import {
         /// What the file holds.

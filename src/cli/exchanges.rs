@@ -19,6 +19,7 @@ use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
 use crate::store::{ExchangeFilter, RecordKey, RequestStore, SentAttempt, Store};
 use crate::transport;
+use crate::words::Word as _;
 
 /// How often `tail` looks for new ones.
 const LOOK: Duration = Duration::from_millis(500);

@@ -1,12 +1,14 @@
 //! `requests list | show | retry | cancel | settle`: provisioning requests from the terminal.
 
 use chrono::{DateTime, Utc};
+use strum::VariantArray as _;
 
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::api::{Dates, Record};
 use crate::request::{Attempt, Decision, Event, Order, ProvisioningRequest, RequestType, State};
 use crate::store::{Filter, RecordKey, RequestStore};
+use crate::words::Word as _;
 use crate::words::parse_word;
 
 /// Requests that a list reads at a time.
@@ -71,7 +73,7 @@ struct ListArgs {
     kind: Option<RequestType>,
     /// Only this state: PENDING, COMPLETED or REJECTED.
     #[arg(long, value_parser = |word: &str| {
-        parse_word(word, State::ALL.iter().copied(), State::as_str).map_err(|expected| format!("must be {expected}"))
+        parse_word(word, State::VARIANTS.iter().copied(), State::as_str).map_err(|expected| format!("must be {expected}"))
     })]
     state: Option<State>,
     /// Only those that touch this smartcard.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use strum::VariantArray as _;
 use tokio::net::TcpListener;
 
 use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output, startup};
 use crate::clock::SystemClock;
-use crate::config::SimulatorMood;
+use crate::config::SimulatorBehavior;
 use crate::shutdown::{self, Signals};
 use crate::simulator::{RESERVED, Simulator};
 use crate::{app, telemetry};
@@ -27,11 +28,11 @@ pub(super) struct Args {
     /// What it does to every request.
     #[arg(
         long,
-        value_name = "MOOD",
+        value_name = "BEHAVIOR",
         ignore_case = true,
-        value_parser = clap::builder::PossibleValuesParser::new(SimulatorMood::WORDS)
+        value_parser = clap::builder::PossibleValuesParser::new(SimulatorBehavior::VARIANTS.iter().copied().map(<&str>::from))
     )]
-    mood: Option<String>,
+    behavior: Option<String>,
 }
 
 fn reserved_cards() -> String {
@@ -41,7 +42,7 @@ fn reserved_cards() -> String {
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let mut flags = vec![("simulator.listen", args.listen, "--listen")];
-    flags.extend(args.mood.map(|mood| ("simulator.mood", mood, "--mood")));
+    flags.extend(args.behavior.map(|behavior| ("simulator.behavior", behavior, "--behavior")));
     shutdown::ignore_other_signals()?;
     let config = configuration(args.config, flags)?;
     let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;

@@ -8,6 +8,7 @@ use crate::account::{Role, Unit, User, hash_password, is_usable};
 use crate::app::open_store;
 use crate::observer::Observers;
 use crate::request::random_hex;
+use crate::words::Word as _;
 
 /// Flags of `user`.
 #[derive(Debug, clap::Args)]

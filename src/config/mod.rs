@@ -16,7 +16,7 @@ pub use sections::{
 };
 pub use setting::{
     CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, Setting, SettingInfo,
-    SimulatorMood, UpstreamSource, UpstreamTarget,
+    SimulatorBehavior, UpstreamSource, UpstreamTarget,
 };
 
 /// Every setting, in the order of the sections.

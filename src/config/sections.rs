@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::read::Layers;
 use super::setting::{
-    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, SettingInfo, SimulatorMood, UpstreamTarget,
+    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, SettingInfo, SimulatorBehavior,
+    UpstreamTarget,
 };
 
 /// Declares the sections: for each one a struct, and for all of them the list of settings and the reading.
@@ -191,7 +192,7 @@ sections! {
         /// Card numbers that exist; every other one is CLIENT_NOT_FOUND.
         cards: Vec<CardRange> = "[\"00000000000..98999999999\", \"000000000000..989999999999\", \"smrt00000000..smrt99999999\", \"smcb0000000..smcb9999999\", \"sc000000000..sc999999999\", \"stb00-0000-0000..stb99-9999-9999\"]",
         /// What it does to every request: normal, cxf_fault, axis_fault, slow, cut, garbage or busy.
-        mood: SimulatorMood = "\"normal\"",
+        behavior: SimulatorBehavior = "\"normal\"",
         /// Seconds that "slow" waits before it answers.
         slow_s: Duration = "5",
     }

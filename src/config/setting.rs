@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use strum::{IntoStaticStr, VariantArray};
 use toml::Value;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::words::parse_word;
+use crate::words::{Word, parse_word};
 
 /// What is known of one setting: the commented default and the table in docs/configuration.md come from it.
 #[derive(Clone, Copy, Debug)]
@@ -149,72 +150,67 @@ impl Setting for Secret {
     }
 }
 
-/// Declares a setting that takes one of a few words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
-
-        impl $name {
-            /// Every word.
-            pub const WORDS: &'static [&'static str] = &[$($word),*];
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                let all = [$((Self::$variant, $word)),*];
-                parse_word(text, all, |(_, word)| word).map(|(value, _)| value)
-            }
-        }
-
-        impl Setting for $name {
-            fn from_toml(value: &Value) -> Result<Self, String> {
-                text(value)?.parse()
-            }
-        }
-    };
+/// Which HTTP status an API error has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum HttpStatusMode {
+    /// The status of the contract's table.
+    Rest,
+    /// 200 throughout, for clients that cannot read a body behind an error status.
+    #[strum(serialize = "always_200")]
+    Always200,
 }
 
-words! {
-    /// Which HTTP status an API error has.
-    HttpStatusMode {
-        /// The status of the contract's table.
-        Rest = "rest",
-        /// 200 throughout, for clients that cannot read a body behind an error status.
-        Always200 = "always_200",
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the simulator does to every request that is not for a reserved card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum SimulatorBehavior {
+    /// Works as Conax would.
+    Normal,
+    /// Answers a fault as Apache CXF words it.
+    CxfFault,
+    /// Answers a fault as Apache Axis words it.
+    AxisFault,
+    /// Works, after `simulator.slow_s`.
+    Slow,
+    /// Closes the connection instead of answering.
+    Cut,
+    /// Answers something that is not XML.
+    Garbage,
+    /// Answers HTTP 503.
+    Busy,
+}
+
+/// A setting that takes one of a few words.
+fn word<T: Word>(value: &Value) -> Result<T, String> {
+    parse_word(text(value)?, T::VARIANTS.iter().copied(), T::as_str)
+}
+
+impl Setting for HttpStatusMode {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        word(value)
     }
 }
 
-words! {
-    /// How log lines look.
-    LogFormat {
-        /// For a person.
-        Text = "text",
-        /// One JSON object a line.
-        Json = "json",
+impl Setting for LogFormat {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        word(value)
     }
 }
 
-words! {
-    /// What the simulator does to every request that is not for a reserved card.
-    SimulatorMood {
-        /// Works as Conax would.
-        Normal = "normal",
-        /// Answers a fault as Apache CXF words it.
-        CxfFault = "cxf_fault",
-        /// Answers a fault as Apache Axis words it.
-        AxisFault = "axis_fault",
-        /// Works, after `simulator.slow_s`.
-        Slow = "slow",
-        /// Closes the connection instead of answering.
-        Cut = "cut",
-        /// Answers something that is not XML.
-        Garbage = "garbage",
-        /// Answers HTTP 503.
-        Busy = "busy",
+impl Setting for SimulatorBehavior {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        word(value)
     }
 }
 

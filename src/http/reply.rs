@@ -12,6 +12,7 @@ use super::connection::HEAD_BYTES;
 use crate::api::{ApiError, Code, Data};
 use crate::config::HttpStatusMode;
 use crate::request::random_hex;
+use crate::words::Word as _;
 
 /// Header with the id of a request, in every answer and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -4,6 +4,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
+use strum::VariantArray as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -19,6 +20,7 @@ use crate::config::MetricsListen;
 use crate::observer::{ApiAnswer, Observers};
 use crate::request::{Family, RequestType, random_hex};
 use crate::upstream::PassThroughAnswer;
+use crate::words::Word as _;
 
 /// Characters of a path that are shown, in an answer or a log.
 const SHOWN: usize = 200;
@@ -63,7 +65,7 @@ pub fn routes() -> Vec<(&'static str, String, Route)> {
         reading.into_iter().chain(creating)
     };
     let common = COMMON.map(|(verb, path, route)| (verb, path.to_owned(), route));
-    common.into_iter().chain(Family::ALL.iter().flat_map(of_family)).collect()
+    common.into_iter().chain(Family::VARIANTS.iter().flat_map(of_family)).collect()
 }
 
 /// The method of a path after the prefix, and its HTTP verb.

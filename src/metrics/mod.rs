@@ -20,6 +20,7 @@ use crate::contract::Contract;
 use crate::observer::{ApiAnswer, ClassifiedAttempt, Commit, Observer};
 use crate::request::{ProvisioningRequest, State, failure};
 use crate::upstream::{Call, CallFailure, HttpAnswer};
+use crate::words::Word as _;
 
 pub use prometheus_text::CONTENT_TYPE;
 pub use sample::Sample;

@@ -8,12 +8,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use strum::VariantArray as _;
 
 use super::{Labels, PREFIX};
 use crate::processor::Load;
 use crate::request::Priority;
 use crate::store::{StoreMeasures, WaitingMeasures};
 use crate::upstream::BreakerState;
+use crate::words::Word as _;
 
 /// How things stand at a moment.
 pub struct Sample {
@@ -70,7 +72,7 @@ impl Sample {
 
     fn add_store(&self, all: &mut Registry, store: &StoreMeasures) {
         let (waiting, oldest) = (Gauges::default(), Family::<Labels<1>, Gauge<f64, AtomicU64>>::default());
-        for (priority, measures) in Priority::ALL.iter().zip(&store.waiting) {
+        for (priority, measures) in Priority::VARIANTS.iter().zip(&store.waiting) {
             let WaitingMeasures { due, scheduled, oldest_due } = measures;
             let priority = || ("priority", Cow::Borrowed(priority.as_str()));
             for (state, count) in [("due", due), ("scheduled", scheduled)] {

@@ -1,6 +1,7 @@
 //! The one log line of an attempt.
 
 use crate::request::{Attempt, InDoubt, ProvisioningRequest, State, failure};
+use crate::words::Word as _;
 
 /// Logs how an attempt left a request.
 pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-
-use super::record::word_enum;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// One attempt at sending.
 #[derive(Clone, Debug)]
@@ -27,20 +26,20 @@ pub struct Attempt {
     pub content_type: Option<String>,
 }
 
-word_enum! {
-    /// What else can happen to a request.
-    EventKind {
-        /// Its doubt was looked into by a query.
-        Verified = "VERIFIED",
-        /// Its doubt was not resolved in time, and its cards were let go.
-        GaveUp = "GAVE_UP",
-        /// An operator ordered it to be sent again.
-        Retried = "RETRIED",
-        /// An operator cancelled it.
-        Cancelled = "CANCELLED",
-        /// An operator settled its doubt.
-        Resolved = "RESOLVED",
-    }
+/// What else can happen to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum EventKind {
+    /// A query looked into the doubt.
+    Verified,
+    /// The doubt was not resolved in time, and the cards were let go.
+    GaveUp,
+    /// An operator ordered a resend.
+    Retried,
+    /// An operator cancelled the request.
+    Cancelled,
+    /// An operator resolved the doubt.
+    Resolved,
 }
 
 /// Anything else than an attempt.

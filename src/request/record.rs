@@ -4,66 +4,43 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::{RecordId, RequestType, Secret};
 use crate::account::User;
+use crate::words::Word as _;
 
-/// Declares an enum that is stored and shown as one of a few words.
-macro_rules! word_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$vdoc])* $variant,)* }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word on the JSON face and in the store.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// The one that the word names.
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|v| v.as_str() == word)
-            }
-        }
-    };
+/// Which of the two documented resources a record belongs to; it is seen only through that one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
+pub enum Family {
+    /// `conax_web_services`.
+    #[strum(serialize = "conax_web_services")]
+    WebServices,
+    /// `conax_sms_sas`.
+    #[strum(serialize = "conax_sms_sas")]
+    SmsSas,
 }
 
-pub(super) use word_enum;
-
-word_enum! {
-    /// Which of the two documented resources a record belongs to; it is seen only through that one.
-    Family {
-        /// `conax_web_services`.
-        WebServices = "conax_web_services",
-        /// `conax_sms_sas`.
-        SmsSas = "conax_sms_sas",
-    }
+/// Where a request stands. PENDING goes to one of the others, never back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Not ended.
+    Pending,
+    /// Conax did it.
+    Completed,
+    /// Not done, and never will be.
+    Rejected,
 }
 
-word_enum! {
-    /// Where a request stands. PENDING goes to one of the others, never back.
-    State {
-        /// Not ended.
-        Pending = "PENDING",
-        /// Conax did it.
-        Completed = "COMPLETED",
-        /// It was not done, and will not be.
-        Rejected = "REJECTED",
-    }
-}
-
-word_enum! {
-    /// EXPRESS goes first.
-    Priority {
-        /// Before all regular ones.
-        Express = "EXPRESS",
-        /// In its turn.
-        Regular = "REGULAR",
-    }
+/// EXPRESS goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Priority {
+    /// Before all regular requests.
+    Express,
+    /// In its turn.
+    Regular,
 }
 
 /// What stands between a family and the name of a method.
@@ -78,7 +55,7 @@ impl Family {
     /// The family and the name of the method that a path leads to.
     pub fn of_path(path: &str) -> Option<(Self, &str)> {
         let (family, rest) = path.split_once('/')?;
-        Some((Self::parse(family)?, rest.strip_prefix(RESOURCE)?.strip_prefix('/')?))
+        Some((family.parse().ok()?, rest.strip_prefix(RESOURCE)?.strip_prefix('/')?))
     }
 }
 

@@ -17,7 +17,8 @@ const MOST_CARDS: usize = 1_000_000;
 const TIME: &str = "%Y-%m-%dT%H:%M:%S";
 
 /// Status codes of answers (facts: the public list of the SMSConax client).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// Done.
     Ok,
@@ -31,20 +32,6 @@ pub enum Status {
     FeatureNotAvailable,
     /// Anything else.
     SystemError,
-}
-
-impl Status {
-    /// The word in the answer.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::InputValidationError => "INPUT_VALIDATION_ERROR",
-            Self::ClientNotFound => "CLIENT_NOT_FOUND",
-            Self::ClientNotManagedBySms => "CLIENT_NOT_MANAGED_BY_SMS",
-            Self::FeatureNotAvailable => "FEATURE_NOT_AVAILABLE",
-            Self::SystemError => "SYSTEM_ERROR",
-        }
-    }
 }
 
 /// Why a request is not done.

@@ -1,7 +1,7 @@
 //! A stateful Conax behind a real socket, driven by the same contract as the gateway: it validates requests against the
 //! schema, knows cards, boxes, pairings, subscriptions and PINs, and misbehaves when told to.
 //!
-//! It is told by `simulator.mood` for all requests, and by reserved card numbers for single ones.
+//! It is told by `simulator.behavior` for all requests, and by reserved card numbers for single ones.
 
 mod conax;
 mod fault;

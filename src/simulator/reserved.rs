@@ -1,25 +1,25 @@
 //! Card numbers that make the simulator misbehave for the one request that names them.
 
 use super::conax::Status;
-use crate::config::SimulatorMood;
+use crate::config::SimulatorBehavior;
 
 /// What a reserved card brings about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The request is treated as in this mood.
-    Mood(SimulatorMood),
+    /// The request is treated as in this behavior.
+    Behavior(SimulatorBehavior),
     /// The answer has this status.
     Status(Status),
 }
 
 /// The reserved cards: number, effect, and what it is in words.
 pub const RESERVED: [(&str, Effect, &str); 9] = [
-    ("99000000001", Effect::Mood(SimulatorMood::CxfFault), "fault as Apache CXF words it"),
-    ("99000000002", Effect::Mood(SimulatorMood::AxisFault), "fault as Apache Axis words it"),
-    ("99000000003", Effect::Mood(SimulatorMood::Slow), "answer after simulator.slow_s"),
-    ("99000000004", Effect::Mood(SimulatorMood::Cut), "connection closed instead of an answer"),
-    ("99000000005", Effect::Mood(SimulatorMood::Garbage), "an answer that is not XML"),
-    ("99000000006", Effect::Mood(SimulatorMood::Busy), "HTTP 503"),
+    ("99000000001", Effect::Behavior(SimulatorBehavior::CxfFault), "fault as Apache CXF words it"),
+    ("99000000002", Effect::Behavior(SimulatorBehavior::AxisFault), "fault as Apache Axis words it"),
+    ("99000000003", Effect::Behavior(SimulatorBehavior::Slow), "answer after simulator.slow_s"),
+    ("99000000004", Effect::Behavior(SimulatorBehavior::Cut), "connection closed instead of an answer"),
+    ("99000000005", Effect::Behavior(SimulatorBehavior::Garbage), "an answer that is not XML"),
+    ("99000000006", Effect::Behavior(SimulatorBehavior::Busy), "HTTP 503"),
     ("99000000007", Effect::Status(Status::SystemError), "status SYSTEM_ERROR"),
     ("99000000008", Effect::Status(Status::ClientNotManagedBySms), "status CLIENT_NOT_MANAGED_BY_SMS"),
     ("99000000009", Effect::Status(Status::FeatureNotAvailable), "status FEATURE_NOT_AVAILABLE"),

@@ -15,12 +15,13 @@ use tokio::task::JoinSet;
 use super::conax::{Refusal, Status, pairing_status};
 use super::reserved::{self, Effect};
 use super::{Simulator, fault};
-use crate::config::SimulatorMood;
+use crate::config::SimulatorBehavior;
 use crate::contract::{Operation, SoapVersion};
 use crate::request::{Fields, random_hex};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
 use crate::soap::{decode, encode, envelope, texts, validate};
+use crate::words::Word as _;
 use crate::xml::{self, Element, Limits};
 
 /// Bytes of a request body, at most.
@@ -104,19 +105,21 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
     let fields = decode::request(operation, child).unwrap_or_default();
     let cards = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id"));
     let soap = operation.soap;
-    let effect = reserved::effect(cards).unwrap_or(Effect::Mood(simulator.config.mood));
+    let effect = reserved::effect(cards).unwrap_or(Effect::Behavior(simulator.config.behavior));
     match effect {
-        Effect::Mood(SimulatorMood::Normal) => {}
-        Effect::Mood(SimulatorMood::CxfFault) => {
+        Effect::Behavior(SimulatorBehavior::Normal) => {}
+        Effect::Behavior(SimulatorBehavior::CxfFault) => {
             return Ok(fault_reply(soap, fault::cxf(soap, "Fault in the simulator.")));
         }
-        Effect::Mood(SimulatorMood::AxisFault) => {
+        Effect::Behavior(SimulatorBehavior::AxisFault) => {
             return Ok(fault_reply(soap, fault::axis(soap, "java.lang.IllegalStateException: fault in the simulator")));
         }
-        Effect::Mood(SimulatorMood::Slow) => tokio::time::sleep(simulator.config.slow_s).await,
-        Effect::Mood(SimulatorMood::Cut) => return Err(io::Error::other("cut as configured")),
-        Effect::Mood(SimulatorMood::Garbage) => return Ok(plain(StatusCode::OK, "%%% this is not XML %%%")),
-        Effect::Mood(SimulatorMood::Busy) => return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "Busy, try again.")),
+        Effect::Behavior(SimulatorBehavior::Slow) => tokio::time::sleep(simulator.config.slow_s).await,
+        Effect::Behavior(SimulatorBehavior::Cut) => return Err(io::Error::other("cut as configured")),
+        Effect::Behavior(SimulatorBehavior::Garbage) => return Ok(plain(StatusCode::OK, "%%% this is not XML %%%")),
+        Effect::Behavior(SimulatorBehavior::Busy) => {
+            return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "Busy, try again."));
+        }
         Effect::Status(status) => {
             let refusal = Refusal { status, message: "Reserved card of the simulator".to_owned() };
             return Ok(reply(operation, Err(refusal)));

@@ -47,7 +47,7 @@ pub trait StoreHealth: Send + Sync {
 /// What there is to do, and how large the store is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreMeasures {
-    /// Requests that wait for their turn: of each priority, in the order of [`crate::request::Priority::ALL`].
+    /// Requests that wait for their turn: of each priority, in the order of [`crate::request::Priority`].
     pub waiting: Vec<WaitingMeasures>,
     /// Requests that wait for an earlier one of their cards.
     pub blocked: i64,

@@ -1,4 +1,4 @@
-//! The simulator as a SOAP client sees it, and what its reserved cards and moods make of a request.
+//! The simulator as a SOAP client sees it, and what its reserved cards and behaviors make of a request.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -101,8 +101,8 @@ async fn it_serves_its_wsdl_with_the_address_that_was_used() {
 }
 
 #[tokio::test]
-async fn moods_hold_for_every_card() {
-    let simulator = Simulator::start(&["--mood", "axis_fault"]);
+async fn behaviors_hold_for_every_card() {
+    let simulator = Simulator::start(&["--behavior", "axis_fault"]);
     let (code, text) = call(&simulator, &pairing("01450253313", "box")).await;
     assert!(code == 500 && text.contains("soapenv:Server.userException"), "{text}");
 }

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::columns::Columns;
-use crate::account::{ApiKey, Role, User};
+use crate::account::{ApiKey, User};
 use crate::store::{AccountStore, StoreError, TokenOwner};
+use crate::words::Word as _;
 
 /// How long an expired token is kept.
 const EXPIRED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -74,7 +75,7 @@ pub(super) fn row_to_user(row: &Columns<'_, '_>) -> Result<User, rusqlite::Error
         username: row.get("username")?,
         person_name: row.get("person_name")?,
         email: row.get("email")?,
-        role: row.word("role", Role::parse)?,
+        role: row.word("role", |word| word.parse().ok())?,
         unit: row.required_json("unit")?,
     })
 }

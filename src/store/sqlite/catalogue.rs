@@ -10,6 +10,7 @@ use super::columns::Columns;
 use super::{BELIEVED, SqliteStore};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::store::{CatalogueStore, StoreError};
+use crate::words::Word as _;
 
 /// Look-ups by key that are quicker done at once, on the async thread, than handed to another: a few microseconds each.
 const QUICK_VALUES: usize = 8;

@@ -4,12 +4,14 @@ use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
+use strum::VariantArray as _;
 
 use super::columns::Columns;
 use super::{cards, request_read, request_write};
 use crate::request::{Family, InDoubt, Priority, ProvisioningRequest, process};
 use crate::store::StoreError;
 use crate::store::policy::Step;
+use crate::words::Word as _;
 
 /// Requests looked at in one claim, at most: the writer has others to serve.
 const LOOKED_AT: usize = 1000;
@@ -46,7 +48,7 @@ pub(super) fn claim_requests(
 ) -> Result<Vec<ProvisioningRequest>, StoreError> {
     let mut numbers: Vec<i64> = Vec::new();
     let mut left = LOOKED_AT;
-    for priority in Priority::ALL {
+    for priority in Priority::VARIANTS {
         // Whoever is looked at is no candidate afterwards: leased, or known to wait.
         while left > 0 && numbers.len() < limit {
             let room = i64::try_from(left.min(limit - numbers.len())).unwrap_or(i64::MAX);
@@ -108,7 +110,7 @@ pub(super) fn list_leased_requests(db: &Connection) -> Result<Vec<ProvisioningRe
         "-- list_leased_requests: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL",
         [],
     )?;
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
+    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
     let mut statement = db.prepare_cached(
         "-- list_leased_requests
          SELECT number FROM request WHERE family IN (?1, ?2) AND state = 'PENDING' AND lease IS NOT NULL ORDER BY number",
@@ -125,7 +127,7 @@ pub(super) fn find_next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, St
              AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'",
     )?;
     let mut next: Option<i64> = None;
-    for priority in Priority::ALL {
+    for priority in Priority::VARIANTS {
         let due: Option<i64> = statement.query_row([priority.as_str()], |row| row.get("ready_at"))?;
         next = next.into_iter().chain(due).min();
     }

@@ -6,9 +6,10 @@ use rusqlite::{Connection, params};
 use crate::request::Family;
 use crate::store::StoreError;
 use crate::store::policy::DueShift;
+use crate::words::Word as _;
 
 pub(super) fn find_last_change(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
+    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
     let last: Option<i64> = db
         .prepare_cached(
             "-- find_last_change
@@ -19,7 +20,7 @@ pub(super) fn find_last_change(db: &Connection) -> Result<Option<DateTime<Utc>>,
 }
 
 pub(super) fn shift_due_times(db: &Connection, shift: &DueShift) -> Result<usize, StoreError> {
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(Family::as_str);
+    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
     let limited_types = serde_json::to_string(&shift.limited_types).map_err(|e| StoreError::Other(e.to_string()))?;
     let limited_until = shift.limited_until.map_or(i64::MAX, |until| until.timestamp_millis());
     let [since, until] = [shift.untouched.start(), shift.untouched.end()].map(DateTime::timestamp_millis);

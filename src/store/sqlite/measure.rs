@@ -5,10 +5,12 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, named_params};
+use strum::VariantArray as _;
 
 use super::files;
 use crate::request::Priority;
 use crate::store::{StoreError, StoreMeasures, WaitingMeasures};
+use crate::words::Word as _;
 
 pub(super) fn measure(
     db: &Connection,
@@ -18,7 +20,7 @@ pub(super) fn measure(
 ) -> Result<StoreMeasures, StoreError> {
     let count = |sql: &str| db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>("count"));
     let bytes = |suffix| std::fs::metadata(files::with_suffix(database, suffix)).map_or(0, |file| file.len());
-    let waiting = Priority::ALL.iter().map(|priority| waiting(db, *priority, now)).collect::<Result<_, _>>()?;
+    let waiting = Priority::VARIANTS.iter().map(|priority| waiting(db, *priority, now)).collect::<Result<_, _>>()?;
     Ok(StoreMeasures {
         waiting,
         blocked: count("-- measure: blocked\nSELECT count(*) AS count FROM request WHERE waits_for IS NOT NULL")?,

@@ -7,9 +7,11 @@
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use strum::VariantArray as _;
 
 use crate::request::{Family, RequestType, State};
 use crate::store::{Filter, StoreError};
+use crate::words::Word as _;
 
 /// Numbers of a page, at most.
 const MOST: u64 = 1_000_000;
@@ -119,8 +121,8 @@ struct Words {
 
 impl Words {
     fn of(filter: &Filter) -> Self {
-        let families = filter.family.map_or(Family::ALL.to_vec(), |family| vec![family]);
-        let states = filter.state.map_or(State::ALL.to_vec(), |state| vec![state]);
+        let families = filter.family.map_or(Family::VARIANTS.to_vec(), |family| vec![family]);
+        let states = filter.state.map_or(State::VARIANTS.to_vec(), |state| vec![state]);
         let types = filter.kind.map_or_else(|| RequestType::all().collect(), |request_type| vec![request_type]);
         Self {
             families: families.into_iter().map(Family::as_str).collect(),

@@ -10,8 +10,8 @@ use super::accounts::{USER_COLUMNS, row_to_user};
 use super::columns::Columns;
 use super::numbers_query::NumbersQuery;
 use crate::request::{
-    Attempt, Envelope, Event, EventKind, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest,
-    RecordId, RequestType, Scalar, State, process,
+    Attempt, Envelope, Event, Failure, Family, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
+    Scalar, process,
 };
 use crate::store::{Filter, RecordKey, SentAttempt, StoreError};
 
@@ -42,9 +42,9 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         .collect();
     let content = NewRequest {
         id: row.word("id", RecordId::parse)?,
-        family: row.word("family", Family::parse)?,
+        family: row.word("family", |word| word.parse().ok())?,
         request_type: row.word("type", |word| word.parse::<RequestType>().ok())?,
-        priority: row.word("priority", Priority::parse)?,
+        priority: row.word("priority", |word| word.parse().ok())?,
         process_immediately: row.get("process_immediately")?,
         scheduled_at: row.time("scheduled_at")?,
         stbs: stbs_of(&items),
@@ -64,7 +64,7 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         number: row.get("number")?,
         sequence_number: row.get("sequence_number")?,
         content: Arc::new(content),
-        state: row.word("state", State::parse)?,
+        state: row.word("state", |word| word.parse().ok())?,
         next_attempt_at: (attempts > 0).then_some(ready_at),
         in_doubt: in_doubt(&row)?,
         attempts,
@@ -189,7 +189,7 @@ pub(super) fn list_events(db: &Connection, number: i64) -> Result<Vec<Event>, St
         let row = Columns::new(row);
         Ok(Event {
             at: row.time("at")?,
-            kind: row.word("kind", EventKind::parse)?,
+            kind: row.word("kind", |word| word.parse().ok())?,
             user: row.get("user")?,
             text: row.get("text")?,
             duration_ms: row.get("duration_ms")?,
@@ -220,7 +220,7 @@ pub(super) fn list_sent_attempts(
             id: row.word("id", RecordId::parse)?,
             number: row.get("number")?,
             kind: row.word("type", |word| word.parse::<RequestType>().ok())?,
-            state: row.word("state", State::parse)?,
+            state: row.word("state", |word| word.parse().ok())?,
             attempt: row.get("attempt")?,
             started_at: row.time("started_at")?,
             duration_ms: row.get("duration_ms")?,

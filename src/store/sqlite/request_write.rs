@@ -10,6 +10,7 @@ use super::{cards, connection, idempotency};
 use crate::request::{Envelope, Event, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Due};
 use crate::store::{AttemptCommit, StoreError, Submission, SubmitResult};
+use crate::words::Word as _;
 
 /// Value of `request.lease` while the API call itself sends a request.
 const IMMEDIATE: &str = "immediate";
