@@ -1,6 +1,6 @@
 //! `config check | default`.
 
-use super::settings::{ConfigFlags, loaded};
+use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
 use super::{Failed, output};
 use crate::config::default_toml;
@@ -28,8 +28,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
             Ok(())
         }
         Action::Check(flags) => {
-            let Checked { warnings, .. } = startup::check(loaded(flags.clone(), Vec::new()))?;
+            let Checked { config, warnings, .. } = startup::check(loaded(flags.clone(), Vec::new()))?;
             warnings.iter().for_each(|warning| output::note(&format!("conax-gateway: warning: {warning}")));
+            output::note(&settings_used(&config));
             output::line("configuration and SOAP contract are good");
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::settings::{ConfigFlags, loaded};
+use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
 use super::{Failed, first_user, output};
 use crate::app::{self, App, Listeners};
@@ -44,6 +44,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag))).collect();
     let Checked { config, contract, warnings } = startup::check(loaded(args.config, flags))?;
     let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
+    tracing::info!("{}", settings_used(&config));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
     let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contract)));

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::Failed;
 use crate::app::{StartError, open_store};
-use crate::config::{Config, Inputs, Loaded, load};
+use crate::config::{Config, Inputs, Loaded, candidates, find_file, load};
 use crate::observer::Observers;
 use crate::store::{SqliteStore, Store};
 
 /// Where the configuration is.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ConfigFlags {
-    /// Configuration file (TOML).
+    /// Configuration file (TOML). Without it: $CONAX_GATEWAY_CONFIG, ./conax-gateway.toml,
+    /// ~/.config/conax-gateway/gateway.toml, /etc/conax-gateway/gateway.toml; the first that there is.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }
@@ -39,9 +40,27 @@ impl StoreFlags {
 pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
     let dir = &config.store.data_dir;
     if !SqliteStore::exists(dir) {
-        return Err(Failed(format!("store.data_dir {}: there is no database", dir.display())));
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        return Err(Failed(format!(
+            "store.data_dir {}: there is no database. {}; name the folder with --data-dir, or the file with --config",
+            dir.display(),
+            settings_used(config)
+        )));
     }
     Ok(open_store(&config.store, false, Observers::default())?)
+}
+
+/// Where the settings are from, as a sentence.
+pub(super) fn settings_used(config: &Config) -> String {
+    match &config.file {
+        Some(file) => {
+            format!("The settings are those of {}", std::path::absolute(file).unwrap_or(file.clone()).display())
+        }
+        None => {
+            let places: Vec<_> = candidates().iter().map(|file| file.display().to_string()).collect();
+            format!("The settings are the defaults, since there is no configuration file ({})", places.join(", "))
+        }
+    }
 }
 
 /// Reads the configuration; `flags` are (setting, text, flag).
@@ -54,5 +73,5 @@ pub(super) fn configuration(
 
 /// The same with its faults beside it.
 pub(super) fn loaded(file: ConfigFlags, flags: Vec<(&'static str, String, &'static str)>) -> Loaded {
-    load(&Inputs { file: file.config, environment: std::env::vars_os().collect(), flags })
+    load(&Inputs { file: find_file(file.config), environment: std::env::vars_os().collect(), flags })
 }

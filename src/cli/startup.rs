@@ -44,12 +44,13 @@ impl Findings {
 /// Looks at everything that a start needs.
 pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     tls::install_provider();
-    let Loaded { config, faults } = loaded;
+    let Loaded { mut config, faults } = loaded;
     let replaced = faults.iter().filter_map(|fault| fault.setting.clone()).collect();
     let mut findings = Findings { faults: faults.iter().map(ToString::to_string).collect(), replaced };
     let mut warnings = Vec::new();
 
     findings.look("", || first_user::named().map_err(one));
+    findings.look("upstream.password_file", || config.read_secrets().map_err(|fault| one(fault.to_string())));
     let contract = findings.look("contract.dir", || app::load_contract(&config));
     findings.look("server.tls_certificate", || app::server_tls(&config));
     let is_running = findings.look("store.data_dir", || check_store(&config)) == Some(true);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::SettingInfo;
+use super::find::VARIABLE;
 use crate::words::closest;
 
 /// Prefix of the environment variables that are settings.
@@ -24,12 +25,17 @@ static SERVICE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// What is wrong with a variable of the prefix that is no setting; `None` if it is not ours.
 pub(super) fn unknown_variable(name: &str, value: &str, known: &[SettingInfo]) -> Option<String> {
-    if BOOTSTRAP.contains(&name) || SERVICE.is_match(&format!("{name}={value}")) {
+    if BOOTSTRAP.contains(&name) || name == VARIABLE || SERVICE.is_match(&format!("{name}={value}")) {
         return None;
     }
     // The prefix is the same in all of them, and would make any two close.
     let known: Vec<String> = known.iter().map(SettingInfo::environment).collect();
-    let names = known.iter().map(String::as_str).chain(BOOTSTRAP).filter_map(|name| name.strip_prefix(PREFIX));
+    let names = known
+        .iter()
+        .map(String::as_str)
+        .chain(BOOTSTRAP)
+        .chain([VARIABLE])
+        .filter_map(|name| name.strip_prefix(PREFIX));
     let hint = closest(name.strip_prefix(PREFIX)?, names);
     let hint = hint.map(|name| format!(" Did you mean {PREFIX}{name}?")).unwrap_or_default();
     Some(format!("there is no setting of that name.{hint}"))
@@ -47,6 +53,7 @@ mod tests {
             ("SREVER_LISTEN", "SERVER_LISTEN"),
             ("UPSTEAM_URL", "UPSTREAM_URL"),
             ("BOOTSTRAP_PASWORD", "BOOTSTRAP_PASSWORD"),
+            ("CONFG", "CONFIG"),
         ] {
             let said = said(name, "1").unwrap();
             assert!(said.ends_with(&format!(" Did you mean {PREFIX}{meant}?")), "{said}");
@@ -55,6 +62,7 @@ mod tests {
         assert!(said("SERVER_PORT", "8080").is_some() && said("PORT", "8080").is_some());
         for (name, value) in [
             ("BOOTSTRAP_USER", "u"),
+            ("CONFIG", "/etc/x.toml"),
             ("SERVICE_HOST", "10.0.0.1"),
             ("SERVICE_PORT", "8080"),
             ("SERVICE_PORT_HTTP", "8080"),

@@ -4,11 +4,14 @@
 //! refused, every fault is reported at once with its place, and secrets print as `***`.
 
 mod environment;
+mod file;
+mod find;
 mod read;
 mod sections;
 mod setting;
 
 pub use environment::BOOTSTRAP;
+pub use find::{candidates, find_file, user_folder};
 pub use read::{ConfigFault, Inputs, Loaded, load};
 pub use sections::{
     Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, MetricsSection, PassThrough, Processor,
@@ -18,6 +21,25 @@ pub use setting::{
     CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, Setting, SettingInfo,
     SimulatorBehavior, UpstreamSource, UpstreamTarget,
 };
+
+impl Config {
+    /// Takes the secrets that are in files of their own. Only who needs them does that: the files may be readable for the
+    /// service alone.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has nothing in it.
+    pub fn read_secrets(&mut self) -> Result<(), FileFault> {
+        let Some(file) = &self.upstream.password_file else { return Ok(()) };
+        let fault =
+            |what: String| FileFault { setting: "upstream.password_file", what: format!("{}: {what}", file.display()) };
+        let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
+        match text.lines().next().filter(|line| !line.is_empty()) {
+            Some(line) => self.upstream.password = Some(Secret::new(line)),
+            None => return Err(fault("its first line is empty, and should be the password".to_owned())),
+        }
+        Ok(())
+    }
+}
 
 /// Every setting, in the order of the sections.
 pub fn settings() -> Vec<SettingInfo> {

@@ -1,17 +1,14 @@
 //! Reads the layers of configuration and reports every fault with its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Deserialize as _;
 use toml::Value;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::environment::{PREFIX, unknown_variable};
 use super::{Config, Setting, settings};
-use crate::words::did_you_mean;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,84 +69,33 @@ pub fn load(inputs: &Inputs) -> Loaded {
             .values
             .insert((*setting).to_owned(), Given { value: Raw::Text(text.clone()), place: (*flag).to_owned() });
     }
-    let config = Config::from_layers(&mut layers);
+    let mut config = Config::from_layers(&mut layers);
+    config.file.clone_from(&inputs.file);
     layers.check_pairs(&config);
     Loaded { config, faults: layers.faults }
 }
 
 /// A value as its layer gave it.
-enum Raw {
+pub(super) enum Raw {
     Typed(Value),
     /// From the environment or a flag, where everything is text.
     Text(String),
 }
 
-struct Given {
-    value: Raw,
-    place: String,
+pub(super) struct Given {
+    pub(super) value: Raw,
+    pub(super) place: String,
 }
 
 /// The values given, the highest layer only, and the faults found on the way.
 pub(super) struct Layers {
-    values: BTreeMap<String, Given>,
-    faults: Vec<ConfigFault>,
+    pub(super) values: BTreeMap<String, Given>,
+    pub(super) faults: Vec<ConfigFault>,
 }
 
 impl Layers {
-    fn fault(&mut self, place: impl Into<String>, what: impl Into<String>) {
+    pub(super) fn fault(&mut self, place: impl Into<String>, what: impl Into<String>) {
         self.faults.push(ConfigFault { place: place.into(), setting: None, what: what.into() });
-    }
-
-    fn read_file(&mut self, file: &Path) {
-        let shown = file.display();
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) => return self.fault(shown.to_string(), error.to_string()),
-        };
-        let line_of = |at: usize| 1 + text.bytes().take(at).filter(|b| *b == b'\n').count();
-        let table = match DeTable::parse(&text) {
-            Ok(table) => table.into_inner(),
-            Err(error) => {
-                let line = error.span().map_or(1, |span| line_of(span.start));
-                return self.fault(format!("{shown}:{line}"), error.message().to_owned());
-            }
-        };
-        for (section, content) in table {
-            let place = format!("{shown}:{}", line_of(section.span().start));
-            let section = section.into_inner();
-            let sections: BTreeSet<_> = settings().iter().map(|setting| setting.section).collect();
-            if !sections.contains(section.as_ref()) {
-                let hint = did_you_mean(&section, sections);
-                self.fault(place, format!("there is no section [{section}].{hint}"));
-                continue;
-            }
-            let DeValue::Table(keys) = content.into_inner() else {
-                self.fault(place, format!("'{section}' must be a section, as in [server]"));
-                continue;
-            };
-            for (key, value) in keys {
-                let place = format!("{shown}:{}", line_of(key.span().start));
-                let name = format!("{section}.{}", key.into_inner());
-                if !self.is_known(&name, &place) {
-                    continue;
-                }
-                // The table was parsed: what it holds is a TOML value.
-                match Value::deserialize(ValueDeserializer::from(value)) {
-                    Ok(value) => drop(self.values.insert(name, Given { value: Raw::Typed(value), place })),
-                    Err(error) => self.fault(place, format!("{name}: {error}")),
-                }
-            }
-        }
-    }
-
-    fn is_known(&mut self, name: &str, place: &str) -> bool {
-        let known: Vec<String> = settings().iter().map(|s| format!("{}.{}", s.section, s.key)).collect();
-        if known.iter().any(|k| k == name) {
-            return true;
-        }
-        let hint = did_you_mean(name, known.iter().map(String::as_str));
-        self.fault(place, format!("unknown setting {name}.{hint}"));
-        false
     }
 
     fn read_environment(&mut self, environment: &[(OsString, OsString)]) {
@@ -194,35 +140,38 @@ impl Layers {
         from_text_value(default).expect("every default is of its setting's type: the tests read them all")
     }
 
-    /// Settings that make sense only together.
+    /// Settings that make sense only together, or that exclude each other.
     fn check_pairs(&mut self, config: &Config) {
+        let Config { server, upstream, .. } = config;
+        let has_password = upstream.password.is_some() || upstream.password_file.is_some();
         let pairs = [
             (
-                "server.tls_certificate",
-                config.server.tls_certificate.is_some(),
-                "server.tls_key",
-                config.server.tls_key.is_some(),
+                ("server.tls_certificate", server.tls_certificate.is_some()),
+                ("server.tls_key", server.tls_key.is_some()),
             ),
             (
-                "upstream.client_certificate",
-                config.upstream.client_certificate.is_some(),
-                "upstream.client_key",
-                config.upstream.client_key.is_some(),
+                ("upstream.client_certificate", upstream.client_certificate.is_some()),
+                ("upstream.client_key", upstream.client_key.is_some()),
             ),
-            (
-                "upstream.username",
-                config.upstream.username.is_some(),
-                "upstream.password",
-                config.upstream.password.is_some(),
-            ),
+            (("upstream.username", upstream.username.is_some()), ("upstream.password", has_password)),
         ];
-        for (first, has_first, second, has_second) in pairs {
-            if has_first != has_second {
-                let (given, missing) = if has_first { (first, second) } else { (second, first) };
-                let place = self.values.get(given).map_or_else(|| "default".to_owned(), |g| g.place.clone());
-                self.fault(place, format!("{given} is set without {missing}"));
+        for ((first, has_first), (second, has_second)) in pairs {
+            let (given, missing) = if has_first { (first, second) } else { (second, first) };
+            let is_at_fault = self.faults.iter().any(|fault| fault.setting.as_deref() == Some(missing));
+            if has_first != has_second && !is_at_fault {
+                let place = self.place_of(given).or_else(|| self.place_of("upstream.password_file"));
+                self.fault(place.unwrap_or_default(), format!("{given} is set without {missing}"));
             }
         }
+        if upstream.password.is_some() && upstream.password_file.is_some() {
+            let place = self.place_of("upstream.password_file").unwrap_or_default();
+            self.fault(place, "upstream.password_file is set beside upstream.password: remove one of them");
+        }
+    }
+
+    /// Where a setting was given.
+    fn place_of(&self, setting: &str) -> Option<String> {
+        self.values.get(setting).map(|given| given.place.clone())
     }
 }
 
@@ -257,7 +206,8 @@ mod tests {
             })
             .collect();
         std::fs::write(&file, uncommented).unwrap();
-        let from_file = load(&Inputs { file: Some(file), ..Inputs::default() }).into_config().unwrap();
+        let mut from_file = load(&Inputs { file: Some(file), ..Inputs::default() }).into_config().unwrap();
+        from_file.file = None;
         assert_eq!(format!("{from_file:?}"), format!("{:?}", load(&Inputs::default()).into_config().unwrap()));
     }
 

@@ -27,6 +27,8 @@ macro_rules! sections {
         #[derive(Clone, Debug)]
         pub struct Config {
             $($(#[$sdoc])* pub $section: $name,)*
+            /// The file that it was read from.
+            pub file: Option<PathBuf>,
         }
 
         impl Config {
@@ -45,6 +47,7 @@ macro_rules! sections {
                     $($section: $name {
                         $($key: layers.setting::<$type>(stringify!($section), stringify!($key), $default),)*
                     },)*
+                    file: None,
                 }
             }
         }
@@ -127,6 +130,8 @@ sections! {
         username: Option<String> = "\"\"",
         /// Password for HTTP Basic.
         password: Option<Secret> = "\"\"",
+        /// File with that password in its first line, in place of upstream.password.
+        password_file: Option<PathBuf> = "\"\"",
         /// Certificates (PEM file) of the authorities trusted for upstream; empty trusts the system's.
         ca_file: Option<PathBuf> = "\"\"",
         /// Client certificate chain (PEM file).

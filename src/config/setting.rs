@@ -108,7 +108,7 @@ impl<T: Setting> Setting for Option<T> {
 
 impl<T: Setting> Setting for Vec<T> {
     fn from_toml(value: &Value) -> Result<Self, String> {
-        value.as_array().ok_or_else(|| "an array".to_owned())?.iter().map(T::from_toml).collect()
+        value.as_array().ok_or_else(|| "an array, as in [\"…\", \"…\"]".to_owned())?.iter().map(T::from_toml).collect()
     }
 }
 

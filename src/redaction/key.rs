@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rand::RngExt as _;
 use tempfile::NamedTempFile;
 
+use crate::config::user_folder;
 use crate::writable::check_writable;
 
 /// Where the key is kept below the user's configuration, if no setting names a file.
@@ -57,11 +58,9 @@ pub fn check_key(file: Option<&Path>, data_dir: &Path) -> Result<(), KeyFault> {
 }
 
 fn place(file: Option<&Path>, data_dir: &Path) -> PathBuf {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let configuration = || folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
     match file {
         Some(file) => file.to_owned(),
-        None => configuration().unwrap_or_else(|| data_dir.to_owned()).join(FILE),
+        None => user_folder().unwrap_or_else(|| data_dir.to_owned()).join(FILE),
     }
 }
 

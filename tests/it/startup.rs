@@ -2,8 +2,9 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
-use crate::support::{Authority, Gateway, run_in};
+use crate::support::{Authority, BIN, Conax, Gateway, Reaction, ok_answer, run_in};
 
 /// The faults that a command names, with these settings.
 fn faults(command: &[&str], folder: &Path, settings: &[(&str, &str)]) -> Vec<String> {
@@ -168,5 +169,82 @@ fn a_password_that_goes_unencrypted_is_a_warning() {
         assert!(checked.status.success(), "{errors}");
         assert_eq!(errors.contains("upstream.password goes unencrypted to http://"), is_open, "{url}: {errors}");
         assert!(!errors.contains("hush"));
+    }
+}
+
+/// A file that is named counts, then one in the folder, then the user's.
+#[test]
+fn the_configuration_is_found_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let user = folder.join("xdg").display().to_string();
+    // Every file has a fault of its own, by which it is told from the others.
+    let places = ["named.toml", "variable.toml", "conax-gateway.toml", "xdg/conax-gateway/gateway.toml"];
+    places.iter().for_each(|place| write(place, &format!("[\"{place}\"]\n")));
+    let check = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = Command::new(BIN);
+        command.args([&["config", "check"], arguments].concat()).current_dir(folder);
+        command.env("XDG_CONFIG_HOME", &user).env("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0");
+        command.envs(variable.map(|value| ("CONAX_GATEWAY_CONFIG", value)));
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let is_used =
+        |said: String, place: &str| assert!(said.contains(&format!("no section [{place}]")), "{place}: {said}");
+    is_used(check(&["--config", "named.toml"], Some("variable.toml")), "named.toml");
+    is_used(check(&[], Some("variable.toml")), "variable.toml");
+    is_used(check(&[], None), "conax-gateway.toml");
+    std::fs::remove_file(folder.join("conax-gateway.toml")).unwrap();
+    is_used(check(&[], None), "xdg/conax-gateway/gateway.toml");
+    assert!(check(&[], Some("")).contains("there is no configuration file"));
+    assert!(check(&[], Some("gone.toml")).contains("gone.toml: No such file"));
+    write("good.toml", "[store]\ndata_dir = 'there'\n");
+    let good = folder.join("good.toml").display().to_string();
+    assert!(check(&["--config", "good.toml"], None).contains(&format!("The settings are those of {good}")));
+    let listed = run_in(folder, &["user", "list", "--config", "good.toml"], &[]);
+    let said = String::from_utf8(listed.stderr).unwrap();
+    assert!(said.contains("there: there is no database") && said.contains(&good), "{said}");
+}
+
+#[tokio::test]
+async fn a_start_says_where_its_settings_are_from() {
+    let gateway = Gateway::start(&[]).await;
+    assert!(gateway.log().contains("The settings are the defaults"), "{}", gateway.log());
+}
+
+#[tokio::test]
+async fn the_password_for_conax_comes_from_a_file() {
+    let conax = Conax::start(|_, _| Reaction::Write(ok_answer("1"))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "of a file\n").unwrap();
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("upstream.username", "sms"),
+        ("upstream.password_file", file.to_str().unwrap()),
+    ];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    client.pair_now("08000000001").await;
+    // "sms:of a file"
+    assert_eq!(conax.received()[0].header("authorization"), Some("Basic c21zOm9mIGEgZmlsZQ=="));
+
+    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    for (settings, expected) in [
+        (&[("upstream.username", "sms"), ("upstream.password_file", "empty")][..], "empty: its first line is empty"),
+        (
+            &[("upstream.username", "sms"), ("upstream.password_file", "missing")],
+            "upstream.password_file: missing: No such",
+        ),
+        (
+            &[("upstream.username", "sms"), ("upstream.password", "x"), ("upstream.password_file", "password")],
+            "remove one of them",
+        ),
+        (&[("upstream.password_file", "password")], "upstream.password is set without upstream.username"),
+    ] {
+        assert_refused(folder.path(), settings, &[expected]);
     }
 }

@@ -92,7 +92,7 @@ impl Gateway {
 
 async fn spawn(folder: &TempDir, settings: &[(String, String)], environment: &[(String, String)]) -> (Child, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).unwrap();
-    let mut command = Command::new(BIN);
+    let mut command = Command::from(command());
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path().join("data"))
@@ -115,25 +115,27 @@ async fn spawn(folder: &TempDir, settings: &[(String, String)], environment: &[(
     (child, url.to_owned())
 }
 
+/// The binary, which finds no configuration of whoever runs the tests.
+fn command() -> std::process::Command {
+    let mut command = std::process::Command::new(BIN);
+    command.env("CONAX_GATEWAY_CONFIG", "");
+    command
+}
+
 /// Runs a command of the binary to its end.
 pub fn run(args: &[&str]) -> Output {
-    std::process::Command::new(BIN).args(args).output().unwrap()
+    command().args(args).output().unwrap()
 }
 
 /// The same in a folder, with further environment variables.
 pub fn run_in(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Output {
-    std::process::Command::new(BIN).args(args).current_dir(folder).envs(environment.iter().copied()).output().unwrap()
+    command().args(args).current_dir(folder).envs(environment.iter().copied()).output().unwrap()
 }
 
 /// The same with something on standard input.
 pub fn run_with_input(args: &[&str], input: &str) -> Output {
-    let mut child = std::process::Command::new(BIN)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
