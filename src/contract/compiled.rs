@@ -78,6 +78,11 @@ impl Contract {
         class_of(&self.classes.faults, code)
     }
 
+    /// The codes of statuses and faults that the bindings name.
+    pub fn answer_codes(&self) -> impl Iterator<Item = &str> {
+        self.classes.statuses.keys().chain(self.classes.faults.keys()).map(String::as_str)
+    }
+
     /// The services in use, each once.
     pub fn services(&self) -> Vec<Service<'_>> {
         let mut services: Vec<_> = self.operations().map(|o| Service { wsdl: &o.wsdl, path: &o.path }).collect();

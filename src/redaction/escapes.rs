@@ -1,12 +1,19 @@
-//! Texts as they are written: escapes of XML (`&#65;`), of JSON (`A`) and of URLs (`%41`) undone one layer at a time, and
-//! the way back from what was changed then to the text as it was written.
+//! Texts as they are written: escapes of XML (`&#65;`), of JSON (`\u0041`) and of URLs (`%41`) undone one layer at a time,
+//! and the way back from what was changed then to the text as it was written.
 //!
 //! Rule: what does not change keeps its bytes. What does is a letter or a digit, which needs no escape anywhere.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-/// Bytes of the longest reference.
-const LONGEST_REFERENCE: usize = 12;
+use regex::Regex;
+
+/// Each alternative is a run of one kind: a character may be written by several escapes.
+static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
+    let xml = "&(?:#0*(?<decimal>[0-9]{1,7})|#[xX]0*(?<hexadecimal>[0-9A-Fa-f]{1,6})|(?<name>amp|lt|gt|quot|apos));";
+    let json = r#"(?<units>(?:\\u[0-9A-Fa-f]{4})+)|\\(?<letter>[nrt"\\/])"#;
+    Regex::new(&format!("{xml}|{json}|(?<percent>(?:%[0-9A-Fa-f]{{2}})+)")).expect("a valid expression")
+});
 
 /// A place in a text, and what comes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +35,8 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     out + text.get(done..).unwrap_or_default()
 }
 
-/// What makes another text of a place: character by character, so that what stands between them stays.
-pub(super) fn replace(text: &str, at: Range<usize>, new: &str) -> Vec<Edit> {
+/// What makes another text of a place, character by character; where there are not as many, the first becomes all of it.
+pub(super) fn replace(text: &str, at: &Range<usize>, new: &str) -> Vec<Edit> {
     let old = text.get(at.clone()).unwrap_or_default();
     let places = old.char_indices().map(|(start, c)| (at.start + start..at.start + start + c.len_utf8(), c));
     if old.chars().count() == new.chars().count() {
@@ -40,136 +47,94 @@ pub(super) fn replace(text: &str, at: Range<usize>, new: &str) -> Vec<Edit> {
 }
 
 /// A text made of another one.
+#[derive(Default)]
 pub(super) struct Decoded {
     pub(super) text: String,
-    spans: Vec<Span>,
-}
-
-/// A piece of the text, and where it comes from.
-struct Span {
-    at: Range<usize>,
-    raw: Range<usize>,
-    /// Is it one character that was escaped?
-    is_escape: bool,
+    /// For each byte, where its character is written in the other one.
+    places: Vec<Range<usize>>,
 }
 
 impl Decoded {
     /// Pieces of a text put together.
     pub(super) fn join(raw: &str, pieces: &[Range<usize>]) -> Self {
-        let mut decoded = Self { text: String::new(), spans: Vec::new() };
-        pieces.iter().for_each(|piece| decoded.push(raw, piece.clone()));
+        let mut decoded = Self::default();
+        pieces.iter().for_each(|piece| decoded.push_as_written(raw, piece.clone()));
         decoded
     }
 
     /// A text with its outermost escapes undone; `None` if it has none.
     pub(super) fn of(raw: &str) -> Option<Self> {
-        let mut decoded = Self { text: String::new(), spans: Vec::new() };
-        let (mut done, mut at) = (0, 0);
-        while let Some(start) = raw.get(at..).and_then(|rest| rest.find(['&', '%', '\\'])).map(|found| at + found) {
-            match escape(raw.get(start..).unwrap_or_default()) {
-                Some((char, length)) => {
-                    decoded.push(raw, done..start);
-                    let place = decoded.text.len();
-                    decoded.text.push(char);
-                    let undone = place..decoded.text.len();
-                    decoded.spans.push(Span { at: undone, raw: start..start + length, is_escape: true });
-                    done = start + length;
-                    at = done;
-                }
-                None => at = start + 1,
+        let mut decoded = Self::default();
+        let mut done = 0;
+        for escape in ESCAPE.captures_iter(raw) {
+            decoded.push_as_written(raw, done..escape.get_match().start());
+            done = escape.get_match().start();
+            for (char, length) in characters(&escape) {
+                decoded.push(char, done..done + length);
+                done += length;
             }
         }
-        decoded.push(raw, done..raw.len());
+        decoded.push_as_written(raw, done..raw.len());
         (done > 0).then_some(decoded)
     }
 
-    fn push(&mut self, raw: &str, piece: Range<usize>) {
-        let start = self.text.len();
-        self.text.push_str(raw.get(piece.clone()).unwrap_or_default());
-        self.spans.push(Span { at: start..self.text.len(), raw: piece, is_escape: false });
+    fn push_as_written(&mut self, raw: &str, piece: Range<usize>) {
+        let written = raw.get(piece.clone()).unwrap_or_default();
+        for (start, c) in written.char_indices() {
+            self.push(c, piece.start + start..piece.start + start + c.len_utf8());
+        }
+    }
+
+    fn push(&mut self, char: char, place: Range<usize>) {
+        self.text.push(char);
+        self.places.resize(self.text.len(), place);
     }
 
     /// The same edits in the text that this one was made of.
     pub(super) fn back(&self, edits: Vec<Edit>) -> Vec<Edit> {
-        let in_raw = |Edit { at, text }: Edit| {
-            let first = self.spans.partition_point(|span| span.at.end <= at.start);
-            let touched = self.spans.iter().skip(first).take_while(|span| span.at.start < at.end).collect::<Vec<_>>();
-            let mut text = Some(text);
-            let edit = |span: &Span| {
-                let from = at.start.max(span.at.start) - span.at.start;
-                let to = at.end.min(span.at.end) - span.at.start;
-                let raw = span.raw.start + from..span.raw.start + to;
-                Edit { at: if span.is_escape { span.raw.clone() } else { raw }, text: text.take().unwrap_or_default() }
-            };
-            touched.into_iter().filter(|span| !span.at.is_empty()).map(edit).collect::<Vec<_>>()
-        };
-        edits.into_iter().flat_map(in_raw).collect()
-    }
-}
-
-/// The character that an escape at the beginning of a text stands for, and the bytes that it takes.
-fn escape(text: &str) -> Option<(char, usize)> {
-    if text.starts_with('%') {
-        return percent(text);
-    }
-    let (code, length) = code_unit(text)?;
-    // A character beyond the first 65,536 may be written in two halves.
-    if let Some(high) = code.checked_sub(0xD800).filter(|high| *high < 0x400)
-        && let Some((low, more)) = text.get(length..).and_then(code_unit)
-        && let Some(low) = low.checked_sub(0xDC00).filter(|low| *low < 0x400)
-    {
-        return Some((char::from_u32(0x1_0000 + (high << 10) + low)?, length + more));
-    }
-    Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length))
-}
-
-/// A reference of XML or an escape of JSON.
-fn code_unit(text: &str) -> Option<(u32, usize)> {
-    if let Some(escaped) = text.strip_prefix('\\') {
-        let code = match escaped.chars().next()? {
-            'u' => return Some((u32::from_str_radix(escaped.get(1..5)?, 16).ok()?, 6)),
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            c @ ('"' | '\\' | '/') => c,
-            _ => return None,
-        };
-        return Some((u32::from(code), 2));
-    }
-    let name = text.strip_prefix('&')?;
-    let end = name.bytes().take(LONGEST_REFERENCE).position(|b| b == b';')?;
-    let name = name.get(..end)?;
-    let code = match name {
-        "amp" => u32::from('&'),
-        "lt" => u32::from('<'),
-        "gt" => u32::from('>'),
-        "quot" => u32::from('"'),
-        "apos" => u32::from('\''),
-        _ => {
-            let number = name.strip_prefix('#')?;
-            match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
+        let mut in_raw: Vec<Edit> = Vec::with_capacity(edits.len());
+        for Edit { at, mut text } in edits {
+            for place in self.places.get(at).unwrap_or_default().chunk_by(PartialEq::eq).filter_map(<[_]>::first) {
+                in_raw.push(Edit { at: place.clone(), text: std::mem::take(&mut text) });
             }
         }
-    };
-    Some((code, end + 2))
+        in_raw
+    }
 }
 
-/// `%41`, `%C3%A9`; of a byte that is no UTF-8 the character of ISO-8859-1.
-fn percent(text: &str) -> Option<(char, usize)> {
-    let byte = |at: usize| {
-        let digits = text.get(3 * at..3 * at + 3)?.strip_prefix('%')?;
-        u8::from_str_radix(digits, 16).ok()
-    };
-    let first = byte(0)?;
-    for length in 1..=4 {
-        let Some(bytes) = (0..length).map(byte).collect::<Option<Vec<u8>>>() else { break };
-        if let Ok(decoded) = str::from_utf8(&bytes) {
-            return Some((decoded.chars().next()?, 3 * length));
-        }
+/// The characters that escapes stand for, each with the bytes that it takes. What stands for none is one of its own.
+fn characters(escape: &regex::Captures<'_>) -> Vec<(char, usize)> {
+    let length = escape.get_match().len();
+    let given = |group: &str| escape.name(group).map(|found| found.as_str());
+    if let Some(units) = given("units") {
+        let units = units.split(r"\u").filter_map(|unit| u16::from_str_radix(unit, 16).ok());
+        let chars = char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER));
+        return chars.map(|char| (char, r"\u0041".len() * char.len_utf16())).collect();
     }
-    Some((char::from(first), 3))
+    if let Some(percent) = given("percent") {
+        let bytes: Vec<u8> = percent.split('%').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+        let chars = |chunk: std::str::Utf8Chunk<'_>| {
+            // Of a byte that is no UTF-8 the character of ISO-8859-1.
+            let others = chunk.invalid().iter().map(|byte| (char::from(*byte), 1));
+            chunk.valid().chars().map(|char| (char, char.len_utf8())).chain(others).collect::<Vec<_>>()
+        };
+        return bytes.utf8_chunks().flat_map(chars).map(|(char, bytes)| (char, "%41".len() * bytes)).collect();
+    }
+    let code = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+    let char = match (given("decimal"), given("hexadecimal"), given("name").or(given("letter"))) {
+        (Some(digits), ..) => code(digits, 10),
+        (_, Some(digits), _) => code(digits, 16),
+        (.., Some("amp")) => Some('&'),
+        (.., Some("lt")) => Some('<'),
+        (.., Some("gt")) => Some('>'),
+        (.., Some("quot")) => Some('"'),
+        (.., Some("apos")) => Some('\''),
+        (.., Some("n")) => Some('\n'),
+        (.., Some("r")) => Some('\r'),
+        (.., Some("t")) => Some('\t'),
+        (.., letter) => letter.and_then(|letter| letter.chars().next()),
+    };
+    vec![(char.unwrap_or(char::REPLACEMENT_CHARACTER), length)]
 }
 
 #[cfg(test)]
@@ -178,17 +143,18 @@ mod tests {
 
     #[test]
     fn one_layer_is_undone_and_what_changed_is_put_back() {
-        let raw = r"a&#98;&amp;\u0063%64%C3%A9&nbsp;%zz\n%&#xD834;&#xDD1E;\ud834\udd1e%E9";
+        let raw = r"a&#98;&amp;\u0063%64%C3%A9&nbsp;%zz\n%&#x0001D11E;\ud834\udd1e%E9";
         let decoded = Decoded::of(raw).unwrap();
         assert_eq!(decoded.text, "ab&cdé&nbsp;%zz\n%𝄞𝄞é");
         assert_eq!(apply(raw, decoded.back(Vec::new())), raw);
-        let edits = replace(&decoded.text, 0..4, "ax&y");
+        let edits = replace(&decoded.text, &(0..4), "ax&y");
         assert_eq!(apply(raw, decoded.back(edits)), raw.replace("&#98;", "x").replace(r"\u0063", "y"));
-        let edits = replace(&decoded.text, 0..4, "****");
+        let edits = replace(&decoded.text, &(0..4), "****");
         assert_eq!(apply(raw, decoded.back(edits)), raw.replace(r"a&#98;&amp;\u0063", "****"));
-        let edits = replace(&decoded.text, 0..4, "-");
+        let edits = replace(&decoded.text, &(0..4), "-");
         assert_eq!(apply(raw, decoded.back(edits)), raw.replace(r"a&#98;&amp;\u0063", "-"));
         assert!(Decoded::of("a & b %zz \\x &#x110000000000;").is_none());
+        assert_eq!(Decoded::of(r"&#xD834;\ud834%41").unwrap().text, "\u{FFFD}\u{FFFD}A");
     }
 
     #[test]
@@ -196,7 +162,6 @@ mod tests {
         let raw = "12<![CDATA[34]]>56";
         let joined = Decoded::join(raw, &[0..2, 11..13, 16..18]);
         assert_eq!(joined.text, "123456");
-        let edit = Edit { at: 1..5, text: "x".to_owned() };
-        assert_eq!(apply(raw, joined.back(vec![edit])), "1x<![CDATA[]]>6");
+        assert_eq!(apply(raw, joined.back(replace(&joined.text, &(1..5), "x"))), "1x<![CDATA[]]>6");
     }
 }

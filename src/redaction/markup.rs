@@ -28,16 +28,6 @@ static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(r#"(?<name>[^\s=<>"'/]+)\s*=\s*(?:{value})"#)).expect("a valid expression")
 });
 
-/// Where contents stand, and in what.
-pub(super) struct Content<'c> {
-    /// Local names of the open elements, in lower case, outermost first.
-    pub(super) path: &'c [String],
-    /// Local name of the attribute whose value it is, in lower case.
-    pub(super) attribute: Option<&'c str>,
-    /// What an element says may be divided by comments and CDATA sections.
-    pub(super) pieces: &'c [Range<usize>],
-}
-
 /// Are there tags in it that are certainly such?
 pub(super) fn has_tags(text: &str) -> bool {
     (text.contains("</") || text.contains("/>")) && MARKUP.is_match(text)
@@ -65,8 +55,10 @@ impl Path {
     }
 }
 
-/// Gives each content of a text: what elements say, comments, instructions, values of attributes.
-pub(super) fn contents(text: &str, mut give: impl FnMut(Content<'_>)) {
+/// Gives each content of a text: what elements say, comments, instructions, values of attributes. With each come the local
+/// names of the elements that it stands in and of its attribute, in lower case, outermost first, and its pieces: what an
+/// element says may be divided by comments and CDATA sections.
+pub(super) fn contents(text: &str, mut give: impl FnMut(&[String], &[Range<usize>])) {
     let mut path = Path::default();
     let mut said: Vec<Range<usize>> = Vec::new();
     let mut done = 0;
@@ -78,7 +70,7 @@ pub(super) fn contents(text: &str, mut give: impl FnMut(Content<'_>)) {
         } else if let Some(aside) = BRACKETS.into_iter().find_map(|brackets| inside(&found, brackets)) {
             // Nothing of a declaration is content.
             if !found.as_str().starts_with("<?xml ") {
-                give(Content { path: &path.names, attribute: None, pieces: &[aside] });
+                give(&path.names, &[aside]);
             }
         } else {
             give_said(&mut said, &path, &mut give);
@@ -89,10 +81,10 @@ pub(super) fn contents(text: &str, mut give: impl FnMut(Content<'_>)) {
     give_said(&mut said, &path, &mut give);
 }
 
-fn give_said(said: &mut Vec<Range<usize>>, path: &Path, give: &mut impl FnMut(Content<'_>)) {
+fn give_said(said: &mut Vec<Range<usize>>, path: &Path, give: &mut impl FnMut(&[String], &[Range<usize>])) {
     said.retain(|piece| !piece.is_empty());
     if !said.is_empty() {
-        give(Content { path: &path.names, attribute: None, pieces: said });
+        give(&path.names, said);
     }
     said.clear();
 }
@@ -104,7 +96,7 @@ fn inside(found: &Match<'_>, (opening, closing): (&str, &str)) -> Option<Range<u
     Some(found.start() + opening.len()..found.start() + opening.len() + text.len())
 }
 
-fn tag(found: &Match<'_>, path: &mut Path, give: &mut impl FnMut(Content<'_>)) {
+fn tag(found: &Match<'_>, path: &mut Path, give: &mut impl FnMut(&[String], &[Range<usize>])) {
     let tag = found.as_str().trim_matches(['<', '>']);
     if let Some(closed) = tag.strip_prefix('/') {
         return path.close(&local(closed.trim_end()));
@@ -119,17 +111,18 @@ fn tag(found: &Match<'_>, path: &mut Path, give: &mut impl FnMut(Content<'_>)) {
     let within = |place: Range<usize>| start + place.start..start + place.end;
     for attribute in ATTRIBUTE.captures_iter(attributes) {
         let place = attribute.get_match().range();
-        give(Content { path: &path.names, attribute: None, pieces: &[within(done..place.start)] });
+        give(&path.names, &[within(done..place.start)]);
         done = place.end;
         let value = ["double", "single", "bare"].iter().find_map(|group| attribute.name(group));
         let written = attribute.name("name").map_or("", |name| name.as_str());
         let is_declaration = written.split(':').next() == Some(DECLARATION);
-        let attribute = if is_declaration { DECLARATION.to_owned() } else { local(written) };
+        path.names.push(if is_declaration { DECLARATION.to_owned() } else { local(written) });
         if let Some(value) = value {
-            give(Content { path: &path.names, attribute: Some(&attribute), pieces: &[within(value.range())] });
+            give(&path.names, &[within(value.range())]);
         }
+        path.names.pop();
     }
-    give(Content { path: &path.names, attribute: None, pieces: &[within(done..attributes.len())] });
+    give(&path.names, &[within(done..attributes.len())]);
     if is_empty {
         path.close(&name);
     }
@@ -145,10 +138,9 @@ mod tests {
 
     fn all(text: &str) -> Vec<String> {
         let mut seen = Vec::new();
-        contents(text, |Content { path, attribute, pieces }| {
+        contents(text, |path, pieces| {
             let said: String = pieces.iter().map(|piece| &text[piece.clone()]).collect();
-            let attribute = attribute.map_or(String::new(), |name| format!("@{name}"));
-            seen.extend((!said.trim().is_empty()).then(|| format!("{}{attribute}: {said}", path.join("/"))));
+            seen.extend((!said.trim().is_empty()).then(|| format!("{}: {said}", path.join("/"))));
         });
         seen
     }
@@ -158,8 +150,8 @@ mod tests {
         let text = "<?xml version='1.0'?>\n<a:A xmlns:a='urn:x' b = \"1>2\" c><!-- c --><B/>t<![CDATA[<d>]]>&amp;<?x 1?>2\
                     <C>e</C></x>f</a:A>g<card@host> <4711>";
         let expected = [
-            "a@xmlns: urn:x",
-            "a@b: 1>2",
+            "a/xmlns: urn:x",
+            "a/b: 1>2",
             "a:  c",
             "a:  c ",
             "a: x 1",
@@ -173,7 +165,7 @@ mod tests {
             all("<!DOCTYPE a [<!ENTITY p '4711'>]><p class=x id='y'>z")[..1],
             [": DOCTYPE a [<!ENTITY p '4711'"]
         );
-        assert_eq!(all("<p class=x id='y' 4711>z")[..4], ["p@class: x", "p@id: y", "p:  4711", "p: z"]);
+        assert_eq!(all("<p class=x id='y' 4711>z")[..4], ["p/class: x", "p/id: y", "p:  4711", "p: z"]);
         for (broken, said) in [
             ("<a><b", "a: <b"),
             ("<!-- x", ":  x"),

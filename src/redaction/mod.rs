@@ -1,10 +1,21 @@
-//! Takes what is personal out of recorded traffic, so that it can be given away. docs/recording.md has the rules as a table.
+//! Takes what is personal out of recorded traffic, so that it can be given away.
 //!
-//! What is personal by its name (`names`) becomes a pseudonym as a whole, and is remembered; what was remembered becomes
-//! its pseudonym wherever else it stands (`values`); and what nobody can look into is replaced whole (`opaque`). All of it
-//! in texts inside texts (`walk`): in markup (`markup`), escaped (`escapes`), and in base64. Pseudonyms are a keyed
-//! permutation (`cipher`), the same for the same value, so whoever has the key (`key`) gets back what was recorded, and a
-//! replay answers with it.
+//! | | what stands in a text | what becomes of it | file |
+//! |---|---|---|---|
+//! | 1 | elements, attributes and parameters with a personal name, and all inside of them | a pseudonym, whole | `names`, `markup` |
+//! | 2 | pairs of such a name and a value: JSON, forms, `the PIN is 1212` | a pseudonym, whole | `names` |
+//! | 3 | the same values elsewhere, from 8 letters and digits on | their pseudonym, in every file | `values` |
+//! | 4 | shorter ones | their pseudonym, in their exchange | `scope` |
+//! | 5 | any of these escaped or in base64, up to 16 layers deep; what is deeper | as it is written; a pseudonym, whole | `walk`, `escapes` |
+//! | 6 | runs that nobody can read: hexadecimal, packed, mixed letters and digits | other such characters, whole | `opaque` |
+//! | 7 | bytes that nobody can read | a keyed digest | `cipher` |
+//! | 8 | a text that is a word of the protocol, and messages of Conax and the gateway themselves | stays | `names` |
+//! | 9 | names of XML, namespaces, media types, charsets | stay, but for values of row 3 with digits | `walk` |
+//! | 10 | all else | stays | |
+//!
+//! docs/recording.md has the same table for users, with what recording leaves out. Pseudonyms are a keyed permutation
+//! (`cipher`), the same for the same value, so whoever has the key (`key`) gets back what was recorded, and a replay answers
+//! with it.
 
 mod cipher;
 mod escapes;
@@ -17,19 +28,18 @@ mod values;
 mod walk;
 
 use std::cell::RefCell;
-use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use crate::request::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
-use escapes::Edit;
+use escapes::{Decoded, replace};
 pub use key::{KeyFault, check_key, find_key, load_key};
+use names::NameSet;
 pub use names::Names;
-use names::Wanted;
 pub use scope::Scope;
 use values::Values;
-use walk::Walk;
+use walk::{Places, Walk};
 
 /// Makes pseudonyms and undoes them, with one key.
 pub struct Pseudonymizer {
@@ -108,46 +118,56 @@ const REPLACED: &[u8] = b"replaced whole: ";
 
 /// What is secret by name in a text.
 pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
-    named_in(names, Wanted::Secret, text)
+    values_in(&names.secret, text)
 }
 
 /// What is personal by name in a text.
 pub fn personal_in(names: &Names, text: &str) -> Vec<String> {
-    named_in(names, Wanted::Personal, text)
+    values_in(&names.personal, text)
 }
 
-fn named_in(names: &Names, wanted: Wanted, text: &str) -> Vec<String> {
+fn values_in(names: &NameSet, text: &str) -> Vec<String> {
     let found = RefCell::new(Vec::new());
-    walk::by_name(names, wanted, text, &|value| found.borrow_mut().push(value.to_owned()));
+    walk::by_name(names, text, &|value| found.borrow_mut().push(value.to_owned()));
     found.into_inner()
 }
 
 /// Masks what is secret by name in a text, and these secrets wherever they stand by themselves in its contents.
 pub fn mask(names: &Names, secrets: &[Secret], text: &str) -> String {
-    let found = |_, text: &str| {
-        let mut places: Vec<Range<usize>> = secrets.iter().flat_map(|secret| secret.find_in(text)).collect();
-        places.sort_by_key(|place| place.start);
-        places.dedup_by(|next, before| next.start < before.end);
-        places.into_iter().map(|at| Edit { at, text: Secret::mask() }).collect()
+    let found = |places: &mut Places<'_>, _| {
+        let found = secrets.iter().flat_map(|secret| secret.find_in(places.text)).collect::<Vec<_>>();
+        found.into_iter().for_each(|at| places.put(at, Secret::mask()));
     };
-    Walk { names, wanted: Wanted::Secret, named: &|_| Secret::mask(), found: &found }.text(text)
+    Walk { names: &names.secret, named: &|_| Secret::mask(), found: &found }.text(text, false)
 }
 
 /// Puts another text where something secret by name stands.
 pub fn replace_secrets(names: &Names, new: &str, text: &str) -> String {
-    Walk { names, wanted: Wanted::Secret, named: &|_| new.to_owned(), found: &|_, _| Vec::new() }.text(text)
+    Walk { names: &names.secret, named: &|_| new.to_owned(), found: &|_, _| {} }.text(text, false)
 }
 
 /// Rewrites what is inside the elements of these local names, at any depth, and the values of their attributes.
 pub fn rewrite_inside(text: &str, names: &[&str], new: impl Fn(&str) -> String) -> String {
     let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
     let mut edits = Vec::new();
-    markup::contents(text, |markup::Content { path, attribute, pieces }| {
-        if attribute != Some(markup::DECLARATION) && path.iter().any(|name| names.contains(name)) {
-            let said: String = pieces.iter().filter_map(|piece| text.get(piece.clone())).collect();
-            let mut new = Some(new(&said));
-            edits.extend(pieces.iter().map(|at| Edit { at: at.clone(), text: new.take().unwrap_or_default() }));
+    markup::contents(text, |path, pieces| {
+        let is_declaration = path.last().is_some_and(|name| name == markup::DECLARATION);
+        if !is_declaration && path.iter().any(|name| names.contains(name)) {
+            let said = Decoded::join(text, pieces);
+            edits.extend(said.back(replace(&said.text, &(0..said.text.len()), &new(&said.text))));
         }
     });
     escapes::apply(text, edits)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::contract::{Contract, ContractSource};
+
+    /// One with the names of the contract that the gateway has in it, and this key.
+    pub(crate) fn pseudonymizer(key: u8) -> Pseudonymizer {
+        let contract = Contract::load(&ContractSource::Embedded).unwrap();
+        Pseudonymizer::new(Names::of(&contract, &[]), [key; 32])
+    }
 }

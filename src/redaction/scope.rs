@@ -1,15 +1,12 @@
 //! Texts that belong together: first all of them are learned from, then each is rewritten.
 
 use std::cell::RefCell;
-use std::ops::Range;
 use std::sync::PoisonError;
 
 use serde_json::{Map, Number, Value};
 
-use super::escapes::Edit;
-use super::names::{Class, Names, Wanted};
-use super::values::{self, Values};
-use super::walk::{self, Open, Walk};
+use super::values::{Values, find_values};
+use super::walk::{self, Places, Walk};
 use super::{Direction, Pseudonymizer, opaque};
 
 /// Digits of a number that is certainly the value that it is without zeros before it.
@@ -30,25 +27,23 @@ impl<'p> Scope<'p> {
 
     /// Remembers what is personal by name in a text.
     pub fn learn(&self, text: &str) {
-        walk::by_name(&self.pseudonymizer.names, Wanted::Personal, text, &|value| self.remember(value));
+        walk::by_name(&self.pseudonymizer.names.personal, text, &|value| self.remember(value));
     }
 
     /// The same, in a call or a reply of the JSON face.
     pub fn learn_json(&self, json: &Value) {
-        let learn = |class: Class, value: &Value| match (value, class) {
-            (Value::String(text), Class::Named) => self.remember(text),
-            (Value::String(text), _) => self.learn(text),
-            (Value::Number(number), Class::Named) => self.remember(&number.to_string()),
-            _ => {}
-        };
-        rewrite_json(&mut Vec::new(), "", json, &|class, value| {
-            learn(class, value);
+        self.rewrite_json(&mut Vec::new(), json, &|is_named, value| {
+            match (value, is_named) {
+                (Value::String(text), true) => self.remember(text),
+                (Value::String(text), false) => self.learn(text),
+                (Value::Number(number), true) => self.remember(&number.to_string()),
+                _ => {}
+            }
             value.clone()
         });
     }
 
-    /// Remembers a value.
-    pub fn remember(&self, value: &str) {
+    fn remember(&self, value: &str) {
         match self.direction {
             Direction::Pseudonymize => self.remember_real(value),
             Direction::Restore => self.remember_real(&self.turned(value)),
@@ -72,18 +67,18 @@ impl<'p> Scope<'p> {
 
     /// The text with everything replaced.
     pub fn text(&self, text: &str) -> String {
-        self.rewrite(text, |class| class)
+        self.rewrite(text, false)
     }
 
-    /// A text that is a word of the protocol, of which only what is long enough to be nothing else is replaced.
-    pub fn word(&self, text: &str) -> String {
-        self.rewrite(text, |_| Class::Word)
+    /// A text that is a name of the protocol, of which only what is long enough to be nothing else is replaced.
+    pub fn name(&self, text: &str) -> String {
+        self.rewrite(text, true)
     }
 
-    fn rewrite(&self, text: &str, as_class: impl Fn(Class) -> Class) -> String {
-        let named = |text: &str| self.turned(text);
-        let found = |class: Class, text: &str| self.found(as_class(class), text);
-        Walk { names: &self.pseudonymizer.names, wanted: Wanted::Personal, named: &named, found: &found }.text(text)
+    fn rewrite(&self, text: &str, is_name: bool) -> String {
+        let names = &self.pseudonymizer.names.personal;
+        let found = |places: &mut Places<'_>, is_name| self.replace_found(places, is_name);
+        Walk { names, named: &|text| self.turned(text), found: &found }.text(text, is_name)
     }
 
     /// Bytes that nobody can look into.
@@ -93,18 +88,16 @@ impl<'p> Scope<'p> {
 
     /// A call or a reply of the JSON face with everything replaced.
     pub fn json(&self, json: &Value) -> Value {
-        let rewrite = |class: Class, value: &Value| match (value, class) {
-            (Value::String(text), Class::Named) => self.turned(text).into(),
-            (Value::String(text), Class::Word) => self.word(text).into(),
-            (Value::String(text), Class::Text) => self.text(text).into(),
-            (Value::Number(number), class) => {
+        self.rewrite_json(&mut Vec::new(), json, &|is_named, value| match value {
+            Value::String(text) if is_named => self.turned(text).into(),
+            Value::String(text) => self.text(text).into(),
+            Value::Number(number) => {
                 let digits = number.to_string();
-                let is_personal = class == Class::Named || self.text(&digits) != digits;
+                let is_personal = is_named || self.text(&digits) != digits;
                 Value::Number(if is_personal { self.number(digits) } else { number.clone() })
             }
-            (other, _) => other.clone(),
-        };
-        rewrite_json(&mut Vec::new(), "", json, &rewrite)
+            other => other.clone(),
+        })
     }
 
     /// Another number of as many digits. Where a pseudonym is none, because it begins with 0, it is replaced in its turn:
@@ -119,78 +112,63 @@ impl<'p> Scope<'p> {
         }
     }
 
+    /// The same JSON with other texts and numbers, also where a text is a key. Items of an array have the key of the array.
+    fn rewrite_json<'j>(&self, path: &mut Vec<&'j str>, json: &'j Value, new: &dyn Fn(bool, &Value) -> Value) -> Value {
+        match json {
+            Value::Array(items) => items.iter().map(|item| self.rewrite_json(path, item, new)).collect(),
+            Value::Object(map) => {
+                let mut entries = Map::new();
+                for (key, value) in map {
+                    path.push(key);
+                    let value = self.rewrite_json(path, value, new);
+                    path.pop();
+                    let key = new(false, &Value::String(key.clone()));
+                    entries.insert(key.as_str().unwrap_or_default().to_owned(), value);
+                }
+                Value::Object(entries)
+            }
+            other => new(self.pseudonymizer.names.personal.has(path), other),
+        }
+    }
+
     fn turned(&self, text: &str) -> String {
         self.pseudonymizer.turned(self.direction, text)
     }
 
-    /// What is replaced in a text that has no further texts in it.
-    fn found(&self, class: Class, text: &str) -> Vec<Edit> {
+    /// Replaces what is known by its value, and then what nobody can look into.
+    fn replace_found(&self, places: &mut Places<'_>, is_name: bool) {
+        if self.pseudonymizer.names.is_word(places.text) {
+            return;
+        }
         let everywhere = match self.direction {
             Direction::Pseudonymize => &self.pseudonymizer.real,
             Direction::Restore => &self.pseudonymizer.pseudonyms,
         };
         let everywhere = everywhere.read().unwrap_or_else(PoisonError::into_inner);
-        let places = values::find(&[&*self.known.borrow(), &*everywhere], text, class == Class::Word);
-        let mut open = Open::of(text);
-        places.iter().for_each(|place| open.close(place));
-        let mut found: Vec<_> =
-            places.into_iter().map(|at| Edit { text: self.turned(in_text(text, &at)), at }).collect();
-        for left in open.0 {
-            opaque::each_run(in_text(text, &left), |run| {
-                let place = left.start + run.start..left.start + run.end;
-                let run = in_text(text, &place);
-                let is_number = run.bytes().all(|b| b.is_ascii_digit());
-                let is_opaque = (class != Class::Word || is_number) && opaque::is_opaque(run);
-                if is_opaque {
-                    let turned = self.pseudonymizer.turned_opaque(self.direction, run);
-                    found.push(Edit { at: place, text: turned });
-                }
-                is_opaque
-            });
+        for at in find_values(&[&*self.known.borrow(), &*everywhere], places.text, is_name) {
+            let new = self.turned(places.get(&at));
+            places.put(at, new);
         }
-        found
-    }
-}
-
-fn in_text<'t>(text: &'t str, place: &Range<usize>) -> &'t str {
-    text.get(place.clone()).unwrap_or_default()
-}
-
-/// The same JSON with other texts and numbers, also where a text is a key. Items of an array have the key of the array.
-fn rewrite_json<'j>(
-    path: &mut Vec<&'j str>,
-    key: &'j str,
-    json: &'j Value,
-    new: &dyn Fn(Class, &Value) -> Value,
-) -> Value {
-    match json {
-        Value::Array(items) => items.iter().map(|item| rewrite_json(path, key, item, new)).collect(),
-        Value::Object(map) => {
-            path.push(key);
-            let entries = map.iter().map(|(key, value)| {
-                let value = rewrite_json(path, key, value, new);
-                let Value::String(key) = new(Class::Text, &Value::String(key.clone())) else {
-                    return (key.clone(), value);
-                };
-                (key, value)
-            });
-            let entries: Map<String, Value> = entries.collect();
-            path.pop();
-            Value::Object(entries)
-        }
-        other => new(Names::class_of_key(path, key), other),
+        opaque::each_run(places.text, |run| {
+            let written = places.get(&run);
+            let is_number = written.bytes().all(|b| b.is_ascii_digit());
+            let is_opaque = places.is_free(&run) && (!is_name || is_number) && opaque::is_opaque(written);
+            if is_opaque {
+                places.put(run, self.pseudonymizer.turned_opaque(self.direction, written));
+            }
+            is_opaque
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::pseudonymizer;
     use super::*;
-    use crate::contract::{Contract, ContractSource};
 
     #[test]
     fn whatever_is_replaced_comes_back() {
-        let contract = Contract::load(&ContractSource::Embedded).ok().unwrap();
-        let pseudonymizer = Pseudonymizer::new(Names::of(&contract, &[]), [3; 32]);
+        let pseudonymizer = pseudonymizer(3);
         let text = "<a><CaClientId>01450253313</CaClientId><CaPin>1212</CaPin><b>pin 1212, card 0145-0253 313 of Jo, \
                     9990145025331377, 1450253313, Y2FyZD0wMTQ1MDI1MzMxMw== H4sIAAAAAAAA/8tIzcnJVyjPL8pJAQCFEUoNCwAAAA== \
                     34373131 3F0A9B8C7D6E4F5A 30:31:32:33 550e8400-e29b-41d4-a716-446655440000 20251125</b></a>";
@@ -219,8 +197,7 @@ mod tests {
 
     #[test]
     fn json_is_replaced_by_key_and_by_value_also_in_numbers_and_keys() {
-        let contract = Contract::load(&ContractSource::Embedded).ok().unwrap();
-        let pseudonymizer = Pseudonymizer::new(Names::of(&contract, &[]), [3; 32]);
+        let pseudonymizer = pseudonymizer(3);
         let json = serde_json::json!({"smartcard_ca_id": "01450253313", "service_ca_id": 9, "type": "COMPLETED",
             "message": "COMPLETED", "x": {"01450253313": 1450253313_u64}, "y": [true, null, 1.5]});
         let scope = pseudonymizer.scope(Direction::Pseudonymize);

@@ -1,89 +1,64 @@
 //! Values that are looked for wherever they stand in a text.
 //!
-//! A text is searched for all values at once, and whatever stands between letters and digits does not count: so the cost
-//! is that of the text, however many values are known. A short value must stand by itself, divided as it is: a PIN inside a
-//! card number is no PIN. A long one is found inside of longer words, and however it is divided: `0145-0253-313`.
+//! A text is searched for all values at once, letter by letter and digit by digit: so the cost is that of the text, however
+//! many values are known. A long value is found inside of longer words, and however it is divided: `0145-0253-313`. A short
+//! one must stand by itself, and a single word of them undivided: a PIN inside a card number is no PIN.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::Range;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::{Range, RangeInclusive};
 
 /// Letters and digits from which on a value is found anywhere, in texts that do not belong to where it was seen, too.
 const LONG: usize = 8;
 /// Letters and digits of values that are looked for, with and without letters. Shorter ones could be anything, and nobody
 /// repeats longer ones.
-const WORDS: std::ops::RangeInclusive<usize> = 3..=256;
-const NUMBERS: std::ops::RangeInclusive<usize> = 4..=256;
+const WORDS: RangeInclusive<usize> = 3..=256;
+const NUMBERS: RangeInclusive<usize> = 4..=256;
 /// Characters that values are looked up by.
 const BEGINNING: usize = 3;
-/// Stands for all that stands between letters and digits.
-const GAP: char = ' ';
 
 /// Values.
 #[derive(Default)]
 pub(super) struct Values {
-    /// With their gaps.
-    short: Set,
-    /// Without.
-    long: Set,
-}
-
-#[derive(Default)]
-struct Set {
-    all: HashSet<Vec<char>>,
+    /// Their letters and digits, and whether something else may stand between these.
+    all: HashMap<Box<[char]>, bool>,
     lengths: HashMap<[char; BEGINNING], BTreeSet<usize>>,
-}
-
-impl Set {
-    fn add(&mut self, value: Vec<char>) {
-        if let Some(beginning) = value.first_chunk::<BEGINNING>() {
-            self.lengths.entry(*beginning).or_default().insert(value.len());
-            self.all.insert(value);
-        }
-    }
-
-    /// What begins there, the longest first.
-    fn at<'t>(&self, text: &'t [char]) -> impl Iterator<Item = &'t [char]> {
-        let lengths = text.first_chunk::<BEGINNING>().and_then(|beginning| self.lengths.get(beginning));
-        let windows = lengths.into_iter().flatten().rev().filter_map(|length| text.get(..*length));
-        windows.filter(|window| self.all.contains(*window))
-    }
 }
 
 impl Values {
     /// Adds a value, unless it is too short to be told from others like it, or too long. Returns whether it is long.
     pub(super) fn add(&mut self, value: &str) -> bool {
-        let Folded { letters, with_gaps, .. } = Folded::of(value);
+        let Folded { letters, places, .. } = Folded::of(value);
         let lengths = if letters.iter().any(|c| c.is_alphabetic()) { WORDS } else { NUMBERS };
         let is_long = letters.len() >= LONG;
-        if lengths.contains(&letters.len()) {
-            if is_long { self.long.add(letters) } else { self.short.add(with_gaps) }
+        if let Some(beginning) = letters.first_chunk().filter(|_| lengths.contains(&letters.len())) {
+            self.lengths.entry(*beginning).or_default().insert(letters.len());
+            let may_be_divided = is_long || !is_in_one(&places);
+            *self.all.entry(letters.into()).or_default() |= may_be_divided;
         }
         is_long
     }
 
-    /// The letters and digits of the longest value that begins with that one.
-    fn length_at(&self, text: &Folded, at: usize, is_word: bool) -> Option<usize> {
-        let is_wanted = |value: &&[char]| !is_word || value.iter().any(|c| c.is_numeric());
-        let long = self.long.at(text.letters.get(at..)?).find(is_wanted);
-        let short = || {
-            let start = *text.in_gaps.get(at)?;
-            let value = self.short.at(text.with_gaps.get(start..)?).find(|value| {
-                let before = start.checked_sub(1).and_then(|before| text.with_gaps.get(before));
-                let after = text.with_gaps.get(start + value.len());
-                !goes_on(before, value.first()) && !goes_on(value.last(), after)
-            })?;
-            Some(value.iter().filter(|c| **c != GAP).count())
+    /// The letters and digits of the longest value that begins there.
+    fn length_at(&self, text: &Folded, at: usize, is_name: bool) -> Option<usize> {
+        let letters = text.letters.get(at..)?;
+        let is_alone = |end: usize| [at, end].iter().all(|at| text.goes_on.get(*at) != Some(&true));
+        let is_wanted = |value: &[char]| !is_name || (value.len() >= LONG && value.iter().any(|c| c.is_numeric()));
+        let is_there = |length: &usize| {
+            let (value, end) = (letters.get(..*length).unwrap_or_default(), at + length);
+            let may_be_divided = self.all.get(value).filter(|_| is_wanted(value));
+            may_be_divided.is_some_and(|may| *may || text.places.get(at..end).is_some_and(is_in_one))
+                && (*length >= LONG || is_alone(end))
         };
-        long.map(<[char]>::len).or_else(|| if is_word { None } else { short() })
+        self.lengths.get(letters.first_chunk()?)?.iter().rev().copied().find(is_there)
     }
 }
 
-/// Where the values of these sets stand in a text; of a word of the protocol only long ones with digits count.
-pub(super) fn find(sets: &[&Values], text: &str, is_word: bool) -> Vec<Range<usize>> {
+/// Where the values of these sets stand in a text; in one that is a name itself only long ones with digits count.
+pub(super) fn find_values(sets: &[&Values], text: &str, is_name: bool) -> Vec<Range<usize>> {
     let folded = Folded::of(text);
     let (mut found, mut at) = (Vec::new(), 0);
     while at < folded.letters.len() {
-        let length = sets.iter().filter_map(|values| values.length_at(&folded, at, is_word)).max();
+        let length = sets.iter().filter_map(|values| values.length_at(&folded, at, is_name)).max();
         if let Some((first, last)) = length.and_then(|n| folded.places.get(at).zip(folded.places.get(at + n - 1))) {
             found.push(first.start..last.end);
         }
@@ -92,36 +67,31 @@ pub(super) fn find(sets: &[&Values], text: &str, is_word: bool) -> Vec<Range<usi
     found
 }
 
-/// Are two neighbours digits of one number, or letters of one word?
-fn goes_on(one: Option<&char>, other: Option<&char>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return false };
-    (one.is_numeric() && other.is_numeric()) || (one.is_alphabetic() && other.is_alphabetic())
-}
-
 /// The letters and digits of a text, letters in lower case.
+#[derive(Default)]
 struct Folded {
     letters: Vec<char>,
     places: Vec<Range<usize>>,
-    with_gaps: Vec<char>,
-    /// The place of each among those with gaps.
-    in_gaps: Vec<usize>,
+    /// Is this a digit of the same number, or a letter of the same word, as the one before it?
+    goes_on: Vec<bool>,
 }
 
 impl Folded {
     fn of(text: &str) -> Self {
-        let mut folded = Self { letters: Vec::new(), places: Vec::new(), with_gaps: Vec::new(), in_gaps: Vec::new() };
+        let mut folded = Self::default();
         for (start, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
-            if folded.places.last().is_some_and(|before| before.end < start) {
-                folded.with_gaps.push(GAP);
-            }
-            let lower = c.to_lowercase().next().unwrap_or(c);
-            folded.in_gaps.push(folded.with_gaps.len());
-            folded.with_gaps.push(lower);
-            folded.letters.push(lower);
+            let is_next = folded.places.last().is_some_and(|before| before.end == start);
+            let is_like = folded.letters.last().is_some_and(|before| before.is_numeric() == c.is_numeric());
+            folded.goes_on.push(is_next && is_like);
+            folded.letters.push(c.to_lowercase().next().unwrap_or(c));
             folded.places.push(start..start + c.len_utf8());
         }
         folded
     }
+}
+
+fn is_in_one(places: &[Range<usize>]) -> bool {
+    places.is_sorted_by(|before, next| before.end == next.start)
 }
 
 #[cfg(test)]
@@ -133,13 +103,14 @@ mod tests {
         for value in values {
             known.add(value);
         }
-        find(&[&known], text, false).into_iter().map(|place| &text[place]).collect()
+        find_values(&[&known], text, false).into_iter().map(|place| &text[place]).collect()
     }
 
     #[test]
     fn a_short_value_stands_by_itself() {
         assert_eq!(found(&["1212"], "1212 x1212y 01212 12121 12-12 '1212'"), ["1212"; 3]);
-        assert_eq!(found(&["Jo Smith"], "jo smith? JO\nSMITH, Josmith; Jo"), ["jo smith", "JO\nSMITH"]);
+        let names = ["jo smith", "JO\nSMITH", "Jo-smith"];
+        assert_eq!(found(&["Jo Smith"], "jo smith? JO\nSMITH, Jo-smith; Jo Banjo Smith"), names);
         assert_eq!(found(&["OK", "12", "123", "Lee"], "OK 12 123 Lee"), ["Lee"]);
         assert!(found(&[&"x1".repeat(200)], &"x1".repeat(200)).is_empty());
     }
@@ -154,7 +125,7 @@ mod tests {
         assert_eq!(found(&["THMOD001-10002", "THMOD001"], "0thmod001-10002a"), ["thmod001-10002"]);
         let mut known = Values::default();
         assert!(known.add("COMPLETED") && known.add("A1B2C3D4") && !known.add("4711"));
-        let found = find(&[&known], "COMPLETED A1B2C3D4 4711", true);
+        let found = find_values(&[&known], "COMPLETED A1B2C3D4 4711", true);
         assert!(matches!(&found[..], [only] if *only == (10..18)), "{found:?}");
     }
 }

@@ -1,145 +1,148 @@
 //! Goes through a text and all texts in it: contents of markup, escaped ones, pairs of a name and a value, and what is in
 //! base64.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::escapes::{Decoded, Edit, apply, replace};
-use super::markup::{self, Content};
-use super::names::{Class, Names, Wanted};
+use super::markup::{self, DECLARATION};
+use super::names::NameSet;
 use super::opaque;
 
-/// Texts inside texts, counting each layer of escapes.
+/// Texts inside texts, counting each layer of escapes. What is deeper counts as named: nobody looks into it.
 const DEPTH: usize = 16;
 
 /// What is done with the texts.
 pub(super) struct Walk<'w> {
-    pub(super) names: &'w Names,
-    pub(super) wanted: Wanted,
-    /// What comes in place of what is wanted by its name.
+    pub(super) names: &'w NameSet,
+    /// What comes in place of what has such a name.
     pub(super) named: &'w dyn Fn(&str) -> String,
-    /// What is replaced in all else.
-    pub(super) found: &'w dyn Fn(Class, &str) -> Vec<Edit>,
+    /// Replaces further places of a text that has no texts in it; and whether the text is a name itself.
+    pub(super) found: &'w dyn Fn(&mut Places<'_>, bool),
+}
+
+/// The places of a text that are replaced, each once.
+pub(super) struct Places<'t> {
+    pub(super) text: &'t str,
+    new: BTreeMap<usize, (usize, String)>,
+}
+
+impl<'t> Places<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { text, new: BTreeMap::new() }
+    }
+
+    pub(super) fn get(&self, at: &Range<usize>) -> &'t str {
+        self.text.get(at.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn is_free(&self, at: &Range<usize>) -> bool {
+        self.new.range(..at.end).next_back().is_none_or(|(_, (end, _))| *end <= at.start)
+    }
+
+    /// Replaces a place, unless a part of it is replaced already.
+    pub(super) fn put(&mut self, at: Range<usize>, new: String) {
+        if self.is_free(&at) {
+            self.new.insert(at.start, (at.end, new));
+        }
+    }
+
+    fn edits(&self) -> Vec<Edit> {
+        self.new.iter().flat_map(|(start, (end, new))| replace(self.text, &(*start..*end), new)).collect()
+    }
 }
 
 impl Walk<'_> {
-    /// The text, rewritten.
-    pub(super) fn text(&self, text: &str) -> String {
-        self.at_depth(text, DEPTH)
+    /// The text, rewritten; it may be a name itself, as that of a charset is.
+    pub(super) fn text(&self, text: &str, is_name: bool) -> String {
+        self.at_depth(text, DEPTH, is_name)
     }
 
-    fn at_depth(&self, text: &str, depth: usize) -> String {
+    fn at_depth(&self, text: &str, depth: usize, is_name: bool) -> String {
         let is_markup = markup::has_tags(text) || text.trim_start_matches('\u{FEFF}').trim_start().starts_with('<');
-        let edits = if is_markup { self.markup(text, depth) } else { self.content(Class::Text, text, depth) };
+        let edits = if is_markup { self.markup(text, depth) } else { self.content(text, depth, is_name) };
         apply(text, edits)
     }
 
     fn markup(&self, text: &str, depth: usize) -> Vec<Edit> {
         let mut edits = Vec::new();
-        markup::contents(text, |Content { path, attribute, pieces }| {
+        markup::contents(text, |path, pieces| {
             let said = Decoded::join(text, pieces);
-            edits.extend(said.back(match self.names.class(self.wanted, path, attribute) {
-                Class::Named => self.named(&said.text),
-                class => self.content(class, &said.text, depth),
+            edits.extend(said.back(match self.names.has(path) {
+                true => self.named(&said.text, depth),
+                false => self.content(&said.text, depth, path.last().is_some_and(|name| name == DECLARATION)),
             }));
         });
         edits
     }
 
-    fn named(&self, text: &str) -> Vec<Edit> {
-        match Decoded::of(text) {
-            Some(decoded) => decoded.back(self.named(&decoded.text)),
+    fn named(&self, text: &str, depth: usize) -> Vec<Edit> {
+        match Decoded::of(text).zip(depth.checked_sub(1)) {
+            Some((decoded, depth)) => decoded.back(self.named(&decoded.text, depth)),
             None if text.trim().is_empty() => Vec::new(),
-            None => replace(text, 0..text.len(), &(self.named)(text)),
+            None => replace(text, &(0..text.len()), &(self.named)(text)),
         }
     }
 
-    fn content(&self, class: Class, text: &str, depth: usize) -> Vec<Edit> {
-        let Some(depth) = depth.checked_sub(1) else { return self.found(class, text, 0..text.len()) };
+    fn content(&self, text: &str, depth: usize, is_name: bool) -> Vec<Edit> {
+        let Some(depth) = depth.checked_sub(1) else { return self.named(text, depth) };
         if !markup::has_tags(text) {
             return match Decoded::of(text) {
-                Some(decoded) => decoded.back(self.content(class, &decoded.text, depth)),
-                None => self.plain(class, text, depth),
+                Some(decoded) => decoded.back(self.content(&decoded.text, depth, is_name)),
+                None => self.plain(text, depth, is_name),
             };
         }
         // A value may have tags in it itself.
-        let is_across = |edit: &Edit| text.get(edit.at.clone()).is_some_and(|text| text.contains(['<', '>']));
-        let across: Vec<Edit> = (self.found)(class, text).into_iter().filter(is_across).collect();
-        let is_free =
-            |edit: &Edit| across.iter().all(|across| edit.at.end <= across.at.start || across.at.end <= edit.at.start);
+        let mut across = Places::new(text);
+        (self.found)(&mut across, is_name);
+        across.new.retain(|start, (end, _)| text.get(*start..*end).is_some_and(|text| text.contains(['<', '>'])));
         let mut edits = self.markup(text, depth);
-        edits.retain(is_free);
-        edits.extend(across.into_iter().flat_map(|across| replace(text, across.at, &across.text)));
+        edits.retain(|edit| across.is_free(&edit.at));
+        edits.extend(across.edits());
         edits
     }
 
     /// A text without markup and escapes.
-    fn plain(&self, class: Class, text: &str, depth: usize) -> Vec<Edit> {
-        let mut edits = Vec::new();
-        let mut open = Open::of(text);
-        for place in self.names.named_in(self.wanted, text) {
-            edits.extend(replace(text, place.clone(), &(self.named)(text.get(place.clone()).unwrap_or_default())));
-            open.close(&place);
+    fn plain(&self, text: &str, depth: usize, is_name: bool) -> Vec<Edit> {
+        let mut places = Places::new(text);
+        for at in self.names.find_pairs(text) {
+            let new = (self.named)(places.get(&at));
+            places.put(at, new);
         }
         opaque::each_run(text, |run| {
-            let written = text.get(run.clone()).filter(|_| open.has(&run)).unwrap_or_default();
-            let Some(new) = opaque::rewrite_base64(written, |text| self.at_depth(text, depth)) else { return false };
-            edits.extend(replace(text, run.clone(), &new));
-            open.close(&run);
-            true
+            let rewrite = |text: &str| self.at_depth(text, depth, false);
+            let written = places.is_free(&run).then(|| places.get(&run));
+            let new = written.and_then(|written| opaque::rewrite_base64(written, rewrite));
+            new.map(|new| places.put(run, new)).is_some()
         });
-        edits.extend(open.0.into_iter().flat_map(|place| self.found(class, text, place)));
-        edits
-    }
-
-    /// What is replaced in a place of a text.
-    fn found(&self, class: Class, text: &str, place: Range<usize>) -> Vec<Edit> {
-        let found = (self.found)(class, text.get(place.clone()).unwrap_or_default()).into_iter();
-        let moved = |at: Range<usize>| place.start + at.start..place.start + at.end;
-        found.flat_map(|edit| replace(text, moved(edit.at), &edit.text)).collect()
+        (self.found)(&mut places, is_name);
+        places.edits()
     }
 }
 
-/// The places of a text in which nothing was replaced yet.
-pub(super) struct Open(pub(super) Vec<Range<usize>>);
-
-impl Open {
-    pub(super) fn of(text: &str) -> Self {
-        Self(Vec::from([Range { start: 0, end: text.len() }]))
-    }
-
-    fn has(&self, place: &Range<usize>) -> bool {
-        self.0.iter().any(|open| open.start <= place.start && place.end <= open.end)
-    }
-
-    pub(super) fn close(&mut self, place: &Range<usize>) {
-        let around = |open: Range<usize>| {
-            let (before, after) = (open.start..open.end.min(place.start), open.start.max(place.end)..open.end);
-            [before, after].into_iter().filter(|left| left.start < left.end)
-        };
-        self.0 = std::mem::take(&mut self.0).into_iter().flat_map(around).collect();
-    }
-}
-
-/// Calls for every value in a text that is wanted by its name.
-pub(super) fn by_name(names: &Names, wanted: Wanted, text: &str, take: &dyn Fn(&str)) {
+/// Calls for every value in a text that has one of these names.
+pub(super) fn by_name(names: &NameSet, text: &str, take: &dyn Fn(&str)) {
     let named = |value: &str| {
         take(value.trim());
         value.to_owned()
     };
-    Walk { names, wanted, named: &named, found: &|_, _| Vec::new() }.text(text);
+    Walk { names, named: &named, found: &|_, _| {} }.text(text, false);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Names;
     use super::*;
     use crate::contract::{Contract, ContractSource};
 
+    fn masked(text: &str) -> String {
+        let names = Names::of(&Contract::load(&ContractSource::Embedded).ok().unwrap(), &[]);
+        Walk { names: &names.personal, named: &|_| "****".to_owned(), found: &|_, _| {} }.text(text, false)
+    }
+
     #[test]
     fn names_are_found_in_texts_inside_texts() {
-        let names = Names::of(&Contract::load(&ContractSource::Embedded).ok().unwrap(), &[]);
-        let nothing = |_, _: &str| Vec::new();
-        let walk = Walk { names: &names, wanted: Wanted::Personal, named: &|_| "****".to_owned(), found: &nothing };
-        for (text, masked) in [
+        for (text, expected) in [
             ("x <a><CaPin>1</CaPin></a> y", "x <a><CaPin>****</CaPin></a> y"),
             ("<CaPin>1<![CDATA[2]]>&#51;</CaPin>", "<CaPin>****<![CDATA[]]></CaPin>"),
             ("<a>b &lt;CaPin&gt;1&lt;/CaPin&gt;</a>", "<a>b &lt;CaPin&gt;****&lt;/CaPin&gt;</a>"),
@@ -154,8 +157,16 @@ mod tests {
             ("<a>the CaPIN is now 1212; 1212</a>", "<a>the CaPIN is now ****; 1212</a>"),
             ("<a>PENhUGluPjE8L0NhUGluPg==</a>", "<a>PENhUGluPioqKio8L0NhUGluPg==</a>"),
             ("<a>1 &lt; 2 &amp; &quot;3&quot; &lt;b/&gt;</a>", "<a>1 &lt; 2 &amp; &quot;3&quot; &lt;b/&gt;</a>"),
+            ("<x><TransactionStatus><Message>no</Message></TransactionStatus></x>", ""),
         ] {
-            assert_eq!(walk.text(text), masked);
+            assert_eq!(masked(text), if expected.is_empty() { text } else { expected });
         }
+    }
+
+    #[test]
+    fn what_is_too_deep_is_replaced_whole() {
+        let deep = |inside: &str| format!("<a>&{}lt;{inside}</a>", "amp;".repeat(2_000));
+        assert_eq!(masked(&deep("4711")), "<a>****</a>");
+        assert_eq!(masked(&deep("4711").replace('a', "CaPin")).matches("****").count(), 1);
     }
 }
