@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, SizeHint};
 use tokio::time::{Duration, Sleep};
 
-use super::pass_through::PassThroughError;
+use super::pass_through::{PassThroughError, PolledFrame};
 
 /// A body that comes in time or breaks off with [`io::ErrorKind::TimedOut`].
 #[derive(Debug)]
@@ -36,10 +36,7 @@ where
     type Data = Bytes;
     type Error = PassThroughError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, PassThroughError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.sleep = None;

@@ -29,7 +29,9 @@ pub use breaker::{BreakerRule, BreakerState};
 pub use fail_over::FailOver;
 pub use idle_timeout_body::IdleTimeoutBody;
 pub use live::LiveTransport;
-pub use pass_through::{PassThroughAnswer, PassThroughBody, PassThroughError, PassThroughRequest, RequestBody};
+pub use pass_through::{
+    PassThroughAnswer, PassThroughBody, PassThroughError, PassThroughRequest, PolledFrame, RequestBody,
+};
 pub use reason::{reason_of, usual_reason};
 pub use recorded::{Recorded, SERVER_TIMING};
 pub use tee::{Captured, End, Tee, tee};

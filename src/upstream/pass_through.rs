@@ -20,6 +20,8 @@ use super::tracked_body::SentMarker;
 
 /// Why a body broke off.
 pub type PassThroughError = io::Error;
+/// What polling a body gives.
+pub type PolledFrame = Poll<Option<Result<Frame<Bytes>, PassThroughError>>>;
 /// A body on its way.
 pub type PassThroughBody = UnsyncBoxBody<Bytes, PassThroughError>;
 /// Upstream's answer to a client's own request, as it comes.
@@ -112,10 +114,7 @@ impl Body for OnceBody {
     type Data = Bytes;
     type Error = PassThroughError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, PassThroughError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
         if this.taken.is_none() {
             this.taken = if this.mark.take() { this.source.take() } else { None };

@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::pass_through::{PassThroughError, PolledFrame};
+
 /// Nobody took it yet.
 const UNTOUCHED: u8 = 0;
 /// A connection took it.
@@ -50,12 +52,9 @@ impl TrackedBody {
 
 impl Body for TrackedBody {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = PassThroughError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> PolledFrame {
         if !self.mark.take() {
             return Poll::Ready(Some(Err(io::Error::other("the request was withdrawn"))));
         }

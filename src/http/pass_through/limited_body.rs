@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 use tokio::sync::oneshot;
 
-use crate::upstream::{IdleTimeoutBody, PassThroughError};
+use crate::upstream::{IdleTimeoutBody, PassThroughError, PolledFrame};
 
 /// Why a body broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +71,7 @@ impl Body for LimitedBody {
     type Data = Bytes;
     type Error = PassThroughError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, PassThroughError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         Poll::Ready(frame.map(|frame| self.check(frame)))
