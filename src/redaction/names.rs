@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use regex::{Regex, bytes};
+use strum::VariantArray as _;
 
 use super::markup::DECLARATION;
 use crate::contract::{Contract, ValueSource};
@@ -70,8 +71,8 @@ impl Names {
         personal.extend(secrets.iter().cloned());
         let mut words: HashSet<String> = contract.answer_codes().map(str::to_owned).collect();
         words.extend(RequestType::all().map(|request_type| request_type.as_str().to_owned()));
-        words.extend(State::ALL.iter().map(|state| state.as_str().to_owned()));
-        words.extend(Priority::ALL.iter().map(|priority| priority.as_str().to_owned()));
+        words.extend(State::VARIANTS.iter().map(|state| state.as_str().to_owned()));
+        words.extend(Priority::VARIANTS.iter().map(|priority| priority.as_str().to_owned()));
         let path = |path: &str| path.split('/').map(|name| name.trim_start_matches('@').to_lowercase()).collect();
         Self {
             personal: NameSet::new(&personal, &secrets, own_messages.into_iter().map(path).collect()),
