@@ -11,6 +11,7 @@ use strum::VariantArray as _;
 use super::markup::DECLARATION;
 use crate::contract::{Contract, ValueSource};
 use crate::request::{DEVICE_FIELDS, Priority, RequestType, State};
+use crate::words::Word as _;
 
 /// What the JSON face calls people, what they say, and what leads to them, beside cards and boxes.
 const PERSONAL: [&str; 11] = [
