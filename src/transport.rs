@@ -211,7 +211,10 @@ fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Ar
 }
 
 /// HTTP to whichever base URL can be reached.
-fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError> {
+///
+/// # Errors
+/// A file that cannot be used.
+pub fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError> {
     let rule = BreakerRule {
         failures: config.breaker_failures,
         max_pause: config.breaker_pause_s,

@@ -35,6 +35,27 @@ pub async fn call(
 ) -> Result<Data, ApiError> {
     let now = api.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
+    let submission = prepare(api, session, (family, request_type), params, now).await?;
+    match api.processor.submit(Submission { key, ..submission }).await? {
+        Some(record) => data(&Record::new(&record, api.dates)),
+        None => {
+            let message = "This Idempotency-Key came before, with a different request.";
+            Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))
+        }
+    }
+}
+
+/// The request that a call asks for, ready to be handed over.
+///
+/// # Errors
+/// A parameter, UNAVAILABLE, or the store.
+pub(super) async fn prepare(
+    api: &Api,
+    session: &Session,
+    (family, request_type): (Family, RequestType),
+    params: Params,
+    now: DateTime<Utc>,
+) -> Result<Submission, ApiError> {
     let given = params.to_json(request_type.secret());
     let draft = Draft::read(api, family, request_type, params).await?;
     check_schedule(&draft, now)?;
@@ -50,14 +71,7 @@ pub async fn call(
         Some(_) => (None, None),
     };
     let request = Arc::new(new_request(session, draft, given, body, now));
-    let submitted = api.processor.submit(Submission { request, render, lease: false, key }).await?;
-    match submitted {
-        Some(record) => data(&Record::new(&record, api.dates)),
-        None => {
-            let message = "This Idempotency-Key came before, with a different request.";
-            Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))
-        }
-    }
+    Ok(Submission { request, render, lease: false, key: None, resubmission: None })
 }
 
 fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError> {

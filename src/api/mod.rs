@@ -4,6 +4,7 @@
 //! create a request, whose parameters `draft` reads by the table of request types. Beside them what they share: parameters
 //! with the place of every fault, identifiers, dates, fields_set, the record as JSON.
 
+pub mod again;
 pub mod authentication;
 pub mod create;
 pub mod list;
@@ -14,6 +15,7 @@ mod device;
 mod draft;
 mod error;
 mod fields_set;
+mod history;
 mod identifier;
 mod json;
 mod params;
@@ -39,6 +41,7 @@ use sign_in::SignIns;
 
 pub use date::Dates;
 pub use error::{ApiError, Code};
+pub use history::RecordWithHistory;
 pub use json::parse_object;
 pub use params::Params;
 pub use query::query_object;

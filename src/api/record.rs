@@ -160,6 +160,11 @@ impl<'r> Record<'r> {
 }
 
 impl Record<'_> {
+    /// Where the delivery stands: `delivery.state`.
+    pub fn delivery_state(&self) -> &'static str {
+        self.delivery.state
+    }
+
     /// The record in the envelope of a successful answer.
     pub fn to_reply(&self) -> Value {
         json!({"status": {"code": "OK", "message": "", "description": ""}, "data": self})

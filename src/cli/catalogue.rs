@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use super::output::FormatFlags;
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::app::open_store;
@@ -37,6 +40,8 @@ enum Action {
         #[arg(ignore_case = true)]
         kind: EntryKind,
         #[command(flatten)]
+        format: FormatFlags,
+        #[command(flatten)]
         store: StoreFlags,
     },
 }
@@ -52,15 +57,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             output::line(&format!("{count} {} imported", kind.as_str()));
             Ok(())
         }
-        Action::List { kind, store } => {
+        Action::List { kind, format, store } => {
             let entries = open_existing(&store.load()?)?.list_entries(kind).await?;
             let row = |e: Entry| {
-                let [alternative_code, ca_id, distribution_id] =
-                    [e.alternative_code, e.ca_id, e.distribution_id].map(Option::unwrap_or_default);
-                [e.id, e.name, alternative_code, ca_id, distribution_id]
+                [json!(e.id), json!(e.name), json!(e.alternative_code), json!(e.ca_id), json!(e.distribution_id)]
             };
-            let name = kind.name_field().to_uppercase();
-            output::table(["ID", &name, "ALTERNATIVE_CODE", "CA_ID", "DISTRIBUTION_ID"], entries.into_iter().map(row));
+            let columns = ["id", kind.name_field(), "alternative_code", "ca_id", "distribution_id"];
+            output::table(columns, format.format(), entries.into_iter().map(row));
             Ok(())
         }
     }

@@ -1,13 +1,16 @@
 //! `exchanges list | show | export | tail`: raw SOAP traffic from the terminal, passed through and of our own requests
 //! alike. It only reads from the store, while the gateway runs.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 
+use super::output::{Format, FormatFlags, Piece, Table, xml_pieces};
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output, requests};
 use crate::api::{Dates, Record};
@@ -17,12 +20,12 @@ use crate::recording::{self, Recorder};
 use crate::request::{ProvisioningRequest, RecordId};
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
-use crate::store::{ExchangeFilter, RecordKey, RequestStore, SentAttempt, Store};
+use crate::store::{DeviceKind, ExchangeFilter, Filter, RecordKey, RequestStore, SentAttempt, Store};
 use crate::transport;
 use crate::words::Word as _;
 
 /// How often `tail` looks for new ones.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Seconds after its end within which an attempt is in the store.
 const LAG_S: i64 = 30;
 /// Exchanges that `tail` prints at a time, at most.
@@ -30,7 +33,7 @@ const AT_ONCE: u64 = 10_000;
 /// Exchanges of a list, at most: they are put in order in memory.
 const MOST: u64 = 100_000;
 /// The columns of a list.
-const HEADINGS: [&str; 6] = ["ID", "TIME", "STATUS", "MS", "STATE", "WHAT"];
+const COLUMNS: [&str; 7] = ["id", "time", "status", "ms", "card", "state", "context"];
 
 /// Flags of `exchanges`.
 #[derive(Debug, clap::Args)]
@@ -41,11 +44,16 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Lists what was passed through and every attempt at a request that was sent, the newest last.
+    /// Lists what was passed through and every attempt at a request that was sent, newest first.
     List {
         /// At most that many.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=MOST))]
         limit: u64,
+        /// Only attempts at requests that touch this smartcard.
+        #[arg(long, value_name = "CA_ID")]
+        card: Option<String>,
+        #[command(flatten)]
+        format: FormatFlags,
         #[command(flatten)]
         store: StoreFlags,
     },
@@ -53,6 +61,8 @@ enum Action {
     Show {
         /// Its id, or the number of a request.
         id: String,
+        #[command(flatten)]
+        format: FormatFlags,
         #[command(flatten)]
         store: StoreFlags,
     },
@@ -66,68 +76,104 @@ enum Action {
         store: StoreFlags,
     },
     /// Prints new ones as they come, until it is interrupted or its reader goes away.
-    Tail(StoreFlags),
+    Tail {
+        /// Only attempts at requests that touch this smartcard.
+        #[arg(long, value_name = "CA_ID")]
+        card: Option<String>,
+        /// Print JSON, one object a line.
+        #[arg(long)]
+        jsonl: bool,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
 }
 
 /// A line of the list; they are in the order in which they ended.
 struct Line {
     ended_at: DateTime<Utc>,
-    cells: [String; 6],
+    cells: [Value; 7],
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
-        Action::List { limit, store } => list(limit, store).await,
-        Action::Show { id, store } => show(&id, store).await,
+        Action::List { limit, card, format, store } => list(limit, card, format.format(), store).await,
+        Action::Show { id, format, store } => show(&id, format.format(), store).await,
         Action::Export { id, dir, store } => export(&id, &dir, store).await,
-        Action::Tail(store) => tail(store).await,
+        Action::Tail { card, jsonl, store } => tail(card, jsonl, store).await,
     }
 }
 
-async fn list(limit: u64, store: StoreFlags) -> Result<(), Failed> {
+async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
-    let filter = ExchangeFilter { after: 0, limit, newest_first: true };
-    let passed = store.list_exchanges(filter).await?.into_iter().map(|summary| passed_line(&summary, dates));
-    let sent = store
-        .list_sent_attempts(DateTime::UNIX_EPOCH, limit)
-        .await?
-        .into_iter()
-        .map(|attempt| sent_line(&attempt, dates));
-    let mut lines: Vec<Line> = passed.chain(sent).collect();
-    lines.sort_by_key(|line| line.ended_at);
-    let first = lines.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-    output::table(HEADINGS, lines.into_iter().skip(first).map(|line| line.cells));
+    let mut lines: Vec<Line> = match card {
+        Some(card) => list_of_card(store.as_ref(), &card, limit, dates).await?,
+        None => {
+            let filter = ExchangeFilter { after: 0, limit, newest_first: true };
+            let passed = store.list_exchanges(filter).await?;
+            let sent = store.list_sent_attempts(DateTime::UNIX_EPOCH, limit).await?;
+            let passed = passed.iter().map(|summary| passed_line(summary, dates));
+            passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect()
+        }
+    };
+    lines.sort_by_key(|line| Reverse(line.ended_at));
+    lines.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    output::table(COLUMNS, format, lines.into_iter().map(|line| line.cells));
     Ok(())
+}
+
+/// The attempts at the newest requests of a card.
+async fn list_of_card(store: &dyn RequestStore, card: &str, limit: u64, dates: Dates) -> Result<Vec<Line>, Failed> {
+    let card = requests::find_device(store, DeviceKind::Card, card).await?;
+    let filter = Filter { limit, newest_first: true, ..DeviceKind::Card.filter(&card) };
+    let mut lines = Vec::new();
+    for request in store.list_requests(filter).await? {
+        let attempts = store.list_attempts(request.number).await?;
+        let sent = attempts.into_iter().filter(|attempt| attempt.sent);
+        lines.extend(sent.map(|attempt| sent_line(&SentAttempt::new(&request, attempt), dates)));
+    }
+    Ok(lines)
 }
 
 fn passed_line(summary: &Summary, dates: Dates) -> Line {
     let Summary { id, number: _, at, duration_ms, path, status, error } = summary;
     let state = if error.is_some() { "BROKEN" } else { "PASSED" };
-    let what = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
+    let context = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
     Line {
         ended_at: *at + TimeDelta::milliseconds(*duration_ms),
-        cells: cells(id, dates.print(*at), *status, *duration_ms, state, what),
+        cells: [
+            id.as_str().into(),
+            dates.print(*at).into(),
+            json!(status),
+            (*duration_ms).into(),
+            json!([]),
+            state.into(),
+            context.into(),
+        ],
     }
 }
 
 fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
-    let SentAttempt { id, number, kind, state, attempt, started_at, duration_ms, http_status, error } = attempt;
+    let SentAttempt { id, number, kind, cards, state, attempt, started_at, duration_ms, http_status, error } = attempt;
     let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    let what = format!("{kind}, request {number}{again}{error}");
-    let time = dates.print(*started_at);
-    let ended_at = *started_at + TimeDelta::milliseconds(*duration_ms);
-    Line { ended_at, cells: cells(id, time, *http_status, *duration_ms, state.as_str(), what) }
+    let context = format!("{kind}, request {number}{again}{error}");
+    Line {
+        ended_at: *started_at + TimeDelta::milliseconds(*duration_ms),
+        cells: [
+            id.as_str().into(),
+            dates.print(*started_at).into(),
+            json!(http_status),
+            (*duration_ms).into(),
+            json!(cards),
+            state.as_str().into(),
+            context.into(),
+        ],
+    }
 }
 
-fn cells(id: &RecordId, time: String, status: Option<u16>, ms: i64, state: &str, what: String) -> [String; 6] {
-    let status = status.map_or("-".to_owned(), |status| status.to_string());
-    [id.to_string(), time, status, ms.to_string(), state.to_owned(), what]
-}
-
-async fn tail(store: StoreFlags) -> Result<(), Failed> {
+async fn tail(card: Option<String>, jsonl: bool, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
@@ -136,22 +182,26 @@ async fn tail(store: StoreFlags) -> Result<(), Failed> {
     let mut after = store.list_exchanges(newest).await?.first().map_or(0, |summary| summary.number);
     let mut seen = HashMap::new();
     new_attempts(store.as_ref(), &mut seen).await?;
-    loop {
+    let format = if jsonl { Format::JsonLines } else { Format::Text };
+    let mut table = Table::new(COLUMNS, format);
+    while table.flush() && output::has_reader() {
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
             () = signals.wait() => return Ok(()),
         }
         let filter = ExchangeFilter { after, limit: AT_ONCE, newest_first: false };
         let passed = store.list_exchanges(filter).await?;
         after = passed.last().map_or(after, |summary| summary.number);
         let sent = new_attempts(store.as_ref(), &mut seen).await?;
-        let passed = passed.iter().map(|summary| passed_line(summary, dates));
-        let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
+        let passed = passed.iter().filter(|_| card.is_none()).map(|summary| passed_line(summary, dates));
+        let sent = sent.iter().filter(|sent| card.as_ref().is_none_or(|card| sent.cards.contains(card)));
+        let mut lines: Vec<Line> = passed.chain(sent.map(|attempt| sent_line(attempt, dates))).collect();
         lines.sort_by_key(|line| line.ended_at);
-        if !output::lines(lines.iter().map(|line| output::joined(&line.cells))) || !output::has_reader() {
+        if !lines.into_iter().all(|line| table.row(line.cells)) {
             return Ok(());
         }
     }
+    Ok(())
 }
 
 /// The attempts that are not among those seen; then they are.
@@ -190,17 +240,20 @@ async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
     store.find_request(None, key).await?.map(|request| Found::Request(Box::new(request))).ok_or_else(missing)
 }
 
-async fn show(id: &str, store: StoreFlags) -> Result<(), Failed> {
+async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
     match find(store.as_ref(), id).await? {
-        Found::Passed(exchange) => {
-            print(&exchange, dates);
-            Ok(())
+        Found::Passed(exchange) => match format {
+            Format::Text => print(&exchange, dates),
+            Format::Json | Format::JsonLines => output::json(&to_json(&exchange, dates), format),
+        },
+        Found::Request(request) => {
+            requests::print(&requests::Shown::read(store.as_ref(), *request).await?, dates, format);
         }
-        Found::Request(request) => requests::print(store.as_ref(), &request, dates).await,
     }
+    Ok(())
 }
 
 async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
@@ -237,24 +290,43 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
 
 fn print(exchange: &Exchange, dates: Dates) {
     let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user } = exchange;
-    let mut parts = vec![format!("exchange {id}, number {number}: {}, {duration_ms} ms", dates.print(*at))];
-    parts.extend(user.as_ref().map(|user| format!("user: {user}")));
-    parts.extend(error.as_ref().map(|error| format!("error: {error}")));
-    parts.push(message_in_words(&format!("POST {path}"), request));
-    let answer = answer.as_ref();
-    parts.extend(answer.map(|a| message_in_words(&format!("HTTP {} {}", a.status, a.reason), &a.message)));
-    output::lines(parts);
+    let mut pieces = vec![Piece::heading(format!("Exchange {id}, number {number}\n"))];
+    pieces.push(Piece::plain(format!("{}, {duration_ms} ms\n", dates.print(*at))));
+    pieces.extend(user.as_ref().map(|user| Piece::plain(format!("user: {user}\n"))));
+    pieces.extend(error.as_ref().map(|error| Piece::plain(format!("error: {error}\n"))));
+    pieces.extend(message_pieces(&format!("POST {path}"), request));
+    let answer = answer.iter();
+    pieces.extend(answer.flat_map(|a| message_pieces(&format!("HTTP {} {}", a.status, a.reason), &a.message)));
+    output::pieces(pieces);
 }
 
-fn message_in_words(first: &str, message: &Message) -> String {
-    let mut text = format!("\n{first}\n");
-    for (name, value) in &message.headers {
-        text.push_str(&format!("{name}: {value}\n"));
-    }
-    text.push('\n');
-    text.push_str(&text_of_partial(&message.body, message.header("content-type")));
-    if message.is_truncated {
-        text.push_str("\n(only the beginning)");
-    }
-    text
+fn message_pieces(first: &str, message: &Message) -> Vec<Piece> {
+    let mut pieces = vec![Piece::heading(format!("\n{first}\n"))];
+    pieces.extend(message.headers.iter().map(|(name, value)| Piece::plain(format!("{name}: {value}\n"))));
+    pieces.push(Piece::plain("\n"));
+    pieces.extend(xml_pieces(&text_of(message)));
+    pieces.push(Piece::plain(if message.is_truncated { "\n(only the beginning)\n" } else { "\n" }));
+    pieces
+}
+
+fn text_of(message: &Message) -> String {
+    text_of_partial(&message.body, message.header("content-type"))
+}
+
+fn to_json(exchange: &Exchange, dates: Dates) -> Value {
+    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user } = exchange;
+    let message = |message: &Message| json!({"headers": message.headers, "body": text_of(message), "is_truncated": message.is_truncated});
+    let answer = answer.as_ref();
+    json!({
+        "id": id.as_str(),
+        "number": number,
+        "date": dates.print(*at),
+        "duration_ms": duration_ms,
+        "path": path,
+        "user": user,
+        "error": error,
+        "http_status": answer.map(|answer| answer.status),
+        "request": message(request),
+        "response": answer.map(|answer| message(&answer.message)),
+    })
 }

@@ -1,5 +1,8 @@
 //! `key add | list | remove`: API keys. A key is printed once, when it is made.
 
+use serde_json::Value;
+
+use super::output::FormatFlags;
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::account::{ApiKey, hash_secret};
@@ -25,7 +28,12 @@ enum Action {
         store: StoreFlags,
     },
     /// Lists the keys, by id: the keys themselves are not kept.
-    List(StoreFlags),
+    List {
+        #[command(flatten)]
+        format: FormatFlags,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
     /// Ends a key.
     Remove {
         /// Id of the key.
@@ -46,9 +54,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             output::line(&secret);
             Ok(())
         }
-        Action::List(store) => {
+        Action::List { format, store } => {
             let keys = open_existing(&store.load()?)?.list_keys().await?;
-            output::table(["ID", "USERNAME", "NAME"], keys.into_iter().map(|k| [k.id, k.username, k.name]));
+            let row = |key: ApiKey| [key.id, key.username, key.name].map(Value::from);
+            output::table(["id", "username", "name"], format.format(), keys.into_iter().map(row));
             Ok(())
         }
         Action::Remove { id, store } => match open_existing(&store.load()?)?.remove_key(&id).await? {

@@ -2,6 +2,9 @@
 
 use std::io::Read as _;
 
+use serde_json::json;
+
+use super::output::FormatFlags;
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::account::{Role, Unit, User, hash_password, is_usable};
@@ -22,7 +25,12 @@ enum Action {
     /// Adds a user; the password is read from standard input.
     Add(AddArgs),
     /// Lists the users.
-    List(StoreFlags),
+    List {
+        #[command(flatten)]
+        format: FormatFlags,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
     /// Ends a user: no sign-in any more; tokens and keys are gone.
     Remove {
         /// Name to sign in with.
@@ -70,12 +78,13 @@ struct AddArgs {
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::Add(args) => add(args).await,
-        Action::List(store) => {
+        Action::List { format, store } => {
             let users = open_existing(&store.load()?)?.list_users().await?;
             let row = |u: User| {
-                [u.username, u.role.as_str().to_owned(), u.unit.name, u.person_name.unwrap_or_default(), u.id]
+                let role = u.role.as_str();
+                [json!(u.username), json!(role), json!(u.unit.name), json!(u.person_name), json!(u.id)]
             };
-            output::table(["USERNAME", "ROLE", "UNIT", "NAME", "ID"], users.into_iter().map(row));
+            output::table(["username", "role", "unit", "name", "id"], format.format(), users.into_iter().map(row));
             Ok(())
         }
         Action::Remove { username, store } => match open_existing(&store.load()?)?.remove_user(&username).await? {

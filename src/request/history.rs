@@ -40,6 +40,10 @@ pub enum EventKind {
     Cancelled,
     /// An operator resolved the doubt.
     Resolved,
+    /// An operator had the content submitted as a new request.
+    Resubmitted,
+    /// The request has the content of an earlier one.
+    Resubmission,
 }
 
 /// Anything else than an attempt.

@@ -151,6 +151,24 @@ pub struct Failure {
     pub provider_description: Option<String>,
 }
 
+impl Failure {
+    /// The reason in one line, as a person would say it: the words of Conax where it gave some, else ours, behind the code.
+    pub fn reason(&self) -> String {
+        let line = |text: &Option<String>| {
+            text.as_deref()?.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+        };
+        let words = line(&self.provider_description);
+        if self.code == failure::AXIS_FAULT {
+            // The code says only that there is a fault.
+            return words.or_else(|| self.provider_code.clone()).unwrap_or_else(|| self.code.clone());
+        }
+        match words.or_else(|| line(&self.description)) {
+            Some(words) => format!("{}: {words}", self.code),
+            None => self.code.clone(),
+        }
+    }
+}
+
 /// Codes of failures that the gateway itself finds.
 pub mod failure {
     /// A SOAP fault or an HTTP error, with the text that Apache Axis prints for it.

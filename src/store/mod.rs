@@ -23,8 +23,8 @@ pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use requests::{
-    AttemptCommit, DateStep, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore, SentAttempt, Submission,
-    SubmitResult,
+    AttemptCommit, DateStep, DeviceKind, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore, Resubmission,
+    SentAttempt, Submission, SubmitResult,
 };
 pub use sqlite::{Options, SqliteStore};
 

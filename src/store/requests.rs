@@ -49,6 +49,8 @@ pub trait RequestStore: Send + Sync {
     async fn list_requests(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// How many records a filter lets through, of the next `filter.limit` ones after its offset.
     async fn count_requests(&self, filter: Filter) -> Result<u64, StoreError>;
+    /// The CA IDs of cards or boxes that requests touch, in order, at most so many.
+    async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError>;
     /// The history of a request's attempts.
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
     /// What else happened to a request.
@@ -71,6 +73,19 @@ pub struct Submission {
     pub lease: bool,
     /// Accept it only once.
     pub key: Option<IdempotencyKey>,
+    /// It repeats an earlier one, by an operator's order: the histories of both say so.
+    pub resubmission: Option<Resubmission>,
+}
+
+/// An operator's order to submit the content of a request again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resubmission {
+    /// The number of the request whose content it is.
+    pub of: i64,
+    /// Who ordered it.
+    pub user: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What tells that a client repeats a request (draft-ietf-httpapi-idempotency-key-header).
@@ -168,6 +183,26 @@ pub struct Filter {
     pub limit: u64,
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A smartcard.
+    Card,
+    /// A set-top box.
+    Stb,
+}
+
+impl DeviceKind {
+    /// The filter for the requests that touch this one.
+    pub fn filter(self, ca_id: &str) -> Filter {
+        let ca_id = Some(ca_id.to_owned());
+        match self {
+            Self::Card => Filter { card: ca_id, ..Filter::default() },
+            Self::Stb => Filter { stb: ca_id, ..Filter::default() },
+        }
+    }
+}
+
 /// An attempt at a request that reached a connection, without its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentAttempt {
@@ -177,6 +212,8 @@ pub struct SentAttempt {
     pub number: i64,
     /// Its type.
     pub kind: RequestType,
+    /// The cards that it touches.
+    pub cards: Vec<String>,
     /// Its state now.
     pub state: State,
     /// Which attempt, counted from 1.
@@ -189,6 +226,25 @@ pub struct SentAttempt {
     pub http_status: Option<u16>,
     /// What went wrong below SOAP.
     pub error: Option<String>,
+}
+
+impl SentAttempt {
+    /// An attempt at a request.
+    pub fn new(request: &ProvisioningRequest, attempt: Attempt) -> Self {
+        let content = &request.content;
+        Self {
+            id: content.id.clone(),
+            number: request.number,
+            kind: content.request_type,
+            cards: content.cards.clone(),
+            state: request.state,
+            attempt: attempt.attempt,
+            started_at: attempt.started_at,
+            duration_ms: attempt.duration_ms,
+            http_status: attempt.http_status,
+            error: attempt.error,
+        }
+    }
 }
 
 /// What one step of a purge did.

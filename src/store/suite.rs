@@ -76,7 +76,7 @@ pub(super) fn pairing(card: &str, created_at: DateTime<Utc>, lease: bool) -> Sub
         created_by: Arc::new(user()),
         created_at,
     };
-    Submission { request: Arc::new(request), render: None, lease, key: None }
+    Submission { request: Arc::new(request), render: None, lease, key: None, resubmission: None }
 }
 
 /// The same as a request of another type, scheduled for a time.

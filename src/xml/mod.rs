@@ -5,6 +5,7 @@
 //! well-formedness asks for is checked in `read`, and names are always a namespace and a local name.
 
 mod chars;
+mod indent;
 mod read;
 mod tag;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tree;
 mod write;
 
 pub use chars::{is_xml_char, is_xml_space, trim_xml_space};
+pub use indent::indented;
 pub use read::{Limits, XmlError, parse};
 pub use tree::{Attribute, Element, Name, Node};
 pub use write::{InvalidChar, XmlWriter};

@@ -58,7 +58,7 @@ async fn catalogue_and_requests() {
     let listing = stdout(&["requests", "list", "--state", "REJECTED", "--data-dir", &data]);
     assert!(listing.contains("CLIENT_NOT_FOUND") && listing.lines().count() == 2, "{listing}");
     let shown = stdout(&["requests", "show", "1", "--data-dir", &data]);
-    assert!(shown.contains("\"life_cycle_state\": \"COMPLETED\"") && shown.contains("attempt 1: "), "{shown}");
+    assert!(shown.contains("state         COMPLETED, ended") && shown.contains("attempt 1: "), "{shown}");
     assert!(stderr_of_failure(&["requests", "show", "99", "--data-dir", &data]).contains("no request 99"));
 }
 

@@ -74,7 +74,7 @@ async fn a_pairing_that_was_done_is_found_out() {
     let shown = run(&["requests", "show", "1", "--data-dir", &gateway.data_dir()]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("VERIFIED: ") && shown.contains("It was done."), "{shown}");
-    assert!(shown.contains("request: <?xml") && shown.contains("response: <soap"), "both texts: {shown}");
+    assert!(shown.contains("  query:\n<?xml") && shown.contains("  answer:\n<soap"), "both texts: {shown}");
 }
 
 #[tokio::test]

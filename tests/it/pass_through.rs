@@ -26,10 +26,12 @@ fn stdout(gateway: &Gateway, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The lines of the list below its heading, once there are so many.
+/// The lines of the list below its heading, the oldest first, once there are so many.
 async fn listed(gateway: &Gateway, count: usize) -> Vec<String> {
     eventually(async || {
-        let lines: Vec<_> = stdout(gateway, &["exchanges", "list"]).lines().skip(1).map(str::to_owned).collect();
+        let listing = stdout(gateway, &["exchanges", "list"]);
+        let lines: Vec<_> =
+            listing.lines().rev().map(str::to_owned).take_while(|line| !line.starts_with("ID ")).collect();
         (lines.len() == count).then_some(lines)
     })
     .await
@@ -511,7 +513,10 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
     let answer = wire.read_message().await;
     assert!(String::from_utf8(answer.body).unwrap().contains("StatusCode>OK<"), "{}", answer.first);
     let lines = listed(&gateway, 2).await;
-    assert!(lines[0].contains("  200  ") && lines[0].contains("COMPLETED  CREATE_PAIRING, request 1"), "{lines:?}");
+    assert!(
+        lines[0].contains("  200  ") && lines[0].contains("01450253313  COMPLETED  CREATE_PAIRING, request 1"),
+        "{lines:?}"
+    );
     assert!(lines[1].contains("PASSED") && lines[1].ends_with(PAIRING), "{lines:?}");
     let by_id = stdout(&gateway, &["exchanges", "show", &lines[0][..32]]);
     assert_eq!(by_id, stdout(&gateway, &["exchanges", "show", "1"]));
@@ -528,6 +533,7 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
         .spawn()
         .unwrap();
     let mut printed = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(tail.stdout.take().unwrap()));
+    assert!(printed.next_line().await.unwrap().unwrap().starts_with("ID "));
     // It may not have begun to look yet: then it misses the first ones.
     let line = eventually(async || {
         client.pair_now("01450253314").await;

@@ -4,8 +4,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::AsyncBufReadExt as _;
 
 use crate::support::{BIN, Conax, Gateway, Reaction, eventually, run, run_in, xml_answer};
 
@@ -116,8 +118,125 @@ async fn requests_are_listed_page_by_page() {
             listing.lines().skip(1).map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
         numbers
     };
-    assert_eq!(list("1000000"), (1..=600).collect::<Vec<_>>());
-    assert_eq!(list("550"), (1..=550).collect::<Vec<_>>());
+    assert_eq!(list("1000000"), (1..=600).rev().collect::<Vec<_>>());
+    assert_eq!(list("550"), (51..=600).rev().collect::<Vec<_>>());
+}
+
+/// Standard output and error of a command that worked.
+fn printed(gateway: &Gateway, words: &[&str]) -> (String, String) {
+    let output = run(&[words, &["--data-dir", &gateway.data_dir()]].concat());
+    let [out, error] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success(), "{words:?}: {error}");
+    (out, error)
+}
+
+/// From a card number, as it was heard on the phone, to the reason, and to another try.
+#[tokio::test]
+async fn a_card_leads_to_the_reason_and_to_another_try() {
+    let (gateway, client) = Gateway::start_signed_in(&[("processor.poll_s", "0.05")]).await;
+    client.pair_now("01450000011").await;
+    client.pair_now("99000000002").await;
+    client.pair_now("01450000011").await;
+    let (listing, more) = printed(&gateway, &["requests", "list", "--card", "0145-00 00011", "--limit", "1"]);
+    assert!(listing.lines().count() == 2 && listing.lines().nth(1).unwrap().starts_with("3 "), "{listing}");
+    assert_eq!(more, "1 more: --before 3, or a greater --limit\n");
+    let (next, more) =
+        printed(&gateway, &["requests", "list", "--card", "01450000011", "--limit", "1", "--before", "3"]);
+    assert!(next.lines().nth(1).unwrap().starts_with("1 ") && more.is_empty(), "{next}{more}");
+    let (nothing, near) = printed(&gateway, &["requests", "list", "--card", "01450000012", "--jsonl"]);
+    assert_eq!((nothing.as_str(), near.trim()), ("", "no request has the smartcard 01450000012; near it: 01450000011"));
+    let (faults, _) = printed(&gateway, &["requests", "list", "--fault", "ILLEGAL*simulator", "--jsonl"]);
+    let fault: Value = serde_json::from_str(&faults).unwrap();
+    assert_eq!(fault["number"], 2);
+    assert_eq!(fault["card"], json!(["99000000002"]));
+    assert_eq!(fault["reason"], "java.lang.IllegalStateException: fault in the simulator");
+    let (all, _) = printed(&gateway, &["requests", "list", "--since", "1h", "--json"]);
+    let all: Vec<Value> = serde_json::from_str(&all).unwrap();
+    assert_eq!(all.len(), 3);
+    let (none, _) = printed(&gateway, &["requests", "list", "--since", "9000-01-01T00:00:00", "--json"]);
+    assert_eq!(none, "[]\n");
+
+    let (shown, _) = printed(&gateway, &["requests", "show", "2"]);
+    let parts =
+        ["reason        java.lang.Illegal", "\nHistory\nattempt 1: ", "\n          <ns1:CaClientId>99", "\nAnswer\n"];
+    let places = parts.map(|part| shown.find(part));
+    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{places:?}: {shown}");
+    assert_eq!(shown.matches("<ns1:CaClientId>99000000002").count(), 1, "nothing twice: {shown}");
+    let (raw, _) = printed(&gateway, &["requests", "show", "2", "--raw", "request"]);
+    let record = client.show(&"2".into()).await;
+    assert_eq!(record["request"], raw);
+    let (json, _) = printed(&gateway, &["requests", "show", "2", "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["record"]["response"], &json["attempts"][0]["http_status"]), (&record["response"], &json!(500)));
+
+    let (said, _) =
+        printed(&gateway, &["requests", "again", "2", "--reason", "now it is installed", "--user", "night shift"]);
+    assert_eq!(said, "request 4 is sent as soon as a gateway runs\n");
+    let again = client.ended(&"4".into()).await;
+    assert_eq!((&again["error_code"], &again["request"]), (&record["error_code"], &record["request"]));
+    for (number, words) in [("2", "RESUBMITTED: "), ("4", "RESUBMISSION: ")] {
+        let (shown, _) = printed(&gateway, &["requests", "show", number]);
+        assert!(shown.contains(words) && shown.contains("by night shift: "), "{shown}");
+        assert!(shown.contains(": now it is installed"), "{shown}");
+    }
+    let (differences, _) = printed(&gateway, &["requests", "diff", "1", "2", "--jsonl"]);
+    let nodes: Vec<Value> = differences.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let card = nodes.iter().find(|node| node["in"] == "request").unwrap();
+    assert!(card["at"].as_str().unwrap().ends_with("/ns1:CaClientId/text()"), "{card}");
+    assert_eq!((&card["first"], &card["second"]), (&json!("01450000011"), &json!("99000000002")));
+    assert_eq!(printed(&gateway, &["requests", "diff", "1", "1"]), (String::new(), "no difference\n".to_owned()));
+    let (exchanges, _) = printed(&gateway, &["exchanges", "list", "--card", "01450000011", "--jsonl"]);
+    assert_eq!(exchanges.lines().count(), 2);
+}
+
+#[tokio::test]
+async fn only_what_has_ended_and_is_kept_is_submitted_again() {
+    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    client.pair("a", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
+    let body = json!({"smartcard_set": [{"smartcard_ca_id": "b"}], "ca_pin": "4711", "process_immediately": true});
+    client.call("update_ca_pin_to_given_value", body).await.data();
+    for (number, why) in [("1", "has not ended"), ("2", "ca_pin is not kept"), ("3", "no request 3")] {
+        let output =
+            run(&["requests", "again", number, "--reason", "r", "--user", "u", "--data-dir", &gateway.data_dir()]);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(why), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn tail_prints_each_request_and_each_change_of_its_state() {
+    let (gateway, client) = Gateway::start_signed_in(&[("processor.poll_s", "0.05")]).await;
+    let mut tail = tokio::process::Command::new(BIN)
+        .args(["requests", "tail", "--jsonl", "--data-dir", &gateway.data_dir()])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = tokio::io::BufReader::new(tail.stdout.take().unwrap()).lines();
+    // It begins with what comes after it was started.
+    let first = eventually(async || {
+        client.pair("a", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
+        let line = tokio::time::timeout(Duration::from_secs(1), lines.next_line()).await.ok()?;
+        Some(serde_json::from_str::<Value>(&line.unwrap().unwrap()).unwrap())
+    })
+    .await;
+    assert_eq!(first["state"], "PENDING");
+    let number = first["number"].to_string();
+    let cancel = ["requests", "cancel", &number, "--reason", "not wanted", "--user", "u", "--data-dir"];
+    assert!(run(&[&cancel[..], &[&gateway.data_dir()]].concat()).status.success());
+    let cancelled = async {
+        loop {
+            let line: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+            if line["number"] == first["number"] {
+                return line;
+            }
+        }
+    };
+    let cancelled = tokio::time::timeout(Duration::from_secs(20), cancelled).await.unwrap();
+    assert_eq!(
+        (&cancelled["state"], &cancelled["reason"]),
+        (&json!("REJECTED"), &json!("CANCELLED: By u: not wanted"))
+    );
 }
 
 /// A start without terminal and without the variables that name a user.

@@ -13,7 +13,7 @@ use crate::request::{
     Attempt, Envelope, Event, Failure, Family, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
     Scalar, process,
 };
-use crate::store::{Filter, RecordKey, SentAttempt, StoreError};
+use crate::store::{DeviceKind, Filter, RecordKey, SentAttempt, StoreError};
 
 /// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
 const PAGE_BYTES: usize = 32 << 20;
@@ -157,6 +157,19 @@ fn text_bytes(request: &ProvisioningRequest) -> usize {
         + request.response.as_ref().map_or(0, |text| text.len())
 }
 
+pub(super) fn list_devices(db: &Connection, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- list_devices\nSELECT DISTINCT ca_id FROM request_device WHERE kind = ?1 ORDER BY ca_id LIMIT ?2",
+    )?;
+    let kind = match kind {
+        DeviceKind::Card => "card",
+        DeviceKind::Stb => "stb",
+    };
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![kind, most], |row| row.get("ca_id"))?;
+    Ok(rows.collect::<Result<_>>()?)
+}
+
 pub(super) fn list_attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- list_attempts
@@ -209,7 +222,7 @@ pub(super) fn list_sent_attempts(
 ) -> Result<Vec<SentAttempt>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- list_sent_attempts
-         SELECT r.id, r.number, r.type, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
+         SELECT r.id, r.number, r.type, r.cards, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
          FROM attempt a CROSS JOIN request r ON r.number = a.number
          WHERE a.started_at + a.duration_ms >= ?1 AND a.sent ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
     )?;
@@ -220,6 +233,7 @@ pub(super) fn list_sent_attempts(
             id: row.word("id", RecordId::parse)?,
             number: row.get("number")?,
             kind: row.word("type", |word| word.parse::<RequestType>().ok())?,
+            cards: row.required_json("cards")?,
             state: row.word("state", |word| word.parse().ok())?,
             attempt: row.get("attempt")?,
             started_at: row.time("started_at")?,

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{cards, connection, idempotency};
-use crate::request::{Envelope, Event, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
+use crate::request::{Envelope, Event, EventKind, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Due};
-use crate::store::{AttemptCommit, StoreError, Submission, SubmitResult};
+use crate::store::{AttemptCommit, Resubmission, StoreError, Submission, SubmitResult};
 use crate::words::Word as _;
 
 /// Value of `request.lease` while the API call itself sends a request.
@@ -34,7 +35,7 @@ impl Row {
 }
 
 pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult, StoreError> {
-    let Submission { request: new, render, lease, key } = &row.submission;
+    let Submission { request: new, render, lease, key, resubmission } = &row.submission;
     if let Some(earlier) = key.as_ref().map(|key| idempotency::earlier(db, key, new.created_at)).transpose()?.flatten()
     {
         return Ok(earlier);
@@ -56,7 +57,19 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     if let Some(key) = key {
         idempotency::remember(db, key, number)?;
     }
+    if let Some(resubmission) = resubmission {
+        link_requests(db, resubmission, number, new.created_at)?;
+    }
     Ok(SubmitResult::New { request: accepted(number, sequence_number, new), leased })
+}
+
+/// Tells the histories of both requests.
+fn link_requests(db: &Connection, link: &Resubmission, number: i64, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let Resubmission { of, user, reason } = link;
+    let text = format!("as request {number}: {reason}");
+    add_event(db, *of, &Event::new(at, EventKind::Resubmitted, Some(user), Some(&text)))?;
+    let text = format!("of request {of}: {reason}");
+    add_event(db, number, &Event::new(at, EventKind::Resubmission, Some(user), Some(&text)))
 }
 
 fn rendered(new: &NewRequest, body: Result<Envelope, Failure>) -> NewRequest {

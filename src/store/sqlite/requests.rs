@@ -9,7 +9,8 @@ use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
 use crate::store::policy::DueShift;
 use crate::store::{
-    AttemptCommit, DateStep, Filter, Purged, RecordKey, RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
+    AttemptCommit, DateStep, DeviceKind, Filter, Purged, RecordKey, RequestStore, SentAttempt, StoreError, Submission,
+    SubmitResult,
 };
 
 #[async_trait]
@@ -76,6 +77,10 @@ impl RequestStore for SqliteStore {
 
     async fn count_requests(&self, filter: Filter) -> Result<u64, StoreError> {
         self.readers.read(move |db| request_read::count_requests(db, &filter)).await
+    }
+
+    async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError> {
+        self.readers.read(move |db| request_read::list_devices(db, kind, most)).await
     }
 
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError> {

@@ -1,0 +1,82 @@
+//! The record and all that happened to it as JSON, for support: every attempt and every event, in their order.
+
+use serde::Serialize;
+
+use super::{Dates, Record};
+use crate::request::{Attempt, Event, ProvisioningRequest};
+use crate::words::Word as _;
+
+/// A record, its attempts and its events, ready to be written as JSON.
+#[derive(Serialize)]
+pub struct RecordWithHistory<'r> {
+    record: Record<'r>,
+    attempts: Vec<AttemptJson<'r>>,
+    events: Vec<EventJson<'r>>,
+}
+
+/// One try to send the request.
+#[derive(Serialize)]
+struct AttemptJson<'r> {
+    attempt: u32,
+    started_date: String,
+    duration_ms: i64,
+    /// Was the body handed to a connection?
+    sent: bool,
+    http_status: Option<u16>,
+    /// What went wrong below SOAP.
+    error: Option<&'r str>,
+    response: Option<&'r str>,
+}
+
+/// What else happened: a verification, which has texts of its own, or a decision.
+#[derive(Serialize)]
+struct EventJson<'r> {
+    event: &'static str,
+    date: String,
+    user: Option<&'r str>,
+    text: Option<&'r str>,
+    duration_ms: Option<i64>,
+    http_status: Option<u16>,
+    request: Option<&'r str>,
+    response: Option<&'r str>,
+}
+
+impl<'r> RecordWithHistory<'r> {
+    /// The record of a request, with what the store has of its history.
+    pub fn new(request: &'r ProvisioningRequest, attempts: &'r [Attempt], events: &'r [Event], dates: Dates) -> Self {
+        Self {
+            record: Record::new(request, dates),
+            attempts: attempts.iter().map(|attempt| AttemptJson::new(attempt, dates)).collect(),
+            events: events.iter().map(|event| EventJson::new(event, dates)).collect(),
+        }
+    }
+}
+
+impl<'r> AttemptJson<'r> {
+    fn new(attempt: &'r Attempt, dates: Dates) -> Self {
+        Self {
+            attempt: attempt.attempt,
+            started_date: dates.print(attempt.started_at),
+            duration_ms: attempt.duration_ms,
+            sent: attempt.sent,
+            http_status: attempt.http_status,
+            error: attempt.error.as_deref(),
+            response: attempt.response.as_deref(),
+        }
+    }
+}
+
+impl<'r> EventJson<'r> {
+    fn new(event: &'r Event, dates: Dates) -> Self {
+        Self {
+            event: event.kind.as_str(),
+            date: dates.print(event.at),
+            user: event.user.as_deref(),
+            text: event.text.as_deref(),
+            duration_ms: event.duration_ms,
+            http_status: event.http_status,
+            request: event.request.as_deref(),
+            response: event.response.as_deref(),
+        }
+    }
+}

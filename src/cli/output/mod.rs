@@ -1,0 +1,177 @@
+//! Printing for a person: no text steers the terminal; a reader that has gone away (`| head`) is no failure, a full disk
+//! is.
+
+mod table;
+mod xml;
+
+use std::io::{BufWriter, ErrorKind, Stdout, Write as _};
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::Style;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::printable::printable;
+pub(super) use table::{Table, table};
+pub(super) use xml::xml_pieces;
+
+/// How a list or a record is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For a person.
+    #[default]
+    Text,
+    /// As one JSON document.
+    Json,
+    /// As a JSON object a line.
+    JsonLines,
+}
+
+/// The flags that choose a [`Format`].
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct FormatFlags {
+    /// Print one JSON document.
+    #[arg(long, conflicts_with = "jsonl")]
+    json: bool,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    jsonl: bool,
+}
+
+impl FormatFlags {
+    pub(super) fn format(self) -> Format {
+        match self {
+            Self { json: true, .. } => Format::Json,
+            Self { jsonl: true, .. } => Format::JsonLines,
+            Self { .. } => Format::Text,
+        }
+    }
+}
+
+/// A piece of text with a style of its own, which only a terminal with colours shows.
+pub(super) struct Piece {
+    pub(super) style: Style,
+    pub(super) text: String,
+}
+
+impl Piece {
+    pub(super) fn plain(text: impl Into<String>) -> Self {
+        Self { style: Style::new(), text: text.into() }
+    }
+
+    pub(super) fn heading(text: impl Into<String>) -> Self {
+        Self { style: Style::new().bold(), text: text.into() }
+    }
+}
+
+/// One text to standard output; it may have several lines.
+pub(super) fn line(text: &str) {
+    lines([text]);
+}
+
+/// Texts to standard output, written together; false when the reader has gone away, and then no more are asked for.
+pub(super) fn lines<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> bool {
+    let mut page = Page::new();
+    texts.into_iter().all(|text| page.text(text.as_ref()) && page.text("\n")) && page.end()
+}
+
+/// Pieces of text to standard output, one after the other as they are.
+pub(super) fn pieces(pieces: impl IntoIterator<Item = Piece>) -> bool {
+    let mut page = Page::new();
+    pieces.into_iter().all(|piece| page.piece(&piece)) && page.end()
+}
+
+/// A JSON document to standard output: on several lines, or on one.
+pub(super) fn json(value: &impl serde::Serialize, format: Format) {
+    let json = match format {
+        Format::JsonLines => serde_json::to_string(value),
+        Format::Json | Format::Text => serde_json::to_string_pretty(value),
+    };
+    match json {
+        Ok(json) => line(&json),
+        Err(error) => note(&format!("conax-gateway: {error}")),
+    }
+}
+
+/// Exactly these bytes to standard output.
+pub(super) fn bytes(bytes: &[u8]) {
+    let mut page = Page::new();
+    if page.written(|out| out.write_all(bytes)) {
+        page.end();
+    }
+}
+
+/// Is there still somebody who reads standard output?
+pub(super) fn has_reader() -> bool {
+    let out = std::io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    match poll(&mut polled, Some(&Timespec::default())) {
+        Ok(_) => !polled.iter().any(|fd| fd.revents().contains(PollFlags::ERR)),
+        Err(_) => true,
+    }
+}
+
+/// One line to standard error: a note for the person at the terminal, not a log line.
+pub(super) fn note(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{}", printable(text)));
+}
+
+/// The faults of a failed command, one a line, and its exit code.
+pub(super) fn failed(faults: &str) -> ExitCode {
+    for fault in faults.lines() {
+        note(&format!("conax-gateway: {fault}"));
+    }
+    ExitCode::FAILURE
+}
+
+/// What is on its way to standard output: gathered, so that a line costs no system call.
+struct Page {
+    out: BufWriter<Stdout>,
+    has_reader: bool,
+    has_colours: bool,
+}
+
+impl Page {
+    fn new() -> Self {
+        // It heeds NO_COLOR and CLICOLOR, and whether there is a terminal.
+        let has_colours = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+        Self { out: BufWriter::with_capacity(64 * 1024, std::io::stdout()), has_reader: true, has_colours }
+    }
+
+    fn text(&mut self, text: &str) -> bool {
+        self.written(|out| write!(out, "{}", printable(text)))
+    }
+
+    fn piece(&mut self, Piece { style, text }: &Piece) -> bool {
+        if self.has_colours {
+            self.written(|out| write!(out, "{style}{}{style:#}", printable(text)))
+        } else {
+            self.text(text)
+        }
+    }
+
+    fn flush(&mut self) -> bool {
+        self.written(BufWriter::flush)
+    }
+
+    fn end(mut self) -> bool {
+        self.flush()
+    }
+
+    fn written(&mut self, write: impl FnOnce(&mut BufWriter<Stdout>) -> std::io::Result<()>) -> bool {
+        if !self.has_reader {
+            return false;
+        }
+        match write(&mut self.out) {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.has_reader = false;
+                false
+            }
+            Err(error) => {
+                note(&format!("conax-gateway: standard output: {error}"));
+                std::process::exit(1);
+            }
+        }
+    }
+}

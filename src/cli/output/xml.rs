@@ -1,0 +1,51 @@
+//! XML for a person: indented, and coloured on a terminal that has colours.
+
+use std::borrow::Cow;
+
+use anstyle::{AnsiColor, Style};
+
+use super::Piece;
+use crate::xml::indented;
+
+/// How markup is shown between the texts.
+const MARKUP: Style = AnsiColor::Blue.on_default();
+
+/// The text, indented if it is XML; anything else as it is.
+pub(in crate::cli) fn xml_pieces(text: &str) -> Vec<Piece> {
+    match indented(text) {
+        Some(xml) => pieces_of_markup(&xml),
+        None => vec![Piece::plain(text)],
+    }
+}
+
+/// Markup and the texts between it, by turns; a `>` inside an attribute's quotes ends nothing.
+fn pieces_of_markup(xml: &str) -> Vec<Piece> {
+    let (mut pieces, mut rest) = (Vec::new(), xml);
+    while let Some(start) = rest.find('<') {
+        let (text, markup) = rest.split_at(start);
+        let (markup, after) = markup.split_at(end_of_markup(markup));
+        pieces.push(Piece::plain(text));
+        pieces.push(Piece { style: MARKUP, text: Cow::<str>::from(markup).into_owned() });
+        rest = after;
+    }
+    pieces.push(Piece::plain(rest));
+    pieces
+}
+
+fn end_of_markup(markup: &str) -> usize {
+    for (opening, closing) in [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")] {
+        if markup.starts_with(opening) {
+            return markup.find(closing).map_or(markup.len(), |at| at + closing.len());
+        }
+    }
+    let mut quote = None;
+    for (at, c) in markup.char_indices() {
+        match (quote, c) {
+            (None, '>') => return at + 1,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    markup.len()
+}

@@ -1,0 +1,47 @@
+//! `requests diff`: two requests, their records by column, and both messages node by node.
+
+use serde_json::{Value, json};
+
+use super::list::{COLUMNS, cells};
+use super::show::{find_request, sent_text};
+use crate::api::Dates;
+use crate::cli::output::{Format, FormatFlags, table};
+use crate::cli::settings::{StoreFlags, open_existing};
+use crate::cli::{Failed, output};
+use crate::recording::compare_texts;
+use crate::request::ProvisioningRequest;
+
+/// Columns that tell which request it is.
+const NAMES: [&str; 2] = ["number", "time"];
+
+pub(super) async fn run(first: i64, second: i64, format: FormatFlags, store: StoreFlags) -> Result<(), Failed> {
+    let config = store.load()?;
+    let store = open_existing(&config)?;
+    let first = find_request(store.as_ref(), first).await?;
+    let second = find_request(store.as_ref(), second).await?;
+    let differences = differences(&first, &second, Dates(config.server.time_zone));
+    let format = format.format();
+    if differences.is_empty() && format == Format::Text {
+        output::note("no difference");
+        return Ok(());
+    }
+    table(["in", "at", "first", "second"], format, differences);
+    Ok(())
+}
+
+fn differences(first: &ProvisioningRequest, second: &ProvisioningRequest, dates: Dates) -> Vec<[Value; 4]> {
+    let columns = COLUMNS.into_iter().zip(cells(first, dates)).zip(cells(second, dates));
+    let columns = columns.filter(|((name, one), other)| !NAMES.contains(name) && one != other);
+    let mut differences: Vec<[Value; 4]> =
+        columns.map(|((name, one), other)| [json!("record"), json!(name), one, other]).collect();
+    let texts = |request: &'_ ProvisioningRequest| {
+        [sent_text(request).map(str::to_owned), request.response.as_deref().map(str::to_owned)]
+    };
+    for ((part, one), other) in ["request", "answer"].into_iter().zip(texts(first)).zip(texts(second)) {
+        let nodes = compare_texts(one.as_deref(), other.as_deref());
+        differences.extend(
+            nodes.into_iter().map(|node| [json!(part), json!(node.xpath), json!(node.expected), json!(node.got)]),
+        );
+    }
+    differences
+}

@@ -1,0 +1,77 @@
+//! `requests list | tail | show | diff | again | retry | cancel | settle`: provisioning requests from the terminal, one
+//! file an action.
+
+mod again;
+mod decide;
+mod device;
+mod diff;
+mod list;
+mod show;
+mod tail;
+
+use super::Failed;
+use super::output::FormatFlags;
+use super::settings::StoreFlags;
+
+pub(super) use device::find_device;
+pub(super) use show::{Shown, print};
+
+/// Flags of `requests`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Lists requests, newest first.
+    List(list::Args),
+    /// Prints requests as they are created and as they change, until it is interrupted or its reader goes away.
+    Tail(tail::Args),
+    /// Shows one request: what became of it and why, its history, and both texts.
+    Show(show::Args),
+    /// Compares two requests: their records and, node by node, what was sent and what came back.
+    Diff {
+        /// The number of one.
+        first: i64,
+        /// The number of the other.
+        second: i64,
+        #[command(flatten)]
+        format: FormatFlags,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Makes a new request with the content of one that has ended, and links the two.
+    Again(again::Args),
+    /// Sends a request again whose outcome is unknown, or one that could not be delivered, without waiting.
+    Retry(decide::Args),
+    /// Rejects a request that was not sent yet.
+    Cancel(decide::Args),
+    /// Ends a request whose outcome is unknown, after somebody looked in Conax.
+    Settle {
+        /// What Conax did: completed, or rejected for "it was not done".
+        #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"], ignore_case = true)]
+        found: String,
+        /// Conax's transaction id, if known.
+        #[arg(long)]
+        reference: Option<String>,
+        #[command(flatten)]
+        decide: decide::Args,
+    },
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    match args.action {
+        Action::List(args) => list::run(args).await,
+        Action::Tail(args) => tail::run(args).await,
+        Action::Show(args) => show::run(args).await,
+        Action::Diff { first, second, format, store } => diff::run(first, second, format, store).await,
+        Action::Again(args) => again::run(args).await,
+        Action::Retry(args) => decide::retry(args).await,
+        Action::Cancel(args) => decide::cancel(args).await,
+        Action::Settle { found, reference, decide } => {
+            decide::settle(decide, found.eq_ignore_ascii_case("completed"), reference).await
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `requests show`: what became of a request and why, then its history, then both texts, nothing twice.
+
+use crate::api::{Dates, Record, RecordWithHistory};
+use crate::cli::output::{Format, FormatFlags, Piece, xml_pieces};
+use crate::cli::settings::{StoreFlags, open_existing};
+use crate::cli::{Failed, output};
+use crate::request::{Attempt, CARD_ID, Event, Item, ProvisioningRequest, STB_ID, Scalar, State};
+use crate::store::{RecordKey, RequestStore};
+use crate::words::Word as _;
+use std::iter;
+
+use chrono::{DateTime, Utc};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Its number.
+    number: i64,
+    /// Print exactly this text, and nothing else.
+    #[arg(long, value_name = "request|response", value_parser = ["request", "response"], conflicts_with_all = ["json", "jsonl"])]
+    raw: Option<String>,
+    #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
+    store: StoreFlags,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    let config = args.store.load()?;
+    let store = open_existing(&config)?;
+    let request = find_request(store.as_ref(), args.number).await?;
+    if let Some(which) = args.raw {
+        let text = match which.as_str() {
+            "request" => sent_text(&request),
+            _ => request.response.as_deref(),
+        };
+        let text = text.ok_or_else(|| Failed(format!("request {} has no {which} yet", request.number)))?;
+        output::bytes(text.as_bytes());
+        return Ok(());
+    }
+    let shown = Shown::read(store.as_ref(), request).await?;
+    print(&shown, Dates(config.server.time_zone), args.format.format());
+    Ok(())
+}
+
+pub(super) async fn find_request(store: &dyn RequestStore, number: i64) -> Result<ProvisioningRequest, Failed> {
+    let found = store.find_request(None, RecordKey::Number(number)).await?;
+    found.ok_or_else(|| Failed(format!("there is no request {number}")))
+}
+
+/// What was sent, as it is shown.
+pub(super) fn sent_text(request: &ProvisioningRequest) -> Option<&str> {
+    request.content.envelope.as_ref().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str())
+}
+
+/// A request and all that happened to it.
+pub(in crate::cli) struct Shown {
+    request: ProvisioningRequest,
+    attempts: Vec<Attempt>,
+    events: Vec<Event>,
+}
+
+impl Shown {
+    pub(in crate::cli) async fn read(store: &dyn RequestStore, request: ProvisioningRequest) -> Result<Self, Failed> {
+        let (attempts, events) = (store.list_attempts(request.number), store.list_events(request.number));
+        Ok(Self { attempts: attempts.await?, events: events.await?, request })
+    }
+}
+
+/// Prints a request.
+pub(in crate::cli) fn print(shown: &Shown, dates: Dates, format: Format) {
+    match format {
+        Format::Json | Format::JsonLines => {
+            output::json(&RecordWithHistory::new(&shown.request, &shown.attempts, &shown.events, dates), format);
+        }
+        Format::Text => {
+            output::pieces(in_words(shown, dates));
+        }
+    }
+}
+
+fn in_words(shown: &Shown, dates: Dates) -> Vec<Piece> {
+    let Shown { request, attempts, events } = shown;
+    let mut pieces = summary(request, dates);
+    let mut history: Vec<(DateTime<Utc>, Vec<Piece>)> = Vec::new();
+    for attempt in attempts {
+        // The last answer comes below.
+        let response = attempt.response.as_deref().filter(|_| attempt.attempt < request.attempts);
+        let line = Piece::plain(attempt_line(attempt, dates));
+        history.push((attempt.started_at, iter::once(line).chain(texts(&[("answer", response)])).collect()));
+    }
+    for event in events {
+        let named = [("query", event.request.as_deref()), ("answer", event.response.as_deref())];
+        let line = Piece::plain(event_line(event, dates));
+        history.push((event.at, iter::once(line).chain(texts(&named)).collect()));
+    }
+    history.sort_by_key(|(at, _)| *at);
+    if !history.is_empty() {
+        pieces.push(Piece::heading("\nHistory\n"));
+        pieces.extend(history.into_iter().flat_map(|(_, pieces)| pieces));
+    }
+    let description = request.failure.as_ref().and_then(|failure| failure.description.as_deref());
+    for (heading, text) in [
+        ("error_description, as the CRM gets it", description.filter(|text| text.trim().contains('\n'))),
+        ("Request, as it was sent", sent_text(request)),
+        ("Answer", request.response.as_deref()),
+    ] {
+        let Some(text) = text else { continue };
+        pieces.push(Piece::heading(format!("\n{heading}\n")));
+        pieces.extend(xml_pieces(text.trim_end()));
+        pieces.push(Piece::plain("\n"));
+    }
+    pieces
+}
+
+/// What, for whom, what became of it, and why.
+fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
+    let content = &request.content;
+    let record = Record::new(request, dates);
+    let failure = request.failure.as_ref();
+    let is_device = |item: &&Item| item.name == CARD_ID || item.name == STB_ID;
+    let parameters = content.items.iter().filter(|item| !is_device(item)).filter_map(|item| {
+        let value = match item.value.as_ref()? {
+            Scalar::Text(text) => text.clone(),
+            Scalar::Whole(number) => number.to_string(),
+        };
+        Some(format!("{} {value}", item.name))
+    });
+    let created = format!("{} by {}", dates.print(content.created_at), content.created_by.username);
+    let executed = request.executed_at.map(|at| dates.print(at)).unwrap_or_default();
+    let next = request.next_attempt_at.filter(|_| request.state == State::Pending);
+    let next = next.map(|at| dates.print(at)).unwrap_or_default();
+    let lines = [
+        ("state", format!("{}, {}", request.state.as_str(), record.delivery_state())),
+        ("reason", failure.map(|failure| failure.reason()).unwrap_or_default()),
+        ("error code", failure.map(|failure| failure.code.clone()).unwrap_or_default()),
+        ("reference", request.reference_number.clone().unwrap_or_default()),
+        ("cards", content.cards.join(", ")),
+        ("boxes", content.stbs.join(", ")),
+        ("parameters", parameters.collect::<Vec<_>>().join(", ")),
+        ("created", created),
+        ("due", if content.is_scheduled() { dates.print(content.scheduled_at) } else { String::new() }),
+        ("executed", executed),
+        ("next attempt", next),
+        ("priority", content.priority.as_str().to_owned()),
+        ("result", request.result.as_ref().map(|json| json.get().to_owned()).unwrap_or_default()),
+        ("call", content.api_call.clone().unwrap_or_default()),
+        ("id", content.id.to_string()),
+    ];
+    let mut pieces = vec![Piece::heading(format!("Request {}: {}\n", request.number, content.request_type))];
+    let shown = lines.into_iter().filter(|(_, text)| !text.is_empty());
+    pieces.extend(shown.map(|(name, text)| Piece::plain(format!("{name:<13} {text}\n"))));
+    pieces
+}
+
+fn attempt_line(attempt: &Attempt, dates: Dates) -> String {
+    let Attempt { attempt, started_at, duration_ms, sent, http_status, error, .. } = attempt;
+    let sent = if *sent { "sent" } else { "not sent" };
+    let status = http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
+    let error = error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
+    format!("attempt {attempt}: {}, {duration_ms} ms, {sent}{status}{error}\n", dates.print(*started_at))
+}
+
+fn event_line(event: &Event, dates: Dates) -> String {
+    let parts = [
+        event.duration_ms.map(|ms| format!(", {ms} ms")),
+        event.http_status.map(|status| format!(", HTTP {status}")),
+        event.user.as_ref().map(|user| format!(", by {user}")),
+        event.text.as_ref().map(|text| format!(": {text}")),
+    ];
+    let parts: String = parts.into_iter().flatten().collect();
+    format!("{}: {}{parts}\n", event.kind.as_str(), dates.print(event.at))
+}
+
+/// Texts below a line of the history.
+fn texts(named: &[(&str, Option<&str>)]) -> Vec<Piece> {
+    let present = named.iter().filter_map(|(name, text)| Some((name, (*text)?)));
+    let pieces = present.flat_map(|(name, text)| {
+        let heading = Piece::plain(format!("  {name}:\n"));
+        iter::once(heading).chain(xml_pieces(text)).chain([Piece::plain("\n")])
+    });
+    pieces.collect()
+}

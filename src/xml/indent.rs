@@ -1,0 +1,41 @@
+//! XML indented for a person to read.
+
+use quick_xml::events::Event;
+use quick_xml::{Reader, Writer};
+
+use super::{Limits, parse};
+
+/// Spaces of a level.
+const STEP: usize = 2;
+
+/// The document with each element on a line of its own, unless it stands beside text; `None` if it is no XML. White space
+/// alone between elements is taken for indentation, everything else stays as it was.
+pub fn indented(text: &str) -> Option<String> {
+    parse(text, Limits::default()).ok()?;
+    let mut reader = Reader::from_str(text);
+    let mut writer = Writer::new_with_indent(Vec::with_capacity(2 * text.len()), b' ', STEP);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Eof => break,
+            Event::Text(text) if text.bytes().all(|b| b.is_ascii_whitespace()) => {}
+            event => writer.write_event(event).ok()?,
+        }
+    }
+    String::from_utf8(writer.into_inner()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_have_lines_and_texts_stay() {
+        let xml =
+            "<?xml version=\"1.0\"?><a:r xmlns:a=\"u\"><b>x &amp; <![CDATA[<y>]]></b>\n<c d='\"'/> <!-- n --></a:r>";
+        let expected = "<?xml version=\"1.0\"?>\n<a:r xmlns:a=\"u\">\n  <b>x &amp; <![CDATA[<y>]]></b>\n  <c d='\"'/>\n  \
+                        <!-- n -->\n</a:r>";
+        assert_eq!(indented(xml).as_deref(), Some(expected));
+        assert_eq!(indented("<a>"), None);
+        assert_eq!(indented("no XML"), None);
+    }
+}
