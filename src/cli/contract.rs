@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
 }
 
 fn in_words(operation: &Operation, base_path: &str) -> String {
-    let Operation { request_type, wsdl, name, path, soap, resend, .. } = operation;
+    let Operation { request_type, wsdl, name, path, port, other_ports, soap, resend, .. } = operation;
     let soap = match soap {
         SoapVersion::V11 => "1.1",
         SoapVersion::V12 => "1.2",
@@ -38,8 +38,14 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
         Resend::Never => "never".to_owned(),
     };
     let mut words = format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})");
+    if !other_ports.is_empty() {
+        words.push_str(&format!("\n  port {port} of {}; not {}", other_ports.len() + 1, other_ports.join(", ")));
+    }
+    if operation.is_answer_void() {
+        words.push_str("\n  (no answer but a fault)");
+    }
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
-        for BoundField { source, path, type_description, mandatory, many, .. } in fields {
+        for BoundField { source, path, simple, mandatory, many, .. } in fields {
             let source = match source {
                 ValueSource::Field(name) => name.clone(),
                 ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
@@ -53,7 +59,8 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
                 (false, true) => "*",
                 (false, false) => "?",
             };
-            words.push_str(&format!("\n  {source}{mark} {arrow} {path}: {type_description}"));
+            let description = simple.as_ref().map_or_else(|| "XML".to_owned(), ToString::to_string);
+            words.push_str(&format!("\n  {source}{mark} {arrow} {path}: {description}"));
         }
     }
     words

@@ -1,14 +1,20 @@
 //! Binds a value source to the end of a path through a message's plan, and notes which elements repeat by a parameter.
 
-use super::finding::Location;
+use std::sync::Arc;
+
+use super::finding::{Finding, Location};
+use super::path::{Step, steps};
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
-use crate::xml::is_xml_char;
+use crate::xml::{Limits, is_xml_char, parse};
+
+/// Elements of one name that an index may count.
+const MOST_INDEXED: usize = 1_000;
 
 /// The end of a path, found and filled.
 pub(super) struct Bound {
-    /// Its type in words.
-    pub(super) type_description: String,
+    /// Its type; a literal has none.
+    pub(super) simple: Option<Arc<SimpleType>>,
     /// Must it be there?
     pub(super) mandatory: bool,
     /// May it have several values?
@@ -17,61 +23,134 @@ pub(super) struct Bound {
     pub(super) location: Location,
 }
 
-/// Binds `source` at `path`: local names below the message's root, `@name` for an attribute, `.` for the root itself.
+/// Why a path cannot be bound.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// A step does not lead on: a sentence.
+    Step(String),
+    /// It leads to what is not understood.
+    Unread(Vec<Finding>),
+}
+
+impl From<String> for Obstacle {
+    fn from(sentence: String) -> Self {
+        Self::Step(sentence)
+    }
+}
+
+/// Binds `source` at a path through a message, as `path` tells.
 ///
 /// # Errors
-/// Which step does not lead on, as a sentence.
-pub(super) fn bind(message: &mut Message, path: &str, source: &ValueSource) -> Result<Bound, String> {
-    let steps: Vec<&str> = if path == "." { Vec::new() } else { path.split('/').collect() };
+/// Which step does not lead on.
+pub(super) fn bind(message: &mut Message, path: &str, source: &ValueSource) -> Result<Bound, Obstacle> {
+    let steps: Vec<Step<'_>> = steps(path).collect();
     bind_element(&mut message.root, &steps, source)
 }
 
-fn bind_element(plan: &mut ElementPlan, steps: &[&str], source: &ValueSource) -> Result<Bound, String> {
+fn bind_element(plan: &mut ElementPlan, steps: &[Step<'_>], source: &ValueSource) -> Result<Bound, Obstacle> {
     let local = plan.name.local.clone();
     let mut bound = match (steps, &mut plan.content) {
+        (_, Content::Unread(unread)) => return Err(Obstacle::Unread(unread.clone())),
         ([], Content::Simple(simple, filled)) => fill(filled, simple, source, &local, &plan.location)?,
-        ([], Content::Complex(_)) => return Err(format!("'{local}' holds elements, not a value")),
-        ([step, rest @ ..], content) => match (step.strip_prefix('@'), content) {
-            (Some(attribute), _) => bind_attribute(plan, attribute, source)?,
-            (None, Content::Complex(group)) => bind_child(group, step, rest, source, &local)?,
-            (None, Content::Simple(..)) => return Err(format!("no element '{step}': '{local}' holds a value")),
-        },
+        ([], Content::Complex(_)) => return Err(format!("'{local}' holds elements, not a value").into()),
+        ([step, ..], _) if step.is_attribute => bind_attribute(plan, step.local, source)?,
+        ([step, rest @ ..], Content::Complex(group)) => bind_child(group, *step, rest, source, &local)?,
+        ([step, ..], Content::Simple(..)) => {
+            return Err(format!("no element '{}': '{local}' holds a value", step.local).into());
+        }
     };
     note(&mut plan.filling, plan.occurs, &mut bound, source);
     Ok(bound)
 }
 
-fn bind_attribute(plan: &mut ElementPlan, local: &str, source: &ValueSource) -> Result<Bound, String> {
+fn bind_attribute(plan: &mut ElementPlan, local: &str, source: &ValueSource) -> Result<Bound, Obstacle> {
     let names: Vec<&str> = plan.attributes.iter().map(|attribute| &*attribute.name.local).collect();
     let unknown = format!("no attribute '{local}' on '{}', which has {}", plan.name.local, listed(&names));
     let attribute = plan.attributes.iter_mut().find(|attribute| &*attribute.name.local == local).ok_or(unknown)?;
+    if !attribute.unread.is_empty() {
+        return Err(Obstacle::Unread(attribute.unread.clone()));
+    }
     let bound = fill(&mut attribute.source, &attribute.simple, source, local, &attribute.location)?;
     Ok(Bound { mandatory: attribute.required, ..bound })
 }
 
 fn bind_child(
     group: &mut Group,
-    step: &str,
-    rest: &[&str],
+    step: Step<'_>,
+    rest: &[Step<'_>],
     source: &ValueSource,
     parent: &str,
-) -> Result<Bound, String> {
+) -> Result<Bound, Obstacle> {
+    if step.is_open() {
+        let missing = || format!("'{parent}' has no place that its schema leaves open");
+        return bind_open(group, source)?.ok_or_else(|| missing().into());
+    }
+    if let Some(index) = step.index {
+        split(group, step.local, index);
+    }
     let names: Vec<&str> = group.elements().map(|element| &*element.name.local).collect();
-    match names.iter().filter(|name| **name == step).count() {
-        0 => Err(format!("no element '{step}' in '{parent}', which has {}", listed(&names))),
-        1 => bind_member(group, step, rest, source),
-        _ => Err(format!("'{parent}' has several elements '{step}'")),
+    match (names.iter().filter(|name| **name == step.local).count(), step.index) {
+        (0, _) => Err(format!("no element '{}' in '{parent}', which has {}", step.local, listed(&names)).into()),
+        (1, None) => bind_member(group, step.local, 0, rest, source),
+        (_, None) => Err(format!("'{parent}' has several elements '{0}': '{0}[1]' is the first", step.local).into()),
+        (count, Some(index)) if index > count => {
+            Err(format!("'{parent}' has at most {count} elements '{}'", step.local).into())
+        }
+        (_, Some(index)) => bind_member(group, step.local, index - 1, rest, source),
     }
 }
 
-/// Goes on into a group that holds one element `step`, itself or in a nested group.
-fn bind_member(group: &mut Group, step: &str, rest: &[&str], source: &ValueSource) -> Result<Bound, String> {
-    let mut outcome = Err(format!("no element '{step}'"));
+/// Takes an element that may repeat apart, until there are so many of that name.
+fn split(group: &mut Group, local: &str, count: usize) {
+    for at in 0..group.members.len() {
+        match group.members.get_mut(at) {
+            Some(Particle::Group(inner)) if inner.elements().any(|element| &*element.name.local == local) => {
+                return split(inner, local, count);
+            }
+            Some(Particle::Element(plan)) if &*plan.name.local == local && plan.occurs.is_many() => {
+                let Occurs { mut min, mut max } = plan.occurs;
+                let mut ones = Vec::new();
+                let single = group.elements().filter(|e| &*e.name.local == local && !e.occurs.is_many()).count();
+                let Some(Particle::Element(plan)) = group.members.get_mut(at) else { return };
+                while single + ones.len() < count.min(MOST_INDEXED) && max != Some(1) {
+                    let occurs = Occurs { min: min.min(1), max: Some(1) };
+                    ones.push(Particle::Element(ElementPlan { occurs, ..plan.clone() }));
+                    (min, max) = (min.saturating_sub(1), max.map(|max| max - 1));
+                }
+                plan.occurs = Occurs { min, max };
+                group.members.splice(at..at, ones);
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Goes on into the element `step` of a group, itself or in a nested group, after so many of its name.
+fn bind_member(
+    group: &mut Group,
+    step: &str,
+    mut before: usize,
+    rest: &[Step<'_>],
+    source: &ValueSource,
+) -> Result<Bound, Obstacle> {
+    let mut outcome = Err(format!("no element '{step}'").into());
     for member in &mut group.members {
         match member {
-            Particle::Element(plan) if &*plan.name.local == step => outcome = bind_element(plan, rest, source),
-            Particle::Group(inner) if inner.elements().any(|element| &*element.name.local == step) => {
-                outcome = bind_member(inner, step, rest, source);
+            Particle::Element(plan) if &*plan.name.local == step => {
+                if before == 0 {
+                    outcome = bind_element(plan, rest, source);
+                    break;
+                }
+                before -= 1;
+            }
+            Particle::Group(inner) => {
+                let count = inner.elements().filter(|element| &*element.name.local == step).count();
+                if before < count {
+                    outcome = bind_member(inner, step, before, rest, source);
+                    break;
+                }
+                before -= count;
             }
             _ => {}
         }
@@ -82,10 +161,46 @@ fn bind_member(group: &mut Group, step: &str, rest: &[&str], source: &ValueSourc
     Ok(bound)
 }
 
+/// Puts a literal piece of XML into the first place of a group that is open and empty; `None` if there is none.
+fn bind_open(group: &mut Group, source: &ValueSource) -> Result<Option<Bound>, Obstacle> {
+    let ValueSource::Constant(text) = source else {
+        return Err("only a constant can stand in an open place: a piece of XML".to_owned().into());
+    };
+    let mut found = None;
+    for member in &mut group.members {
+        match member {
+            Particle::Open(open) if open.literal.is_none() => {
+                let element = parse(text, Limits::default()).map_err(|error| format!("it is not XML: {error}"))?;
+                if !open.namespaces.has(&element.name.namespace) {
+                    return Err(
+                        format!("'{}' is in a namespace that the schema does not allow there", element.name).into()
+                    );
+                }
+                open.literal = Some(Arc::new(element));
+                let (location, mandatory) = (open.location.clone(), open.occurs.min > 0);
+                open.filling.is_bound = true;
+                found = Some(Bound { simple: None, mandatory, many: false, location });
+                break;
+            }
+            Particle::Group(inner) => {
+                found = bind_open(inner, source)?;
+                if found.is_some() {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(bound) = &mut found {
+        note(&mut group.filling, group.occurs, bound, source);
+    }
+    Ok(found)
+}
+
 /// A value holds one thing; only what the schema itself put there gives way.
 fn fill(
     filled: &mut Option<ValueSource>,
-    simple: &SimpleType,
+    simple: &Arc<SimpleType>,
     source: &ValueSource,
     local: &str,
     location: &Location,
@@ -103,7 +218,7 @@ fn fill(
     }
     *filled = Some(source.clone());
     let many = simple.item().is_some();
-    Ok(Bound { type_description: simple.to_string(), mandatory: true, many, location: location.clone() })
+    Ok(Bound { simple: Some(Arc::clone(simple)), mandatory: true, many, location: location.clone() })
 }
 
 /// Notes on the way back from the end of the path that the innermost repeatable ancestor is written once per value of

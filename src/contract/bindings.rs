@@ -22,29 +22,38 @@ pub(super) struct Bindings {
     pub(super) format: Spanned<u32>,
     /// What every address's path begins with.
     pub(super) base_path: Text,
-    /// How answers are read.
+    /// How answers are read, where a request type does not say otherwise.
+    #[serde(default)]
     pub(super) answer: AnswerBinding,
+    /// Files by the address or namespace that documents import.
+    #[serde(default)]
+    pub(super) locations: BTreeMap<String, Text>,
     /// Operations by request type.
     #[serde(default)]
     pub(super) request: BTreeMap<Text, RequestBinding>,
 }
 
-/// `[answer]`.
-#[derive(Deserialize)]
+/// `[answer]`, or `[request.TYPE.answer]`, of which each key stands in place of the one above.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AnswerBinding {
-    /// Path of the status code.
-    pub(super) status: Text,
+    /// Path of the status code; empty if there is none.
+    pub(super) status: Option<Text>,
     /// Path of the reference number.
     pub(super) reference: Option<Text>,
     /// Path of the message.
     pub(super) message: Option<Text>,
-    /// Verdicts by status code.
+    /// Classes by status code.
+    pub(super) status_codes: Option<BTreeMap<Text, Text>>,
+    /// Classes by fault code.
+    pub(super) fault_codes: Option<BTreeMap<Text, Text>>,
+    /// Classes by fault string.
+    pub(super) fault_strings: Option<BTreeMap<Text, Text>>,
+    /// Classes by an element of the fault's detail.
+    pub(super) fault_details: Option<BTreeMap<Text, Text>>,
+    /// Types that elements have in place of their declared ones, by path.
     #[serde(default)]
-    pub(super) status_codes: BTreeMap<String, Text>,
-    /// Verdicts by the local part of a fault code.
-    #[serde(default)]
-    pub(super) fault_codes: BTreeMap<String, Text>,
+    pub(super) types: BTreeMap<Text, Text>,
 }
 
 /// `[request.TYPE]`.
@@ -55,16 +64,28 @@ pub(super) struct RequestBinding {
     pub(super) wsdl: Option<Text>,
     /// The operation's name in it.
     pub(super) operation: Option<Text>,
+    /// The service that offers it.
+    pub(super) service: Option<String>,
+    /// The port, or the binding where there is no service.
+    pub(super) port: Option<String>,
+    /// The address in place of the WSDL's.
+    pub(super) address: Option<String>,
     /// What may be done in doubt.
     pub(super) resend: Option<Text>,
     /// The query that reads the state back.
     pub(super) verify: Option<Text>,
+    /// How its answers are read.
+    #[serde(default)]
+    pub(super) answer: AnswerBinding,
     /// Paths in the request, by parameter.
     #[serde(default)]
     pub(super) fields: BTreeMap<Text, Text>,
     /// Texts in the request, by path.
     #[serde(default)]
     pub(super) constants: BTreeMap<Text, Text>,
+    /// Types that elements of the request have in place of their declared ones, by path.
+    #[serde(default)]
+    pub(super) types: BTreeMap<Text, Text>,
     /// Paths in the answer, by result.
     #[serde(default)]
     pub(super) results: BTreeMap<Text, Text>,

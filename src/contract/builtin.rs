@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::facet::FacetSet;
-use super::simple::SimpleType;
+use super::simple::{ANY_TYPE, SimpleType};
 use super::value::Primitive::{self, Base64, Boolean, Decimal, Duration, Float, Hex, Integer, Moment, Text};
 
 /// How a built-in type is defined.
@@ -22,10 +22,11 @@ const NCNAME: (&str, &str) = ("pattern", r"[\i-[:]][\c-[:]]*");
 const QNAME: (&str, &str) = ("pattern", r"([\i-[:]][\c-[:]]*:)?[\i-[:]][\c-[:]]*");
 const LANGUAGE: (&str, &str) = ("pattern", "[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*");
 
-/// `xs:anyType` and what is derived by union are not here: a value of such a type says nothing by itself.
 const BUILT_IN: &[(&str, Definition)] = &[
     ("string", Definition::Primitive(Text)),
+    (ANY_TYPE, Definition::Primitive(Text)),
     ("anySimpleType", Definition::Primitive(Text)),
+    ("anyAtomicType", Definition::Primitive(Text)),
     ("boolean", Definition::Primitive(Boolean)),
     ("decimal", Definition::Primitive(Decimal)),
     ("integer", Definition::Primitive(Integer)),
@@ -103,7 +104,7 @@ mod tests {
         for (name, _) in BUILT_IN {
             assert_eq!(built_in(name).unwrap().to_string(), *name);
         }
-        assert!(built_in("anyType").is_none());
+        assert!(built_in("anyThing").is_none());
     }
 
     #[test]

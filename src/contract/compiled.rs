@@ -1,4 +1,4 @@
-//! The contract once it is loaded: its operations, what codes mean, and its files for those who ask for `?wsdl`.
+//! The contract once it is loaded: its operations, and its files for those who ask for `?wsdl`.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,14 @@ use super::load::load;
 use super::operation::Operation;
 use super::serve::{Links, rewrite};
 use super::source::ContractSource;
-use crate::request::{Classification, RequestType};
+use crate::request::RequestType;
 use crate::xml::Name;
 
 /// A SOAP contract: WSDLs, schemas and bindings, compiled.
 pub struct Contract {
     pub(super) base_path: String,
     pub(super) operations: BTreeMap<RequestType, Operation>,
-    pub(super) classes: Classes,
     pub(super) documents: Documents,
-}
-
-/// What codes mean; `*` is every code not named.
-pub(super) struct Classes {
-    pub(super) statuses: BTreeMap<String, Classification>,
-    pub(super) faults: BTreeMap<String, Classification>,
 }
 
 /// A service and the WSDL that describes it.
@@ -63,24 +56,9 @@ impl Contract {
         &self.base_path
     }
 
-    /// What a status code says.
-    pub fn classify_status(&self, code: &str) -> Classification {
-        class_of(&self.classes.statuses, code)
-    }
-
-    /// The status codes that the bindings classify.
-    pub fn status_codes(&self) -> impl Iterator<Item = &str> {
-        self.classes.statuses.keys().map(String::as_str)
-    }
-
-    /// What the local part of a fault code says.
-    pub fn classify_fault(&self, code: &str) -> Classification {
-        class_of(&self.classes.faults, code)
-    }
-
     /// The codes of statuses and faults that the bindings name.
     pub fn answer_codes(&self) -> impl Iterator<Item = &str> {
-        self.classes.statuses.keys().chain(self.classes.faults.keys()).map(String::as_str)
+        self.operations().flat_map(|operation| operation.verdicts.codes())
     }
 
     /// The services in use, each once.
@@ -110,10 +88,9 @@ impl Contract {
     /// uses a file of that name.
     pub fn document(&self, name: &str, base_url: &str, service_path: &str) -> Option<String> {
         let document = self.documents.document(name).ok()?;
-        Some(rewrite(document, &Links { base_path: &self.base_path, base_url, service_path }))
+        Some(rewrite(
+            document,
+            &Links { documents: &self.documents, base_path: &self.base_path, base_url, service_path },
+        ))
     }
-}
-
-fn class_of(codes: &BTreeMap<String, Classification>, code: &str) -> Classification {
-    codes.get(code).or_else(|| codes.get("*")).copied().unwrap_or(Classification::Rejected)
 }

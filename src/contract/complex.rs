@@ -5,17 +5,30 @@ use std::sync::Arc;
 use super::compile::Compiler;
 use super::finding::{Reported, all};
 use super::node::Node;
-use super::plan::{AttributePlan, Compositor, Content, Filling, Group, Occurs, Particle};
-use super::simple::SimpleType;
+use super::plan::{AttributePlan, Compositor, Content, Filling, Group, Occurs, Particle, TypeName};
+use super::simple::{ANY_TYPE, SimpleType};
 use super::symbols::SymbolSpace;
+use super::types::any_simple_type;
 use crate::xml::{Name, XSD_NS};
 
 /// What an element is by its type.
 pub(super) struct Typed {
     /// Attributes it may carry.
     pub(super) attributes: Vec<AttributePlan>,
+    /// May it carry others?
+    pub(super) takes_any_attribute: bool,
+    /// May text stand between its elements?
+    pub(super) is_mixed: bool,
     /// What it holds.
     pub(super) content: Content,
+    /// Its name, where `xsi:type` has to say it.
+    pub(super) xsi_type: Option<TypeName>,
+}
+
+impl Typed {
+    fn new(attributes: Vec<AttributePlan>, content: Content) -> Self {
+        Self { attributes, takes_any_attribute: false, is_mixed: false, content, xsi_type: None }
+    }
 }
 
 /// What a complex type or a derivation declares itself.
@@ -23,25 +36,41 @@ struct Body {
     particles: Vec<Particle>,
     /// Attributes by name; without a plan if prohibited.
     attributes: Vec<(Name, Option<AttributePlan>)>,
+    takes_any_attribute: bool,
 }
 
 impl<'a> Compiler<'a, '_> {
-    /// The type that an element states, by name or inside.
+    /// The type that an element states, by name or inside; or the one that the bindings name in its place.
     pub(super) fn type_of(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
-        if let Some(name) = node.name("type", self.findings) {
-            return self.named_type(&name?, node, false);
+        let declared = node.name("type", &self.findings).transpose()?;
+        if let Some(wanted) = self.wanted_type() {
+            return self.wanted(wanted, declared.as_ref(), node);
+        }
+        if let Some(name) = declared {
+            return self.named_type(&name, node, false);
         }
         for child in node.children() {
             match child.keyword() {
                 "simpleType" => return self.simple_type(&child).map(simple_content),
                 "complexType" => return self.complex_type(&child),
                 "unique" | "key" | "keyref" => {}
-                _ => return Err(child.refuse(self.findings)),
+                _ => return Err(child.refuse(&self.findings)),
             }
         }
-        let name = node.attribute("name").unwrap_or_default();
-        let message = format!("{} '{name}' has no type, and xs:anyType is not supported", node.local());
-        Err(node.report(self.findings, message))
+        match node.name("substitutionGroup", &self.findings).transpose()? {
+            // An element without a type has that of the head of its substitution group (XML Schema part 1, 3.3.2).
+            Some(head) => self.within(SymbolSpace::Element, &head, node, |compiler, head| compiler.type_of(&head)),
+            None => self.named_type(&Name::new(XSD_NS, ANY_TYPE), node, false),
+        }
+    }
+
+    /// A type that the bindings name: it must be derived from the one that the schema has there.
+    fn wanted(&mut self, wanted: Name, declared: Option<&Name>, node: &Node<'a>) -> Result<Typed, Reported> {
+        if let Some(declared) = declared.filter(|declared| !self.symbols.is_derived(&wanted, declared)) {
+            return Err(node.report(&self.findings, format!("type '{wanted}' is not derived from '{declared}'")));
+        }
+        let typed = self.named_type(&wanted, node, false)?;
+        Ok(Typed { xsi_type: Some(TypeName { name: wanted, tag: String::new() }), ..typed })
     }
 
     /// A type by name. Only as a base may it be abstract.
@@ -49,48 +78,54 @@ impl<'a> Compiler<'a, '_> {
         if &*name.namespace == XSD_NS || self.simple.contains_key(name) {
             return self.named_simple_type(name, from).map(simple_content);
         }
-        let node = self.symbols.find_declaration(SymbolSpace::Type, name, from, self.findings)?;
+        let node = self.symbols.find_declaration(SymbolSpace::Type, name, from, &self.findings)?;
         if node.is_schema("simpleType") {
             return self.named_simple_type(name, from).map(simple_content);
         }
         if node.flag("abstract") && !is_base {
-            let message = format!("type '{name}' is abstract, which is not supported");
-            return Err(node.report(self.findings, message));
+            let derived: Vec<String> =
+                self.symbols.derived_types(name).iter().map(|name| name.local.to_string()).collect();
+            let derived = if derived.is_empty() { "none".to_owned() } else { derived.join(", ") };
+            let message =
+                format!("type '{name}' is abstract: 'types' has to name one that is derived from it ({derived})");
+            return Err(node.report(&self.findings, message));
         }
         self.within(SymbolSpace::Type, name, from, |compiler, node| compiler.complex_type(&node))
     }
 
     /// `xs:complexType`.
     fn complex_type(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
-        if node.flag("mixed") {
-            return Err(node.report(self.findings, "mixed content is not supported"));
-        }
         for child in node.children() {
             if child.is_schema("complexContent") || child.is_schema("simpleContent") {
-                if child.flag("mixed") {
-                    return Err(child.report(self.findings, "mixed content is not supported"));
-                }
-                let Some(derivation) = child.children().next() else { return Err(child.refuse(self.findings)) };
-                return self.derived(&derivation);
+                let Some(derivation) = child.children().next() else { return Err(child.refuse(&self.findings)) };
+                let typed = self.derived(&derivation)?;
+                let is_mixed = typed.is_mixed || node.flag("mixed") || child.flag("mixed");
+                return Ok(Typed { is_mixed, ..typed });
             }
         }
         let body = self.body(node, false)?;
         let mut attributes = Vec::new();
         take_over(&mut attributes, body.attributes);
-        Ok(Typed { attributes, content: Content::Complex(sequence(body.particles, node)) })
+        let group = sequence(body.particles, node);
+        let content = match node.flag("mixed") && group.members.is_empty() {
+            // Nothing but text can stand there.
+            true => Content::Simple(any_simple_type(), None),
+            false => Content::Complex(group),
+        };
+        let (takes_any_attribute, is_mixed) = (body.takes_any_attribute, node.flag("mixed"));
+        Ok(Typed { takes_any_attribute, is_mixed, ..Typed::new(attributes, content) })
     }
 
     /// `xs:extension` or `xs:restriction`.
     fn derived(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
         let is_extension = node.is_schema("extension");
         if !is_extension && !node.is_schema("restriction") {
-            return Err(node.refuse(self.findings));
+            return Err(node.refuse(&self.findings));
         }
-        node.required("base", self.findings)?;
-        let base = match node.name("base", self.findings).transpose()? {
+        node.required("base", &self.findings)?;
+        let base = match node.name("base", &self.findings).transpose()? {
             Some(name) if !name.is(XSD_NS, "anyType") => self.named_type(&name, node, true),
-            _ if is_extension => Err(node.report(self.findings, "an extension of xs:anyType is not supported")),
-            _ => Ok(Typed { attributes: Vec::new(), content: Content::Complex(sequence(Vec::new(), node)) }),
+            _ => Ok(Typed::new(Vec::new(), Content::Complex(sequence(Vec::new(), node)))),
         };
         let has_facets = !is_extension && !matches!(&base, Ok(Typed { content: Content::Complex(_), .. }));
         let inline = node.children().find(|child| child.is_schema("simpleType"));
@@ -110,21 +145,29 @@ impl<'a> Compiler<'a, '_> {
                 Content::Complex(sequence(inherited.into_iter().chain(own).collect(), node))
             }
             Content::Complex(_) => Content::Complex(sequence(body.particles, node)),
+            Content::Unread(unread) => Content::Unread(unread),
         };
-        Ok(Typed { attributes, content })
+        let takes_any_attribute = body.takes_any_attribute || (is_extension && base.takes_any_attribute);
+        let is_mixed = is_extension && base.is_mixed;
+        Ok(Typed { takes_any_attribute, is_mixed, ..Typed::new(attributes, content) })
     }
 
     /// The particles and attributes directly inside a complex type or derivation; facets, if it `has_facets`, are read
     /// elsewhere.
     fn body(&mut self, node: &Node<'a>, has_facets: bool) -> Result<Body, Reported> {
-        let mut body = Body { particles: Vec::new(), attributes: Vec::new() };
+        let mut body = Body { particles: Vec::new(), attributes: Vec::new(), takes_any_attribute: false };
         let read = all(node.children().map(|child| {
             match child.keyword() {
-                "sequence" | "choice" | "all" | "group" => body.particles.extend(self.particle(&child)?),
+                "sequence" | "choice" | "all" | "group" => body.particles.extend(self.particle(&child)),
                 "attribute" => body.attributes.push(self.attribute(&child)?),
-                "attributeGroup" => body.attributes.extend(self.attribute_group(&child)?),
-                keyword if has_facets && keyword != "anyAttribute" => {}
-                _ => return Err(child.refuse(self.findings)),
+                "attributeGroup" => {
+                    let group = self.attribute_group(&child)?;
+                    body.attributes.extend(group.attributes);
+                    body.takes_any_attribute |= group.takes_any_attribute;
+                }
+                "anyAttribute" => body.takes_any_attribute = true,
+                _ if has_facets => {}
+                _ => return Err(child.refuse(&self.findings)),
             }
             Ok(())
         }));
@@ -132,16 +175,14 @@ impl<'a> Compiler<'a, '_> {
     }
 
     /// The attributes of a referenced `xs:attributeGroup`.
-    fn attribute_group(&mut self, node: &Node<'a>) -> Result<Vec<(Name, Option<AttributePlan>)>, Reported> {
-        let Some(name) = node.name("ref", self.findings) else { return Err(node.refuse(self.findings)) };
-        self.within(SymbolSpace::AttributeGroup, &name?, node, |compiler, definition| {
-            compiler.body(&definition, false).map(|body| body.attributes)
-        })
+    fn attribute_group(&mut self, node: &Node<'a>) -> Result<Body, Reported> {
+        let Some(name) = node.name("ref", &self.findings) else { return Err(node.refuse(&self.findings)) };
+        self.within(SymbolSpace::AttributeGroup, &name?, node, |compiler, definition| compiler.body(&definition, false))
     }
 }
 
 fn simple_content(simple: Arc<SimpleType>) -> Typed {
-    Typed { attributes: Vec::new(), content: Content::Simple(simple, None) }
+    Typed::new(Vec::new(), Content::Simple(simple, None))
 }
 
 /// Puts newly declared attributes in place of inherited ones of the same name.

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use super::finding::Location;
-use super::plan::{AttributePlan, Compositor, Content, ElementPlan, Group, Message, Particle, ValueSource, WhenEmpty};
+use super::finding::{Finding, Location};
+use super::plan::{
+    AttributePlan, Compositor, Content, ElementPlan, Group, Message, Particle, TypeName, ValueSource, WhenEmpty,
+};
 use crate::xml::{Name, XML_NS};
 
 /// Works out [`WhenEmpty`] for all of a message, and gives the names that can be written their prefixes. To be called once
@@ -16,8 +18,16 @@ pub(super) fn finalize(message: &mut Message) {
     message.declarations = declarations;
 }
 
+/// Why a message cannot be written.
+pub(super) enum Gap {
+    /// A mandatory thing that nothing stands in.
+    Uncovered(Location, String),
+    /// A mandatory thing that is not understood.
+    Unread(Vec<Finding>),
+}
+
 /// The mandatory elements and attributes that nothing stands in, in every branch that can be written.
-pub(super) fn uncovered(message: &Message) -> Vec<(Location, String)> {
+pub(super) fn gaps(message: &Message) -> Vec<Gap> {
     let mut found = Vec::new();
     check_element(&message.root, &mut found);
     found
@@ -34,6 +44,7 @@ fn finalize_element(plan: &mut ElementPlan) {
             finalize_group(group);
             group.filling.when_empty
         }
+        Content::Unread(_) => WhenEmpty::NeedsValue,
     };
     let own = if plan.nillable { own.max(WhenEmpty::IfRequired) } else { own };
     plan.filling.when_empty = together(attributes.chain([own]));
@@ -44,6 +55,8 @@ fn finalize_group(group: &mut Group) {
         match member {
             Particle::Element(plan) => finalize_element(plan),
             Particle::Group(inner) => finalize_group(inner),
+            Particle::Open(open) if open.literal.is_some() => open.filling.when_empty = WhenEmpty::Write,
+            Particle::Open(_) => {}
         }
         match member.filling().when_empty {
             WhenEmpty::NeedsValue if member.occurs().min == 0 => WhenEmpty::IfRequired,
@@ -77,37 +90,46 @@ fn is_written(particle: &Particle, compositor: Compositor) -> bool {
     particle.filling().is_bound || (particle.occurs().min > 0 && compositor != Compositor::Choice)
 }
 
-fn check_element(plan: &ElementPlan, found: &mut Vec<(Location, String)>) {
+fn check_element(plan: &ElementPlan, found: &mut Vec<Gap>) {
     let local = &plan.name.local;
     for attribute in plan.attributes.iter().filter(|attribute| attribute.required && attribute.source.is_none()) {
-        found
-            .push((attribute.location.clone(), format!("mandatory attribute '{}' of '{local}'", attribute.name.local)));
+        let uncovered = format!("mandatory attribute '{}' of '{local}'", attribute.name.local);
+        found.push(Gap::Uncovered(attribute.location.clone(), uncovered));
     }
     match &plan.content {
         Content::Simple(_, None) if !plan.nillable => {
-            found.push((plan.location.clone(), format!("mandatory element '{local}'")));
+            found.push(Gap::Uncovered(plan.location.clone(), format!("mandatory element '{local}'")));
         }
+        Content::Unread(unread) if !plan.nillable => found.push(Gap::Unread(unread.clone())),
         Content::Complex(group) if !plan.nillable || plan.filling.is_bound => check_group(group, found),
         _ => {}
     }
 }
 
-fn check_group(group: &Group, found: &mut Vec<(Location, String)>) {
+fn check_group(group: &Group, found: &mut Vec<Gap>) {
     let has_branch = group.members.iter().any(|member| member.filling().is_bound || member.occurs().min == 0);
     if group.compositor == Compositor::Choice && !has_branch && group.filling.when_empty == WhenEmpty::NeedsValue {
         let names: Vec<&str> = group.elements().map(|element| &*element.name.local).collect();
-        found.push((group.location.clone(), format!("mandatory choice of {}", names.join(", "))));
+        found.push(Gap::Uncovered(group.location.clone(), format!("mandatory choice of {}", names.join(", "))));
     }
     for member in group.members.iter().filter(|member| is_written(member, group.compositor)) {
         match member {
             Particle::Element(plan) => check_element(plan, found),
             Particle::Group(inner) => check_group(inner, found),
+            Particle::Open(open) if open.literal.is_some() => {}
+            Particle::Open(open) if open.unread.is_empty() => {
+                found.push(Gap::Uncovered(open.location.clone(), "mandatory xs:any".to_owned()));
+            }
+            Particle::Open(open) => found.push(Gap::Unread(open.unread.clone())),
         }
     }
 }
 
 fn name_element(plan: &mut ElementPlan, declarations: &mut Vec<(String, Arc<str>)>) {
     plan.tag = tag(&plan.name, declarations);
+    if let Some(TypeName { name, tag: written }) = &mut plan.xsi_type {
+        *written = tag(name, declarations);
+    }
     for AttributePlan { name, tag: written, required, source, .. } in &mut plan.attributes {
         if *required || source.is_some() {
             *written = tag(name, declarations);

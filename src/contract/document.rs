@@ -31,22 +31,42 @@ pub(super) struct Unread {
 }
 
 /// The files of a contract.
-#[derive(Default)]
-pub(super) struct Documents(BTreeMap<String, Result<Document, Unread>>);
+pub(super) struct Documents {
+    files: BTreeMap<String, Result<Document, Unread>>,
+    /// Files by the address or namespace that a document may mention.
+    locations: BTreeMap<String, String>,
+}
 
 impl Documents {
+    /// None yet; `locations` says which file stands for an address or a namespace.
+    pub(super) fn new(locations: BTreeMap<String, String>) -> Self {
+        Self { files: BTreeMap::new(), locations }
+    }
+
+    /// The file that an element of a document refers to, if it refers to one.
+    pub(super) fn locate(&self, file: &str, element: &Element) -> Option<Result<String, String>> {
+        let attribute = reference_attribute(element)?;
+        let mapped = |key: &str| self.locations.get(key).cloned();
+        match element.attribute("", attribute) {
+            Some(location) => Some(mapped(location).map_or_else(|| resolve(file, location), Ok)),
+            None => mapped(element.attribute("", "namespace")?).map(Ok),
+        }
+    }
+
     /// Reads a file, and whatever it refers to.
     pub(super) fn read_document(&mut self, source: &ContractSource, file: &str) {
         let mut waiting = vec![file.to_owned()];
         while let Some(file) = waiting.pop() {
-            if self.0.contains_key(&file) {
+            if self.files.contains_key(&file) {
                 continue;
             }
             let document = parse_document(source, &file);
             if let Ok(document) = &document {
-                each_reference(&document.root, &mut |reference| waiting.extend(resolve(&file, reference.location)));
+                each_element(&document.root, &mut |element| {
+                    waiting.extend(self.locate(&file, element).and_then(Result::ok))
+                });
             }
-            self.0.insert(file, document);
+            self.files.insert(file, document);
         }
     }
 
@@ -55,7 +75,7 @@ impl Documents {
     /// # Errors
     /// Why it could not be.
     pub(super) fn document(&self, file: &str) -> Result<&Document, Unread> {
-        match self.0.get(file) {
+        match self.files.get(file) {
             Some(Ok(document)) => Ok(document),
             Some(Err(unread)) => Err(unread.clone()),
             None => Err(Unread { line: None, message: "was not read".to_owned() }),
@@ -71,29 +91,18 @@ fn parse_document(source: &ContractSource, file: &str) -> Result<Document, Unrea
     }
 }
 
-/// One document's mention of another.
-pub(super) struct Reference<'a> {
-    /// The attribute that holds it.
-    pub(super) attribute: &'static str,
-    /// The other document, relative to the first.
-    pub(super) location: &'a str,
-}
-
-/// What an element refers to, if it is one of those that refer to documents.
-pub(super) fn reference(element: &Element) -> Option<Reference<'_>> {
-    let attribute = match (&*element.name.namespace, &*element.name.local) {
-        (WSDL_NS, "import") => "location",
-        (XSD_NS, "import" | "include") => "schemaLocation",
-        _ => return None,
-    };
-    Some(Reference { attribute, location: element.attribute("", attribute)? })
-}
-
-fn each_reference<'a>(element: &'a Element, take: &mut impl FnMut(Reference<'a>)) {
-    if let Some(found) = reference(element) {
-        take(found);
+/// The attribute by which an element refers to another document, if it is one of those that do.
+pub(super) fn reference_attribute(element: &Element) -> Option<&'static str> {
+    match (&*element.name.namespace, &*element.name.local) {
+        (WSDL_NS, "import") => Some("location"),
+        (XSD_NS, "import" | "include") => Some("schemaLocation"),
+        _ => None,
     }
+}
+
+fn each_element(element: &Element, take: &mut impl FnMut(&Element)) {
+    take(element);
     for child in element.elements() {
-        each_reference(child, take);
+        each_element(child, take);
     }
 }

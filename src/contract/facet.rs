@@ -42,7 +42,7 @@ pub(super) enum Relation {
 }
 
 impl Relation {
-    fn holds(self, order: Ordering) -> bool {
+    pub(super) fn holds(self, order: Ordering) -> bool {
         match self {
             Self::AtLeast => order != Ordering::Less,
             Self::AtMost => order != Ordering::Greater,

@@ -49,9 +49,9 @@ impl Findings {
         Reported
     }
 
-    /// Takes over what was found on a trial.
-    pub(super) fn absorb(&self, trial: Self) {
-        self.0.borrow_mut().extend(trial.0.into_inner());
+    /// Takes over what was found elsewhere.
+    pub(super) fn absorb(&self, found: impl IntoIterator<Item = Finding>) {
+        self.0.borrow_mut().extend(found);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,8 +59,8 @@ impl Findings {
     }
 
     /// All of them, by file and line.
-    pub(super) fn into_sorted(self) -> Vec<Finding> {
-        self.0.into_inner().into_iter().collect()
+    pub(super) fn to_sorted(&self) -> Vec<Finding> {
+        self.0.borrow().iter().cloned().collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bindings::{BINDINGS, BindingsFile, Text};
 use super::compile::Compiler;
-use super::compiled::{Classes, Contract};
+use super::compiled::Contract;
 use super::document::Documents;
 use super::finding::{Finding, Findings, Location, Reported};
 use super::operation::Operation;
@@ -12,14 +12,14 @@ use super::plan::ValueSource;
 use super::request::RequestLoader;
 use super::source::{ContractSource, resolve};
 use super::symbols::Symbols;
-use crate::request::{Classification, RequestType};
+use crate::request::RequestType;
 
 /// Loads a contract, or tells everything that is wrong with it.
 pub(super) fn load(source: &ContractSource) -> Result<Contract, Vec<Finding>> {
     let findings = Findings::default();
     match load_files(source, &findings) {
         Ok(contract) if findings.is_empty() => Ok(contract),
-        _ => Err(findings.into_sorted()),
+        _ => Err(findings.to_sorted()),
     }
 }
 
@@ -28,7 +28,7 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
     let text = source.read_file(BINDINGS).map_err(|why| findings.report(&top, why))?;
     let file = BindingsFile::parse(&text, findings)?;
     let base_path = base_path(&file, findings);
-    let mut documents = Documents::default();
+    let mut documents = Documents::new(locations(&file, findings));
     let wsdls = file.bindings.request.values().filter_map(|request| request.wsdl.as_ref());
     for name in wsdls.clone().filter_map(|wsdl| resolve("", wsdl.get_ref()).ok()) {
         documents.read_document(source, &name);
@@ -38,21 +38,22 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
         symbols.entry(wsdl.get_ref().as_str()).or_insert_with(|| collect(&file, wsdl, &documents, findings));
     }
     let usable = symbols.iter().filter_map(|(wsdl, symbols)| Some((*wsdl, symbols.as_ref().ok()?)));
-    let compilers = usable.map(|(wsdl, symbols)| (wsdl, Compiler::new(symbols, findings))).collect();
+    let compilers = usable.map(|(wsdl, symbols)| (wsdl, Compiler::new(symbols))).collect();
     let mut loader = RequestLoader { file: &file, base_path, findings, compilers };
     let operations = loader.operations();
-    let answer = &file.bindings.answer;
-    let classes = Classes {
-        statuses: classes(&file, &answer.status_codes, findings),
-        faults: classes(&file, &answer.fault_codes, findings),
-    };
-    if !classes.statuses.values().any(|class| *class == Classification::Completed) {
-        findings.report(&file.location(&answer.status), "no status code means 'completed'");
-    }
     let operations = operations?;
     check_answer_paths(&file, &operations, findings);
     let base_path = base_path.to_owned();
-    Ok(Contract { base_path, operations, classes, documents })
+    Ok(Contract { base_path, operations, documents })
+}
+
+/// The files that the bindings name for addresses and namespaces.
+fn locations(file: &BindingsFile, findings: &Findings) -> BTreeMap<String, String> {
+    let located = file.bindings.locations.iter().filter_map(|(address, name)| {
+        let report = |why: String| findings.report(&file.location(name), format!("'{}' {why}", name.get_ref()));
+        Some((address.clone(), resolve("", name.get_ref()).map_err(report).ok()?))
+    });
+    located.collect()
 }
 
 /// The base path, without a slash at its end.
@@ -86,22 +87,6 @@ fn collect<'d>(
     Symbols::collect(documents, document, findings)
 }
 
-fn classes(
-    file: &BindingsFile,
-    codes: &BTreeMap<String, Text>,
-    findings: &Findings,
-) -> BTreeMap<String, Classification> {
-    let known = codes.iter().filter_map(|(code, class)| {
-        let meant = class_named(class.get_ref());
-        if meant.is_none() {
-            let message = format!("'{}' is none of completed, rejected, retry", class.get_ref());
-            findings.report(&file.location(class), message);
-        }
-        Some((code.clone(), meant?))
-    });
-    known.collect()
-}
-
 /// An answer may lack reference and message, but a path that leads nowhere in all of them is a slip.
 fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Operation>, findings: &Findings) {
     let answer = &file.bindings.answer;
@@ -112,15 +97,5 @@ fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Op
         {
             findings.report(&file.location(path), format!("'{}' leads nowhere in any answer", path.get_ref()));
         }
-    }
-}
-
-/// The class of that name in the bindings.
-fn class_named(name: &str) -> Option<Classification> {
-    match name {
-        "completed" => Some(Classification::Completed),
-        "rejected" => Some(Classification::Rejected),
-        "retry" => Some(Classification::RetryLater),
-        _ => None,
     }
 }

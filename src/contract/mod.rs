@@ -20,6 +20,8 @@
 //! Rules: compilation begins at the operations in use, so what an operator's WSDL holds beyond them is never a fault.
 //! What is not supported is refused by its name. A function that returns `Reported` has reported why.
 
+mod answer;
+mod attribute;
 mod bind;
 mod bindings;
 mod builtin;
@@ -27,14 +29,18 @@ mod compile;
 mod compiled;
 mod complex;
 mod cover;
+mod demand;
 mod document;
 mod facet;
 mod finding;
 mod load;
 mod node;
 mod operation;
+mod particle;
+mod path;
 mod pattern;
 mod plan;
+mod port;
 mod request;
 mod serve;
 mod simple;
@@ -42,6 +48,7 @@ mod source;
 mod symbols;
 mod types;
 mod value;
+mod verdict;
 mod wsdl;
 
 #[cfg(test)]
@@ -51,7 +58,9 @@ pub use compiled::{Contract, Service};
 pub use finding::{Finding, Location};
 pub use operation::{BoundField, Operation, Resend, SoapVersion};
 pub use plan::{
-    AttributePlan, Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle, ValueSource, WhenEmpty,
+    AttributePlan, Compositor, Content, ElementPlan, Filling, Group, Message, Namespaces, Occurs, OpenPlan, Particle,
+    TypeName, ValueSource, WhenEmpty,
 };
 pub use simple::SimpleType;
 pub use source::ContractSource;
+pub use verdict::{FaultParts, Verdicts};

@@ -54,6 +54,11 @@ impl<'a> Node<'a> {
         if &*self.element.name.namespace == XSD_NS { self.local() } else { "" }
     }
 
+    /// Is its name in that namespace?
+    pub(super) fn is_in(&self, namespace: &str) -> bool {
+        &*self.element.name.namespace == namespace
+    }
+
     /// Is this the XML Schema element of that name?
     pub(super) fn is_schema(&self, local: &str) -> bool {
         self.element.name.is(XSD_NS, local)
@@ -106,6 +111,12 @@ impl<'a> Node<'a> {
         Some(self.resolve(self.attribute(local)?, findings))
     }
 
+    /// An attribute that holds a list of qualified names.
+    pub(super) fn names(&self, local: &str, findings: &Findings) -> Vec<Result<Name, Reported>> {
+        let names = self.attribute(local).unwrap_or_default().split_whitespace();
+        names.map(|name| self.resolve(name, findings)).collect()
+    }
+
     /// A qualified name as it reads here.
     fn resolve(&self, qualified: &str, findings: &Findings) -> Result<Name, Reported> {
         let (prefix, local) = qualified.split_once(':').unwrap_or(("", qualified));
@@ -118,6 +129,13 @@ impl<'a> Node<'a> {
         };
         let is_adopted = self.schema.chameleon && namespace.is_empty();
         Ok(Name::new(if is_adopted { self.schema.target.clone() } else { namespace }, local))
+    }
+
+    /// The type that a definition of a type extends or restricts.
+    pub(super) fn base(&self) -> Option<Result<Name, Reported>> {
+        let is_content = |child: &Self| child.is_schema("complexContent") || child.is_schema("simpleContent");
+        let content = self.children().find(is_content).unwrap_or_else(|| self.clone());
+        content.children().find_map(|child| child.name("base", &Findings::default()))
     }
 
     /// Reports a fault of this element.

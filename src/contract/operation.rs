@@ -1,8 +1,12 @@
 //! What the rest of the gateway knows of an operation: where it is, its two messages, and what a doubt about its
 //! outcome allows.
 
+use std::sync::Arc;
+
 use super::finding::Location;
 use super::plan::{Message, ValueSource};
+use super::simple::SimpleType;
+use super::verdict::Verdicts;
 use crate::request::RequestType;
 
 /// The operation that a request type is bound to.
@@ -22,14 +26,27 @@ pub struct Operation {
     pub action: String,
     /// The request.
     pub input: Message,
-    /// The answer.
-    pub output: Message,
+    /// The answer; `None` if nothing comes back.
+    pub output: Option<Message>,
+    /// What an answer says became of the request.
+    pub verdicts: Verdicts,
+    /// The port that offers it.
+    pub port: String,
+    /// Ports that offer it too, and are not used.
+    pub other_ports: Vec<String>,
     /// What may be done when its outcome is not known.
     pub resend: Resend,
     /// What the bindings put where, in the request.
     pub input_fields: Vec<BoundField>,
     /// What the bindings find where, in the answer.
     pub output_fields: Vec<BoundField>,
+}
+
+impl Operation {
+    /// Does nothing come back, or an answer that can hold nothing?
+    pub fn is_answer_void(&self) -> bool {
+        self.output.as_ref().is_none_or(Message::is_void)
+    }
 }
 
 /// Version of SOAP.
@@ -85,8 +102,8 @@ pub struct BoundField {
     pub source: ValueSource,
     /// The path, as the bindings write it.
     pub path: String,
-    /// Its type in words.
-    pub type_description: String,
+    /// Its type; `None` for a literal piece of XML.
+    pub simple: Option<Arc<SimpleType>>,
     /// Must it be there, as the schema sees it?
     pub mandatory: bool,
     /// May it have several values?

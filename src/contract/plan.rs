@@ -1,11 +1,11 @@
 //! The compiled plan of a message: the whole tree of elements it may hold, each knowing what stands in it.
 //!
-//! Types are expanded in place (a recursive type is refused when compiling), so encoding, decoding and validating are
+//! Types are expanded in place, a recursive one as deep as the bindings lead, so encoding, decoding and validating are
 //! each one walk over this tree. Nothing here knows an operation or an element by name.
 
 use std::sync::Arc;
 
-use super::finding::Location;
+use super::finding::{Finding, Location};
 use super::simple::SimpleType;
 use crate::xml::{Element, Name};
 
@@ -29,8 +29,14 @@ pub struct ElementPlan {
     pub occurs: Occurs,
     /// May it carry `xsi:nil`?
     pub nillable: bool,
+    /// The type that `xsi:type` names, where that is written.
+    pub xsi_type: Option<TypeName>,
     /// Attributes it may carry.
     pub attributes: Vec<AttributePlan>,
+    /// May it carry others, too (`xs:anyAttribute`)?
+    pub takes_any_attribute: bool,
+    /// May text stand between its elements?
+    pub is_mixed: bool,
     /// What it holds.
     pub content: Content,
     /// The value that it has when it is empty, from the schema (`default` or `fixed`).
@@ -41,6 +47,15 @@ pub struct ElementPlan {
     pub location: Location,
 }
 
+/// A type as `xsi:type` names it.
+#[derive(Clone, Debug)]
+pub struct TypeName {
+    /// Its name.
+    pub name: Name,
+    /// The name as written.
+    pub tag: String,
+}
+
 /// What an element holds.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -48,6 +63,8 @@ pub enum Content {
     Simple(Arc<SimpleType>, Option<ValueSource>),
     /// Elements; an empty group for an element without content.
     Complex(Group),
+    /// Nobody needs to know, so it is no fault that it is not understood: why it is not.
+    Unread(Vec<Finding>),
 }
 
 /// An attribute of an element.
@@ -59,8 +76,10 @@ pub struct AttributePlan {
     pub tag: String,
     /// Must it be there?
     pub required: bool,
-    /// The type of its value.
+    /// The type of its value; any text, if that is not understood.
     pub simple: Arc<SimpleType>,
+    /// Why its type is not understood; nothing if it is.
+    pub unread: Vec<Finding>,
     /// What stands in it.
     pub source: Option<ValueSource>,
     /// Where it is declared.
@@ -117,6 +136,47 @@ pub enum Particle {
     Element(ElementPlan),
     /// A nested group.
     Group(Group),
+    /// A place for elements that are not known.
+    Open(OpenPlan),
+}
+
+/// A place for elements that are not known: the schema leaves them open (`xs:any`), or they are not understood.
+#[derive(Clone, Debug)]
+pub struct OpenPlan {
+    /// How often, inside its parent.
+    pub occurs: Occurs,
+    /// Namespaces that the elements may be in.
+    pub namespaces: Namespaces,
+    /// Why it is not understood; nothing for `xs:any`.
+    pub unread: Vec<Finding>,
+    /// What is always written there, from the bindings.
+    pub literal: Option<Arc<Element>>,
+    /// How it is filled.
+    pub filling: Filling,
+    /// Where it is declared.
+    pub location: Location,
+}
+
+/// Namespaces that the elements of an `xs:any` may be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Any, or none.
+    Any,
+    /// Any but this one, and not none.
+    Other(Arc<str>),
+    /// These; an empty one is none.
+    Listed(Vec<Arc<str>>),
+}
+
+impl Namespaces {
+    /// May an element be in that namespace?
+    pub fn has(&self, namespace: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Other(own) => !namespace.is_empty() && *namespace != **own,
+            Self::Listed(listed) => listed.iter().any(|listed| **listed == *namespace),
+        }
+    }
 }
 
 /// How often something may occur.
@@ -161,7 +221,37 @@ impl Occurs {
     }
 }
 
+impl Message {
+    /// Can it hold nothing?
+    pub fn is_void(&self) -> bool {
+        match &self.root.content {
+            Content::Complex(group) => {
+                self.root.attributes.is_empty() && group.elements().next().is_none() && !group.is_open()
+            }
+            Content::Simple(..) | Content::Unread(_) => false,
+        }
+    }
+}
+
 impl ElementPlan {
+    /// An element with a content and nothing else, once.
+    pub(super) fn new(name: Name, content: Content, location: Location) -> Self {
+        Self {
+            name,
+            tag: String::new(),
+            occurs: Occurs::ONCE,
+            nillable: false,
+            xsi_type: None,
+            attributes: Vec::new(),
+            takes_any_attribute: false,
+            is_mixed: false,
+            content,
+            default: None,
+            filling: Filling::default(),
+            location,
+        }
+    }
+
     /// The text of such an element: its own, or what an empty one stands for.
     pub fn text(&self, element: &Element) -> String {
         let text = element.text();
@@ -178,6 +268,7 @@ impl Particle {
         match self {
             Self::Element(plan) => plan.occurs,
             Self::Group(group) => group.occurs,
+            Self::Open(open) => open.occurs,
         }
     }
 
@@ -196,11 +287,13 @@ impl Particle {
         };
         let group = match self {
             Self::Group(group) => group,
+            Self::Open(_) => return,
             Self::Element(plan) => {
                 plan.attributes.iter().for_each(|attribute| take(attribute.source.as_ref()));
                 match &plan.content {
                     Content::Simple(_, source) => return take(source.as_ref()),
                     Content::Complex(group) => group,
+                    Content::Unread(_) => return,
                 }
             }
         };
@@ -212,6 +305,7 @@ impl Particle {
         match self {
             Self::Element(plan) => &plan.filling,
             Self::Group(group) => &group.filling,
+            Self::Open(open) => &open.filling,
         }
     }
 }
@@ -222,6 +316,16 @@ impl Group {
         Box::new(self.members.iter().flat_map(|member| match member {
             Particle::Element(plan) => Box::new(std::iter::once(plan)) as Box<dyn Iterator<Item = &ElementPlan>>,
             Particle::Group(group) => group.elements(),
+            Particle::Open(_) => Box::new(std::iter::empty()),
         }))
+    }
+
+    /// May an element stand in it that no plan names?
+    pub fn is_open(&self) -> bool {
+        self.members.iter().any(|member| match member {
+            Particle::Element(_) => false,
+            Particle::Group(group) => group.is_open(),
+            Particle::Open(_) => true,
+        })
     }
 }

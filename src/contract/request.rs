@@ -1,16 +1,21 @@
 //! Loads one `[request.TYPE]` of the bindings: finds its operation, and binds each path to the operation's messages.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::bind::{Bound, bind};
+use super::answer::{AnswerPath, AnswerRules};
+use super::bind::{Bound, Obstacle, bind};
 use super::bindings::{BindingsFile, RequestBinding, Text};
 use super::compile::Compiler;
-use super::cover::{finalize, uncovered};
+use super::cover::{Gap, finalize, gaps};
+use super::demand::Demand;
 use super::finding::{Findings, Reported, all};
 use super::operation::{BoundField, Operation, Resend};
 use super::plan::{Message, ValueSource};
+use super::port::Wanted;
 use super::source::resolve;
-use super::wsdl::WsdlOperation;
+use super::verdict::Verdicts;
+use super::wsdl::{Demands, WsdlOperation};
 use crate::request::{Field, RequestType};
 
 /// What the loading of requests works with.
@@ -49,11 +54,25 @@ impl RequestLoader<'_, '_> {
         let operation = request.operation.as_ref().ok_or_else(|| self.report(name, "operation is missing"));
         let (wsdl, operation) = (wsdl?, operation?);
         let location = self.file.location(operation);
+        let wanted = Wanted {
+            name: operation.get_ref(),
+            file: wsdl.get_ref(),
+            service: request.service.as_deref(),
+            port: request.port.as_deref(),
+            address: request.address.as_deref(),
+            location,
+        };
+        let demands = self.demands(request, wsdl)?;
         let compiler = self.compilers.get_mut(wsdl.get_ref().as_str()).ok_or(Reported)?;
-        let mut found = compiler.operation(operation.get_ref(), wsdl.get_ref(), &location)?;
+        let found = compiler.attempt(|compiler| compiler.operation(&wanted, &demands));
+        let mut found = found.map_err(|found| {
+            self.findings.absorb(found);
+            Reported
+        })?;
         let path = self.service_path(&found);
         let input_fields = self.bind_input(request_type, name, request, &mut found.input);
-        let output_fields = self.bind_output(request_type, request, &mut found.output);
+        let answer = self.bind_output(request_type, name, request, found.output.as_mut());
+        let (output_fields, verdicts) = answer?;
         Ok(Operation {
             request_type,
             wsdl: resolve("", wsdl.get_ref()).map_err(|_| Reported)?,
@@ -63,9 +82,12 @@ impl RequestLoader<'_, '_> {
             action: found.action,
             input: found.input,
             output: found.output,
+            verdicts,
+            port: found.port,
+            other_ports: found.other_ports,
             resend: resend?,
             input_fields: input_fields?,
-            output_fields: output_fields?,
+            output_fields,
         })
     }
 
@@ -126,36 +148,100 @@ impl RequestLoader<'_, '_> {
         }));
         let mut fields = fields?;
         fields.extend(constants?);
-        bound?;
         finalize(message);
-        all(uncovered(message).into_iter().map(|(location, uncovered)| -> Result<(), Reported> {
-            let message = format!("{uncovered} is covered by no field or constant of {request_type}");
-            Err(self.findings.report(&location, message))
-        }))?;
+        let covered = all(gaps(message).into_iter().map(|gap| -> Result<(), Reported> {
+            Err(match gap {
+                Gap::Uncovered(location, uncovered) => {
+                    let message = format!("{uncovered} is covered by no field or constant of {request_type}");
+                    self.findings.report(&location, message)
+                }
+                Gap::Unread(found) => {
+                    self.findings.absorb(found);
+                    Reported
+                }
+            })
+        }));
+        bound?;
+        covered?;
         Ok(fields)
     }
 
     fn bind_output(
         &self,
         request_type: RequestType,
+        name: &Text,
         request: &RequestBinding,
-        message: &mut Message,
-    ) -> Result<Vec<BoundField>, Reported> {
-        let answer = &self.file.bindings.answer;
+        mut message: Option<&mut Message>,
+    ) -> Result<(Vec<BoundField>, Verdicts), Reported> {
+        let rules = AnswerRules::new(self.file, &request.answer);
         let subject = format!("the status of {request_type}");
-        let status = self.bind(&answer.status, &subject, ValueSource::Status, message);
+        let status = rules.status(message.as_deref());
+        let status = status.map(|path| self.bind_answer(path, &subject, ValueSource::Status, message.as_deref_mut()));
         let mut fields = Vec::new();
-        for (path, source) in [(&answer.reference, ValueSource::Reference), (&answer.message, ValueSource::Message)] {
-            if let Some(path) = path {
-                let bound = bind(message, path.get_ref(), &source);
-                fields.extend(bound.ok().map(|bound| bound_field(bound, path, source)));
+        for (found, source) in [(rules.reference(), ValueSource::Reference), (rules.message(), ValueSource::Message)] {
+            match found {
+                Some(AnswerPath { path, is_own: true }) => {
+                    fields.push(self.bind_answer(
+                        path,
+                        &format!("an answer of {request_type}"),
+                        source,
+                        message.as_deref_mut(),
+                    )?);
+                }
+                Some(AnswerPath { path, is_own: false }) => {
+                    let bound = message.as_deref_mut().and_then(|message| bind(message, path.get_ref(), &source).ok());
+                    fields.extend(bound.map(|bound| bound_field(bound, path, source)));
+                }
+                None => {}
             }
         }
-        let results = self.bind_named(&request.results, request_type, request_type.results(), message)?;
-        fields.insert(0, status?);
+        let results = match message.as_deref_mut() {
+            Some(message) => self.bind_named(&request.results, request_type, request_type.results(), message)?,
+            None => all(request.results.iter().map(|(name, path)| {
+                Err(self.report(path, format!("{}: the operation has no answer", name.get_ref())))
+            }))?,
+        };
+        let status = status.transpose()?;
+        let status_type = status.as_ref().and_then(|field| field.simple.clone());
+        let verdicts = rules.verdicts(name, message.as_deref(), status_type, self.findings)?;
+        if let Some(status) = status {
+            fields.insert(0, status);
+        }
         fields.extend(results);
-        finalize(message);
-        Ok(fields)
+        if let Some(message) = message {
+            finalize(message);
+        }
+        Ok((fields, verdicts))
+    }
+
+    fn bind_answer(
+        &self,
+        path: &Text,
+        subject: &str,
+        source: ValueSource,
+        message: Option<&mut Message>,
+    ) -> Result<BoundField, Reported> {
+        let missing = || self.report(path, format!("{subject}: the operation has no answer"));
+        self.bind(path, subject, source, message.ok_or_else(missing)?)
+    }
+
+    /// What the paths of a request type want of its two messages.
+    fn demands(&self, request: &RequestBinding, wsdl: &Text) -> Result<Demands, Reported> {
+        let symbols = self.compilers.get(wsdl.get_ref().as_str()).ok_or(Reported)?.symbols;
+        let rules = AnswerRules::new(self.file, &request.answer);
+        let answer =
+            [rules.any_status(), rules.reference().map(|found| found.path), rules.message().map(|found| found.path)];
+        let input = request.fields.values().chain(request.constants.keys());
+        let output = answer.into_iter().flatten().chain(request.results.values());
+        let mut demands = (Demand::of(input.map(Text::get_ref)), Demand::of(output.map(Text::get_ref)));
+        for (types, demand) in [(&request.types, &mut demands.0), (&request.answer.types, &mut demands.1)] {
+            all(types.iter().map(|(path, written)| {
+                let name = symbols.type_named(written.get_ref()).map_err(|why| self.report(written, why))?;
+                demand.set_type(path.get_ref(), name);
+                Ok(())
+            }))?;
+        }
+        Ok(Demands { input: Rc::new(demands.0), output: Rc::new(demands.1) })
     }
 
     /// Binds parameters or results by their names.
@@ -188,14 +274,18 @@ impl RequestLoader<'_, '_> {
     ) -> Result<BoundField, Reported> {
         match bind(message, path.get_ref(), &source) {
             Ok(bound) => Ok(bound_field(bound, path, source)),
-            Err(why) => Err(self.report(path, format!("{subject}: {why}"))),
+            Err(Obstacle::Step(why)) => Err(self.report(path, format!("{subject}: {why}"))),
+            Err(Obstacle::Unread(found)) => {
+                self.findings.absorb(found);
+                Err(Reported)
+            }
         }
     }
 }
 
 fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
-    let Bound { type_description, mandatory, many, location } = bound;
-    BoundField { source, path: path.get_ref().clone(), type_description, mandatory, many, location }
+    let Bound { simple, mandatory, many, location } = bound;
+    BoundField { source, path: path.get_ref().clone(), simple, mandatory, many, location }
 }
 
 fn fields_of(request_type: RequestType) -> Vec<Field> {

@@ -7,14 +7,15 @@ use std::sync::LazyLock;
 use quick_xml::escape::escape;
 use regex::Regex;
 
-use super::document::{Document, reference};
+use super::document::{Document, Documents, reference_attribute};
+use super::port::is_address;
 use super::request::path_below;
-use super::source::resolve;
-use super::wsdl::is_address;
 use crate::xml::Element;
 
 /// Where links are to lead.
 pub(super) struct Links<'a> {
+    /// The files of the contract.
+    pub(super) documents: &'a Documents,
     /// What the addresses in the files begin with.
     pub(super) base_path: &'a str,
     /// What stands for it.
@@ -66,9 +67,9 @@ fn collect(element: &Element, document: &Document, links: &Links<'_>, edits: &mu
         let address = element.attribute("", "location").and_then(|address| links.service(address));
         address.map(|value| Edit { attribute: "location", value })
     } else {
-        reference(element).and_then(|reference| {
-            let file = resolve(&document.file, reference.location).ok()?;
-            Some(Edit { attribute: reference.attribute, value: links.file(&file) })
+        reference_attribute(element).and_then(|attribute| {
+            let file = links.documents.locate(&document.file, element)?.ok()?;
+            Some(Edit { attribute, value: links.file(&file) })
         })
     };
     edits.push(edit);

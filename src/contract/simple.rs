@@ -7,16 +7,21 @@ use std::sync::Arc;
 use super::facet::{Facet, FacetSet};
 use super::value::Primitive;
 
-/// The type of a value: a built-in type, a restriction of another type, or a list.
+/// The type of a value: a built-in type, a restriction of another type, a list, or a union.
 #[derive(Clone, Debug)]
 pub struct SimpleType {
     name: Option<&'static str>,
     base: Option<Arc<SimpleType>>,
     item: Option<Arc<SimpleType>>,
+    /// The types of a union; empty for all else.
+    members: Vec<Arc<SimpleType>>,
     primitive: Primitive,
     white_space: WhiteSpace,
     facets: Vec<Facet>,
 }
+
+/// The type whose values may be elements, too; as text it takes any.
+pub(super) const ANY_TYPE: &str = "anyType";
 
 /// What becomes of white space before a value is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +46,15 @@ impl SimpleType {
     /// A type that is restricted by nothing but its lexical form.
     pub(super) fn of_primitive(name: &'static str, primitive: Primitive) -> Self {
         let white_space = if primitive == Primitive::Text { WhiteSpace::Preserve } else { WhiteSpace::Collapse };
-        Self { name: Some(name), base: None, item: None, primitive, white_space, facets: Vec::new() }
+        Self {
+            name: Some(name),
+            base: None,
+            item: None,
+            members: Vec::new(),
+            primitive,
+            white_space,
+            facets: Vec::new(),
+        }
     }
 
     /// A built-in type derived from another.
@@ -54,6 +67,7 @@ impl SimpleType {
         Self {
             name: None,
             item: base.item.clone(),
+            members: base.members.clone(),
             primitive: base.primitive,
             white_space: set.white_space.unwrap_or(base.white_space),
             facets: set.facets,
@@ -64,7 +78,19 @@ impl SimpleType {
     /// A list of values, separated by white space.
     pub(super) fn list(item: Arc<SimpleType>) -> Self {
         let (primitive, white_space) = (Primitive::Text, WhiteSpace::Collapse);
-        Self { name: None, base: None, item: Some(item), primitive, white_space, facets: Vec::new() }
+        let (item, members) = (Some(item), Vec::new());
+        Self { name: None, base: None, item, members, primitive, white_space, facets: Vec::new() }
+    }
+
+    /// A value of any of these types; white space is left to each of them.
+    pub(super) fn union(members: Vec<Arc<SimpleType>>) -> Self {
+        let (primitive, white_space) = (Primitive::Text, WhiteSpace::Preserve);
+        Self { name: None, base: None, item: None, members, primitive, white_space, facets: Vec::new() }
+    }
+
+    /// May anything at all stand there, elements too (`xs:anyType`)?
+    pub fn is_any_type(&self) -> bool {
+        self.name == Some(ANY_TYPE)
     }
 
     /// The type of the items, if this is a list.
@@ -98,7 +124,11 @@ impl SimpleType {
         match (&self.base, &self.item) {
             (Some(base), _) => base.check_normalised(text)?,
             (None, Some(item)) => text.split(' ').filter(|i| !i.is_empty()).try_for_each(|i| item.check(i))?,
-            (None, None) => self.primitive.check(text).map_err(|must| format!("must be {must}"))?,
+            (None, None) if self.members.is_empty() => {
+                self.primitive.check(text).map_err(|must| format!("must be {must}"))?;
+            }
+            (None, None) if self.members.iter().any(|member| member.check(text).is_ok()) => {}
+            (None, None) => return Err(format!("must be {self}")),
         }
         match self.facets.iter().find(|facet| !facet.holds(self, text)) {
             Some(facet) => Err(format!("must be {}", facet.description(self))),
@@ -155,8 +185,14 @@ impl SimpleType {
         }
     }
 
+    /// Are two normalised texts the same value?
     pub(super) fn is_same(&self, a: &str, b: &str) -> bool {
-        a == b || (self.item.is_none() && self.primitive.is_same(a, b))
+        let is_same_of =
+            |member: &Arc<Self>| member.check(a).is_ok() && member.check(b).is_ok() && member.is_same(a, b);
+        match self.members.as_slice() {
+            [] => a == b || (self.item.is_none() && self.primitive.is_same(a, b)),
+            members => a == b || members.iter().any(is_same_of),
+        }
     }
 }
 
@@ -169,7 +205,10 @@ impl fmt::Display for SimpleType {
         match (&self.base, &self.item) {
             (Some(base), _) => write!(f, "{base}")?,
             (None, Some(item)) => write!(f, "list of {item}")?,
-            (None, None) => {}
+            (None, None) => {
+                let members: Vec<String> = self.members.iter().map(|member| format!("({member})")).collect();
+                f.write_str(&members.join(" or "))?;
+            }
         }
         self.facets.iter().try_for_each(|facet| write!(f, ", {}", facet.description(self)))
     }

@@ -70,7 +70,7 @@ fn declared_encoding(bytes: &[u8]) -> Option<&str> {
 /// Why no such file is read, as a clause.
 pub(super) fn resolve(document: &str, location: &str) -> Result<String, String> {
     if location.contains(':') {
-        return Err("is an absolute address, and only files of the contract's folder are read".to_owned());
+        return Err("is an absolute address: [locations] has to name the file that stands for it".to_owned());
     }
     let mut path: Vec<&str> = document.split('/').collect();
     path.pop();

@@ -5,10 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use super::document::{Document, Documents, WSDL_NS, reference};
-use super::finding::{Findings, Location, Reported};
+use super::document::{Document, Documents, WSDL_NS, reference_attribute};
+use super::finding::{Findings, Reported};
 use super::node::{Node, SchemaDefaults};
-use super::source::resolve;
 use crate::xml::{Name, XSD_NS};
 
 /// The symbol space of a name (XML Schema part 1, 2.5): the same name may stand in several, for different things.
@@ -56,14 +55,17 @@ impl fmt::Display for SymbolSpace {
     }
 }
 
+/// Types that may be derived one from the other.
+const MOST_DERIVATIONS: usize = 100;
+
 /// All the names of one WSDL.
 pub(super) struct Symbols<'a> {
     documents: &'a Documents,
     declared: HashMap<(SymbolSpace, Name), Vec<Node<'a>>>,
     /// The services, those of the WSDL itself first.
     pub(super) services: Vec<Node<'a>>,
-    /// Elements that others may stand in for.
-    heads: HashMap<Name, Location>,
+    /// Elements that others may stand in for, and those that do.
+    heads: HashMap<Name, Vec<Name>>,
     /// Documents that could not be had: the namespace that they were to declare, and why.
     gaps: Vec<(String, String)>,
     visited: BTreeSet<(Arc<str>, Arc<str>)>,
@@ -113,9 +115,69 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// Where an element is named as one that this one may be replaced by.
-    pub(super) fn substitute(&self, head: &Name) -> Option<&Location> {
-        self.heads.get(head)
+    /// Everything in a space, in the order of the files.
+    pub(super) fn all(&self, space: SymbolSpace) -> Vec<&Node<'a>> {
+        let declared = self.declared.iter().filter(|((of, _), _)| *of == space);
+        let mut all: Vec<_> = declared.flat_map(|(_, nodes)| nodes).collect();
+        all.sort_by_key(|node| node.location());
+        all
+    }
+
+    /// The elements that may stand in for this one, directly or not.
+    pub(super) fn substitutes(&self, head: &Name) -> Vec<Name> {
+        let mut found: Vec<Name> = Vec::new();
+        let mut waiting = vec![head.clone()];
+        while let Some(head) = waiting.pop() {
+            for name in self.heads.get(&head).into_iter().flatten() {
+                if !found.contains(name) {
+                    found.push(name.clone());
+                    waiting.push(name.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// The type that a person means: `Local`, `{namespace}Local`, or `xs:local`.
+    ///
+    /// # Errors
+    /// There is none, or there are several.
+    pub(super) fn type_named(&self, written: &str) -> Result<Name, String> {
+        if let Some(local) = written.strip_prefix("xs:") {
+            return Ok(Name::new(XSD_NS, local));
+        }
+        let types = self.declared.keys().filter(|(space, _)| *space == SymbolSpace::Type).map(|(_, name)| name);
+        let found: Vec<&Name> = types.filter(|name| &*name.local == written || name.to_string() == written).collect();
+        match found.as_slice() {
+            [] => Err(format!("type '{written}' is not declared")),
+            [name] => Ok((*name).clone()),
+            [first, ..] => Err(format!("'{written}' is the name of several types: write '{first}', or another")),
+        }
+    }
+
+    /// The types that are derived from this one, directly or not, and are not abstract.
+    pub(super) fn derived_types(&self, base: &Name) -> Vec<&Name> {
+        let types = self.declared.iter().filter(|((space, name), _)| *space == SymbolSpace::Type && name != base);
+        let mut found: Vec<&Name> = types
+            .filter(|((_, name), nodes)| nodes.iter().any(|node| !node.flag("abstract")) && self.is_derived(name, base))
+            .map(|((_, name), _)| name)
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Is a type derived from that one, or the same? It is of `xs:anyType`.
+    pub(super) fn is_derived(&self, name: &Name, base: &Name) -> bool {
+        let mut name = name.clone();
+        for _ in 0..MOST_DERIVATIONS {
+            if name == *base || base.is(XSD_NS, "anyType") {
+                return true;
+            }
+            let Some([node]) = self.declared.get(&(SymbolSpace::Type, name)).map(Vec::as_slice) else { return false };
+            let Some(Ok(parent)) = node.base() else { return false };
+            name = parent;
+        }
+        false
     }
 
     fn visit(&mut self, document: &'a Document, including: Option<&Arc<str>>) {
@@ -189,15 +251,15 @@ impl<'a> Symbols<'a> {
         if space == SymbolSpace::Element
             && let Some(Ok(head)) = node.name("substitutionGroup", &Findings::default())
         {
-            self.heads.insert(head, node.location());
+            self.heads.entry(head).or_default().push(Name::new(target.clone(), local));
         }
         self.declared.entry((space, Name::new(target.clone(), local))).or_default().push(node);
     }
 
     /// Goes on with the document that an import or include names; without a location, the namespace is found elsewhere.
     fn follow(&mut self, node: &Node<'a>, including: Option<&Arc<str>>) {
-        let Some(reference) = reference(node.element) else { return };
-        let document = resolve(&node.location().file, reference.location).and_then(|file| {
+        let Some(located) = self.documents.locate(&node.location().file, node.element) else { return };
+        let document = located.and_then(|file| {
             self.documents.document(&file).map_err(|unread| match unread.line {
                 Some(line) => format!("is not well-formed: line {line}: {}", unread.message),
                 None => unread.message,
@@ -207,7 +269,8 @@ impl<'a> Symbols<'a> {
             Ok(document) => self.visit(document, including),
             Err(why) => {
                 let namespace = including.map_or(node.raw_attribute("namespace").unwrap_or_default(), |target| target);
-                let why = format!("'{}', named at {}, {why}", reference.location, node.location());
+                let written = reference_attribute(node.element).and_then(|attribute| node.raw_attribute(attribute));
+                let why = format!("'{}', named at {}, {why}", written.unwrap_or_default(), node.location());
                 self.gaps.push((namespace.to_owned(), why));
             }
         }

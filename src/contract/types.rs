@@ -1,4 +1,4 @@
-//! Compiles simple types: restrictions, lists, and references to either. Unions are refused.
+//! Compiles simple types: restrictions, lists, unions, and references to any of them.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::xml::{Name, XSD_NS};
 impl<'a> Compiler<'a, '_> {
     /// The type of an `xs:attribute`; without any, its value may be anything.
     pub(super) fn attribute_type(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
-        match (node.name("type", self.findings), node.children().next()) {
+        match (node.name("type", &self.findings), node.children().next()) {
             (Some(name), _) => self.named_simple_type(&name?, node),
             (None, Some(inline)) => self.simple_type(&inline),
-            (None, None) => self.named_simple_type(&Name::new(XSD_NS, "anySimpleType"), node),
+            (None, None) => Ok(any_simple_type()),
         }
     }
 
@@ -27,7 +27,7 @@ impl<'a> Compiler<'a, '_> {
             return Ok(simple.clone());
         }
         let simple = if &*name.namespace == XSD_NS {
-            let refuse = || from.report(self.findings, format!("type xs:{} is not supported here", name.local));
+            let refuse = || from.report(&self.findings, format!("type xs:{} is not supported here", name.local));
             built_in(&name.local).ok_or_else(refuse)?
         } else {
             self.within(SymbolSpace::Type, name, from, |compiler, node| compiler.simple_type(&node))?
@@ -50,21 +50,37 @@ impl<'a> Compiler<'a, '_> {
             Some(list) if list.is_schema("list") => {
                 let item = self.simple_base(&list, "itemType")?;
                 if item.item().is_some() {
-                    return Err(list.report(self.findings, "a list of lists is not allowed"));
+                    return Err(list.report(&self.findings, "a list of lists is not allowed"));
                 }
                 Ok(Arc::new(SimpleType::list(item)))
             }
-            Some(other) => Err(other.refuse(self.findings)),
-            None => Err(node.refuse(self.findings)),
+            Some(union) if union.is_schema("union") => self.union(&union),
+            Some(other) => Err(other.refuse(&self.findings)),
+            None => Err(node.refuse(&self.findings)),
+        }
+    }
+
+    /// `xs:union`: the types that it names, then those given inside.
+    fn union(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
+        let mut members = Vec::new();
+        for name in node.names("memberTypes", &self.findings) {
+            members.push(self.named_simple_type(&name?, node)?);
+        }
+        for inline in node.children() {
+            members.push(self.simple_type(&inline)?);
+        }
+        match members.is_empty() {
+            true => Err(node.report(&self.findings, "a union of no types is not allowed")),
+            false => Ok(Arc::new(SimpleType::union(members))),
         }
     }
 
     /// The type that a restriction or list is made of: named by an attribute, or given inside.
     fn simple_base(&mut self, node: &Node<'a>, attribute: &str) -> Result<Arc<SimpleType>, Reported> {
-        match (node.name(attribute, self.findings), node.children().find(|child| child.is_schema("simpleType"))) {
+        match (node.name(attribute, &self.findings), node.children().find(|child| child.is_schema("simpleType"))) {
             (Some(name), _) => self.named_simple_type(&name?, node),
             (None, Some(inline)) => self.simple_type(&inline),
-            (None, None) => Err(node.report(self.findings, format!("'{}' has no '{attribute}'", node.local()))),
+            (None, None) => Err(node.report(&self.findings, format!("'{}' has no '{attribute}'", node.local()))),
         }
     }
 
@@ -74,12 +90,17 @@ impl<'a> Compiler<'a, '_> {
         for facet in node.children().filter(|child| !is_structure(child.keyword())) {
             let value = facet.raw_attribute("value").unwrap_or_default();
             if let Err(why) = set.add_facet(&base, facet.local(), value) {
-                outcome = Err(facet.report(self.findings, format!("{} {why}", facet.local())));
+                outcome = Err(facet.report(&self.findings, format!("{} {why}", facet.local())));
             }
         }
         outcome?;
         Ok(Arc::new(SimpleType::restriction(base, set)))
     }
+}
+
+/// Any text.
+pub(super) fn any_simple_type() -> Arc<SimpleType> {
+    built_in("anySimpleType").expect("the table has it")
 }
 
 /// What else an `xs:restriction` may hold, besides facets.

@@ -75,7 +75,7 @@ impl Metrics {
     pub fn new(contract: &Contract) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let own = failure::ALL.iter().map(|code| (*code).to_owned());
-        let reasons = own.chain(contract.status_codes().map(str::to_owned)).collect();
+        let reasons = own.chain(contract.answer_codes().map(str::to_owned)).collect();
         let mut metrics = Names(&mut registry);
         let (api_requests, api_request_seconds) = (Family::default(), Family::new_with_constructor(times as fn() -> _));
         let (pass_through_requests, pass_through_seconds) = (Family::default(), times());

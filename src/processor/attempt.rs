@@ -183,7 +183,7 @@ fn classify(
             attempt.http_status = Some(http.status);
             attempt.content_type.clone_from(&http.content_type);
             let retry_after = http.retry_after.clone();
-            let mut answer = classify_answer(&processor.contract, prepared.operation, http);
+            let mut answer = classify_answer(prepared.operation, http);
             tell(Ok(answer.classification));
             attempt.response = Some(std::mem::take(&mut answer.text).into());
             processor.retry.after_answer(answer, retry_after.as_deref(), &context)

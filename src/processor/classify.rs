@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::axis::{self, AxisFault};
-use crate::contract::{Contract, Operation};
+use crate::contract::{FaultParts, Operation};
 use crate::request::{Classification, Failure, Fields, failure};
 use crate::soap::charset::{self, Decoded};
 use crate::soap::envelope::{self, Opened};
@@ -52,11 +52,11 @@ impl ClassifiedAnswer {
     }
 }
 
-fn of_status(code: String, message: Option<String>) -> Failure {
+fn of_status(code: Option<String>, message: Option<String>) -> Failure {
     Failure {
-        code: code.clone(),
+        code: code.clone().unwrap_or_else(|| failure::NO_STATUS.to_owned()),
         description: message.clone(),
-        provider_code: Some(code),
+        provider_code: code,
         provider_description: message,
     }
 }
@@ -75,13 +75,17 @@ fn busy(failure: Failure) -> Failure {
 }
 
 /// Reads an answer to a call of `operation`.
-pub(super) fn classify_answer(contract: &Contract, operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
+pub(super) fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
     let (whole, message) = texts_of(&answer);
     let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
+    if operation.output.is_none() && matches!(answer.status, 200..=299) && text.trim().is_empty() {
+        // Nothing comes back of a one-way operation (SOAP 1.1 over HTTP: 6.2; WS-I Basic Profile 1.1: R2714).
+        return classify_absent(operation);
+    }
     let root = fault.clone().map_or_else(|| xml::parse(text, Limits::default()).map_err(|e| e.to_string()), Err);
     let classified = root.and_then(|root| {
         let opened = envelope::open(&root).map_err(|error| error.to_string())?;
-        Ok(classify_soap(contract, operation, &answer, (&root, opened), text))
+        Ok(classify_soap(operation, &answer, (&root, opened), text))
     });
     let is_kept = classified.as_ref().is_ok_and(|classified| classified.classification != Classification::Unknown);
     let mut classified = classified.unwrap_or_else(|why| classify_http(&answer, text, &why));
@@ -115,15 +119,14 @@ fn texts_of(answer: &HttpAnswer) -> (Decoded<'_>, Option<Decoded<'_>>) {
 }
 
 fn classify_soap(
-    contract: &Contract,
     operation: &Operation,
     answer: &HttpAnswer,
     (root, opened): (&xml::Element, Opened<'_>),
     text: &str,
 ) -> ClassifiedAnswer {
-    if let Some(fault) = opened.fault.and_then(|_| axis::soap_fault(root)) {
-        let local = fault.code.rsplit('}').next().unwrap_or_default();
-        let classification = contract.classify_fault(local);
+    if let Some((element, fault)) = opened.fault.and_then(|element| Some((element, axis::soap_fault(root)?))) {
+        let parts = FaultParts { code: &fault.code, string: &fault.string, element };
+        let classification = operation.verdicts.classify_fault(&parts);
         // Axis reads a fault only behind the statuses that it takes for SOAP.
         let shown = match axis::is_http_error(answer.status, answer.content_type.as_deref()) {
             true => http_error(answer, text),
@@ -131,7 +134,12 @@ fn classify_soap(
         };
         return ClassifiedAnswer::of_code(classification, of_fault(shown));
     }
-    let Some(child) = opened.child else { return ClassifiedAnswer::unknown("the SOAP body is empty".to_owned()) };
+    let Some(child) = opened.child else {
+        return match operation.is_answer_void() {
+            true => classify_absent(operation),
+            false => ClassifiedAnswer::unknown("the SOAP body is empty".to_owned()),
+        };
+    };
     let decoded = match decode::answer(operation, child) {
         Ok(decoded) => decoded,
         Err(error) => return ClassifiedAnswer::unknown(error.to_string()),
@@ -139,11 +147,14 @@ fn classify_soap(
     for warning in &decoded.warnings {
         tracing::warn!(operation = operation.name, warning, "the answer differs from the contract");
     }
-    let classification = contract.classify_status(&decoded.status);
+    let Some(classification) = operation.verdicts.classify_status(decoded.status.as_deref()) else {
+        return ClassifiedAnswer::unknown("the answer has no status".to_owned());
+    };
     let mut classified = ClassifiedAnswer::of_code(classification, of_status(decoded.status, decoded.message));
     if classification == Classification::Completed {
         let is_query = operation.request_type.is_query();
-        let result = is_query.then(|| result::payload(&operation.output, child));
+        let output = operation.output.as_ref().filter(|_| is_query);
+        let result = output.map(|output| result::payload(output, child));
         classified.result = result.and_then(|json| to_raw_value(&json).ok());
         classified.results = decoded.results;
     }
@@ -151,6 +162,14 @@ fn classify_soap(
         classified.reference = decoded.reference;
     }
     classified
+}
+
+/// An answer that holds nothing, where nothing can be in it.
+fn classify_absent(operation: &Operation) -> ClassifiedAnswer {
+    match operation.verdicts.classify_status(None) {
+        Some(classification) => ClassifiedAnswer::of_code(classification, of_status(None, None)),
+        None => ClassifiedAnswer::unknown("the answer has no status".to_owned()),
+    }
 }
 
 /// An answer without a SOAP message: only its status counts. (contract: delivery; how far did the bytes get)

@@ -100,7 +100,7 @@ async fn ask(
         }
         Ok(http) => {
             event.http_status = Some(http.status);
-            let answer = classify_answer(&processor.contract, operation, http);
+            let answer = classify_answer(operation, http);
             event.response = Some(answer.text);
             match answer.failure {
                 None => Ok(answer.results),

@@ -185,6 +185,8 @@ pub mod failure {
     pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
     /// Sent, and what became of it is not known.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// The answer has no status, and the bindings say that this is a no.
+    pub const NO_STATUS: &str = "NO_STATUS";
     /// Requests are answered from recorded fixtures, and none fits.
     pub const NO_FIXTURE: &str = "NO_FIXTURE";
     /// An operator cancelled it before it was sent.
@@ -192,7 +194,7 @@ pub mod failure {
     /// Its outcome was not known, and an operator found that Conax did not do it.
     pub const SETTLED: &str = "SETTLED";
     /// Every one of them.
-    pub const ALL: [&str; 10] = [
+    pub const ALL: [&str; 11] = [
         AXIS_FAULT,
         SERVICE_NOT_MAPPED,
         CONTRACT_MISMATCH,
@@ -201,6 +203,7 @@ pub mod failure {
         UPSTREAM_BUSY,
         OUTCOME_UNKNOWN,
         NO_FIXTURE,
+        NO_STATUS,
         CANCELLED,
         SETTLED,
     ];

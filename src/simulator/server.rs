@@ -17,7 +17,7 @@ use super::reserved::{self, Effect};
 use super::{Simulator, fault};
 use crate::config::SimulatorBehavior;
 use crate::contract::{Operation, SoapVersion};
-use crate::request::{Fields, random_hex};
+use crate::request::{Classification, Fields, random_hex};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
 use crate::soap::{decode, encode, envelope, texts, validate};
@@ -146,8 +146,18 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
             (refusal.status, Some(refusal.message), results)
         }
     };
-    let status = status.as_str().to_owned();
-    let answer = Answer { status, reference: Some(transaction_id()), message, results, warnings: Vec::new() };
+    let class = if status == Status::Ok { Classification::Completed } else { Classification::Rejected };
+    let verdicts = &operation.verdicts;
+    let text = verdicts.status_for(class, status.as_str());
+    if text.is_none() && verdicts.classify_status(None) != Some(class) {
+        // The answer has no way to say so.
+        let text = message.unwrap_or_else(|| status.as_str().to_owned());
+        return fault_reply(operation.soap, fault::cxf(operation.soap, &text));
+    }
+    if operation.output.is_none() {
+        return with_type(StatusCode::ACCEPTED, operation.soap.content_type(), Vec::new());
+    }
+    let answer = Answer { status: text, reference: Some(transaction_id()), message, results, warnings: Vec::new() };
     match encode::answer(operation, &answer) {
         Ok(body) => xml_reply(StatusCode::OK, operation.soap, body),
         Err(error) => {

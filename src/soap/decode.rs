@@ -13,8 +13,8 @@ use crate::xml::{Element, Name, XSI_NS, trim_xml_space};
 /// What an answer says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code.
-    pub status: String,
+    /// Status code; `None` where there is none, or an empty one.
+    pub status: Option<String>,
     /// Reference number.
     pub reference: Option<String>,
     /// Message.
@@ -47,15 +47,22 @@ pub enum DecodeError {
 /// Reads an answer from the child of its body.
 ///
 /// # Errors
-/// It is the answer of another operation, or has no status, or two.
+/// It is the answer of another operation, or has two statuses, or none where the bindings do not say what that means.
 pub fn answer(operation: &Operation, body_child: &Element) -> Result<Answer, DecodeError> {
     let mut reader = Reader { is_strict: false, ..Reader::default() };
-    reader.root(&operation.output, body_child)?;
+    let Some(output) = &operation.output else {
+        let (expected, found) = ("nothing".to_owned(), body_child.name.to_string());
+        return Err(DecodeError::WrongRoot { expected, found });
+    };
+    reader.root(output, body_child)?;
     if reader.has_two_outcomes {
         return Err(DecodeError::TwoOutcomes(body_child.name.to_string()));
     }
     let answer = Answer { results: fields(reader.values), ..reader.answer };
-    if answer.status.is_empty() { Err(DecodeError::NoStatus(body_child.name.to_string())) } else { Ok(answer) }
+    match operation.verdicts.classify_status(answer.status.as_deref()) {
+        Some(_) => Ok(answer),
+        None => Err(DecodeError::NoStatus(body_child.name.to_string())),
+    }
 }
 
 /// Reads a request from the child of its body.
@@ -118,16 +125,24 @@ impl<'p> Reader<'p> {
         match &plan.content {
             Content::Simple(simple, source) => self.take_value(source.as_ref(), simple, &plan.text(element)),
             Content::Complex(group) => self.children(group, element),
+            Content::Unread(_) => {}
         }
     }
 
     fn children(&mut self, group: &'p Group, element: &Element) {
         let mut repeated = Vec::new();
+        let mut seen: BTreeMap<&Name, usize> = BTreeMap::new();
         for child in element.elements() {
+            let before = seen.entry(&child.name).or_default();
             let named = |plan: &&ElementPlan| plan.name == child.name;
             let meant = |plan: &&ElementPlan| self.is_meant(&plan.name, &child.name);
-            let Some(plan) = group.elements().find(named).or_else(|| group.elements().find(meant)) else {
-                self.warn(format!("'{}' in '{}' is not in the contract", child.name, element.name.local));
+            let plan = nth_or_last(group.elements().filter(named), *before)
+                .or_else(|| nth_or_last(group.elements().filter(meant), *before));
+            *before += 1;
+            let Some(plan) = plan else {
+                if !group.is_open() {
+                    self.warn(format!("'{}' in '{}' is not in the contract", child.name, element.name.local));
+                }
                 continue;
             };
             self.next_round(group, plan, &mut repeated);
@@ -182,7 +197,7 @@ impl<'p> Reader<'p> {
                     None => values.push(Some(text.into_owned())),
                 }
             }
-            Some(ValueSource::Status) => self.answer.status = code.to_owned(),
+            Some(ValueSource::Status) if !code.is_empty() => self.answer.status = Some(code.to_owned()),
             Some(ValueSource::Reference) if !code.is_empty() => self.answer.reference = Some(code.to_owned()),
             Some(ValueSource::Message) if !code.is_empty() => self.answer.message = Some(text.into_owned()),
             _ => {}
@@ -222,6 +237,11 @@ impl<'p> Reader<'p> {
     }
 }
 
+/// The plan for an element after so many of its name: that of the same place, or the one that repeats.
+fn nth_or_last<'p>(plans: impl Iterator<Item = &'p ElementPlan>, before: usize) -> Option<&'p ElementPlan> {
+    plans.take(before + 1).last()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,7 +273,7 @@ mod tests {
         );
         let results = fields(&[("pairing_status", &["PAIRED"]), ("stb_ca_id", &["a", "b"])]);
         let message = Some("a & b".to_owned());
-        assert_eq!(found, Ok(Answer { status: "OK".to_owned(), message, results, ..Answer::default() }));
+        assert_eq!(found, Ok(Answer { status: Some("OK".to_owned()), message, results, ..Answer::default() }));
     }
 
     #[test]
@@ -263,7 +283,7 @@ mod tests {
              <TransactionId>7</TransactionId></TransactionStatus></GetPairingStatusForCardResponse>",
         );
         let found = found.unwrap();
-        assert_eq!((found.status.as_str(), found.reference.as_deref()), ("OK", Some("7")));
+        assert_eq!((found.status.as_deref(), found.reference.as_deref()), (Some("OK"), Some("7")));
         assert_eq!(
             found.warnings[0],
             format!("'GetPairingStatusForCardResponse' is taken for '{{{PAIRING}}}GetPairingStatusForCardResponse'")

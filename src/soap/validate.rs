@@ -79,6 +79,8 @@ impl<'m> Checker<'m> {
                     self.report("is nil, and must be empty".to_owned());
                 }
             }
+            Content::Unread(_) => {}
+            Content::Simple(simple, _) if simple.is_any_type() => {}
             Content::Simple(simple, _) => {
                 if element.elements().next().is_some() {
                     self.report("holds a value, not elements".to_owned());
@@ -87,7 +89,7 @@ impl<'m> Checker<'m> {
                 }
             }
             Content::Complex(group) => {
-                if has_text(element) {
+                if !plan.is_mixed && has_text(element) {
                     self.report("holds elements, not text".to_owned());
                 }
                 let mut children = Children { elements: element.elements().collect(), next: 0, is_lost: false };
@@ -112,9 +114,13 @@ impl<'m> Checker<'m> {
                 None => {}
             }
         }
+        if matches!(plan.content, Content::Unread(_)) {
+            return;
+        }
         let is_known = |name: &Name| plan.attributes.iter().any(|attribute| attribute.name == *name);
         for found in &element.attributes {
-            if !matches!(&*found.name.namespace, XSI_NS | XML_NS) && !is_known(&found.name) {
+            let is_foreign = plan.takes_any_attribute || matches!(&*found.name.namespace, XSI_NS | XML_NS);
+            if !is_foreign && !is_known(&found.name) {
                 self.report(format!("attribute '{}' is not expected here", found.name));
             }
         }
@@ -160,6 +166,7 @@ impl<'m> Checker<'m> {
                     self.element(plan, next, number);
                 }
                 Particle::Group(group) => self.group(group, children),
+                Particle::Open(_) => children.next += 1,
             }
             if children.next == before {
                 break;
@@ -170,6 +177,9 @@ impl<'m> Checker<'m> {
                 Particle::Element(plan) => self.missing(&format!("'{}'", plan.name.local), children),
                 Particle::Group(group) if is_group_emptiable(group) => {}
                 Particle::Group(group) => self.group(group, children),
+                // What is not understood is not missed.
+                Particle::Open(open) if !open.unread.is_empty() => {}
+                Particle::Open(_) => self.missing("any element", children),
             }
         }
     }
@@ -191,6 +201,7 @@ fn may_start(particle: &Particle, name: &Name) -> bool {
     match particle {
         Particle::Element(plan) => plan.name == *name,
         Particle::Group(group) => may_start_group(group, name),
+        Particle::Open(open) => open.namespaces.has(&name.namespace),
     }
 }
 
@@ -213,6 +224,7 @@ fn is_emptiable(particle: &Particle) -> bool {
         || match particle {
             Particle::Element(_) => false,
             Particle::Group(group) => is_group_emptiable(group),
+            Particle::Open(open) => !open.unread.is_empty(),
         }
 }
 

@@ -9,6 +9,7 @@ use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::chars::is_xml_char;
+use super::tree::{Element, Node};
 
 /// A value holds a character that no XML 1.0 document can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +79,34 @@ impl XmlWriter {
         Ok(())
     }
 
+    /// An element of a tree, with the prefixes that it was written with.
+    ///
+    /// # Errors
+    /// A character that XML cannot carry.
+    pub fn element(&mut self, element: &Element) -> Result<(), InvalidChar> {
+        let qualified = |prefix: &str, local: &str| match prefix {
+            "" => local.to_owned(),
+            prefix => format!("{prefix}:{local}"),
+        };
+        let declared = element.declarations.iter().map(|(prefix, uri)| match &**prefix {
+            "" => ("xmlns".to_owned(), &**uri),
+            prefix => (format!("xmlns:{prefix}"), &**uri),
+        });
+        let attributes = element.attributes.iter().map(|a| (qualified(&a.prefix, &a.name.local), a.value.as_str()));
+        let all: Vec<(String, &str)> = declared.chain(attributes).collect();
+        let name = qualified(&element.prefix, &element.name.local);
+        self.start(&name, &all.iter().map(|(name, value)| (name.as_str(), *value)).collect::<Vec<_>>())?;
+        for child in &element.children {
+            match child {
+                Node::Element(child) => self.element(child)?,
+                Node::Text(text) | Node::CData(text) => self.text(text)?,
+                Node::Comment(_) | Node::Instruction(..) => {}
+            }
+        }
+        self.end(&name);
+        Ok(())
+    }
+
     /// Quotes need no escape outside attributes, and SOAP servers write none.
     fn escaped(&mut self, text: &str) {
         let text = BytesText::from_escaped(partial_escape(text));
@@ -115,6 +144,15 @@ mod tests {
         let root = parse(&String::from_utf8(writer.finish()).unwrap(), Limits::default()).unwrap();
         assert_eq!(root.text(), nasty);
         assert_eq!(root.attribute("", "a"), Some("<\"&'>"));
+    }
+
+    #[test]
+    fn a_tree_is_written_as_it_was_read() {
+        let text = "<p:a xmlns:p=\"urn:p\" xmlns=\"urn:d\" p:x=\"&lt;\"><b y=\"1\">t&amp;</b><c></c></p:a>";
+        let root = parse(text, Limits::default()).unwrap();
+        let mut writer = XmlWriter::new();
+        writer.element(&root).unwrap();
+        assert!(String::from_utf8(writer.finish()).unwrap().ends_with(text));
     }
 
     #[test]

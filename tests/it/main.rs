@@ -35,3 +35,4 @@ mod terminal;
 mod tls;
 mod types;
 mod unparsed;
+mod vendor;

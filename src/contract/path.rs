@@ -1,0 +1,52 @@
+//! A path of the bindings: local names from a message's root element downwards, `@name` for an attribute at its end, `.`
+//! for the root itself, `*` for a place where the schema leaves the elements open, and `name[2]` for one of those that
+//! may repeat.
+
+/// One step of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step<'p> {
+    /// The local name; `*` for an open place.
+    pub(super) local: &'p str,
+    /// Is it an attribute?
+    pub(super) is_attribute: bool,
+    /// Which of those that repeat, counted from 1.
+    pub(super) index: Option<usize>,
+}
+
+impl Step<'_> {
+    /// Does it lead to an element that has a name?
+    pub(super) fn is_element(&self) -> bool {
+        !self.is_attribute && !self.is_open()
+    }
+
+    /// Does it lead to an open place?
+    pub(super) fn is_open(&self) -> bool {
+        self.local == "*"
+    }
+}
+
+/// The steps of a path.
+pub(super) fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
+    path.split('/').filter(move |_| path != ".").map(|step| {
+        let (is_attribute, step) = step.strip_prefix('@').map_or((false, step), |name| (true, name));
+        let indexed = step.strip_suffix(']').and_then(|step| step.split_once('['));
+        match indexed.and_then(|(local, index)| Some((local, index.parse().ok().filter(|index| *index > 0)?))) {
+            Some((local, index)) if !is_attribute => Step { local, is_attribute, index: Some(index) },
+            _ => Step { local: step, is_attribute, index: None },
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_path_apart() {
+        let read = |path| steps(path).map(|s| (s.local, s.is_attribute, s.index)).collect::<Vec<_>>();
+        assert_eq!(read("."), []);
+        assert_eq!(read("A/B[2]/@c"), [("A", false, None), ("B", false, Some(2)), ("c", true, None)]);
+        assert_eq!(read("A[0]/B[x]"), [("A[0]", false, None), ("B[x]", false, None)]);
+        assert!(steps("A/*").last().is_some_and(|step| step.is_open() && !step.is_element()));
+    }
+}

@@ -1,0 +1,94 @@
+//! Finds what stands in a simple value, and checks it against its type.
+
+use std::borrow::Cow;
+
+use super::choose::{Round, Scope};
+use super::{EncodeError, Encoder, IS_MANDATORY, error};
+use crate::contract::{SimpleType, ValueSource};
+use crate::xml::{is_xml_char, is_xml_space};
+
+impl<'a> Encoder<'a> {
+    pub(super) fn has_value(&self, source: Option<&ValueSource>, scope: Scope) -> bool {
+        match (source, scope) {
+            (Some(ValueSource::Field(name)), Scope::In(Some(round))) => self.at(name, round).is_some(),
+            (Some(ValueSource::Field(name)), _) => self.fields.all(name).next().is_some(),
+            (Some(source @ (ValueSource::Status | ValueSource::Reference | ValueSource::Message)), _) => {
+                self.of_answer(source).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// What stands in a simple value, checked against its type.
+    pub(super) fn value(
+        &self,
+        source: Option<&'a ValueSource>,
+        simple: &SimpleType,
+        round: Round,
+    ) -> Result<Option<Cow<'a, str>>, EncodeError> {
+        let (name, value) = match source {
+            None => return Ok(None),
+            Some(ValueSource::Constant(text) | ValueSource::Fixed(text)) => return Ok(Some(Cow::Borrowed(text))),
+            Some(ValueSource::Field(name)) if simple.item().is_some() => (name.as_str(), self.joined(name)?),
+            Some(ValueSource::Field(name)) => {
+                let value = match round {
+                    Some(round) => self.at(name, round),
+                    None if self.fields.count(name) > 1 => return Err(error(name, None, "takes one value")),
+                    None => self.fields.first(name),
+                };
+                (name.as_str(), value.map(Cow::Borrowed))
+            }
+            Some(source) => ("answer", self.of_answer(source).map(Cow::Borrowed)),
+        };
+        let Some(value) = value else { return Ok(None) };
+        let fault = |message: String| error(name, self.index(name, round), message);
+        if let Some(bad) = value.chars().find(|c| !is_xml_char(*c)) {
+            return Err(fault(format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad))));
+        }
+        match simple.accept(&value).map_err(fault)? {
+            Cow::Owned(accepted) => Ok(Some(Cow::Owned(accepted))),
+            Cow::Borrowed(_) => Ok(Some(value)),
+        }
+    }
+
+    /// All values of a parameter as one list.
+    pub(super) fn joined(&self, name: &str) -> Result<Option<Cow<'a, str>>, EncodeError> {
+        let values: Vec<&str> = self.fields.all(name).collect();
+        match values.iter().position(|value| value.is_empty() || value.contains(is_xml_space)) {
+            Some(index) => Err(error(name, Some(index), "must not be empty or contain white space")),
+            None if values.is_empty() => Ok(None),
+            None => Ok(Some(Cow::Owned(values.join(" ")))),
+        }
+    }
+
+    /// A parameter's value in a round; a single value is the same in every round.
+    pub(super) fn at(&self, name: &str, round: usize) -> Option<&'a str> {
+        self.fields.at(name, if self.fields.count(name) == 1 { 0 } else { round })
+    }
+
+    pub(super) fn of_answer(&self, source: &ValueSource) -> Option<&'a str> {
+        let answer = self.answer?;
+        match source {
+            ValueSource::Status => answer.status.as_deref(),
+            ValueSource::Reference => answer.reference.as_deref(),
+            ValueSource::Message => answer.message.as_deref(),
+            ValueSource::Field(_) | ValueSource::Constant(_) | ValueSource::Fixed(_) => None,
+        }
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.answer.is_none()
+    }
+
+    pub(super) fn missing(&self, source: Option<&ValueSource>, local: &str, round: Round) -> EncodeError {
+        match source {
+            Some(ValueSource::Field(name)) => error(name, self.index(name, round), IS_MANDATORY),
+            _ => error(local, None, "is mandatory, and no parameter fills it"),
+        }
+    }
+
+    /// Which value of a parameter a round is about, if it has several.
+    pub(super) fn index(&self, name: &str, round: Round) -> Option<usize> {
+        round.filter(|_| self.fields.count(name) > 1)
+    }
+}

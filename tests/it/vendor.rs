@@ -1,0 +1,169 @@
+//! Another vendor's WSDLs, by files alone: the contract `tests/contracts/vendor` in the gateway, and answers of every
+//! shape from a real socket.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Conax, Gateway, Reaction, xml_answer};
+
+const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/vendor");
+
+/// An envelope around what stands in the body.
+fn envelope(inside: &str) -> String {
+    format!("<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>{inside}</s:Body></s:Envelope>")
+}
+
+fn ok(inside: &str) -> Vec<u8> {
+    xml_answer("200 OK", &envelope(&inside.replace("xmlns", "xmlns='urn:vendor'")))
+}
+
+fn fault(inside: &str) -> Vec<u8> {
+    xml_answer("500 Internal Server Error", &envelope(&format!("<s:Fault>{inside}</s:Fault>")))
+}
+
+/// A method and a call of it that the contract takes.
+fn call_of(request_type: &str) -> (&'static str, Value) {
+    let card = json!([{"smartcard_ca_id": "01450253313"}]);
+    match request_type {
+        "pair" => ("create_pairing", json!({"smartcard_set": card, "stb_set": [{"stb_ca_id": "b1"}]})),
+        "reset" => ("update_ca_pin_to_default_value", json!({"smartcard_set": card})),
+        "active" => ("get_active_subscriptions", json!({"smartcard_ca_id": "01450253313"})),
+        "cancel" => ("cancel_subscriptions", json!({"smartcard_set": card, "service_ca_id": "9"})),
+        "add" => ("add_subscriptions", json!({"smartcard_set": card, "service_ca_id": "9"})),
+        other => panic!("no call for {other}"),
+    }
+}
+
+async fn record_of(client: &Client, request_type: &str) -> Value {
+    let (method, mut body) = call_of(request_type);
+    body["process_immediately"] = json!(true);
+    client.call(method, body).await.data()
+}
+
+/// What becomes of a request that is answered like this: its state and error code.
+async fn outcome(request_type: &str, answer: Vec<u8>) -> (String, Value, Conax) {
+    let conax = Conax::start(move |_, _| Reaction::Write(answer.clone())).await;
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("contract.dir", CONTRACT),
+        ("processor.backoff_initial_s", "800"),
+        ("processor.backoff_max_s", "800"),
+    ];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let record = record_of(&client, request_type).await;
+    (record["life_cycle_state"].as_str().unwrap().to_owned(), record["error_code"].clone(), conax)
+}
+
+#[tokio::test]
+async fn answers_of_every_shape_are_understood() {
+    let accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+    let empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+    let paired = |value: &str| ok(&format!("<PairResponse xmlns><PairResult>{value}</PairResult></PairResponse>"));
+    let detail = "<faultcode>s:Server</faultcode><faultstring>no</faultstring><detail><CasFault><Code>17</Code></CasFault></detail>";
+    let cases = [
+        ("a boolean is compared as one", "pair", paired("1"), "COMPLETED", Value::Null),
+        ("and so is a no", "pair", paired("0"), "REJECTED", json!("0")),
+        ("one-way, accepted", "reset", accepted.clone(), "COMPLETED", Value::Null),
+        ("one-way, 200 without a body", "reset", empty.clone(), "COMPLETED", Value::Null),
+        ("one-way, and something else came", "reset", ok("<Other xmlns/>"), "PENDING", json!("OUTCOME_UNKNOWN")),
+        ("void", "cancel", ok("<CancelResponse xmlns/>"), "COMPLETED", Value::Null),
+        ("void is not nothing", "cancel", empty, "PENDING", json!("OUTCOME_UNKNOWN")),
+        (
+            "no error is a yes",
+            "active",
+            ok("<ActiveResponse xmlns><Product>9</Product></ActiveResponse>"),
+            "COMPLETED",
+            Value::Null,
+        ),
+        (
+            "an error is a no",
+            "active",
+            ok("<ActiveResponse xmlns><Error>E7</Error></ActiveResponse>"),
+            "REJECTED",
+            json!("E7"),
+        ),
+        ("no status where there must be one", "pair", ok("<PairResponse xmlns/>"), "PENDING", json!("OUTCOME_UNKNOWN")),
+        (
+            "a fault by its string",
+            "cancel",
+            fault("<faultcode>s:Server</faultcode><faultstring>It is done already</faultstring>"),
+            "COMPLETED",
+            Value::Null,
+        ),
+        ("by its detail", "cancel", fault(detail), "PENDING", json!("UPSTREAM_BUSY")),
+        (
+            "by the end of its code",
+            "cancel",
+            fault("<faultcode>s:Server.Busy</faultcode><faultstring>x</faultstring>"),
+            "PENDING",
+            json!("UPSTREAM_BUSY"),
+        ),
+        (
+            "any other",
+            "cancel",
+            fault("<faultcode>s:Server</faultcode><faultstring>x</faultstring>"),
+            "REJECTED",
+            json!("AxisFault"),
+        ),
+    ];
+    for (name, request_type, answer, state, code) in cases {
+        let (found, error, _) = outcome(request_type, answer).await;
+        assert_eq!((found.as_str(), &error), (state, &code), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_to_the_port_that_is_named_with_all_that_its_schema_demands() {
+    let answer = ok("<PairResponse xmlns><PairResult>true</PairResult></PairResponse>");
+    let (_, _, conax) = outcome("pair", answer).await;
+    let sent = conax.received().remove(0);
+    assert!(sent.head.starts_with("POST /v2/cas HTTP/1.1"), "{}", sent.head);
+    assert_eq!(sent.header("soapaction"), Some("\"urn:vendor/Pair\""));
+    let body = sent.body.split_once("<soap:Body>").unwrap().1;
+    assert_eq!(
+        body,
+        "<ns1:Pair xmlns:ns1=\"urn:vendor\"><ns1:Param><ns1:Name>CARD</ns1:Name><ns1:Value>01450253313</ns1:Value>\
+         </ns1:Param><ns1:Param><ns1:Name>STB</ns1:Name><ns1:Value>b1</ns1:Value></ns1:Param></ns1:Pair>\
+         </soap:Body></soap:Envelope>"
+    );
+    let answer = ok("<AddResponse xmlns><AddResult>00</AddResult><Unneeded><B>1</B></Unneeded></AddResponse>");
+    let (state, _, conax) = outcome("add", answer).await;
+    assert_eq!(state, "COMPLETED");
+    let sent = conax.received().remove(0);
+    assert!(sent.head.starts_with("POST /v1/cas HTTP/1.1"), "{}", sent.head);
+    assert_eq!(
+        sent.body.split_once("<soap:Body>").unwrap().1,
+        "<ns1:Add xmlns:ns1=\"urn:vendor\"><ns1:Device xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
+         xsi:type=\"ns1:Smartcard\"><ns1:Number>01450253313</ns1:Number></ns1:Device><ns1:Product>9</ns1:Product>\
+         <ns1:Tree><ns1:Tree><ns1:Tree><ns1:Tree><ns1:Value>deep</ns1:Value></ns1:Tree></ns1:Tree></ns1:Tree></ns1:Tree>\
+         <ns1:Anything>text</ns1:Anything><x:Origin xmlns:x=\"urn:crm\" id=\"1\"><x:System>CRM</x:System></x:Origin>\
+         </ns1:Add></soap:Body></soap:Envelope>"
+    );
+}
+
+#[tokio::test]
+async fn the_simulator_speaks_it_too() {
+    let (_gateway, client) = Gateway::start_signed_in(&[("contract.dir", CONTRACT)]).await;
+    for request_type in ["pair", "reset", "cancel", "add", "active"] {
+        let record = record_of(&client, request_type).await;
+        assert_eq!(record["life_cycle_state"], "COMPLETED", "{request_type}: {record:#}");
+    }
+    let refused = |error: &str, request_type: &'static str, card: &'static str| {
+        let (method, body) = call_of(request_type);
+        let body = serde_json::from_str(&body.to_string().replace("01450253313", card)).unwrap();
+        (method, body, error.to_owned())
+    };
+    for (method, mut body, error) in [
+        refused("0", "pair", "99000000007"),
+        refused("SYSTEM_ERROR", "active", "99000000007"),
+        refused("AxisFault", "cancel", "99000000007"),
+    ] {
+        let body: &mut Value = &mut body;
+        body["process_immediately"] = json!(true);
+        let record = client.call(method, body.clone()).await.data();
+        assert_eq!(
+            (&record["life_cycle_state"], &record["error_code"]),
+            (&json!("REJECTED"), &json!(error)),
+            "{method}"
+        );
+    }
+}
