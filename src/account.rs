@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use crate::secret::Secret;
+
 /// Characters of a name or password, at most.
 const LONGEST: usize = 256;
 
@@ -76,15 +78,16 @@ pub fn is_usable(text: &str) -> bool {
 }
 
 /// The Argon2id hash of a password, as a PHC string.
-pub fn hash_password(password: &str) -> String {
-    let hash = Argon2::default().hash_password(password.as_bytes());
+pub fn hash_password(password: &Secret) -> String {
+    let hash = Argon2::default().hash_password(password.expose().as_bytes());
     hash.expect("the default parameters are valid, and the random source works once the process has started")
         .to_string()
 }
 
 /// Does the password belong to the hash? Takes tens of milliseconds: not for an async thread.
-pub fn password_matches(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+pub fn password_matches(password: &Secret, hash: &str) -> bool {
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
 }
 
 /// What is kept of a token or an API key (128 random bits need no salt).
@@ -98,10 +101,10 @@ mod tests {
 
     #[test]
     fn passwords_verify_and_their_hashes_differ() {
-        let hash = hash_password("secret");
+        let hash = hash_password(&Secret::new("secret"));
         assert!(hash.starts_with("$argon2id$"));
-        assert!(password_matches("secret", &hash));
-        assert!(!password_matches("Secret", &hash));
-        assert_ne!(hash, hash_password("secret"));
+        assert!(password_matches(&Secret::new("secret"), &hash));
+        assert!(!password_matches(&Secret::new("Secret"), &hash));
+        assert_ne!(hash, hash_password(&Secret::new("secret")));
     }
 }

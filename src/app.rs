@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::observer::{ObservedTransport, Observers};
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
+use crate::secret::Secret;
 use crate::shutdown::Shutdown;
 use crate::store::{AccountStore, CatalogueStore, Options, SqliteStore, Store, StoreError};
 use crate::tls;
@@ -167,7 +168,7 @@ pub fn server_tls(config: &Config) -> Result<Option<TlsAcceptor>, StartError> {
 ///
 /// # Errors
 /// The store cannot be written.
-pub async fn make_first_user(store: &dyn AccountStore, username: &str, password: &str) -> Result<bool, StoreError> {
+pub async fn make_first_user(store: &dyn AccountStore, username: &str, password: &Secret) -> Result<bool, StoreError> {
     if !store.list_users().await?.is_empty() {
         return Ok(false);
     }
@@ -180,7 +181,7 @@ pub async fn make_first_user(store: &dyn AccountStore, username: &str, password:
         role: Role::Operate,
         unit,
     };
-    let password = password.to_owned();
+    let password = password.clone();
     let hash = tokio::task::spawn_blocking(move || hash_password(&password));
     store.add_user(user, hash.await.map_err(|e| StoreError::Other(e.to_string()))?).await?;
     Ok(true)

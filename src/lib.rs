@@ -4,8 +4,8 @@
 //!
 //! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves;
 //!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
-//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, `words`,
-//!   `writable`: the ground that all other rooms stand on.
+//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, [`secret`],
+//!   `words`, `writable`: the ground that all other rooms stand on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
 //! - [`request`]: the provisioning request, its types, states and outcome.
@@ -45,6 +45,7 @@ pub mod recording;
 pub mod redaction;
 pub mod request;
 pub mod retention;
+pub mod secret;
 pub mod shutdown;
 pub mod simulator;
 pub mod soap;

@@ -55,7 +55,7 @@ fn trusting(ca_file: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsC
     let builder = ClientConfig::builder();
     let setting = "upstream.ca_file";
     let Some(file) = ca_file else {
-        let failed = |e: rustls::Error| FileFault { setting, what: format!("the system's authorities: {e}") };
+        let failed = |e: rustls::Error| FileFault { setting, message: format!("the system's authorities: {e}") };
         return builder.with_platform_verifier().map_err(failed);
     };
     let mut roots = RootCertStore::empty();
@@ -143,5 +143,5 @@ fn unfit(setting: &'static str, file: &Path, error: &rustls::Error) -> FileFault
 }
 
 fn fault(setting: &'static str, file: &Path, what: &dyn std::fmt::Display) -> FileFault {
-    FileFault { setting, what: format!("{}: {what}", file.display()) }
+    FileFault { setting, message: format!("{}: {what}", file.display()) }
 }

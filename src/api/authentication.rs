@@ -9,6 +9,7 @@ use super::{Api, Data, Params, data};
 use crate::account::{User, hash_secret, password_matches};
 use crate::peer::Peer;
 use crate::request::random_hex;
+use crate::secret::Secret;
 use crate::store::TokenOwner;
 
 /// `authentication/token`: user name, password and organisation (any; the gateway serves one) give a token.
@@ -17,7 +18,7 @@ use crate::store::TokenOwner;
 /// A parameter, INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
 pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, ApiError> {
     let username = params.mandatory_text("username")?;
-    let password = params.mandatory_text("password")?;
+    let password = Secret::new(params.mandatory_text("password")?);
     params.mandatory_text("organisation")?;
     let unit = params.text("unit")?;
     params.finish()?;

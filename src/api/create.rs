@@ -12,9 +12,8 @@ use super::params::Params;
 use super::{Api, Data, Record, Session, data, device};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
-use crate::request::{
-    Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, Secret, failure,
-};
+use crate::request::{Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, failure};
+use crate::secret::Secret;
 use crate::soap::encode::{self, EncodeError};
 use crate::store::{IdempotencyKey, Render, Submission};
 use crate::words::Word as _;

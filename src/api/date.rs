@@ -37,20 +37,20 @@ impl Dates {
     ///
     /// # Errors
     /// Not of the form, not a date, an hour that the time zone skips, or out of range.
-    pub fn parse(&self, place: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
+    pub fn parse(&self, location: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
         let Some(parts) = FORM.captures(text) else {
             let form =
                 "yyyy-MM-ddTHH:mm:ss, optionally with a fraction of a second, and with Z or an offset such as +02:00";
-            return Err(ApiError::invalid(place, format!("The date must have the form {form}.")));
+            return Err(ApiError::invalid(location, format!("The date must have the form {form}.")));
         };
         match self.moment(&parts) {
             None => {
                 let message = format!("There is no such date and time (without an offset it is in {}).", self.0);
-                Err(ApiError::invalid(place, message))
+                Err(ApiError::invalid(location, message))
             }
             Some(moment) if !YEARS.contains(&moment.year()) => {
                 let message = format!("The date must be from {} to {} (in UTC).", YEARS.start(), YEARS.end());
-                Err(ApiError::invalid(place, message))
+                Err(ApiError::invalid(location, message))
             }
             Some(moment) => Ok(moment),
         }

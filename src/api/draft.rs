@@ -11,8 +11,9 @@ use super::params::Params;
 use super::{Api, Dates, device, subscription};
 use crate::catalogue::EntryKind;
 use crate::request::{
-    CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, STB_ID, Scalar, Secret, Shape, Steps,
+    CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, STB_ID, Scalar, Shape, Steps,
 };
+use crate::secret::Secret;
 use crate::words::Word as _;
 
 /// The subfields that name a subscription.
@@ -65,7 +66,7 @@ impl<'a> Draft<'a> {
     fn begin(api: &'a Api, family: Family, request_type: RequestType, mut params: Params) -> Result<Self, ApiError> {
         let subscription = identifier::optional(&mut params, "subscription_identifier", &SUBSCRIPTION_FIELDS)?;
         if subscription.is_none() && request_type.requires_subscription(family) {
-            return Err(ApiError::missing(params.place_of("subscription_identifier")));
+            return Err(ApiError::missing(params.location_of("subscription_identifier")));
         }
         Ok(Self {
             api,
@@ -108,14 +109,14 @@ impl<'a> Draft<'a> {
             Shape::Text(most_chars) => self.take_text(parameter, most_chars)?,
             Shape::Secret => {
                 let value = self.params.mandatory_text(name)?;
-                self.set(name, self.params.place_of(name), &value);
+                self.set(name, self.params.location_of(name), &value);
                 self.show(name, Some(Secret::mask()));
             }
             Shape::Whole { range, default } => self.take_whole(name, range, default)?,
             Shape::Date => {
                 let value = date(self.api.dates, &mut self.params, name)?.map(|date| self.api.dates.print(date));
                 if let Some(value) = &value {
-                    self.set(name, self.params.place_of(name), value);
+                    self.set(name, self.params.location_of(name), value);
                 }
                 if value.is_some() || parameter.is_shown_absent {
                     self.show(name, value);
@@ -165,9 +166,9 @@ impl<'a> Draft<'a> {
         if let Some(value) = &value {
             if let Some(most) = most_chars.filter(|most| value.chars().count() > *most) {
                 let message = format!("{name} must be at most {most} characters.");
-                return Err(ApiError::invalid(self.params.place_of(name), message));
+                return Err(ApiError::invalid(self.params.location_of(name), message));
             }
-            self.set(name, self.params.place_of(name), value);
+            self.set(name, self.params.location_of(name), value);
         }
         self.show(name, value);
         Ok(())
@@ -178,9 +179,9 @@ impl<'a> Draft<'a> {
         if let Some(value) = value {
             if let Some(Steps { least, most, step }) = range.filter(|range| !range.has(value)) {
                 let message = format!("{name} must be from {least} to {most}, in steps of {step}.");
-                return Err(ApiError::invalid(self.params.place_of(name), message));
+                return Err(ApiError::invalid(self.params.location_of(name), message));
             }
-            self.set(name, self.params.place_of(name), &value.to_string());
+            self.set(name, self.params.location_of(name), &value.to_string());
         }
         self.show(name, value.map(Scalar::Whole));
         Ok(())
@@ -191,7 +192,7 @@ impl<'a> Draft<'a> {
         let Some(date) = date(self.api.dates, &mut self.params, name)? else { return Ok(()) };
         if self.scheduled_date.is_some_and(|scheduled| scheduled != date) {
             let message = "This date is the scheduled_date of the request, and that is given too.";
-            return Err(ApiError::at(Code::ConflictingParameters, self.params.place_of(name), message));
+            return Err(ApiError::at(Code::ConflictingParameters, self.params.location_of(name), message));
         }
         self.scheduled_date = Some(date);
         Ok(())
@@ -200,7 +201,7 @@ impl<'a> Draft<'a> {
     async fn take_device(&mut self, parameter: &Parameter, kind: EntryKind) -> Result<String, ApiError> {
         let name = parameter.name;
         let ca_id = self.params.mandatory_text(name)?;
-        let location = self.params.place_of(name);
+        let location = self.params.location_of(name);
         let ids = std::slice::from_ref(&ca_id);
         let distributions = device::distribution_ids(self.api, kind, ids, |_| location.clone()).await?;
         self.set(name, location, &ca_id);
@@ -242,5 +243,5 @@ impl<'a> Draft<'a> {
 /// Takes a date that may be absent.
 fn date(dates: Dates, params: &mut Params, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
     let text = params.text(name)?;
-    text.map(|text| dates.parse(&params.place_of(name), &text)).transpose()
+    text.map(|text| dates.parse(&params.location_of(name), &text)).transpose()
 }

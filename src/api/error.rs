@@ -60,7 +60,7 @@ pub struct ApiError {
     /// One sentence for a person.
     pub message: String,
     /// The place, as a JSON path; empty where there is none.
-    pub place: String,
+    pub location: String,
     /// For the log only.
     pub private: Option<String>,
     /// How long it is until the same call may work, where that is a matter of time.
@@ -70,7 +70,7 @@ pub struct ApiError {
 impl ApiError {
     /// An error without a place.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), place: String::new(), private: None, retry_after: None }
+        Self { code, message: message.into(), location: String::new(), private: None, retry_after: None }
     }
 
     /// TOO_MANY_REQUESTS or UNAVAILABLE: the same call may work after that long.
@@ -79,20 +79,20 @@ impl ApiError {
     }
 
     /// An error at a place.
-    pub fn at(code: Code, place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: place.into(), ..Self::new(code, message) }
+    pub fn at(code: Code, location: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { location: location.into(), ..Self::new(code, message) }
     }
 
     /// A wrong value at a place.
-    pub fn invalid(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::at(Code::InvalidParameter, place, message)
+    pub fn invalid(location: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::at(Code::InvalidParameter, location, message)
     }
 
     /// A mandatory value that is absent or null.
-    pub fn missing(place: impl Into<String>) -> Self {
-        let place = place.into();
-        let name = place.rsplit('.').next().unwrap_or_default().to_owned();
-        Self::at(Code::MissingParameter, place, format!("{name} is mandatory."))
+    pub fn missing(location: impl Into<String>) -> Self {
+        let location = location.into();
+        let name = location.rsplit('.').next().unwrap_or_default().to_owned();
+        Self::at(Code::MissingParameter, location, format!("{name} is mandatory."))
     }
 
     /// The gateway cannot take it now.

@@ -23,7 +23,7 @@ impl FieldsSet {
                 Some(key) => keys.push(*key),
                 None => {
                     let message = format!("A record has no field {}.{}", quoted(&name), did_you_mean(&name, KEYS));
-                    return Err(ApiError::invalid(params.place_of("fields_set"), message));
+                    return Err(ApiError::invalid(params.location_of("fields_set"), message));
                 }
             }
         }

@@ -11,7 +11,7 @@ pub(super) struct Identifier {
     /// Its value.
     pub value: String,
     /// Where it stands.
-    pub place: String,
+    pub location: String,
 }
 
 /// Takes an identifier that may be absent.
@@ -27,13 +27,13 @@ pub(super) fn optional(
     let given: Vec<_> = fields.iter().copied().filter(|f| object.has(f)).collect();
     if given.len() > 1 {
         let message = format!("Only one of {} may be given.", given.join(", "));
-        return Err(ApiError::at(Code::ConflictingParameters, params.place_of(name), message));
+        return Err(ApiError::at(Code::ConflictingParameters, params.location_of(name), message));
     }
     let mut found = None;
     for field in fields {
-        let place = object.place_of(field);
+        let location = object.location_of(field);
         if given.contains(field) {
-            found = Some(Identifier { field, value: object.mandatory_text(field)?, place });
+            found = Some(Identifier { field, value: object.mandatory_text(field)?, location });
         } else {
             object.text(field)?;
         }
@@ -43,7 +43,7 @@ pub(super) fn optional(
         Some(found) => Ok(Some(found)),
         None => {
             let message = format!("{name} needs one of {}.", fields.join(", "));
-            Err(ApiError::at(Code::MissingParameter, params.place_of(name), message))
+            Err(ApiError::at(Code::MissingParameter, params.location_of(name), message))
         }
     }
 }
@@ -57,5 +57,5 @@ pub(super) fn mandatory(
     name: &'static str,
     fields: &[&'static str],
 ) -> Result<Identifier, ApiError> {
-    optional(params, name, fields)?.ok_or_else(|| ApiError::missing(params.place_of(name)))
+    optional(params, name, fields)?.ok_or_else(|| ApiError::missing(params.location_of(name)))
 }

@@ -36,6 +36,7 @@ use crate::contract::Contract;
 use crate::observer::ObservedTransport;
 use crate::processor::Processor;
 use crate::request::random_hex;
+use crate::secret::Secret;
 use crate::store::Store;
 use sign_in::SignIns;
 
@@ -96,7 +97,7 @@ impl Api {
             max_set_items: config.server.max_set_items,
             token_ttl: config.auth.token_ttl_s,
             sign_ins: SignIns::default(),
-            unknown_user_hash: hash_password(&random_hex()),
+            unknown_user_hash: hash_password(&Secret::new(random_hex())),
             store,
             contract,
             clock,

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::request::Secret;
+use crate::secret::Secret;
 use crate::words::{did_you_mean, parse_word, quoted};
 use crate::xml::is_xml_char;
 
@@ -16,7 +16,7 @@ pub struct Params {
     values: Map<String, Value>,
     /// Names asked for so far: what a typing mistake is compared with.
     known: Vec<&'static str>,
-    place: String,
+    location: String,
 }
 
 impl Params {
@@ -25,13 +25,13 @@ impl Params {
         Self::inside(values, "$".to_owned())
     }
 
-    fn inside(values: Map<String, Value>, place: String) -> Self {
-        Self { values, known: Vec::new(), place }
+    fn inside(values: Map<String, Value>, location: String) -> Self {
+        Self { values, known: Vec::new(), location }
     }
 
     /// The place of a parameter.
-    pub fn place_of(&self, name: &str) -> String {
-        format!("{}.{name}", self.place)
+    pub fn location_of(&self, name: &str) -> String {
+        format!("{}.{name}", self.location)
     }
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
@@ -45,10 +45,10 @@ impl Params {
     /// Not a text, or with characters that XML cannot carry.
     pub fn text(&mut self, name: &'static str) -> Result<Option<String>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let place = self.place_of(name);
+        let location = self.location_of(name);
         match value {
-            Value::String(text) => check_text(&place, name, text).map(Some),
-            other => Err(wrong_type(place, name, "a string", &other)),
+            Value::String(text) => check_text(&location, name, text).map(Some),
+            other => Err(wrong_type(location, name, "a string", &other)),
         }
     }
 
@@ -58,9 +58,9 @@ impl Params {
     /// As [`Params::text`], or absent, or empty.
     pub fn mandatory_text(&mut self, name: &'static str) -> Result<String, ApiError> {
         match self.text(name)? {
-            None => Err(ApiError::missing(self.place_of(name))),
+            None => Err(ApiError::missing(self.location_of(name))),
             Some(text) if text.is_empty() => {
-                Err(ApiError::invalid(self.place_of(name), format!("{name} must not be empty.")))
+                Err(ApiError::invalid(self.location_of(name), format!("{name} must not be empty.")))
             }
             Some(text) => Ok(text),
         }
@@ -73,7 +73,7 @@ impl Params {
     pub fn require(&self, name: &str) -> Result<(), ApiError> {
         match self.has(name) {
             true => Ok(()),
-            false => Err(ApiError::missing(self.place_of(name))),
+            false => Err(ApiError::missing(self.location_of(name))),
         }
     }
 
@@ -90,7 +90,7 @@ impl Params {
         let mut texts = Vec::new();
         for item in items {
             let Value::String(text) = item else {
-                return Err(wrong_type(self.place_of(name), name, "a string, or an array of strings", &item));
+                return Err(wrong_type(self.location_of(name), name, "a string, or an array of strings", &item));
             };
             texts.extend(text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()));
         }
@@ -107,7 +107,7 @@ impl Params {
             Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(Value::Number(n)) if n.as_u64() == Some(1) => Ok(Some(true)),
             Some(Value::Number(n)) if n.as_u64() == Some(0) => Ok(Some(false)),
-            Some(other) => Err(wrong_type(self.place_of(name), name, "true or false", &other)),
+            Some(other) => Err(wrong_type(self.location_of(name), name, "true or false", &other)),
         }
     }
 
@@ -126,7 +126,7 @@ impl Params {
             Some(number) => Ok(Some(number)),
             None => {
                 let message = format!("{name} must be a whole number from 0 to {max}.");
-                Err(ApiError::invalid(self.place_of(name), message))
+                Err(ApiError::invalid(self.location_of(name), message))
             }
         }
     }
@@ -139,7 +139,7 @@ impl Params {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_i64() {
             Some(number) => Ok(Some(number)),
-            None => Err(wrong_type(self.place_of(name), name, "a whole number", &value)),
+            None => Err(wrong_type(self.location_of(name), name, "a whole number", &value)),
         }
     }
 
@@ -182,7 +182,7 @@ impl Params {
         let value = parse_word(&text, all.iter().copied(), as_str);
         value
             .map(Some)
-            .map_err(|expected| ApiError::invalid(self.place_of(name), format!("{name} must be {expected}.")))
+            .map_err(|expected| ApiError::invalid(self.location_of(name), format!("{name} must be {expected}.")))
     }
 
     /// Takes an object; in a query it is written `subfield=value`, or as JSON.
@@ -191,25 +191,25 @@ impl Params {
     /// Anything else.
     pub fn object(&mut self, name: &'static str) -> Result<Option<Self>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
-        let place = self.place_of(name);
+        let location = self.location_of(name);
         match value {
-            Value::Object(map) => Ok(Some(Self::inside(map, place))),
+            Value::Object(map) => Ok(Some(Self::inside(map, location))),
             Value::String(text) if text.trim_start().starts_with('{') => {
                 let map = super::json::parse_object(text.as_bytes())
-                    .map_err(|e| ApiError::invalid(&place, format!("{name} is not valid: {}", e.message)))?;
-                Ok(Some(Self::inside(map, place)))
+                    .map_err(|e| ApiError::invalid(&location, format!("{name} is not valid: {}", e.message)))?;
+                Ok(Some(Self::inside(map, location)))
             }
             Value::String(text) => match text.split_once('=') {
                 Some((key, value)) => {
                     let map = Map::from_iter([(key.trim().to_owned(), Value::String(value.to_owned()))]);
-                    Ok(Some(Self::inside(map, place)))
+                    Ok(Some(Self::inside(map, location)))
                 }
                 None => {
                     let message = format!("{name} must be an object; in a query, {name}=subfield=value.");
-                    Err(ApiError::invalid(place, message))
+                    Err(ApiError::invalid(location, message))
                 }
             },
-            other => Err(wrong_type(place, name, "an object", &other)),
+            other => Err(wrong_type(location, name, "an object", &other)),
         }
     }
 
@@ -218,28 +218,28 @@ impl Params {
     /// # Errors
     /// Absent, empty, longer than `most`, or anything else.
     pub fn mandatory_objects(&mut self, name: &'static str, most: usize) -> Result<Vec<Self>, ApiError> {
-        let place = self.place_of(name);
+        let location = self.location_of(name);
         match self.take(name) {
-            None => Err(ApiError::missing(place)),
+            None => Err(ApiError::missing(location)),
             Some(Value::Array(items)) if items.is_empty() => {
-                Err(ApiError::invalid(place, format!("{name} must not be empty.")))
+                Err(ApiError::invalid(location, format!("{name} must not be empty.")))
             }
             Some(Value::Array(items)) if items.len() > most => {
                 let message = format!("{name} must have from 1 to {most} items, not {}.", items.len());
-                Err(ApiError::invalid(place, message))
+                Err(ApiError::invalid(location, message))
             }
             Some(Value::Array(items)) => items
                 .into_iter()
                 .enumerate()
                 .map(|(index, item)| {
-                    let place = format!("{place}[{index}]");
+                    let location = format!("{location}[{index}]");
                     match item {
-                        Value::Object(map) => Ok(Self::inside(map, place)),
-                        other => Err(wrong_type(place, &format!("an item of {name}"), "an object", &other)),
+                        Value::Object(map) => Ok(Self::inside(map, location)),
+                        other => Err(wrong_type(location, &format!("an item of {name}"), "an object", &other)),
                     }
                 })
                 .collect(),
-            Some(other) => Err(wrong_type(place, name, "an array", &other)),
+            Some(other) => Err(wrong_type(location, name, "an array", &other)),
         }
     }
 
@@ -254,23 +254,23 @@ impl Params {
     /// The first unknown name, with the known one that was probably meant.
     pub fn finish(&self) -> Result<(), ApiError> {
         let Some(name) = self.values.keys().find(|k| !self.known.contains(&k.as_str())) else { return Ok(()) };
-        let place: String = self.place_of(name).chars().take(200).collect();
+        let location: String = self.location_of(name).chars().take(200).collect();
         let hint = did_you_mean(name, self.known.iter().copied());
-        Err(ApiError::invalid(place, format!("{} is not a parameter here.{hint}", quoted(name))))
+        Err(ApiError::invalid(location, format!("{} is not a parameter here.{hint}", quoted(name))))
     }
 }
 
-fn check_text(place: &str, name: &str, text: String) -> Result<String, ApiError> {
+fn check_text(location: &str, name: &str, text: String) -> Result<String, ApiError> {
     match text.chars().find(|c| !is_xml_char(*c)) {
         None => Ok(text),
         Some(bad) => {
             let message = format!("{name} has the character U+{:04X}, which XML 1.0 cannot carry.", u32::from(bad));
-            Err(ApiError::invalid(place, message))
+            Err(ApiError::invalid(location, message))
         }
     }
 }
 
-fn wrong_type(place: String, name: &str, expected: &str, got: &Value) -> ApiError {
+fn wrong_type(location: String, name: &str, expected: &str, got: &Value) -> ApiError {
     let got = match got {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -279,5 +279,5 @@ fn wrong_type(place: String, name: &str, expected: &str, got: &Value) -> ApiErro
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    ApiError::invalid(place, format!("{name} must be {expected}, not {got}."))
+    ApiError::invalid(location, format!("{name} must be {expected}, not {got}."))
 }

@@ -27,7 +27,7 @@ pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) ->
         None => {
             let value: String = identifier.value.chars().take(64).collect();
             let message = format!("There is no provisioning request with {} '{value}'.", identifier.field);
-            Err(ApiError::at(Code::NotFound, identifier.place, message))
+            Err(ApiError::at(Code::NotFound, identifier.location, message))
         }
     }
 }

@@ -12,20 +12,20 @@ const CARD_SET: &str = "smartcard_set";
 
 /// Takes a service. One without a CA ID makes a request that is not sent.
 pub(super) async fn take_service(draft: &mut Draft<'_>, name: &'static str) -> Result<(), ApiError> {
-    if is_in_place_of(draft, SERVICE_ID, name)? {
+    if is_in_location_of(draft, SERVICE_ID, name)? {
         let value = draft.params.mandatory_text(SERVICE_ID)?;
-        draft.set(SERVICE_ID, draft.params.place_of(SERVICE_ID), &value);
+        draft.set(SERVICE_ID, draft.params.location_of(SERVICE_ID), &value);
         draft.show(SERVICE_ID, Some(value));
         return Ok(());
     }
     let service = identifier::mandatory(&mut draft.params, name, &["id", "code", "alternative_code"])?;
     let entry = device::find(draft.api, EntryKind::Services, &service).await?;
     if entry.is_none() && draft.api.is_catalogue_strict {
-        return Err(device::not_found(EntryKind::Services, &service.value, service.place));
+        return Err(device::not_found(EntryKind::Services, &service.value, service.location));
     }
     let ca_id = entry.and_then(|entry| entry.ca_id);
     match &ca_id {
-        Some(ca_id) => draft.set(SERVICE_ID, service.place, ca_id),
+        Some(ca_id) => draft.set(SERVICE_ID, service.location, ca_id),
         None => {
             let Identifier { field, value, .. } = service;
             let description = Some(format!("The service with {field} '{value}' has no CA ID in the catalogue."));
@@ -39,7 +39,7 @@ pub(super) async fn take_service(draft: &mut Draft<'_>, name: &'static str) -> R
 
 /// Takes a card. The serial number of an unknown card is its CA ID, unless the catalogue is strict.
 pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> Result<(), ApiError> {
-    if is_in_place_of(draft, CARD_SET, parameter.name)? {
+    if is_in_location_of(draft, CARD_SET, parameter.name)? {
         return draft.take_card_set(CARD_SET, parameter.distribution).await;
     }
     let fields = ["id", "serial_number", "alternative_code"];
@@ -47,9 +47,9 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
     let (ca_id, distribution_id) = match device::find(draft.api, EntryKind::Smartcards, &card).await? {
         Some(Entry { ca_id: Some(ca_id), distribution_id, .. }) => (ca_id, distribution_id),
         _ if card.field == "serial_number" && !draft.api.is_catalogue_strict => (card.value, None),
-        _ => return Err(device::not_found(EntryKind::Smartcards, &card.value, card.place)),
+        _ => return Err(device::not_found(EntryKind::Smartcards, &card.value, card.location)),
     };
-    draft.set(CARD_ID, card.place, &ca_id);
+    draft.set(CARD_ID, card.location, &ca_id);
     draft.show(CARD_ID, Some(ca_id.clone()));
     let own = || catalogue::own_distribution_id(EntryKind::Smartcards, &ca_id);
     draft.show_distribution(parameter.distribution, distribution_id.unwrap_or_else(own));
@@ -58,11 +58,11 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
 }
 
 /// In the web services family: is the one given in place of the other?
-fn is_in_place_of(draft: &Draft<'_>, one: &'static str, other: &'static str) -> Result<bool, ApiError> {
+fn is_in_location_of(draft: &Draft<'_>, one: &'static str, other: &'static str) -> Result<bool, ApiError> {
     match (draft.family == Family::WebServices && draft.params.has(one), draft.params.has(other)) {
         (true, true) => {
             let message = format!("Only one of {one} and {other} may be given.");
-            Err(ApiError::at(Code::ConflictingParameters, draft.params.place_of(one), message))
+            Err(ApiError::at(Code::ConflictingParameters, draft.params.location_of(one), message))
         }
         (is_given, _) => Ok(is_given),
     }

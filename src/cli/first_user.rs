@@ -13,6 +13,7 @@ use super::{Failed, output};
 use crate::app;
 use crate::config::BOOTSTRAP;
 use crate::request::random_hex;
+use crate::secret::Secret;
 use crate::store::AccountStore;
 
 /// The user that is made when none is named.
@@ -29,19 +30,20 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
     if !store.list_users().await?.is_empty() {
         return Ok(());
     }
-    let password = random_hex().to_lowercase();
+    let password = Secret::new(random_hex().to_lowercase());
     if std::io::stderr().is_terminal() {
         app::make_first_user(store, FIRST_USER, &password).await?;
         output::note(&format!(
             "\nThe first user is made; the password is shown only now:\n\n\
              curl -s {url}/crmapi/rest/v2/authentication/token -H 'Content-Type: application/json' \\\n  \
-             -d '{{\"username\":\"{FIRST_USER}\",\"password\":\"{password}\",\"organisation\":\"demo\"}}'\n"
+             -d '{{\"username\":\"{FIRST_USER}\",\"password\":\"{}\",\"organisation\":\"demo\"}}'\n",
+            password.expose()
         ));
         return Ok(());
     }
     let file = data_dir.join(PASSWORD_FILE);
     // Before the user is made: a user whose password nobody has would stay the first one.
-    write(&file, &password).map_err(|e| Failed(format!("{}: {e}", file.display())))?;
+    write(&file, password.expose()).map_err(|e| Failed(format!("{}: {e}", file.display())))?;
     app::make_first_user(store, FIRST_USER, &password).await?;
     let file = std::path::absolute(&file).unwrap_or(file);
     let file = file.display();
@@ -50,10 +52,12 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
 }
 
 /// The user that the environment names, with its password.
-pub(super) fn named() -> Result<Option<(String, String)>, String> {
+pub(super) fn named() -> Result<Option<(String, Secret)>, String> {
     let [user, password] = BOOTSTRAP;
     match (std::env::var(user), std::env::var(password)) {
-        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => Ok(Some((username, password))),
+        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => {
+            Ok(Some((username, Secret::new(password))))
+        }
         (Err(VarError::NotPresent), Err(VarError::NotPresent)) => Ok(None),
         _ => Err(format!("{user} and {password} go together, and must be texts that are not empty")),
     }

@@ -1,7 +1,5 @@
 //! `user add | list | remove`. Passwords are read from standard input, never taken as an argument.
 
-use std::io::Read as _;
-
 use serde_json::json;
 
 use super::output::FormatFlags;
@@ -11,6 +9,7 @@ use crate::account::{Role, Unit, User, hash_password, is_usable};
 use crate::app::open_store;
 use crate::observer::Observers;
 use crate::request::random_hex;
+use crate::secret::Secret;
 use crate::words::Word as _;
 
 /// Flags of `user`.
@@ -95,12 +94,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 }
 
 async fn add(args: AddArgs) -> Result<(), Failed> {
-    let mut password = String::new();
-    std::io::stdin().read_to_string(&mut password)?;
-    let password = password.trim_end_matches(['\r', '\n']);
-    for (text, what) in [(args.username.as_str(), "user name"), (password, "password, read from standard input,")] {
+    let password = Secret::new(std::io::read_to_string(std::io::stdin())?);
+    let password = Secret::new(password.expose().trim_end_matches(['\r', '\n']));
+    for (text, name) in
+        [(args.username.as_str(), "user name"), (password.expose(), "password, read from standard input,")]
+    {
         if !is_usable(text) {
-            return Err(Failed(format!("the {what} must be of 1 to 256 characters, none of them a control character")));
+            return Err(Failed(format!("the {name} must be of 1 to 256 characters, none of them a control character")));
         }
     }
     let unit = Unit {
@@ -120,6 +120,6 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         unit,
     };
     Ok(open_store(&args.store.load()?.store, false, Observers::default())?
-        .add_user(user, hash_password(password))
+        .add_user(user, hash_password(&password))
         .await?)
 }

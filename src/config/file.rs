@@ -24,8 +24,8 @@ impl Layers {
             Err(error) => return self.fault(shown.to_string(), error.to_string()),
         };
         let Repaired { text, broken, is_whole } = repair(text);
-        for (line, Broken { what, setting }) in broken {
-            self.faults.push(ConfigFault { place: format!("{shown}:{line}"), setting, what });
+        for (line, Broken { message, setting }) in broken {
+            self.faults.push(ConfigFault { location: format!("{shown}:{line}"), setting, message });
         }
         let table = match DeTable::parse(&text) {
             Ok(table) if is_whole => table,
@@ -33,46 +33,46 @@ impl Layers {
         };
         let line_of = |at| line_of(&text, at);
         for (section, content) in table.into_inner() {
-            let place = format!("{shown}:{}", line_of(section.span().start));
+            let location = format!("{shown}:{}", line_of(section.span().start));
             let section = section.into_inner();
             let content = content.into_inner();
             if !settings().iter().any(|setting| setting.section == section) {
-                self.fault(place, no_section(&section, &content));
+                self.fault(location, no_section(&section, &content));
                 continue;
             }
             let DeValue::Table(keys) = content else {
-                self.fault(place, format!("'{section}' must be a section, as in [server]"));
+                self.fault(location, format!("'{section}' must be a section, as in [server]"));
                 continue;
             };
             for (key, value) in keys {
-                let place = format!("{shown}:{}", line_of(key.span().start));
+                let location = format!("{shown}:{}", line_of(key.span().start));
                 let name = format!("{section}.{}", key.into_inner());
-                if !self.is_known(&name, &place) {
+                if !self.is_known(&name, &location) {
                     continue;
                 }
                 // The table was parsed: what it holds is a TOML value.
                 match Value::deserialize(ValueDeserializer::from(value)) {
-                    Ok(value) => drop(self.values.insert(name, Given { value: Raw::Typed(value), place })),
-                    Err(error) => self.fault(place, format!("{name}: {error}")),
+                    Ok(value) => drop(self.values.insert(name, Given { value: Raw::Typed(value), location })),
+                    Err(error) => self.fault(location, format!("{name}: {error}")),
                 }
             }
         }
     }
 
-    fn is_known(&mut self, name: &str, place: &str) -> bool {
+    fn is_known(&mut self, name: &str, location: &str) -> bool {
         let known: Vec<String> = settings().iter().map(|s| format!("{}.{}", s.section, s.key)).collect();
         if known.iter().any(|k| k == name) {
             return true;
         }
         let hint = did_you_mean(name, known.iter().map(String::as_str));
-        self.fault(place, format!("unknown setting {name}.{hint}"));
+        self.fault(location, format!("unknown setting {name}.{hint}"));
         false
     }
 }
 
 /// A line that is no TOML.
 struct Broken {
-    what: String,
+    message: String,
     /// The setting that it was to give.
     setting: Option<String>,
 }
@@ -96,7 +96,7 @@ fn repair(mut text: String) -> Repaired {
         let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let setting = setting_of(line, text.get(..start).unwrap_or_default());
         let (number, length, is_setting) = (line_of(&text, start), line.len(), setting.is_some());
-        broken.insert(number, Broken { what: what_is_wrong(line, &error), setting });
+        broken.insert(number, Broken { message: what_is_wrong(line, &error), setting });
         if !is_setting {
             break;
         }

@@ -10,6 +10,8 @@ mod read;
 mod sections;
 mod setting;
 
+use crate::secret::Secret;
+
 pub use environment::BOOTSTRAP;
 pub use find::{candidates, find_file, user_folder};
 pub use read::{ConfigFault, Inputs, Loaded, load};
@@ -18,8 +20,8 @@ pub use sections::{
     Server, SimulatorSection, StoreSection, Upstream,
 };
 pub use setting::{
-    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, Setting, SettingInfo,
-    SimulatorBehavior, UpstreamSource, UpstreamTarget,
+    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo, SimulatorBehavior,
+    UpstreamSource, UpstreamTarget,
 };
 
 impl Config {
@@ -30,8 +32,10 @@ impl Config {
     /// A file that cannot be read, or has nothing in it.
     pub fn read_secrets(&mut self) -> Result<(), FileFault> {
         let Some(file) = &self.upstream.password_file else { return Ok(()) };
-        let fault =
-            |what: String| FileFault { setting: "upstream.password_file", what: format!("{}: {what}", file.display()) };
+        let fault = |message: String| FileFault {
+            setting: "upstream.password_file",
+            message: format!("{}: {message}", file.display()),
+        };
         let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
         match text.lines().next().filter(|line| !line.is_empty()) {
             Some(line) => self.upstream.password = Some(Secret::new(line)),

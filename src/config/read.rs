@@ -14,16 +14,16 @@ use super::{Config, Setting, settings};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFault {
     /// File and line, environment variable, or flag.
-    pub place: String,
+    pub location: String,
     /// The setting whose value is wrong; it has its default then. `None` for what is no setting.
     pub setting: Option<String>,
     /// What is wrong.
-    pub what: String,
+    pub message: String,
 }
 
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.what)
+        write!(f, "{}: {}", self.location, self.message)
     }
 }
 
@@ -67,7 +67,7 @@ pub fn load(inputs: &Inputs) -> Loaded {
     for (setting, text, flag) in &inputs.flags {
         layers
             .values
-            .insert((*setting).to_owned(), Given { value: Raw::Text(text.clone()), place: (*flag).to_owned() });
+            .insert((*setting).to_owned(), Given { value: Raw::Text(text.clone()), location: (*flag).to_owned() });
     }
     let mut config = Config::from_layers(&mut layers);
     config.file.clone_from(&inputs.file);
@@ -84,7 +84,7 @@ pub(super) enum Raw {
 
 pub(super) struct Given {
     pub(super) value: Raw,
-    pub(super) place: String,
+    pub(super) location: String,
 }
 
 /// The values given, the highest layer only, and the faults found on the way.
@@ -94,8 +94,8 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    pub(super) fn fault(&mut self, place: impl Into<String>, what: impl Into<String>) {
-        self.faults.push(ConfigFault { place: place.into(), setting: None, what: what.into() });
+    pub(super) fn fault(&mut self, location: impl Into<String>, message: impl Into<String>) {
+        self.faults.push(ConfigFault { location: location.into(), setting: None, message: message.into() });
     }
 
     fn read_environment(&mut self, environment: &[(OsString, OsString)]) {
@@ -108,13 +108,13 @@ impl Layers {
             let setting = known.iter().find(|setting| setting.environment() == name);
             match (setting, value.to_str()) {
                 (Some(setting), Some(text)) => {
-                    let given = Given { value: Raw::Text(text.to_owned()), place: name.into_owned() };
+                    let given = Given { value: Raw::Text(text.to_owned()), location: name.into_owned() };
                     self.values.insert(format!("{}.{}", setting.section, setting.key), given);
                 }
                 (Some(_), None) => self.fault(name, "its value is not UTF-8"),
                 (None, text) => {
-                    if let Some(what) = unknown_variable(&name, text.unwrap_or_default(), &known) {
-                        self.fault(name, what);
+                    if let Some(message) = unknown_variable(&name, text.unwrap_or_default(), &known) {
+                        self.fault(name, message);
                     }
                 }
             }
@@ -124,7 +124,7 @@ impl Layers {
     /// Reads one setting: its default where no layer gives it, or a wrong one.
     pub(super) fn setting<T: Setting>(&mut self, section: &str, key: &str, default: &str) -> T {
         let name = format!("{section}.{key}");
-        if let Some(Given { value, place }) = self.values.get(&name) {
+        if let Some(Given { value, location }) = self.values.get(&name) {
             let result = match value {
                 Raw::Typed(value) => T::from_toml(value),
                 Raw::Text(text) => from_text(text),
@@ -132,8 +132,8 @@ impl Layers {
             match result {
                 Ok(value) => return value,
                 Err(expected) => {
-                    let what = format!("{name} must be {expected}");
-                    self.faults.push(ConfigFault { place: place.clone(), setting: Some(name), what });
+                    let message = format!("{name} must be {expected}");
+                    self.faults.push(ConfigFault { location: location.clone(), setting: Some(name), message });
                 }
             }
         }
@@ -159,19 +159,19 @@ impl Layers {
             let (given, missing) = if has_first { (first, second) } else { (second, first) };
             let is_at_fault = self.faults.iter().any(|fault| fault.setting.as_deref() == Some(missing));
             if has_first != has_second && !is_at_fault {
-                let place = self.place_of(given).or_else(|| self.place_of("upstream.password_file"));
-                self.fault(place.unwrap_or_default(), format!("{given} is set without {missing}"));
+                let location = self.place_of(given).or_else(|| self.place_of("upstream.password_file"));
+                self.fault(location.unwrap_or_default(), format!("{given} is set without {missing}"));
             }
         }
         if upstream.password.is_some() && upstream.password_file.is_some() {
-            let place = self.place_of("upstream.password_file").unwrap_or_default();
-            self.fault(place, "upstream.password_file is set beside upstream.password: remove one of them");
+            let location = self.place_of("upstream.password_file").unwrap_or_default();
+            self.fault(location, "upstream.password_file is set beside upstream.password: remove one of them");
         }
     }
 
     /// Where a setting was given.
     fn place_of(&self, setting: &str) -> Option<String> {
-        self.values.get(setting).map(|given| given.place.clone())
+        self.values.get(setting).map(|given| given.location.clone())
     }
 }
 

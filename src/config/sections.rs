@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::read::Layers;
 use super::setting::{
-    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Secret, SettingInfo, SimulatorBehavior,
-    UpstreamTarget,
+    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior, UpstreamTarget,
 };
+use crate::secret::Secret;
 
 /// Declares the sections: for each one a struct, and for all of them the list of settings and the reading.
 macro_rules! sections {

@@ -9,6 +9,7 @@ use strum::{IntoStaticStr, VariantArray};
 use toml::Value;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use crate::secret::Secret;
 use crate::words::{Word, parse_word};
 
 /// What is known of one setting: the commented default and the table in docs/configuration.md come from it.
@@ -114,34 +115,12 @@ impl<T: Setting> Setting for Vec<T> {
 
 /// A file that a setting names cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting}: {what}")]
+#[error("{setting}: {message}")]
 pub struct FileFault {
     /// The setting at fault.
     pub setting: &'static str,
     /// What is wrong.
-    pub what: String,
-}
-
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The secret itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
+    pub message: String,
 }
 
 impl Setting for Secret {

@@ -7,7 +7,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_LOCATION, HeaderName, LOCATION, PROXY
 
 use super::Headers;
 use super::path::without_values;
-use crate::request::Secret;
+use crate::secret::Secret;
 
 /// What the names of headers have in them whose values sign somebody in.
 const SIGNING_IN: [&str; 8] = ["auth", "cookie", "token", "api-key", "apikey", "secret", "password", "session"];

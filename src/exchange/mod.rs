@@ -15,7 +15,8 @@ use hyper::HeaderMap;
 
 use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::redaction::{self, Names};
-use crate::request::{RecordId, Secret};
+use crate::request::RecordId;
+use crate::secret::Secret;
 use crate::soap::texts;
 pub use credentials::Credentials;
 use credentials::kept_headers;

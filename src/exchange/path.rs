@@ -1,6 +1,6 @@
 //! Paths and URLs as they are kept: what they say beside the path may sign somebody in.
 
-use crate::request::Secret;
+use crate::secret::Secret;
 
 /// A path or an URL without its parameters and its query: for where nothing of them may stand.
 pub fn bare_path(path: &str) -> &str {

@@ -59,7 +59,7 @@ pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'stat
 }
 
 fn error_json(error: &ApiError) -> Bytes {
-    let status = Status { code: error.code.as_str(), message: &error.message, description: &error.place };
+    let status = Status { code: error.code.as_str(), message: &error.message, description: &error.location };
     json_bytes(&Envelope { status, data: None })
 }
 

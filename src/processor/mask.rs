@@ -1,6 +1,7 @@
 //! Masks the secret of a request in all that came back for it.
 
-use crate::request::{Attempt, Outcome, Secret};
+use crate::request::{Attempt, Outcome};
+use crate::secret::Secret;
 
 /// Masks a secret in all that came back. A reference number may have the same digits in it, and stays what it is.
 pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outcome, Attempt) {

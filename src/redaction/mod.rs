@@ -30,7 +30,7 @@ mod walk;
 use std::cell::RefCell;
 use std::sync::{PoisonError, RwLock};
 
-use crate::request::Secret;
+use crate::secret::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
 use escapes::{Decoded, replace};

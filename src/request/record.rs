@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{RecordId, RequestType, Secret};
+use super::{RecordId, RequestType};
 use crate::account::User;
+use crate::secret::Secret;
 use crate::words::Word as _;
 
 /// Which of the two documented resources a record belongs to; it is seen only through that one.

@@ -29,7 +29,8 @@ use super::reason::reason_of;
 use super::tracked_body::TrackedBody;
 use super::{Call, CallFailure, FailureKind, HttpAnswer, KEPT_BYTES, Recorded, SERVER_TIMING, Transport, cut_note};
 use crate::coding::{CodingFault, Unpacked, unpacked};
-use crate::config::{FileFault, Secret, Upstream};
+use crate::config::{FileFault, Upstream};
+use crate::secret::Secret;
 
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -214,5 +215,5 @@ fn basic(username: &str, password: &Secret) -> Result<HeaderValue, FileFault> {
 }
 
 fn fault(setting: &'static str, what: String) -> FileFault {
-    FileFault { setting, what }
+    FileFault { setting, message: what }
 }

@@ -47,7 +47,7 @@ pub(super) struct PassThroughClient {
 
 impl PassThroughClient {
     pub(super) fn new(base_url: &str, config: &Upstream, connector: &Connector) -> Result<Self, FileFault> {
-        let fault = |what: String| FileFault { setting: "upstream.url", what };
+        let fault = |message: String| FileFault { setting: "upstream.url", message };
         let base: Uri = base_url.parse().map_err(|e| fault(format!("{base_url} is not an URL: {e}")))?;
         let authority = base.authority().ok_or_else(|| fault(format!("{base_url} names no host")))?;
         // User name and password of an URL are no part of Host (RFC 9110, 7.2).
