@@ -11,16 +11,16 @@ use crate::account::{Role, Unit, User, hash_password};
 use crate::api::Api;
 use crate::catalogue::{self, Entry, EntryKind};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigFault, FileFault, StoreSection};
+use crate::config::{Config, ConfigFault, FileFault};
 use crate::contract::{Contract, ContractSource};
 use crate::http::{self, Face, Server};
 use crate::metrics::Metrics;
-use crate::observer::{ObservedTransport, Observers};
+use crate::observer::ObservedTransport;
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::secret::Secret;
 use crate::shutdown::Shutdown;
-use crate::store::{AccountStore, CatalogueStore, Options, SqliteStore, Store, StoreError};
+use crate::store::{AccountStore, CatalogueStore, Store, StoreError};
 use crate::tls;
 use crate::words::Word as _;
 
@@ -75,23 +75,6 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
         StartError(findings.iter().map(|finding| format!("{folder}{finding}")).collect())
     })?;
     Ok(Arc::new(contract))
-}
-
-/// Opens the store that the configuration names; for a gateway, whose observers are told of commits, or beside one.
-///
-/// # Errors
-/// It cannot be opened.
-pub fn open_store(config: &StoreSection, to_serve: bool, observers: Observers) -> Result<Arc<dyn Store>, StoreError> {
-    let options = Options {
-        data_dir: config.data_dir.clone(),
-        queue: config.queue,
-        readers: config.readers,
-        read_timeout: config.read_timeout_s,
-        exchange_bytes: config.exchange_bytes,
-        to_serve,
-        observers,
-    };
-    Ok(Arc::new(SqliteStore::open(&options)?))
 }
 
 impl App {

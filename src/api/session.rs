@@ -122,21 +122,16 @@ mod tests {
     use super::*;
     use crate::account::Unit;
     use crate::clock::ManualClock;
-    use crate::store::{Options, SqliteStore};
+    use crate::config::{Inputs, load};
+    use crate::observer::Observers;
+    use crate::store::{self, Access};
 
     #[tokio::test]
     async fn a_token_ends_at_its_time_and_soon_after_it_is_gone_from_the_store() {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options {
-            data_dir: folder.path().to_owned(),
-            queue: 8,
-            readers: 1,
-            read_timeout: std::time::Duration::from_secs(1),
-            exchange_bytes: 0,
-            to_serve: true,
-            observers: Default::default(),
-        };
-        let store: Arc<dyn AccountStore> = Arc::new(SqliteStore::open(&options).unwrap());
+        let mut config = load(&Inputs::default()).into_config().unwrap();
+        config.store.data_dir = folder.path().to_owned();
+        let store: Arc<dyn AccountStore> = store::open(&config.store, Access::Gateway(Observers::default())).unwrap();
         let clock = Arc::new(ManualClock::new(Utc::now()));
         let (id, username) = ("1".to_owned(), "u".to_owned());
         let user = User { id, username, person_name: None, email: None, role: Role::Read, unit: Unit::default() };

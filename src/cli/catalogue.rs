@@ -7,9 +7,8 @@ use serde_json::json;
 use super::output::FormatFlags;
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
-use crate::app::open_store;
 use crate::catalogue::{Entry, EntryKind, read_csv};
-use crate::observer::Observers;
+use crate::store::{self, Access};
 use crate::words::Word as _;
 
 /// Flags of `catalogue`.
@@ -53,7 +52,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let count = entries.len();
-            open_store(&store.load()?.store, false, Observers::default())?.import_entries(kind, entries).await?;
+            store::open(&store.load()?.store, Access::Command)?.import_entries(kind, entries).await?;
             output::line(&format!("{count} {} imported", kind.as_str()));
             Ok(())
         }

@@ -14,6 +14,7 @@ use crate::config::MetricsListen;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, Observers};
 use crate::shutdown::{self, Signals};
+use crate::store::{self, Access};
 use crate::telemetry;
 use crate::transport::{self, UpstreamHandle};
 
@@ -49,7 +50,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let has_tls = app::server_tls(&config)?.is_some();
     let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contract)));
     let observers = Observers::new(metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>).collect());
-    let store = app::open_store(&config.store, true, observers.clone())?;
+    let store = store::open(&config.store, Access::Gateway(observers.clone()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     let server = listen("server.listen", config.server.listen).await?;

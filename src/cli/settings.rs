@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Failed;
-use crate::app::{StartError, open_store};
+use crate::app::StartError;
 use crate::config::{Config, Inputs, Loaded, candidates, find_file, load};
-use crate::observer::Observers;
-use crate::store::{SqliteStore, Store};
+use crate::store::{self, Store};
 
 /// Where the configuration is.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,16 +37,13 @@ impl StoreFlags {
 
 /// Opens a store that must be there: a mistyped folder is no empty one.
 pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
-    let dir = &config.store.data_dir;
-    if !SqliteStore::exists(dir) {
-        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
-        return Err(Failed(format!(
-            "store.data_dir {}: there is no database. {}; name the folder with --data-dir, or the file with --config",
-            dir.display(),
+    store::open_existing(&config.store)?.ok_or_else(|| {
+        Failed(format!(
+            "{}: there is no database. {}; name the folder with --data-dir, or the file with --config",
+            store::location(&config.store),
             settings_used(config)
-        )));
-    }
-    Ok(open_store(&config.store, false, Observers::default())?)
+        ))
+    })
 }
 
 /// Where the settings are from, as a sentence.

@@ -12,9 +12,7 @@ use super::first_user;
 use crate::app::{self, StartError};
 use crate::config::{Config, Loaded, MetricsListen, UpstreamSource};
 use crate::contract::Contract;
-use crate::store::SqliteStore;
-use crate::writable::check_writable;
-use crate::{tls, transport};
+use crate::{store, tls, transport};
 
 /// A configuration that a gateway can start with.
 pub(super) struct Checked {
@@ -53,7 +51,7 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     findings.look("upstream.password_file", || config.read_secrets().map_err(|fault| one(fault.to_string())));
     let contract = findings.look("contract.dir", || app::load_contract(&config));
     findings.look("server.tls_certificate", || app::server_tls(&config));
-    let is_running = findings.look("store.data_dir", || check_store(&config)) == Some(true);
+    let is_running = findings.look("store.data_dir", || Ok(store::inspect(&config.store)?)) == Some(true);
     // Both at a time: they may be the same.
     let mut listeners =
         vec![findings.look("server.listen", || listen("server.listen", config.server.listen, is_running))];
@@ -67,9 +65,8 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     findings.look("upstream.url", || transport::check(&config, contract.as_deref(), is_running));
     if is_running {
         warnings.push(format!(
-            "store.data_dir {}: a gateway is running there; it is not known whether addresses and folders that are in use \
-             are its own",
-            config.store.data_dir.display()
+            "{}: a gateway is running there; it is not known whether addresses and folders that are in use are its own",
+            store::location(&config.store)
         ));
     }
     warnings.extend(open_password(&config));
@@ -81,14 +78,6 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
 
 fn one(fault: String) -> StartError {
     StartError(vec![fault])
-}
-
-/// Can the data folder be used? True if a gateway is running there.
-fn check_store(config: &Config) -> Result<bool, StartError> {
-    let folder = &config.store.data_dir;
-    let failed = |what: String| one(format!("store.data_dir {}: {what}", folder.display()));
-    check_writable(folder).map_err(failed)?;
-    SqliteStore::inspect(folder).map_err(|error| failed(error.to_string()))
 }
 
 /// Can an address be listened on? One in use may be that of the gateway that is running.

@@ -6,10 +6,9 @@ use super::output::FormatFlags;
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::account::{Role, Unit, User, hash_password, is_usable};
-use crate::app::open_store;
-use crate::observer::Observers;
 use crate::request::random_hex;
 use crate::secret::Secret;
+use crate::store::{self, Access};
 use crate::words::Word as _;
 
 /// Flags of `user`.
@@ -119,7 +118,5 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         role: args.role,
         unit,
     };
-    Ok(open_store(&args.store.load()?.store, false, Observers::default())?
-        .add_user(user, hash_password(&password))
-        .await?)
+    Ok(store::open(&args.store.load()?.store, Access::Command)?.add_user(user, hash_password(&password)).await?)
 }

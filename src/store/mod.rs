@@ -1,12 +1,13 @@
-//! Where everything is kept: one trait a kind of thing, each in the file with its arguments; SQLite stands behind them.
+//! Where everything is kept: one trait a kind of thing, each in the file with its arguments; an engine stands behind them.
 //!
-//! The rules that do not depend on the engine are in `policy`. Whoever uses the store takes the narrowest trait that serves; [`Store`] is the sum of them, for one handle on all.
+//! `engine` picks it, and the rules that do not depend on it are in `policy`. Whoever uses the store takes the narrowest trait that serves; [`Store`] is the sum of them, for one handle on all.
 //!
 //! Rule: a call that writes returns only after its change cannot be lost. Calls that write requests take batches, so
 //! that a server database behind the same trait pays one round trip for many.
 
 mod accounts;
 mod catalogue;
+mod engine;
 mod exchanges;
 mod policy;
 mod requests;
@@ -21,12 +22,12 @@ use chrono::{DateTime, Utc};
 
 pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
+pub use engine::{Access, inspect, location, open, open_existing};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use requests::{
     AttemptCommit, DateStep, DeviceKind, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore, Resubmission,
     SentAttempt, Submission, SubmitResult,
 };
-pub use sqlite::{Options, SqliteStore};
 
 /// All of the store behind one handle.
 pub trait Store: RequestStore + ExchangeStore + AccountStore + CatalogueStore + StoreHealth {}
@@ -40,7 +41,8 @@ pub trait StoreHealth: Send + Sync {
     async fn check_writable(&self) -> Result<(), StoreError>;
     /// What there is to do, and how large the store is.
     async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError>;
-    /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end.
+    /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end. Damage
+    /// that the start did not look for is looked for meanwhile.
     async fn wait_for_failure(&self) -> String;
 }
 

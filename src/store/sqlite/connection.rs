@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::store::StoreError;
 
@@ -22,8 +23,9 @@ const VERSION: u32 = 7;
 /// What to do about a damaged database.
 pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \
                                  `sqlite3 FILE .recover`";
-/// How long a start looks for damaged pages; a large database is looked at in part.
-const CHECK_TIME: Duration = Duration::from_secs(3);
+/// How long a start looks for damaged pages before anything else. What it does not get to is looked at beside the running
+/// gateway: a start takes no longer because the database is large.
+const CHECK_TIME: Duration = Duration::from_millis(100);
 /// SQLite instructions between two looks at the clock.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 /// How long another process (the command line) may hold the write lock.
@@ -60,8 +62,15 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
     Ok(file)
 }
 
-/// The writing connection; a new database gets its tables.
-pub(super) fn open_writer(file: &Path, to_serve: bool) -> Result<Connection, StoreError> {
+/// A database that is open for writing.
+pub(super) struct Opened {
+    pub(super) db: Connection,
+    /// Every page was looked at, and none is damaged.
+    pub(super) is_checked: bool,
+}
+
+/// Opens the writing connection; a new database gets its tables.
+pub(super) fn open_writer(file: &Path, to_serve: bool) -> Result<Opened, StoreError> {
     open(file, to_serve).map_err(|error| {
         let remedy = match error.downcast_ref::<rusqlite::Error>().map(StoreError::from_sqlite) {
             Some(StoreError::Damaged(_)) => format!(": {REMEDY}"),
@@ -71,7 +80,7 @@ pub(super) fn open_writer(file: &Path, to_serve: bool) -> Result<Connection, Sto
     })
 }
 
-fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::Error>> {
+fn open(file: &Path, to_serve: bool) -> Result<Opened, Box<dyn std::error::Error>> {
     let mut db = Connection::open(file)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -84,9 +93,7 @@ fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::E
          PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;
          PRAGMA secure_delete=FAST;",
     )?;
-    if to_serve {
-        check(&mut db)?;
-    }
+    let is_checked = to_serve && check_at_start(&mut db)?;
     make_tables(&mut db)?;
     if to_serve {
         // What a process left in the WAL that could not flush it stands in the page cache, and perhaps nowhere else: from
@@ -94,24 +101,44 @@ fn open(file: &Path, to_serve: bool) -> Result<Connection, Box<dyn std::error::E
         empty_wal(&db)?;
     }
     prepare_once(&db)?;
-    Ok(db)
+    Ok(Opened { db, is_checked })
 }
 
-/// Looks for damaged pages, for a while.
-fn check(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
+/// Looks for damaged pages, for a while. False if it did not get to all of them.
+fn check_at_start(db: &mut Connection) -> Result<bool, StoreError> {
     let deadline = Instant::now() + CHECK_TIME;
     db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))?;
-    let found = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>("quick_check"));
+    let found = check(db, None);
     db.progress_handler(0, None::<fn() -> bool>)?;
     match found {
-        Ok(found) if found == "ok" => Ok(()),
-        Ok(found) => Err(format!("it is damaged ({}): {REMEDY}", found.lines().last().unwrap_or_default()).into()),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
-            tracing::info!(seconds = CHECK_TIME.as_secs(), "no damaged page was found in the time for that");
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
+        Err(StoreError::Busy(_)) => Ok(false),
+        found => found.map(|()| true),
     }
+}
+
+/// Looks for damaged pages of one table and its indexes, or of all.
+///
+/// # Errors
+/// [`StoreError::Damaged`], or what interrupted it.
+pub(super) fn check(db: &Connection, table: Option<&str>) -> Result<(), StoreError> {
+    let mut found = None;
+    // Of all tables one finding is enough.
+    let argument = table.map_or(Value::from(1), |table| Value::from(table.to_owned()));
+    db.pragma(None, "quick_check", argument, |row| {
+        found = Some(row.get::<_, String>(0)?);
+        Ok(())
+    })?;
+    match found.as_deref() {
+        None | Some("ok") => Ok(()),
+        Some(damage) => Err(StoreError::Damaged(format!("{}: {REMEDY}", damage.lines().last().unwrap_or_default()))),
+    }
+}
+
+/// The names of all tables.
+pub(super) fn list_tables(db: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement =
+        db.prepare("-- list_tables\nSELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    Ok(statement.query_map([], |row| row.get("name"))?.collect::<Result<_, _>>()?)
 }
 
 /// Moves all of the WAL into the database and makes it empty, if no reader is in the way; then this returns true.

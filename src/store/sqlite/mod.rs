@@ -36,9 +36,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
-use super::{StoreError, StoreHealth, StoreMeasures};
+use super::{Access, StoreError, StoreHealth, StoreMeasures};
 use crate::catalogue::EntryKind;
+use crate::config::StoreSection;
 use crate::observer::Observers;
+use connection::Opened;
 use files::Files;
 use reader::Readers;
 use writer::{BUSY_PAUSE, Writer};
@@ -46,32 +48,15 @@ use writer::{BUSY_PAUSE, Writer};
 /// How long a part of the catalogue is believed to be empty, and the store to be writable, without looking again.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// How a store is opened.
-#[derive(Clone)]
-pub struct Options {
-    /// Folder of the database; made if missing.
-    pub data_dir: PathBuf,
-    /// Writes that may wait.
-    pub queue: usize,
-    /// Connections for reading.
-    pub readers: usize,
-    /// How long one read may take.
-    pub read_timeout: Duration,
-    /// Bytes that all exchanges may take.
-    pub exchange_bytes: u64,
-    /// Is it for a gateway? That one locks the database against others, and looks if it is damaged.
-    pub to_serve: bool,
-    /// Who is told of commits.
-    pub observers: Observers,
-}
-
 /// Everything, in one SQLite file.
-pub struct SqliteStore {
+pub(super) struct SqliteStore {
     // Closed in this order: the last connection to close must be one that may write, or the WAL stays as it is.
     readers: Readers,
     writer: Writer,
     /// The database.
     file: PathBuf,
+    /// The start has looked at every page.
+    is_checked: bool,
     /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
     /// Bytes that all exchanges may take.
@@ -84,7 +69,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Is there a database in the data folder?
-    pub fn exists(data_dir: &Path) -> bool {
+    pub(super) fn exists(data_dir: &Path) -> bool {
         connection::existing(data_dir).is_some()
     }
 
@@ -93,7 +78,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// It cannot be read, or is not ours.
-    pub fn inspect(data_dir: &Path) -> Result<bool, StoreError> {
+    pub(super) fn inspect(data_dir: &Path) -> Result<bool, StoreError> {
         match connection::existing(data_dir) {
             Some(file) => {
                 connection::inspect(&file)?;
@@ -107,15 +92,45 @@ impl SqliteStore {
     ///
     /// # Errors
     /// The folder cannot be made, or the file cannot be opened, is not ours or of another version.
-    pub fn open(options: &Options) -> Result<Self, StoreError> {
-        let file = connection::prepare(&options.data_dir)?;
-        let _locks = options.to_serve.then(|| files::lock(&file)).transpose()?;
-        let db = connection::open_writer(&file, options.to_serve)?;
-        let writer = Writer::start(db, Files::of(&file)?, options.queue, options.observers.clone())?;
-        let readers = Readers::open(&file, options.readers, options.read_timeout)?;
-        let exchange_bytes = i64::try_from(options.exchange_bytes).unwrap_or(i64::MAX);
+    pub(super) fn open(config: &StoreSection, access: Access) -> Result<Self, StoreError> {
+        let file = connection::prepare(&config.data_dir)?;
+        let (to_serve, observers) = match access {
+            Access::Gateway(observers) => (true, observers),
+            Access::Command => (false, Observers::default()),
+        };
+        let _locks = to_serve.then(|| files::lock(&file)).transpose()?;
+        let Opened { db, is_checked } = connection::open_writer(&file, to_serve)?;
+        let writer = Writer::start(db, Files::of(&file)?, config.queue, observers)?;
+        let readers = Readers::open(&file, config.readers, config.read_timeout_s)?;
+        let exchange_bytes = i64::try_from(config.exchange_bytes).unwrap_or(i64::MAX);
         let (empty_until, written_at) = (Mutex::default(), Mutex::default());
-        Ok(Self { readers, writer, file, empty_until, exchange_bytes, written_at, _locks })
+        Ok(Self { readers, writer, file, is_checked, empty_until, exchange_bytes, written_at, _locks })
+    }
+}
+
+impl SqliteStore {
+    /// Looks at the pages that the start did not get to, table by table: a step takes no longer than any read may, and a
+    /// table that takes longer is looked at in part. Returns only when one is damaged.
+    async fn find_damage(&self) -> String {
+        if !self.is_checked {
+            match self.check_tables().await {
+                Ok(()) => tracing::info!("no page of the database is damaged"),
+                Err(StoreError::Damaged(damage)) => return damage,
+                Err(error) => tracing::warn!(%error, "the database could not be looked at for damaged pages"),
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn check_tables(&self) -> Result<(), StoreError> {
+        for table in self.readers.read_surely(connection::list_tables).await? {
+            let name = table.clone();
+            match self.readers.read_surely(move |db| connection::check(db, Some(&name))).await {
+                Err(StoreError::Busy(_)) => tracing::info!(table, "no damaged page was found in the time for that"),
+                checked => checked?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,6 +175,9 @@ impl StoreHealth for SqliteStore {
     }
 
     async fn wait_for_failure(&self) -> String {
-        self.writer.failed().await
+        tokio::select! {
+            why = self.writer.failed() => why,
+            damage = self.find_damage() => damage,
+        }
     }
 }

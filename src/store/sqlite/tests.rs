@@ -8,11 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Options, SqliteStore};
+use super::SqliteStore;
+use crate::config::{Inputs, StoreSection, load};
 use crate::exchange::{Exchange, Message, PackedExchange};
+use crate::observer::Observers;
 use crate::request::{Outcome, RecordId};
 use crate::store::suite::{self, pairing, submit, user};
-use crate::store::{AccountStore as _, AttemptCommit, ExchangeFilter, ExchangeStore as _, RequestStore as _, Store};
+use crate::store::{
+    Access, AccountStore as _, AttemptCommit, ExchangeFilter, ExchangeStore as _, RequestStore as _, Store,
+    StoreHealth as _,
+};
 
 suite::tests_of_every_store!(open_new);
 
@@ -22,22 +27,14 @@ async fn open_new() -> (TempDir, Arc<dyn Store>) {
     (folder, Arc::new(store))
 }
 
-fn options(folder: &Path, to_serve: bool) -> Options {
-    let (queue, readers, read_timeout) = (64, 2, Duration::from_secs(10));
-    let exchange_bytes = 1 << 30;
-    Options {
-        data_dir: folder.to_owned(),
-        queue,
-        readers,
-        read_timeout,
-        exchange_bytes,
-        to_serve,
-        observers: Default::default(),
-    }
+fn config(folder: &Path) -> StoreSection {
+    let config = load(&Inputs::default()).into_config().unwrap();
+    StoreSection { data_dir: folder.to_owned(), ..config.store }
 }
 
 async fn open(folder: &Path) -> SqliteStore {
-    let store = SqliteStore::open(&options(folder, true)).unwrap();
+    let store = SqliteStore::open(&config(folder), Access::Gateway(Observers::default())).unwrap();
+    assert!(store.is_checked, "a small database is looked at before anything else");
     store.add_user(user(), String::new()).await.unwrap();
     store
 }
@@ -73,8 +70,8 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
         let refused = [
-            SqliteStore::open(&options(folder.path(), true)).err(),
-            SqliteStore::open(&options(folder.path(), false)).err(),
+            SqliteStore::open(&config(folder.path()), Access::Gateway(Observers::default())).err(),
+            SqliteStore::open(&config(folder.path()), Access::Command).err(),
             SqliteStore::inspect(folder.path()).err(),
         ];
         for refused in refused {
@@ -91,15 +88,37 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let db = Connection::open(&file).unwrap();
     db.pragma_update(None, "user_version", 7).unwrap();
     drop(db);
-    let store = SqliteStore::open(&options(folder.path(), true)).unwrap();
+    let store = SqliteStore::open(&config(folder.path()), Access::Gateway(Observers::default())).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);
+}
+
+/// A start has no time for a large database.
+#[tokio::test]
+async fn damage_that_the_start_did_not_get_to_ends_the_running_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    for second in 0..50 {
+        submit(&store, pairing("a", DateTime::UNIX_EPOCH + TimeDelta::seconds(second), false)).await;
+    }
+    drop(store);
+    // A command looks at nothing before.
+    let open = || SqliteStore::open(&config(folder.path()), Access::Command).unwrap();
+    assert!(open().check_tables().await.is_ok());
+    let file = folder.path().join("gateway.sqlite3");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.len() - 4096;
+    bytes[last..].fill(0x5A);
+    std::fs::write(&file, bytes).unwrap();
+    let store = open();
+    let why = tokio::time::timeout(Duration::from_secs(10), store.wait_for_failure()).await.unwrap();
+    assert!(why.contains("restore a backup"), "{why}");
 }
 
 #[tokio::test]
 async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
     let folder = tempfile::tempdir().unwrap();
-    let options = |exchange_bytes| Options { exchange_bytes, ..options(folder.path(), true) };
-    let store = SqliteStore::open(&options(10_000)).unwrap();
+    let config = |exchange_bytes| StoreSection { exchange_bytes, ..config(folder.path()) };
+    let store = SqliteStore::open(&config(10_000), Access::Gateway(Observers::default())).unwrap();
     let exchange = |second: i64, body: Vec<u8>| {
         let (id, at, path) = (
             RecordId::new(DateTime::from_timestamp(second, 0).unwrap()),
@@ -129,7 +148,7 @@ async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
     assert_eq!(store.find_exchange(&bomb.id).await.unwrap(), Some(Exchange { number: 101, ..bomb }));
     assert!(numbers(&store).await.len() > 15);
     drop(store);
-    let store = SqliteStore::open(&options(1_000)).unwrap();
+    let store = SqliteStore::open(&config(1_000), Access::Gateway(Observers::default())).unwrap();
     while store.purge_exchanges(None).await.unwrap() > 0 {}
     assert_eq!(numbers(&store).await.last(), None, "the newest alone takes more");
     let of_all = Connection::open(folder.path().join("gateway.sqlite3")).unwrap();
