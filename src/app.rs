@@ -98,10 +98,11 @@ impl App {
     /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
     /// under way is cut off at once.
     pub async fn serve(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
-        let store = Arc::clone(&self.server.api.store);
+        let (store, processor) = (Arc::clone(&self.server.api.store), Arc::clone(&self.server.api.processor));
         tokio::select! {
             served = self.serve_until(listeners, shutdown) => served,
             why = store.wait_for_failure() => Err(StoreError::Unavailable(why).into()),
+            never = processor.keep_leases() => match never {},
         }
     }
 

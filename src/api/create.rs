@@ -70,7 +70,7 @@ pub(super) async fn prepare(
         Some(_) => (None, None),
     };
     let request = Arc::new(new_request(session, draft, given, body, now));
-    Ok(Submission { request, render, lease: false, key: None, resubmission: None })
+    Ok(Submission { request, render, lease_to: None, key: None, resubmission: None })
 }
 
 fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError> {

@@ -155,10 +155,11 @@ fn passed_line(summary: &Summary, dates: Dates) -> Line {
 }
 
 fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
-    let SentAttempt { id, number, kind, cards, state, attempt, started_at, duration_ms, http_status, error } = attempt;
+    let SentAttempt { id, number, request_type, cards, state, attempt, started_at, duration_ms, http_status, error } =
+        attempt;
     let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    let context = format!("{kind}, request {number}{again}{error}");
+    let context = format!("{request_type}, request {number}{again}{error}");
     Line {
         ended_at: *started_at + TimeDelta::milliseconds(*duration_ms),
         cells: [

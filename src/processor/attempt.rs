@@ -16,11 +16,14 @@ use crate::contract::{Operation, Resend};
 use crate::observer::ClassifiedAttempt;
 use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, failure};
 use crate::soap::texts;
-use crate::store::{AttemptCommit, StoreError};
+use crate::store::{AttemptCommit, CommitResult, Lease, LeasedRequest, StoreError};
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 
 /// How long an API call waits for an outcome to be stored, once there is one; then it gets the record as it was accepted.
 const STORE_TIME: Duration = Duration::from_secs(3);
+
+/// Why a request was not sent although it was its turn.
+const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
 
 /// What a request is sent as.
 struct Prepared<'a> {
@@ -59,7 +62,7 @@ struct Ended {
 /// The outcome could not be stored. The lease stays: the next start finds it, and puts the request in doubt.
 pub(super) async fn attempt(
     processor: &Processor,
-    request: ProvisioningRequest,
+    LeasedRequest { request, lease }: LeasedRequest,
 ) -> Result<(ProvisioningRequest, bool), StoreError> {
     let ended = match prepare(processor, &request) {
         Err(outcome) => Ended { outcome, attempt: None, events: Vec::new() },
@@ -68,14 +71,14 @@ pub(super) async fn attempt(
             match verified {
                 Verified::Ended(outcome) => Ended { outcome, attempt: None, events },
                 Verified::Send { was_asked } => {
-                    let sent = send(processor, &request, &prepared).await;
+                    let sent = send(processor, &request, &lease, &prepared).await;
                     let (outcome, attempt) = classify(processor, &request, &prepared, sent, was_asked);
                     Ended { outcome, attempt: Some(attempt), events }
                 }
             }
         }
     };
-    commit(processor, request, ended).await
+    commit(processor, LeasedRequest { request, lease }, ended).await
 }
 
 /// The operation and the envelope to send, or how the request ends because nothing can be sent.
@@ -129,12 +132,15 @@ async fn verify_in_doubt(
     (verified, vec![event])
 }
 
-/// Sends the committed bytes.
-async fn send(processor: &Processor, request: &ProvisioningRequest, prepared: &Prepared<'_>) -> Sent {
+/// Sends the committed bytes, if the lease may not have ended.
+async fn send(processor: &Processor, request: &ProvisioningRequest, lease: &Lease, prepared: &Prepared<'_>) -> Sent {
     let began = processor.clock.moment();
     let until = if let Some(InDoubt::Resolving { until }) = request.in_doubt { Some(until) } else { None };
     let call = Call::of(prepared.operation, prepared.envelope.to_send(), Some(request));
-    let result = call_until(processor, call, until).await;
+    let result = match processor.node.holds(lease, began.steady) {
+        true => call_until(processor, call, until).await,
+        false => Err(CallFailure::NotSent { kind: FailureKind::Connect, what: LEASE_ENDED.to_owned() }),
+    };
     let now = processor.clock.moment();
     Sent { result, began, passed: now.since(&began), now: now.date }
 }
@@ -217,13 +223,13 @@ fn classify(
 /// Takes the outcome into the record, and stores both. Whoever waits for the request is told once that is on disk.
 async fn commit(
     processor: &Processor,
-    mut request: ProvisioningRequest,
+    LeasedRequest { mut request, lease }: LeasedRequest,
     Ended { outcome, attempt, events }: Ended,
 ) -> Result<(ProvisioningRequest, bool), StoreError> {
     let accepted = request.clone();
     request.apply(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
-    let commit = AttemptCommit { request: request.clone(), attempt, events };
+    let commit = AttemptCommit { request: request.clone(), lease, attempt, events };
     let mut storing = processor.store.commit_attempts(vec![commit]);
     let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
         Ok(stored) => stored,
@@ -235,9 +241,20 @@ async fn commit(
         }
     };
     processor.transport.observers().ended(&request).await;
-    match &stored {
-        Ok(_) => processor.waiting.tell(&request),
-        Err(error) => tracing::error!(number = request.number, %error, "the outcome of a request could not be stored"),
-    }
-    stored.map(|released| (request, released > 0))
+    let committed = stored.and_then(|mut results| {
+        results.pop().ok_or_else(|| StoreError::Other("the store committed nothing".to_owned()))
+    });
+    let (request, released) = match committed {
+        Ok(CommitResult::Committed { released }) => (request, released),
+        Ok(CommitResult::LeaseLost(record)) => {
+            tracing::warn!(number = request.number, "another gateway took the request over: this outcome is not kept");
+            (*record, 0)
+        }
+        Err(error) => {
+            tracing::error!(number = request.number, %error, "the outcome of a request could not be stored");
+            return Err(error);
+        }
+    };
+    processor.waiting.tell(&request);
+    Ok((request, released > 0))
 }

@@ -7,6 +7,7 @@ mod attempt;
 mod classify;
 mod log;
 mod mask;
+mod node;
 mod places;
 mod policy;
 mod recover;
@@ -27,9 +28,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::observer::ObservedTransport;
-use crate::request::{ProvisioningRequest, State, random_hex};
-use crate::store::{RecordKey, RequestStore, StoreError, Submission, SubmitResult};
+use crate::request::{ProvisioningRequest, State};
+use crate::store::{LeasedRequest, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
 use crate::upstream::BreakerState;
+use node::Node;
 use places::{Full, Place, Places};
 
 pub use places::Load;
@@ -71,8 +73,7 @@ pub struct Processor {
     call_limit: Duration,
     poll: Duration,
     places: Arc<Places>,
-    /// Id of this process's run, shown as process_id.
-    run_id: String,
+    node: Node,
     wake: Arc<Notify>,
     waiting: Waiting,
     tasks: TaskTracker,
@@ -107,7 +108,7 @@ impl Processor {
             call_limit: processor.immediate_wait_s + config.upstream.answer_timeout_s,
             poll: processor.poll_s,
             places: Arc::new(Places::new(places, waiting, Arc::clone(&wake))),
-            run_id: random_hex(),
+            node: Node::new(),
             wake,
             waiting: Waiting::default(),
             tasks: TaskTracker::new(),
@@ -163,15 +164,16 @@ impl Processor {
         place: Option<Place>,
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<ProvisioningRequest>, StoreError> {
-        let mut results = self.store.submit(vec![Submission { lease: place.is_some(), ..submission }]).await?;
+        let lease_to = place.as_ref().map(|_| self.node.id());
+        let mut results = self.store.submit(vec![Submission { lease_to, ..submission }]).await?;
         if let Some(SubmitResult::New { request, .. }) = results.last() {
             self.transport.observers().tell(|observer| observer.accepted(request));
         }
         match (results.pop(), place) {
-            (Some(SubmitResult::New { request, leased: true }), Some(place)) => {
+            (Some(SubmitResult::New { request, lease: Some(lease) }), Some(place)) => {
                 // The client may have gone.
                 drop(leased.send(request.clone()));
-                self.attempt(request, place).await.map(Some)
+                self.attempt(LeasedRequest { request, lease }, place).await.map(Some)
             }
             // The cards are not free: the run sends it when they are, and the place is another one's now.
             (Some(SubmitResult::New { request, .. } | SubmitResult::Repeated(request)), _) => {
@@ -184,17 +186,13 @@ impl Processor {
     }
 
     /// Takes a leased request one step further, frees its place, and wakes the run if that may want it.
-    async fn attempt(
-        self: &Arc<Self>,
-        request: ProvisioningRequest,
-        place: Place,
-    ) -> Result<ProvisioningRequest, StoreError> {
+    async fn attempt(self: &Arc<Self>, leased: LeasedRequest, place: Place) -> Result<ProvisioningRequest, StoreError> {
         // What panics there must not leave the request leased for ever.
-        let ended = match AssertUnwindSafe(attempt::attempt(self, request.clone())).catch_unwind().await {
+        let ended = match AssertUnwindSafe(attempt::attempt(self, leased.clone())).catch_unwind().await {
             Ok(ended) => ended,
             Err(_) => {
-                tracing::error!(number = request.number, "working on a request failed");
-                self.settle_as_lost(&request).await
+                tracing::error!(number = leased.request.number, "working on a request failed");
+                self.commit_in_doubt(&leased).await
             }
         };
         place.leave();

@@ -1,22 +1,25 @@
-//! What a dead process left under way, or a step that failed: the bytes may have gone out, so such a request is in doubt,
+//! What a dead node left under way, or an attempt that failed: the bytes may have gone out, so such a request is in doubt,
 //! and what is done about it is the same as for any other doubt.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::Processor;
+use super::node::RENEW_INTERVAL;
 use super::policy::{self, AttemptContext};
 use crate::clock::Passed;
 use crate::contract::Resend;
 use crate::request::{Attempt, InDoubt, ProvisioningRequest};
-use crate::store::{AttemptCommit, DateStep, StoreError};
+use crate::store::{AttemptCommit, CommitResult, DateStep, LeasedRequest, StoreError};
 
-/// Requests settled in one write.
+/// Requests taken over in one write.
 const BATCH: usize = 100;
 
 impl Processor {
-    /// Settles what the last process left under way; to be called before anything is sent.
+    /// Carries along what is due if the date was set since the last change, and takes over what dead nodes left under way;
+    /// to be called before anything is sent.
     ///
     /// # Errors
     /// The store.
@@ -26,33 +29,53 @@ impl Processor {
             // Nobody knows how long the gateway was stopped.
             self.carry(DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true }).await?;
         }
-        let lost = self.store.list_leased_requests().await?;
-        for batch in lost.chunks(BATCH) {
-            let what = "The gateway stopped while this request was under way.";
-            self.store.commit_attempts(batch.iter().map(|request| self.lost(request, what)).collect()).await?;
-        }
-        if !lost.is_empty() {
-            tracing::warn!(requests = lost.len(), "the last run died with requests under way");
-        }
-        Ok(())
+        self.renew_and_take_over().await
     }
 
-    /// Settles one whose step ended without telling how; also tells whether requests that waited for it may go on.
-    pub(super) async fn settle_as_lost(
+    /// Renews the leases in time, and takes over those of dead nodes: for as long as an attempt may be under way.
+    pub async fn keep_leases(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(RENEW_INTERVAL).await;
+            if let Err(error) = self.renew_and_take_over().await {
+                tracing::error!(%error, "the leases cannot be renewed: nothing more is sent when they end");
+            }
+        }
+    }
+
+    async fn renew_and_take_over(&self) -> Result<(), StoreError> {
+        self.node.renew(self.store.as_ref()).await?;
+        loop {
+            let taken = self.store.take_over_requests(&self.node.id(), BATCH).await?;
+            if taken.is_empty() {
+                return Ok(());
+            }
+            tracing::warn!(requests = taken.len(), "a gateway died with requests under way");
+            let message = "The gateway stopped while this request was under way.";
+            self.store.commit_attempts(taken.iter().map(|leased| self.in_doubt(leased, message)).collect()).await?;
+            self.wake.notify_one();
+        }
+    }
+
+    /// Commits a request whose attempt ended without telling how; also tells whether requests that waited for it may go on.
+    pub(super) async fn commit_in_doubt(
         &self,
-        request: &ProvisioningRequest,
+        leased: &LeasedRequest,
     ) -> Result<(ProvisioningRequest, bool), StoreError> {
-        let settlement = self.lost(request, "The gateway failed while this request was under way.");
-        let request = settlement.request.clone();
-        let released = self.store.commit_attempts(vec![settlement]).await?;
+        let commit = self.in_doubt(leased, "The gateway failed while this request was under way.");
+        let request = commit.request.clone();
+        let (request, released) = match self.store.commit_attempts(vec![commit]).await?.pop() {
+            Some(CommitResult::LeaseLost(record)) => (*record, 0),
+            Some(CommitResult::Committed { released }) => (request, released),
+            None => (request, 0),
+        };
         self.waiting.tell(&request);
         Ok((request, released > 0))
     }
 
     /// The record of a request of which it is not known how far it got.
-    fn lost(&self, request: &ProvisioningRequest, what: &str) -> AttemptCommit {
+    fn in_doubt(&self, leased: &LeasedRequest, message: &str) -> AttemptCommit {
+        let LeasedRequest { mut request, lease } = leased.clone();
         let now = self.clock.now();
-        let mut request = request.clone();
         let (outcome, attempt) = match policy::sendable(&request) {
             Err(failure) if request.in_doubt.is_none() => (policy::rejected(failure), None),
             _ => {
@@ -69,18 +92,18 @@ impl Processor {
                     duration_ms: 0,
                     sent: true,
                     http_status: None,
-                    error: Some(what.to_owned()),
+                    error: Some(message.to_owned()),
                     response: None,
                     content_type: None,
                 };
-                (self.retry.in_doubt(&context, what.to_owned()), Some(attempt))
+                (self.retry.in_doubt(&context, message.to_owned()), Some(attempt))
             }
         };
         request.apply(outcome, attempt.as_ref(), now);
         if request.in_doubt == Some(InDoubt::NeedsOperator) {
-            let (number, kind) = (request.number, request.content.request_type.as_str());
-            tracing::error!(number, kind, "outcome unknown: an operator must settle it");
+            let (number, request_type) = (request.number, request.content.request_type.as_str());
+            tracing::error!(number, request_type, "outcome unknown: an operator must settle it");
         }
-        AttemptCommit { request, attempt, events: Vec::new() }
+        AttemptCommit { request, lease, attempt, events: Vec::new() }
     }
 }

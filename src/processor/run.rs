@@ -8,9 +8,8 @@ use chrono::TimeDelta;
 use super::Processor;
 use super::places::Place;
 use crate::clock::Moment;
-use crate::request::ProvisioningRequest;
 use crate::shutdown::Shutdown;
-use crate::store::{DateStep, StoreError};
+use crate::store::{DateStep, LeasedRequest, StoreError};
 
 /// How often the date is compared with the time that passed.
 const DATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -89,18 +88,18 @@ impl Processor {
                 return Ok(self.poll);
             }
             // Whatever was due is leased now, or known to wait for another one.
-            let claimed = self.store.claim_requests(now, places.len(), &self.run_id).await?;
+            let claimed = self.store.claim_requests(now, places.len(), &self.node.id()).await?;
             self.spawn(claimed, places);
         }
         Ok(self.poll)
     }
 
-    fn spawn(self: &Arc<Self>, claimed: Vec<ProvisioningRequest>, places: Vec<Place>) {
-        for (request, place) in claimed.into_iter().zip(places) {
+    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedRequest>, places: Vec<Place>) {
+        for (leased, place) in claimed.into_iter().zip(places) {
             let processor = Arc::clone(self);
             self.tasks.spawn(async move {
                 // A failure is logged there; nobody waits for it here.
-                drop(processor.attempt(request, place).await);
+                drop(processor.attempt(leased, place).await);
             });
         }
     }

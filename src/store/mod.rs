@@ -9,6 +9,7 @@ mod accounts;
 mod catalogue;
 mod engine;
 mod exchanges;
+mod leases;
 mod policy;
 mod requests;
 mod sqlite;
@@ -24,9 +25,10 @@ pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
 pub use engine::{Access, inspect, location, open, open_existing};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
+pub use leases::{Lease, LeasedRequest, NodeId};
 pub use requests::{
-    AttemptCommit, DateStep, DeviceKind, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore, Resubmission,
-    SentAttempt, Submission, SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore,
+    Resubmission, SentAttempt, Submission, SubmitResult,
 };
 
 /// All of the store behind one handle.

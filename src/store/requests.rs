@@ -1,11 +1,12 @@
 //! Provisioning requests and their history: what the store takes and gives.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::StoreError;
+use super::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::request::{
     Attempt, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
 };
@@ -15,19 +16,24 @@ use crate::request::{
 pub trait RequestStore: Send + Sync {
     /// Commits new requests; from then on they cannot be lost.
     async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
-    /// Leases the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then by
-    /// date, then by number. Doubts that are not resolved in time are given up on the way. There may be more.
+    /// Leases to a node the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then
+    /// by date, then by number. Doubts that are not resolved in time are given up on the way. There may be more.
     async fn claim_requests(
         &self,
         now: DateTime<Utc>,
         limit: usize,
-        run: &str,
-    ) -> Result<Vec<ProvisioningRequest>, StoreError>;
-    /// Commits what attempts made of requests, and ends their leases; returns how many others may go on now that were
-    /// found waiting for them.
-    async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError>;
-    /// The requests that are leased: at start, those that the last process left under way.
-    async fn list_leased_requests(&self) -> Result<Vec<ProvisioningRequest>, StoreError>;
+        node: &NodeId,
+    ) -> Result<Vec<LeasedRequest>, StoreError>;
+    /// Commits what attempts made of requests, and ends their leases. What comes with a lease that is another one's by now
+    /// changes nothing. A result for each, in their order.
+    async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError>;
+    /// A node's sign of life: its leases are its own for `lease_time` from now, by the clock of the store. False if it was
+    /// found dead: it has to go on under a new id.
+    async fn renew_leases(&self, node: &NodeId, lease_time: Duration) -> Result<bool, StoreError>;
+    /// Finds nodes dead that did not renew their leases in time, and leases some of their requests to `node`, oldest first:
+    /// what they may have sent is in doubt. `updated_at` of a request still tells when it was leased before. None are left
+    /// when none are returned. An engine that has one node at a time takes what any other one left behind.
+    async fn take_over_requests(&self, node: &NodeId, limit: usize) -> Result<Vec<LeasedRequest>, StoreError>;
     /// Carries out an operator's decision about a request that is not under way.
     async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
     /// When the last of the requests that have not ended was changed, by the date of then.
@@ -69,8 +75,8 @@ pub struct Submission {
     pub request: Arc<NewRequest>,
     /// Renders its body, where it is not rendered yet.
     pub render: Option<Render>,
-    /// Lease it to the caller, if no earlier due request of its cards is open.
-    pub lease: bool,
+    /// Lease it to that node, if no earlier due request of its cards is open.
+    pub lease_to: Option<NodeId>,
     /// Accept it only once.
     pub key: Option<IdempotencyKey>,
     /// It repeats an earlier one, by an operator's order: the histories of both say so.
@@ -108,8 +114,8 @@ pub enum SubmitResult {
     New {
         /// The record.
         request: ProvisioningRequest,
-        /// It is leased to the caller; otherwise the processing run takes it in its turn.
-        leased: bool,
+        /// It is leased as it was to be; otherwise the processing run takes it in its turn.
+        lease: Option<Lease>,
     },
     /// Its key came before, with the same content: that record.
     Repeated(ProvisioningRequest),
@@ -122,10 +128,24 @@ pub enum SubmitResult {
 pub struct AttemptCommit {
     /// The record, after [`ProvisioningRequest::apply`].
     pub request: ProvisioningRequest,
+    /// The lease that the attempt was made with.
+    pub lease: Lease,
     /// The attempt, if one was made.
     pub attempt: Option<Attempt>,
     /// What else happened.
     pub events: Vec<Event>,
+}
+
+/// What became of an [`AttemptCommit`].
+#[derive(Clone, Debug)]
+pub enum CommitResult {
+    /// It is on disk.
+    Committed {
+        /// How many others may go on now that were found waiting for this request.
+        released: usize,
+    },
+    /// The lease was lost meanwhile, and nothing is changed: the record as its new owner made it.
+    LeaseLost(Box<ProvisioningRequest>),
 }
 
 /// The machine's date was set.
@@ -156,7 +176,7 @@ pub struct Filter {
     /// Of this family only.
     pub family: Option<Family>,
     /// Of this type only.
-    pub kind: Option<RequestType>,
+    pub request_type: Option<RequestType>,
     /// In this state only.
     pub state: Option<State>,
     /// With this reference number.
@@ -211,7 +231,7 @@ pub struct SentAttempt {
     /// The request's number.
     pub number: i64,
     /// Its type.
-    pub kind: RequestType,
+    pub request_type: RequestType,
     /// The cards that it touches.
     pub cards: Vec<String>,
     /// Its state now.
@@ -235,7 +255,7 @@ impl SentAttempt {
         Self {
             id: content.id.clone(),
             number: request.number,
-            kind: content.request_type,
+            request_type: content.request_type,
             cards: content.cards.clone(),
             state: request.state,
             attempt: attempt.attempt,

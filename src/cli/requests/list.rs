@@ -75,7 +75,7 @@ impl FilterFlags {
         }
         let [(_, card), (_, stb)] = devices;
         Ok(Filter {
-            kind: self.request_type,
+            request_type: self.request_type,
             state: self.state,
             card,
             stb,

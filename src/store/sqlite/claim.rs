@@ -1,4 +1,4 @@
-//! Leasing due requests to the processing run, and finding what a dead process left under way.
+//! Leasing due requests to the processing run.
 
 use std::sync::atomic::AtomicBool;
 
@@ -8,9 +8,9 @@ use strum::VariantArray as _;
 
 use super::columns::Columns;
 use super::{cards, request_read, request_write};
-use crate::request::{Family, InDoubt, Priority, ProvisioningRequest, process};
-use crate::store::StoreError;
+use crate::request::{InDoubt, Priority, process};
 use crate::store::policy::Step;
+use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::words::Word as _;
 
 /// Requests looked at in one claim, at most: the writer has others to serve.
@@ -20,7 +20,7 @@ const LOOKED_AT: usize = 1000;
 const CANDIDATES: &str = "-- candidates
     SELECT number, cards, resolve_until, in_doubt FROM request
     WHERE priority = ?1 AND ready_at <= ?2
-        AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
+        AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT ?3";
 
 /// A request that may be leased.
@@ -43,15 +43,15 @@ pub(super) fn claim_requests(
     db: &Connection,
     now: DateTime<Utc>,
     limit: usize,
-    run: &str,
+    node: &NodeId,
     secrets: &AtomicBool,
-) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    let mut numbers: Vec<i64> = Vec::new();
+) -> Result<Vec<LeasedRequest>, StoreError> {
+    let mut leased = Vec::new();
     let mut left = LOOKED_AT;
     for priority in Priority::VARIANTS {
         // Whoever is looked at is no candidate afterwards: leased, or known to wait.
-        while left > 0 && numbers.len() < limit {
-            let room = i64::try_from(left.min(limit - numbers.len())).unwrap_or(i64::MAX);
+        while left > 0 && leased.len() < limit {
+            let room = i64::try_from(left.min(limit - leased.len())).unwrap_or(i64::MAX);
             let values = params![priority.as_str(), now.timestamp_millis(), room];
             let found: Vec<Candidate> =
                 db.prepare_cached(CANDIDATES)?.query_map(values, row_to_candidate)?.collect::<Result<_, _>>()?;
@@ -65,14 +65,13 @@ pub(super) fn claim_requests(
                     Step::GiveUp => give_up(db, *number, now, secrets)?,
                     Step::WaitFor(other) => wait_for(db, *number, other)?,
                     Step::Lease => {
-                        lease(db, candidate, now, run)?;
-                        numbers.push(*number);
+                        leased.push((*number, lease(db, candidate, now, node)?));
                     }
                 }
             }
         }
     }
-    request_read::find_by_numbers(db, &numbers)
+    request_read::find_leased(db, leased)
 }
 
 /// Notes which request another one has to wait for.
@@ -81,21 +80,26 @@ fn wait_for(db: &Connection, number: i64, other: i64) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, run: &str) -> Result<(), StoreError> {
+fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, node: &NodeId) -> Result<Lease, StoreError> {
     let Candidate { number, cards, .. } = candidate;
-    db.prepare_cached(
-        "-- lease
-         UPDATE request SET lease = ?2, process_name = ?3, process_id = ?2, updated_at = ?4 WHERE number = ?1",
-    )?
-    .execute(params![number, run, process::RUN, now.timestamp_millis()])?;
+    let values = params![number, node.as_str(), process::RUN, now.timestamp_millis()];
+    let token = db
+        .prepare_cached(
+            "-- lease
+             UPDATE request SET lease_owner = ?2, lease_token = lease_token + 1, process_name = ?3, process_id = ?2,
+                 updated_at = ?4
+             WHERE number = ?1 RETURNING lease_token",
+        )?
+        .query_row(values, |row| row.get("lease_token"))?;
     cards::unqueue_cards(db, *number, cards)?;
-    cards::lock_cards(db, *number, cards)
+    cards::lock_cards(db, *number, cards)?;
+    Ok(Lease { owner: node.clone(), token })
 }
 
 fn give_up(db: &Connection, number: i64, now: DateTime<Utc>, secrets: &AtomicBool) -> Result<(), StoreError> {
     for mut request in request_read::find_by_numbers(db, &[number])? {
         let event = request.give_up(now);
-        request_write::update(db, &request, secrets)?;
+        request_write::update(db, &request, None, secrets)?;
         cards::change_cards(db, &request)?;
         request_write::add_event(db, number, &event)?;
         tracing::error!(number, "outcome unknown: an operator must settle it");
@@ -103,28 +107,12 @@ fn give_up(db: &Connection, number: i64, now: DateTime<Utc>, secrets: &AtomicBoo
     Ok(())
 }
 
-/// The store has one process: whatever is leased when it starts was under way when the last one died. What was found
-/// waiting is looked at anew.
-pub(super) fn list_leased_requests(db: &Connection) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    db.execute(
-        "-- list_leased_requests: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL",
-        [],
-    )?;
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
-    let mut statement = db.prepare_cached(
-        "-- list_leased_requests
-         SELECT number FROM request WHERE family IN (?1, ?2) AND state = 'PENDING' AND lease IS NOT NULL ORDER BY number",
-    )?;
-    let numbers: Vec<i64> = statement.query_map([web, sms], |row| row.get("number"))?.collect::<Result<_, _>>()?;
-    request_read::find_by_numbers(db, &numbers)
-}
-
 pub(super) fn find_next_due(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
     let mut statement = db.prepare_cached(
         "-- find_next_due
          SELECT min(ready_at) AS ready_at FROM request
          WHERE priority = ?1
-             AND state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'",
+             AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'",
     )?;
     let mut next: Option<i64> = None;
     for priority in Priority::VARIANTS {

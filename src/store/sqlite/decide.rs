@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::{cards, request_read, request_write};
 use crate::request::{NotAllowed, Order, ProvisioningRequest};
@@ -17,15 +17,16 @@ pub(super) fn decide_request(
     let not_allowed = |why: &str| StoreError::NotAllowed(format!("request {number}: {why}"));
     let found = request_read::find_request(db, None, &RecordKey::Number(number))?;
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
-    let lease: Option<Option<String>> = db
-        .prepare_cached("-- decide_request: lease\nSELECT lease FROM request WHERE number = ?1")?
-        .query_row([number], |row| row.get("lease"))
-        .optional()?;
-    if lease.flatten().is_some() {
+    let is_leased: bool = db
+        .prepare_cached(
+            "-- decide_request: lease\nSELECT lease_owner IS NOT NULL AS is_leased FROM request WHERE number = ?1",
+        )?
+        .query_row([number], |row| row.get("is_leased"))?;
+    if is_leased {
         return Err(not_allowed("it is under way; if no gateway is running, start one first: it finds out"));
     }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
-    request_write::update(db, &request, secrets)?;
+    request_write::update(db, &request, None, secrets)?;
     cards::unqueue_cards(db, number, &request.content.cards)?;
     cards::change_cards(db, &request)?;
     request_write::add_event(db, number, &event)?;

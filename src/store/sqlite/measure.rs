@@ -37,7 +37,7 @@ pub(super) fn measure(
 fn waiting(db: &Connection, priority: Priority, now: DateTime<Utc>) -> Result<WaitingMeasures, StoreError> {
     const SQL: &str = "-- measure::waiting
         SELECT count(*) AS waiting, count(*) FILTER (WHERE ready_at <= :now) AS due, min(ready_at) AS oldest FROM request
-        WHERE state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
+        WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
             AND priority = :priority";
     let mut statement = db.prepare_cached(SQL)?;
     let named = named_params! {":now": now.timestamp_millis(), ":priority": priority.as_str()};

@@ -15,6 +15,7 @@ mod due_times;
 mod exchanges;
 mod files;
 mod idempotency;
+mod leases;
 mod measure;
 mod numbers_query;
 mod purge;
@@ -42,6 +43,7 @@ use crate::config::StoreSection;
 use crate::observer::Observers;
 use connection::Opened;
 use files::Files;
+use leases::Nodes;
 use reader::Readers;
 use writer::{BUSY_PAUSE, Writer};
 
@@ -61,6 +63,7 @@ pub(super) struct SqliteStore {
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
     /// Bytes that all exchanges may take.
     exchange_bytes: i64,
+    nodes: Mutex<Nodes>,
     /// When a check last wrote.
     written_at: Mutex<Option<Instant>>,
     /// Locks against another gateway; let go after all connections.
@@ -103,8 +106,8 @@ impl SqliteStore {
         let writer = Writer::start(db, Files::of(&file)?, config.queue, observers)?;
         let readers = Readers::open(&file, config.readers, config.read_timeout_s)?;
         let exchange_bytes = i64::try_from(config.exchange_bytes).unwrap_or(i64::MAX);
-        let (empty_until, written_at) = (Mutex::default(), Mutex::default());
-        Ok(Self { readers, writer, file, is_checked, empty_until, exchange_bytes, written_at, _locks })
+        let (empty_until, nodes, written_at) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { readers, writer, file, is_checked, empty_until, exchange_bytes, nodes, written_at, _locks })
     }
 }
 

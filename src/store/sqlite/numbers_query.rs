@@ -123,7 +123,7 @@ impl Words {
     fn of(filter: &Filter) -> Self {
         let families = filter.family.map_or(Family::VARIANTS.to_vec(), |family| vec![family]);
         let states = filter.state.map_or(State::VARIANTS.to_vec(), |state| vec![state]);
-        let types = filter.kind.map_or_else(|| RequestType::all().collect(), |request_type| vec![request_type]);
+        let types = filter.request_type.map_or_else(|| RequestType::all().collect(), |request_type| vec![request_type]);
         Self {
             families: families.into_iter().map(Family::as_str).collect(),
             states: states.into_iter().map(State::as_str).collect(),

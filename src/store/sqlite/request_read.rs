@@ -13,7 +13,7 @@ use crate::request::{
     Attempt, Envelope, Event, Failure, Family, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
     Scalar, process,
 };
-use crate::store::{DeviceKind, Filter, RecordKey, SentAttempt, StoreError};
+use crate::store::{DeviceKind, Filter, Lease, LeasedRequest, RecordKey, SentAttempt, StoreError};
 
 /// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
 const PAGE_BYTES: usize = 32 << 20;
@@ -129,6 +129,13 @@ pub(super) fn find_by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<Pr
     Ok(numbers.iter().map(|n| statement.query_row([n], row_to_request)).collect::<Result<_>>()?)
 }
 
+/// The records of these numbers, with their leases.
+pub(super) fn find_leased(db: &Connection, leased: Vec<(i64, Lease)>) -> Result<Vec<LeasedRequest>, StoreError> {
+    let numbers: Vec<i64> = leased.iter().map(|(number, _)| *number).collect();
+    let found = find_by_numbers(db, &numbers)?;
+    Ok(found.into_iter().zip(leased).map(|(request, (_, lease))| LeasedRequest { request, lease }).collect())
+}
+
 pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
     // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
     let moment = db.unchecked_transaction()?;
@@ -232,7 +239,7 @@ pub(super) fn list_sent_attempts(
         Ok(SentAttempt {
             id: row.word("id", RecordId::parse)?,
             number: row.get("number")?,
-            kind: row.word("type", |word| word.parse::<RequestType>().ok())?,
+            request_type: row.word("type", |word| word.parse::<RequestType>().ok())?,
             cards: row.required_json("cards")?,
             state: row.word("state", |word| word.parse().ok())?,
             attempt: row.get("attempt")?,

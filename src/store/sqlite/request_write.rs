@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{cards, connection, idempotency};
+use super::{cards, connection, idempotency, request_read};
 use crate::request::{Envelope, Event, EventKind, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Due};
-use crate::store::{AttemptCommit, Resubmission, StoreError, Submission, SubmitResult};
+use crate::store::{AttemptCommit, CommitResult, Lease, Resubmission, StoreError, Submission, SubmitResult};
 use crate::words::Word as _;
 
-/// Value of `request.lease` while the API call itself sends a request.
-const IMMEDIATE: &str = "immediate";
+/// The token of the first lease of a request.
+const FIRST_TOKEN: i64 = 1;
 
 /// A request with everything prepared that needs no database, so that the one writer thread need not do it.
 pub(super) struct Row {
@@ -35,7 +35,7 @@ impl Row {
 }
 
 pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult, StoreError> {
-    let Submission { request: new, render, lease, key, resubmission } = &row.submission;
+    let Submission { request: new, render, lease_to, key, resubmission } = &row.submission;
     if let Some(earlier) = key.as_ref().map(|key| idempotency::earlier(db, key, new.created_at)).transpose()?.flatten()
     {
         return Ok(earlier);
@@ -45,11 +45,14 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
         None => Arc::clone(new),
         Some(render) => Arc::new(rendered(new, render(sequence_number))),
     };
-    let leased = *lease && !is_held_up(db, &new)?;
-    insert_request(db, row, &new, sequence_number, leased)?;
+    let lease = match lease_to {
+        Some(node) if !is_held_up(db, &new)? => Some(Lease { owner: node.clone(), token: FIRST_TOKEN }),
+        _ => None,
+    };
+    insert_request(db, row, &new, sequence_number, lease.as_ref())?;
     let number = db.last_insert_rowid();
     insert_devices(db, &new, number, sequence_number)?;
-    if leased {
+    if lease.is_some() {
         cards::lock_cards(db, number, &new.cards)?;
     } else {
         cards::queue_cards(db, number, &new.cards, Due::of_new(&new))?;
@@ -60,7 +63,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     if let Some(resubmission) = resubmission {
         link_requests(db, resubmission, number, new.created_at)?;
     }
-    Ok(SubmitResult::New { request: accepted(number, sequence_number, new), leased })
+    Ok(SubmitResult::New { request: accepted(number, sequence_number, new), lease })
 }
 
 /// Tells the histories of both requests.
@@ -125,7 +128,7 @@ fn insert_request(
     row: &Row,
     new: &NewRequest,
     sequence_number: i64,
-    leased: bool,
+    lease: Option<&Lease>,
 ) -> Result<(), StoreError> {
     let (scheduled_at, created_at) = (new.scheduled_at.timestamp_millis(), new.created_at.timestamp_millis());
     let rejection = match &row.rejection {
@@ -135,9 +138,9 @@ fn insert_request(
     db.prepare_cached(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
-             body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease, updated_at,
-             process_name, api_call)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?14, ?17, ?19)",
+             body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease_owner,
+             lease_token, updated_at, process_name, api_call)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?20, ?14, ?17, ?19)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -155,10 +158,11 @@ fn insert_request(
         new.created_by.id,
         created_at,
         State::Pending.as_str(),
-        leased.then_some(IMMEDIATE),
+        lease.map(|lease| lease.owner.as_str()),
         process::MANUAL,
         new.envelope.as_ref().and_then(|body| body.raw.as_ref()),
         new.api_call,
+        lease.map_or(0, |lease| lease.token),
     ])?;
     Ok(())
 }
@@ -176,20 +180,23 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
     Ok(())
 }
 
-/// Returns how many others may go on now.
 pub(super) fn commit_attempt(
     db: &Connection,
-    settlement: &AttemptCommit,
+    commit: &AttemptCommit,
     secrets: &AtomicBool,
-) -> Result<usize, StoreError> {
-    let AttemptCommit { request, attempt, events } = settlement;
-    update(db, request, secrets)?;
+) -> Result<CommitResult, StoreError> {
+    let AttemptCommit { request, lease, attempt, events } = commit;
     let number = request.number;
+    if !update(db, request, Some(lease), secrets)? {
+        let record = request_read::find_by_numbers(db, &[number])?.pop();
+        let record = record.ok_or_else(|| StoreError::Other(format!("there is no request {number} any more")))?;
+        return Ok(CommitResult::LeaseLost(Box::new(record)));
+    }
     let released = cards::change_cards(db, request)?;
     for event in events {
         add_event(db, number, event)?;
     }
-    let Some(attempt) = attempt else { return Ok(released) };
+    let Some(attempt) = attempt else { return Ok(CommitResult::Committed { released }) };
     db.prepare_cached(
         "-- commit_attempt
          INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response,
@@ -207,12 +214,17 @@ pub(super) fn commit_attempt(
         attempt.response,
         attempt.content_type,
     ])?;
-    Ok(released)
+    Ok(CommitResult::Committed { released })
 }
 
-/// Writes the record as it now stands, and ends its lease. What it was sent with is kept until it has ended; if that was a
-/// secret, `secrets` says so then.
-pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &AtomicBool) -> Result<(), StoreError> {
+/// Writes the record as it now stands, and ends its lease: false, and nothing is written, if that is another one by now
+/// (`None` stands for none). What was sent is kept until the request has ended; if that was a secret, `secrets` says so then.
+pub(super) fn update(
+    db: &Connection,
+    request: &ProvisioningRequest,
+    lease: Option<&Lease>,
+    secrets: &AtomicBool,
+) -> Result<bool, StoreError> {
     let ends_secret = request.state != State::Pending && request.content.request_type.secret().is_some();
     if ends_secret {
         connection::overwrite_deleted(db, true)?;
@@ -228,11 +240,11 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
     let updated = db
         .prepare_cached(
             "-- update
-             UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease = NULL, waits_for = NULL,
+             UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease_owner = NULL, waits_for = NULL,
                  in_doubt = ?4, attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9,
                  failure = ?10, process_name = ?11, process_id = ?12, resolve_until = ?13, result = ?14,
                  raw_body = iif(?2 = 'PENDING', raw_body, NULL)
-             WHERE number = ?1 AND state = 'PENDING'",
+             WHERE number = ?1 AND state = 'PENDING' AND lease_owner IS ?15 AND lease_token = coalesce(?16, lease_token)",
         )?
         .execute(params![
             request.number,
@@ -249,18 +261,19 @@ pub(super) fn update(db: &Connection, request: &ProvisioningRequest, secrets: &A
             request.process_id,
             resolve_until,
             request.result.as_ref().map(|json| json.get()),
+            lease.map(|lease| lease.owner.as_str()),
+            lease.map(|lease| lease.token),
         ])?;
     if ends_secret {
-        idempotency::forget_secret(db, request.number)?;
+        if updated == 1 {
+            idempotency::forget_secret(db, request.number)?;
+        }
         connection::overwrite_deleted(db, false)?;
     }
-    if updated != 1 {
-        return Err(StoreError::Other(format!("request {} has ended already", request.number)));
-    }
-    if request.state == State::Rejected {
+    if updated == 1 && request.state == State::Rejected {
         insert_rejected(db, request)?;
     }
-    Ok(())
+    Ok(updated == 1)
 }
 
 /// Notes the devices of a rejected request, which a list can then find quickly.

@@ -1,17 +1,25 @@
 //! The requests of the SQLite store: which of its threads does what.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::leases::{self, Nodes};
 use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_write};
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
 use crate::store::policy::DueShift;
 use crate::store::{
-    AttemptCommit, DateStep, DeviceKind, Filter, Purged, RecordKey, RequestStore, SentAttempt, StoreError, Submission,
-    SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, Filter, LeasedRequest, NodeId, Purged, RecordKey, RequestStore,
+    SentAttempt, StoreError, Submission, SubmitResult,
 };
+
+impl SqliteStore {
+    fn nodes(&self) -> MutexGuard<'_, Nodes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[async_trait]
 impl RequestStore for SqliteStore {
@@ -24,21 +32,31 @@ impl RequestStore for SqliteStore {
         &self,
         now: DateTime<Utc>,
         limit: usize,
-        run: &str,
-    ) -> Result<Vec<ProvisioningRequest>, StoreError> {
-        let (run, secrets) = (run.to_owned(), self.writer.secrets());
-        self.writer.write(move |db| claim::claim_requests(db, now, limit, &run, &secrets)).await
+        node: &NodeId,
+    ) -> Result<Vec<LeasedRequest>, StoreError> {
+        let (node, secrets) = (node.clone(), self.writer.secrets());
+        self.writer.write(move |db| claim::claim_requests(db, now, limit, &node, &secrets)).await
     }
 
-    async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<usize, StoreError> {
+    async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {
         let (batch, secrets) = (Arc::new(batch), self.writer.secrets());
         self.writer
-            .write_surely(move |db| batch.iter().map(|s| request_write::commit_attempt(db, s, &secrets)).sum())
+            .write_surely(move |db| batch.iter().map(|c| request_write::commit_attempt(db, c, &secrets)).collect())
             .await
     }
 
-    async fn list_leased_requests(&self) -> Result<Vec<ProvisioningRequest>, StoreError> {
-        self.writer.write(claim::list_leased_requests).await
+    async fn renew_leases(&self, node: &NodeId, lease_time: Duration) -> Result<bool, StoreError> {
+        Ok(self.nodes().renew(node, lease_time))
+    }
+
+    async fn take_over_requests(&self, node: &NodeId, limit: usize) -> Result<Vec<LeasedRequest>, StoreError> {
+        let Some(alive) = self.nodes().find_dead() else { return Ok(Vec::new()) };
+        let (owners, node) = (alive.clone(), node.clone());
+        let taken = self.writer.write(move |db| leases::take_over_requests(db, &owners, &node, limit)).await?;
+        if taken.is_empty() {
+            self.nodes().settle(&alive);
+        }
+        Ok(taken)
     }
 
     async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError> {

@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 7 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 8 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -62,7 +62,8 @@ CREATE TABLE request (
     created_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     ready_at INTEGER NOT NULL, -- scheduled_at, or the time of the next attempt
-    lease TEXT, -- who is sending it now: the run's id
+    lease_owner TEXT, -- the node that works on it now
+    lease_token INTEGER NOT NULL DEFAULT 0, -- of the last lease; ascends
     waits_for INTEGER, -- the request that blocks this one: it need not be looked at again before that one changes
     in_doubt TEXT, -- RESOLVING, NEEDS_OPERATOR, RETRY_ORDERED or EARLIER: sent, and the outcome is not known
     resolve_until INTEGER, -- with RESOLVING
@@ -77,7 +78,7 @@ CREATE TABLE request (
     process_id TEXT
 ) STRICT;
 CREATE INDEX request_waiting ON request (priority, ready_at, number)
-    WHERE state = 'PENDING' AND lease IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
+    WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
 CREATE INDEX request_in_doubt ON request (in_doubt, number) WHERE in_doubt IS NOT NULL;
 CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX request_filter ON request (family, state, type, number);

@@ -12,11 +12,10 @@ use super::SqliteStore;
 use crate::config::{Inputs, StoreSection, load};
 use crate::exchange::{Exchange, Message, PackedExchange};
 use crate::observer::Observers;
-use crate::request::{Outcome, RecordId};
-use crate::store::suite::{self, pairing, submit, user};
+use crate::request::RecordId;
+use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
 use crate::store::{
-    Access, AccountStore as _, AttemptCommit, ExchangeFilter, ExchangeStore as _, RequestStore as _, Store,
-    StoreHealth as _,
+    Access, AccountStore as _, ExchangeFilter, ExchangeStore as _, RequestStore as _, Store, StoreHealth as _,
 };
 
 suite::tests_of_every_store!(open_new);
@@ -45,9 +44,8 @@ async fn of_the_devices_of_deleted_requests_the_last_of_each_card_is_kept() {
     let store = open(folder.path()).await;
     for second in 0..4 {
         let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
-        let (mut request, _) = submit(&store, pairing("a", now, true)).await;
-        request.apply(Outcome::Completed { reference: None, result: None }, None, now);
-        store.commit_attempts(vec![AttemptCommit { request, attempt: None, events: Vec::new() }]).await.unwrap();
+        let leased = submit_leased(&store, pairing("a", now, true)).await;
+        commit(&store, leased, done(), now).await;
     }
     let devices = || {
         let db = Connection::open(folder.path().join("gateway.sqlite3")).unwrap();
@@ -65,7 +63,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    for version in [0, 1, 8] {
+    for version in [0, 1, 9] {
         let db = Connection::open(&file).unwrap();
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
@@ -78,7 +76,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
             let refused = refused.unwrap().to_string();
             let says = [
                 &format!("of version {version},"),
-                "works with version 7",
+                "works with version 8",
                 "another store.data_dir",
                 "gateway.sqlite3",
             ];
@@ -86,7 +84,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         }
     }
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 7).unwrap();
+    db.pragma_update(None, "user_version", 8).unwrap();
     drop(db);
     let store = SqliteStore::open(&config(folder.path()), Access::Gateway(Observers::default())).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);

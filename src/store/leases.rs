@@ -1,0 +1,48 @@
+//! Leases: which node may work on a request, and for how long.
+//!
+//! Rule: a node keeps all its leases at once, by a sign of life that it renews in time. One that did not is dead, and stays
+//! so: another node takes its requests over, with leases of its own. Each lease of a request has a greater token than the
+//! one before, and only what comes with the present one is committed.
+
+use std::sync::Arc;
+
+use crate::request::{ProvisioningRequest, random_hex};
+
+/// One life of a gateway: from its start, or from when it was found dead, to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(Arc<str>);
+
+impl NodeId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(random_hex().into())
+    }
+
+    #[cfg(test)]
+    pub(super) fn named(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// As it is kept, and shown as `process_id`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The right to work on a request. It lasts as long as its owner lives, or until the request is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The node that has it.
+    pub owner: NodeId,
+    /// Ascends with each lease of the request.
+    pub token: i64,
+}
+
+/// A request, and the right to work on it.
+#[derive(Clone, Debug)]
+pub struct LeasedRequest {
+    /// The record.
+    pub request: ProvisioningRequest,
+    /// The lease.
+    pub lease: Lease,
+}

@@ -1,0 +1,80 @@
+//! Which nodes live, and taking over what dead ones left under way.
+//!
+//! One process has the data folder to itself (`files::lock`), so it alone knows who lives, and keeps that in memory: every
+//! owner that it has not heard of was a process that has ended. Neither the date nor a disk that cannot be written ends a
+//! lease. (An engine for several machines keeps signs of life in a table, by its own clock.)
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use super::request_read;
+use crate::request::Family;
+use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
+use crate::words::Word as _;
+
+/// What is known of nodes.
+#[derive(Default)]
+pub(super) struct Nodes {
+    /// Until when the leases of each are its own.
+    alive: HashMap<NodeId, Instant>,
+    /// Found dead, for good.
+    dead: HashSet<NodeId>,
+    /// Nothing that a dead one left is leased any more.
+    is_settled: bool,
+}
+
+impl Nodes {
+    pub(super) fn renew(&mut self, node: &NodeId, lease_time: Duration) -> bool {
+        if self.dead.contains(node) {
+            return false;
+        }
+        self.alive.insert(node.clone(), Instant::now() + lease_time);
+        true
+    }
+
+    /// Finds the dead; returns who lives then, if a dead one may have left something.
+    pub(super) fn find_dead(&mut self) -> Option<Vec<NodeId>> {
+        let now = Instant::now();
+        let dead: Vec<_> = self.alive.extract_if(|_, until| *until <= now).map(|(node, _)| node).collect();
+        self.is_settled &= dead.is_empty();
+        self.dead.extend(dead);
+        (!self.is_settled).then(|| self.alive.keys().cloned().collect())
+    }
+
+    /// All that the dead left was taken over, as long as these lived.
+    pub(super) fn settle(&mut self, alive: &[NodeId]) {
+        self.is_settled = alive.iter().all(|node| self.alive.contains_key(node));
+    }
+}
+
+/// Leases requests to `node` that others than `alive` have leased. What was found waiting is looked at anew.
+pub(super) fn take_over_requests(
+    db: &Connection,
+    alive: &[NodeId],
+    node: &NodeId,
+    limit: usize,
+) -> Result<Vec<LeasedRequest>, StoreError> {
+    db.execute("-- take_over_requests: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL", [])?;
+    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
+    let alive: Vec<&str> = alive.iter().map(NodeId::as_str).collect();
+    let alive = serde_json::to_string(&alive).map_err(|e| StoreError::Other(e.to_string()))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(
+        "-- take_over_requests
+         UPDATE request SET lease_owner = ?1, lease_token = lease_token + 1
+         WHERE number IN (
+             SELECT number FROM request
+             WHERE family IN (?2, ?3) AND state = 'PENDING' AND lease_owner IS NOT NULL
+                 AND lease_owner NOT IN (SELECT value FROM json_each(?4))
+             ORDER BY number LIMIT ?5)
+         RETURNING number, lease_token",
+    )?;
+    let rows = statement.query_map(params![node.as_str(), web, sms, alive, limit], |row| {
+        Ok((row.get("number")?, Lease { owner: node.clone(), token: row.get("lease_token")? }))
+    })?;
+    let mut leased = rows.collect::<Result<Vec<(i64, Lease)>, _>>()?;
+    leased.sort_by_key(|(number, _)| *number);
+    request_read::find_leased(db, leased)
+}
