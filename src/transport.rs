@@ -210,23 +210,28 @@ fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Ar
     Arc::new(pseudonymizer)
 }
 
-/// HTTP to whichever base URL can be reached.
-///
-/// # Errors
-/// A file that cannot be used.
-pub fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError> {
-    let rule = BreakerRule {
+/// A transport without any base URL, for commands that send nothing.
+pub fn nowhere(config: &Upstream) -> FailOver {
+    FailOver::new(Vec::new(), breaker_rule(config))
+}
+
+fn breaker_rule(config: &Upstream) -> BreakerRule {
+    BreakerRule {
         failures: config.breaker_failures,
         max_pause: config.breaker_pause_s,
         probe_time: config.answer_timeout_s * 2,
-    };
+    }
+}
+
+/// HTTP to whichever base URL can be reached.
+fn live(base_urls: &[String], config: &Upstream) -> Result<FailOver, StartError> {
     let failed = |fault: FileFault| StartError(vec![fault.to_string()]);
     let tls = tls::client_config(config)?;
     let mut nodes: Vec<(String, Box<dyn Transport>)> = Vec::new();
     for base_url in base_urls {
         nodes.push((base_url.clone(), Box::new(LiveTransport::new(base_url, config, &tls).map_err(failed)?)));
     }
-    Ok(FailOver::new(nodes, rule))
+    Ok(FailOver::new(nodes, breaker_rule(config)))
 }
 
 async fn start_simulator(

@@ -44,23 +44,23 @@ pub(crate) fn closest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>)
     (distance <= (shorter / 3).max(1) && distance < shorter).then_some(word)
 }
 
-/// The known words that differ from the given one in two characters at most, the nearest first; at most so many.
+/// The same as a sentence that begins with a space, or nothing.
+pub(crate) fn did_you_mean<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    closest(given, known).map(|word| format!(" Did you mean {word}?")).unwrap_or_default()
+}
+
+/// The known words that differ from the given one in two characters at most, in any case, the nearest first; at most so many.
 pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>, most: usize) -> Vec<&'k str> {
-    let given = quoted(given);
+    let given: String = given.chars().take(LONGEST).collect::<String>().to_lowercase();
     let mut near: Vec<_> = known
         .into_iter()
         .filter(|word| word.len().abs_diff(given.len()) <= 2)
-        .map(|word| (strsim::osa_distance(&given, word), word))
+        .map(|word| (strsim::osa_distance(&given, &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= 2)
         .collect();
     near.sort_unstable();
     near.truncate(most);
     near.into_iter().map(|(_, word)| word).collect()
-}
-
-/// The same as a sentence that begins with a space, or nothing.
-pub(crate) fn did_you_mean<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    closest(given, known).map(|word| format!(" Did you mean {word}?")).unwrap_or_default()
 }
 
 /// The beginning of a word of any length, to be quoted.
@@ -111,7 +111,11 @@ mod tests {
     #[test]
     fn near_words_come_in_order() {
         let known = ["01450000021", "01450000012", "01450000001", "99000000002", "0145000001"];
-        assert_eq!(nearest("01450000011", known, 3), ["01450000001", "01450000012", "01450000021"]);
+        let near = ["01450000001", "0145000001", "01450000012", "01450000021"];
+        assert_eq!(
+            (nearest("01450000011", known, 9), nearest("01450000011", known, 2)),
+            (near.to_vec(), near[..2].to_vec())
+        );
         assert_eq!(nearest("", known, 3), [""; 0]);
     }
 

@@ -4,10 +4,10 @@
 //! create a request, whose parameters `draft` reads by the table of request types. Beside them what they share: parameters
 //! with the place of every fault, identifiers, dates, fields_set, the record as JSON.
 
-pub mod again;
 pub mod authentication;
 pub mod create;
 pub mod list;
+pub mod resubmit;
 pub mod show;
 
 mod date;

@@ -5,13 +5,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::output::{Format, FormatFlags, Piece, Table, xml_pieces};
-use super::settings::{StoreFlags, open_existing};
+use super::output::{Format, FormatFlags, LinesFlag, POLL_INTERVAL, Piece, Table, xml_pieces};
+use super::settings::{StoreFlags, open_existing, with_secrets};
 use super::{Failed, output, requests};
 use crate::api::{Dates, Record};
 use crate::app::{self, StartError};
@@ -20,12 +19,10 @@ use crate::recording::{self, Recorder};
 use crate::request::{ProvisioningRequest, RecordId};
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
-use crate::store::{DeviceKind, ExchangeFilter, Filter, RecordKey, RequestStore, SentAttempt, Store};
+use crate::store::{DeviceKind, ExchangeFilter, RecordKey, RequestStore, SentAttempt, Store};
 use crate::transport;
 use crate::words::Word as _;
 
-/// How often `tail` looks for new ones.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Seconds after its end within which an attempt is in the store.
 const LAG_S: i64 = 30;
 /// Exchanges that `tail` prints at a time, at most.
@@ -80,9 +77,8 @@ enum Action {
         /// Only attempts at requests that touch this smartcard.
         #[arg(long, value_name = "CA_ID")]
         card: Option<String>,
-        /// Print JSON, one object a line.
-        #[arg(long)]
-        jsonl: bool,
+        #[command(flatten)]
+        format: LinesFlag,
         #[command(flatten)]
         store: StoreFlags,
     },
@@ -99,7 +95,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::List { limit, card, format, store } => list(limit, card, format.format(), store).await,
         Action::Show { id, format, store } => show(&id, format.format(), store).await,
         Action::Export { id, dir, store } => export(&id, &dir, store).await,
-        Action::Tail { card, jsonl, store } => tail(card, jsonl, store).await,
+        Action::Tail { card, format, store } => tail(card, format.format(), store).await,
     }
 }
 
@@ -107,33 +103,24 @@ async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlag
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
-    let mut lines: Vec<Line> = match card {
-        Some(card) => list_of_card(store.as_ref(), &card, limit, dates).await?,
-        None => {
-            let filter = ExchangeFilter { after: 0, limit, newest_first: true };
-            let passed = store.list_exchanges(filter).await?;
-            let sent = store.list_sent_attempts(DateTime::UNIX_EPOCH, limit).await?;
-            let passed = passed.iter().map(|summary| passed_line(summary, dates));
-            passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect()
-        }
-    };
+    let card = find_card(store.as_ref(), card).await?;
+    let filter = ExchangeFilter { after: 0, limit: if card.is_some() { 0 } else { limit }, newest_first: true };
+    let passed = store.list_exchanges(filter).await?;
+    let sent = store.list_sent_attempts(DateTime::UNIX_EPOCH, card, limit).await?;
+    let passed = passed.iter().map(|summary| passed_line(summary, dates));
+    let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
     lines.sort_by_key(|line| Reverse(line.ended_at));
     lines.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     output::table(COLUMNS, format, lines.into_iter().map(|line| line.cells));
     Ok(())
 }
 
-/// The attempts at the newest requests of a card.
-async fn list_of_card(store: &dyn RequestStore, card: &str, limit: u64, dates: Dates) -> Result<Vec<Line>, Failed> {
-    let card = requests::find_device(store, DeviceKind::Card, card).await?;
-    let filter = Filter { limit, newest_first: true, ..DeviceKind::Card.filter(&card) };
-    let mut lines = Vec::new();
-    for request in store.list_requests(filter).await? {
-        let attempts = store.list_attempts(request.number).await?;
-        let sent = attempts.into_iter().filter(|attempt| attempt.sent);
-        lines.extend(sent.map(|attempt| sent_line(&SentAttempt::new(&request, attempt), dates)));
+/// The card as requests have it.
+async fn find_card(store: &dyn RequestStore, given: Option<String>) -> Result<Option<String>, Failed> {
+    match given {
+        Some(given) => Ok(Some(requests::find_device(store, DeviceKind::Card, &given).await?)),
+        None => Ok(None),
     }
-    Ok(lines)
 }
 
 fn passed_line(summary: &Summary, dates: Dates) -> Line {
@@ -174,16 +161,16 @@ fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
     }
 }
 
-async fn tail(card: Option<String>, jsonl: bool, store: StoreFlags) -> Result<(), Failed> {
+async fn tail(card: Option<String>, format: Format, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
+    let card = find_card(store.as_ref(), card).await?;
     let mut signals = Signals::listen()?;
     let newest = ExchangeFilter { after: 0, limit: 1, newest_first: true };
     let mut after = store.list_exchanges(newest).await?.first().map_or(0, |summary| summary.number);
     let mut seen = HashMap::new();
     new_attempts(store.as_ref(), &mut seen).await?;
-    let format = if jsonl { Format::JsonLines } else { Format::Text };
     let mut table = Table::new(COLUMNS, format);
     while table.flush() && output::has_reader() {
         tokio::select! {
@@ -211,7 +198,7 @@ async fn new_attempts(
     seen: &mut HashMap<(i64, u32), DateTime<Utc>>,
 ) -> Result<Vec<SentAttempt>, Failed> {
     let since = Utc::now() - TimeDelta::seconds(LAG_S);
-    let mut sent = store.list_sent_attempts(since, AT_ONCE).await?;
+    let mut sent = store.list_sent_attempts(since, None, AT_ONCE).await?;
     sent.retain(|attempt| {
         let ended_at = attempt.started_at + TimeDelta::milliseconds(attempt.duration_ms);
         seen.insert((attempt.number, attempt.attempt), ended_at).is_none()
@@ -258,7 +245,7 @@ async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed>
 }
 
 async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
-    let config = store.load()?;
+    let config = with_secrets(store.load()?)?;
     let store = open_existing(&config)?;
     let found = find(store.as_ref(), id).await?;
     let contract = app::load_contract(&config)?;

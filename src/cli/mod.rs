@@ -54,9 +54,9 @@ enum Command {
     Catalogue(catalogue::Args),
     /// Recorded traffic: check, redact, diff, import, export.
     Fixtures(fixtures::Args),
-    /// Provisioning requests: list, show, retry, cancel, settle.
+    /// Provisioning requests: list, tail, show, diff, again, retry, cancel, settle.
     Requests(requests::Args),
-    /// Raw SOAP traffic: list, show, tail.
+    /// Raw SOAP traffic: list, show, export, tail.
     Exchanges(exchanges::Args),
 }
 

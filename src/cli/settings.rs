@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Failed;
 use crate::app::StartError;
-use crate::config::{Config, Inputs, Loaded, candidates, find_file, load};
+use crate::config::{Config, Inputs, Loaded, candidates, find_file, is_switched_off, load};
 use crate::store::{self, Store};
 
 /// Where the configuration is.
@@ -52,6 +52,7 @@ pub(super) fn settings_used(config: &Config) -> String {
         Some(file) => {
             format!("The settings are those of {}", std::path::absolute(file).unwrap_or(file.clone()).display())
         }
+        None if is_switched_off() => "The settings are the defaults, since CONAX_GATEWAY_CONFIG is empty".to_owned(),
         None => {
             let places: Vec<_> = candidates().iter().map(|file| file.display().to_string()).collect();
             format!("The settings are the defaults, since there is no configuration file ({})", places.join(", "))
@@ -70,4 +71,10 @@ pub(super) fn configuration(
 /// The same with its faults beside it.
 pub(super) fn loaded(file: ConfigFlags, flags: Vec<(&'static str, String, &'static str)>) -> Loaded {
     load(&Inputs { file: find_file(file.config), environment: std::env::vars_os().collect(), flags })
+}
+
+/// The configuration with the secrets that stand in files of their own: Conax may repeat them.
+pub(super) fn with_secrets(mut config: Config) -> Result<Config, Failed> {
+    config.read_secrets().map_err(|fault| Failed(fault.to_string()))?;
+    Ok(config)
 }

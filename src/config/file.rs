@@ -129,7 +129,7 @@ fn no_section(name: &str, content: &DeValue<'_>) -> String {
     }
 }
 
-/// What is wrong with a line, and what to write instead.
+/// What is wrong with a line, and what to write instead. The value may be a secret: it is not repeated.
 fn what_is_wrong(line: &str, error: &Error) -> String {
     let line = line.trim();
     let is_toml = |text: &str| DeTable::parse(text).is_ok();
@@ -137,25 +137,22 @@ fn what_is_wrong(line: &str, error: &Error) -> String {
         let (key, value) = (key.trim(), value.trim());
         let quoted = format!("{key} = \"{value}\"");
         if !value.is_empty() && !value.starts_with(['"', '\'', '[', '{']) && is_toml(&quoted) {
-            return format!("text must be in quotes: {quoted}");
+            return format!("text must be in quotes: {key} = \"…\"");
         }
         let closed = format!("{line}\"");
         if value.starts_with('"') && is_toml(&closed) {
-            return format!("a quote is missing: {closed}");
+            return format!("a quote is missing: {key} = \"…\"");
         }
         let literal = format!("{key} = '{}'", value.trim_matches('"'));
         if value.starts_with('"') && value.contains('\\') && is_toml(&literal) {
-            return format!("a backslash is special between double quotes: {literal}");
+            return format!("a backslash is special between double quotes: {key} = '…'");
         }
     }
     match line.split_once(':') {
-        Some((key, value)) if !line.contains('=') && is_toml(&format!("{key} = 0")) => {
-            let value = value.trim();
-            match value {
-                "" => format!("this is no TOML: a section is written [{key}]"),
-                _ => format!("this is no TOML: a setting is written {key} = \"{}\"", value.trim_matches('"')),
-            }
-        }
+        Some((key, value)) if !line.contains('=') && is_toml(&format!("{key} = 0")) => match value.trim() {
+            "" => format!("this is no TOML: a section is written [{key}]"),
+            _ => format!("this is no TOML: a setting is written {key} = \"…\""),
+        },
         _ if error.message() == "duplicate key" => {
             let key = line.split('=').next().unwrap_or_default().trim();
             format!("{key} is there twice: remove one of them")
@@ -182,13 +179,13 @@ mod tests {
         told.sort_by_key(|fault| fault.split(':').next().unwrap().parse::<usize>().unwrap());
         let expected = [
             "1: listen stands outside of every section: write [server] above it",
-            "3: text must be in quotes: listen = \"127.0.0.1:80\"",
-            "4: text must be in quotes: tls_key = \"~/key.pem\"",
-            "6: this is no TOML: a setting is written max_connections = \"3\"",
-            "7: a quote is missing: http_status = \"rest\"",
-            "9: a backslash is special between double quotes: data_dir = 'C:\\Users'",
+            "3: text must be in quotes: listen = \"…\"",
+            "4: text must be in quotes: tls_key = \"…\"",
+            "6: this is no TOML: a setting is written max_connections = \"…\"",
+            "7: a quote is missing: http_status = \"…\"",
+            "9: a backslash is special between double quotes: data_dir = '…'",
             "10: store.queue must be",
-            "12: text must be in quotes: format = \"json\"",
+            "12: text must be in quotes: format = \"…\"",
             "14: filter is there twice: remove one of them",
         ];
         assert_eq!(told.len(), expected.len(), "{told:#?}");

@@ -18,8 +18,14 @@ pub fn find_file(flag: Option<PathBuf>) -> Option<PathBuf> {
     match (flag, std::env::var_os(VARIABLE)) {
         (Some(named), _) => Some(named),
         (None, Some(named)) => Some(PathBuf::from(named)).filter(|named| !named.as_os_str().is_empty()),
-        (None, None) => candidates().into_iter().find(|file| file.exists()),
+        // What cannot be looked at is found: reading says why.
+        (None, None) => candidates().into_iter().find(|file| file.try_exists().unwrap_or(true)),
     }
+}
+
+/// Does the variable say that there is no file?
+pub fn is_switched_off() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|named| named.is_empty())
 }
 
 /// The places that are looked at, in this order.

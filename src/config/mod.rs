@@ -13,7 +13,7 @@ mod setting;
 use crate::secret::Secret;
 
 pub use environment::BOOTSTRAP;
-pub use find::{candidates, find_file, user_folder};
+pub use find::{candidates, find_file, is_switched_off, user_folder};
 pub use read::{ConfigFault, Inputs, Loaded, load};
 pub use sections::{
     Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, MetricsSection, PassThrough, Processor,

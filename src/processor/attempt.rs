@@ -240,7 +240,6 @@ async fn commit(
             storing.await
         }
     };
-    processor.transport.observers().ended(&request).await;
     let committed = stored.and_then(|mut results| {
         results.pop().ok_or_else(|| StoreError::Other("the store committed nothing".to_owned()))
     });
@@ -252,9 +251,11 @@ async fn commit(
         }
         Err(error) => {
             tracing::error!(number = request.number, %error, "the outcome of a request could not be stored");
+            processor.transport.observers().ended(&accepted).await;
             return Err(error);
         }
     };
+    processor.transport.observers().ended(&request).await;
     processor.waiting.tell(&request);
     Ok((request, released > 0))
 }

@@ -51,7 +51,11 @@ impl Processor {
             }
             tracing::warn!(requests = taken.len(), "a gateway died with requests under way");
             let message = "The gateway stopped while this request was under way.";
-            self.store.commit_attempts(taken.iter().map(|leased| self.in_doubt(leased, message)).collect()).await?;
+            let commits: Vec<_> = taken.iter().map(|leased| self.in_doubt(leased, message)).collect();
+            self.store.commit_attempts(commits.clone()).await?;
+            for AttemptCommit { request, .. } in &commits {
+                self.transport.observers().ended(request).await;
+            }
             self.wake.notify_one();
         }
     }
@@ -68,6 +72,7 @@ impl Processor {
             Some(CommitResult::Committed { released }) => (request, released),
             None => (request, 0),
         };
+        self.transport.observers().ended(&request).await;
         self.waiting.tell(&request);
         Ok((request, released > 0))
     }

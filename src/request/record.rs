@@ -1,5 +1,6 @@
 //! The provisioning request as it is kept: what was asked, where it stands, and what came of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -76,6 +77,15 @@ pub enum Scalar {
     Text(String),
     /// Integer.
     Whole(i64),
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Whole(number) => number.fmt(f),
+        }
+    }
 }
 
 impl From<String> for Scalar {

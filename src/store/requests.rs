@@ -61,8 +61,13 @@ pub trait RequestStore: Send + Sync {
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
     /// What else happened to a request.
     async fn list_events(&self, number: i64) -> Result<Vec<Event>, StoreError>;
-    /// The last attempts at requests that ended at `since` or later and were sent, newest first.
-    async fn list_sent_attempts(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError>;
+    /// The last attempts that ended at `since` or later and were sent, newest first; of all requests, or of a card's.
+    async fn list_sent_attempts(
+        &self,
+        since: DateTime<Utc>,
+        card: Option<String>,
+        limit: u64,
+    ) -> Result<Vec<SentAttempt>, StoreError>;
 }
 
 /// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
@@ -246,25 +251,6 @@ pub struct SentAttempt {
     pub http_status: Option<u16>,
     /// What went wrong below SOAP.
     pub error: Option<String>,
-}
-
-impl SentAttempt {
-    /// An attempt at a request.
-    pub fn new(request: &ProvisioningRequest, attempt: Attempt) -> Self {
-        let content = &request.content;
-        Self {
-            id: content.id.clone(),
-            number: request.number,
-            request_type: content.request_type,
-            cards: content.cards.clone(),
-            state: request.state,
-            attempt: attempt.attempt,
-            started_at: attempt.started_at,
-            duration_ms: attempt.duration_ms,
-            http_status: attempt.http_status,
-            error: attempt.error,
-        }
-    }
 }
 
 /// What one step of a purge did.

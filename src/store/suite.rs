@@ -259,7 +259,7 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
         store.commit_attempts(vec![commit]).await.unwrap();
     }
     let sent = async |since| {
-        store.list_sent_attempts(moment(since), 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>()
+        store.list_sent_attempts(moment(since), None, 9).await.unwrap().iter().map(|a| a.number).collect::<Vec<_>>()
     };
     assert_eq!((sent(102).await, sent(103).await), (vec![1], vec![]), "by their ends, and only what was sent");
 }

@@ -6,6 +6,7 @@ mod xml;
 
 use std::io::{BufWriter, ErrorKind, Stdout, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
@@ -14,6 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::printable::printable;
 pub(super) use table::{Table, table};
 pub(super) use xml::xml_pieces;
+
+/// How often a list that has no end looks for new rows.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How a list or a record is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +49,20 @@ impl FormatFlags {
             Self { jsonl: true, .. } => Format::JsonLines,
             Self { .. } => Format::Text,
         }
+    }
+}
+
+/// The flag of a list that has no end.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct LinesFlag {
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    jsonl: bool,
+}
+
+impl LinesFlag {
+    pub(super) fn format(self) -> Format {
+        FormatFlags { json: false, jsonl: self.jsonl }.format()
     }
 }
 

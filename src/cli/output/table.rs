@@ -89,9 +89,9 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         }
     }
 
-    /// Prints the rows so far, while others are still to come.
+    /// Prints the rows so far, while others are still to come; the columns' names come with the first row.
     pub(in crate::cli) fn flush(&mut self) -> bool {
-        (self.format != Format::Text || self.decide_widths()) && self.page.flush()
+        (self.format != Format::Text || self.rows == 0 || self.decide_widths()) && self.page.flush()
     }
 
     fn text_row(&mut self, cells: [String; COLUMNS]) -> bool {

@@ -1,10 +1,10 @@
-//! `requests again`: submits the content of a request that has ended once more.
+//! `requests again`: submits the content of a request that has ended once more, as a new request.
 
 use std::sync::Arc;
 
-use crate::api::{Api, again};
+use super::decide::{Args, Checked};
+use crate::api::{Api, resubmit};
 use crate::app::load_contract;
-use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -12,30 +12,11 @@ use crate::observer::{ObservedTransport, Observers};
 use crate::store::{Resubmission, Store};
 use crate::transport;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The number of the request that has ended.
-    number: i64,
-    /// Why; the histories of both requests keep it.
-    #[arg(long)]
-    reason: String,
-    /// Who orders it; it is kept as well.
-    #[arg(long, env = "USER", hide_env_values = true)]
-    user: String,
-    #[command(flatten)]
-    store: StoreFlags,
-}
-
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
-    let Args { number, reason, user, store } = args;
-    if reason.trim().is_empty() || user.trim().is_empty() {
-        return Err(Failed("--reason and --user must not be empty".to_owned()));
-    }
-    let config = store.load()?;
-    let store = open_existing(&config)?;
+    let Checked { number, reason, user, config, store } = args.check()?;
     let api = api_beside(config, store)?;
-    let submitted = again::call(&api, Resubmission { of: number, user, reason }).await;
-    let request = submitted.map_err(|error| Failed(error.message))?;
+    let submitted = resubmit::call(&api, Resubmission { of: number, user, reason }).await;
+    let request = submitted.map_err(|error| Failed(error.private.unwrap_or(error.message)))?;
     output::line(&format!("request {} is sent as soon as a gateway runs", request.number));
     Ok(())
 }
@@ -44,6 +25,6 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 fn api_beside(mut config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
     config.upstream.effective = false;
     let contract = load_contract(&config)?;
-    let transport = ObservedTransport::new(Arc::new(transport::live(&[], &config.upstream)?), Observers::default());
+    let transport = ObservedTransport::new(Arc::new(transport::nowhere(&config.upstream)), Observers::default());
     Ok(Api::new(&config, store, contract, transport, Arc::new(SystemClock)))
 }

@@ -1,25 +1,50 @@
 //! `requests retry | cancel | settle`: what an operator decides about one request.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
+use crate::config::Config;
 use crate::request::{Decision, Order, State};
+use crate::store::Store;
 use crate::words::Word as _;
 
-/// A decision about one request; a running gateway sees it within `processor.poll_s`.
+/// An order about one request; a running gateway sees it within `processor.poll_s`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Its number.
     number: i64,
-    /// Why; it is kept in the request's history.
+    /// Why; the request's history keeps the reason.
     #[arg(long)]
     reason: String,
-    /// Who decides; it is kept as well.
+    /// Who orders it; the history keeps the name as well.
     #[arg(long, env = "USER", hide_env_values = true)]
     user: String,
     #[command(flatten)]
     store: StoreFlags,
+}
+
+/// An order that has a reason and a name, and the store to carry it out in.
+pub(super) struct Checked {
+    pub(super) number: i64,
+    pub(super) reason: String,
+    pub(super) user: String,
+    pub(super) config: Config,
+    pub(super) store: Arc<dyn Store>,
+}
+
+impl Args {
+    pub(super) fn check(self) -> Result<Checked, Failed> {
+        let Self { number, reason, user, store } = self;
+        if reason.trim().is_empty() || user.trim().is_empty() {
+            return Err(Failed("--reason and --user must not be empty".to_owned()));
+        }
+        let config = store.load()?;
+        let store = open_existing(&config)?;
+        Ok(Checked { number, reason, user, config, store })
+    }
 }
 
 pub(super) async fn retry(args: Args) -> Result<(), Failed> {
@@ -35,13 +60,8 @@ pub(super) async fn settle(args: Args, completed: bool, reference: Option<String
 }
 
 async fn decide(args: Args, decision: Decision) -> Result<(), Failed> {
-    let Args { number, reason, user, store } = args;
-    if reason.trim().is_empty() || user.trim().is_empty() {
-        return Err(Failed("--reason and --user must not be empty".to_owned()));
-    }
-    let config = store.load()?;
-    let order = Order { decision, user, reason, at: Utc::now() };
-    let request = open_existing(&config)?.decide_request(number, order).await?;
+    let Checked { number, reason, user, config: _, store } = args.check()?;
+    let request = store.decide_request(number, Order { decision, user, reason, at: Utc::now() }).await?;
     output::line(&match request.state {
         State::Pending => format!("request {number} is sent again as soon as a gateway runs"),
         state => format!("request {number} is {}", state.as_str()),

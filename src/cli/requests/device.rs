@@ -1,4 +1,4 @@
-//! A card or box as a person writes it down: with blanks and dashes in it, or with a digit wrong.
+//! A card or set-top box as a person writes its CA ID down: with blanks and dashes in it, or with a digit wrong.
 
 use crate::cli::{Failed, output};
 use crate::store::{DeviceKind, Filter, RequestStore};

@@ -1,4 +1,4 @@
-//! `requests diff`: two requests, their records by column, and both messages node by node.
+//! `requests diff`: two requests, the list's columns of each, and both messages node by node.
 
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ use crate::cli::{Failed, output};
 use crate::recording::compare_texts;
 use crate::request::ProvisioningRequest;
 
-/// Columns that tell which request it is.
-const NAMES: [&str; 2] = ["number", "time"];
+/// Columns that are different for any two requests.
+const LEFT_OUT: [&str; 2] = ["number", "time"];
 
 pub(super) async fn run(first: i64, second: i64, format: FormatFlags, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
@@ -31,7 +31,7 @@ pub(super) async fn run(first: i64, second: i64, format: FormatFlags, store: Sto
 
 fn differences(first: &ProvisioningRequest, second: &ProvisioningRequest, dates: Dates) -> Vec<[Value; 4]> {
     let columns = COLUMNS.into_iter().zip(cells(first, dates)).zip(cells(second, dates));
-    let columns = columns.filter(|((name, one), other)| !NAMES.contains(name) && one != other);
+    let columns = columns.filter(|((name, one), other)| !LEFT_OUT.contains(name) && one != other);
     let mut differences: Vec<[Value; 4]> =
         columns.map(|((name, one), other)| [json!("record"), json!(name), one, other]).collect();
     let texts = |request: &'_ ProvisioningRequest| {

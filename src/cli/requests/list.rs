@@ -9,7 +9,7 @@ use crate::api::Dates;
 use crate::cli::output::{FormatFlags, Table};
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
-use crate::request::{ProvisioningRequest, RequestType, SERVICE_ID, Scalar, State};
+use crate::request::{ProvisioningRequest, RequestType, SERVICE_ID, State};
 use crate::store::{DeviceKind, Filter, RequestStore};
 use crate::words::{Word as _, parse_word};
 
@@ -119,16 +119,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 pub(super) fn cells(request: &ProvisioningRequest, dates: Dates) -> [Value; 7] {
     let content = &request.content;
     let service = content.items.iter().find(|item| item.name == SERVICE_ID).and_then(|item| item.value.as_ref());
-    let service = service.map_or(Value::Null, |service| match service {
-        Scalar::Text(text) => text.as_str().into(),
-        Scalar::Whole(number) => (*number).into(),
-    });
     [
         request.number.into(),
         dates.print(content.created_at).into(),
         content.request_type.as_str().into(),
         json!(content.cards),
-        service,
+        json!(service),
         request.state.as_str().into(),
         request.failure.as_ref().map_or(Value::Null, |failure| failure.reason().into()),
     ]

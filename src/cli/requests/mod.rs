@@ -27,11 +27,11 @@ pub(super) struct Args {
 enum Action {
     /// Lists requests, newest first.
     List(list::Args),
-    /// Prints requests as they are created and as they change, until it is interrupted or its reader goes away.
+    /// Prints requests as they are created and as they change, until the command is interrupted or its reader goes away.
     Tail(tail::Args),
     /// Shows one request: what became of it and why, its history, and both texts.
     Show(show::Args),
-    /// Compares two requests: their records and, node by node, what was sent and what came back.
+    /// Compares two requests: the columns of the list and, node by node, what was sent and what came back.
     Diff {
         /// The number of one.
         first: i64,
@@ -43,7 +43,7 @@ enum Action {
         store: StoreFlags,
     },
     /// Makes a new request with the content of one that has ended, and links the two.
-    Again(again::Args),
+    Again(decide::Args),
     /// Sends a request again whose outcome is unknown, or one that could not be delivered, without waiting.
     Retry(decide::Args),
     /// Rejects a request that was not sent yet.

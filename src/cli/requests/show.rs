@@ -4,7 +4,7 @@ use crate::api::{Dates, Record, RecordWithHistory};
 use crate::cli::output::{Format, FormatFlags, Piece, xml_pieces};
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
-use crate::request::{Attempt, CARD_ID, Event, Item, ProvisioningRequest, STB_ID, Scalar, State};
+use crate::request::{Attempt, CARD_ID, Event, Item, ProvisioningRequest, STB_ID, State};
 use crate::store::{RecordKey, RequestStore};
 use crate::words::Word as _;
 use std::iter;
@@ -29,11 +29,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let store = open_existing(&config)?;
     let request = find_request(store.as_ref(), args.number).await?;
     if let Some(which) = args.raw {
-        let text = match which.as_str() {
-            "request" => sent_text(&request),
-            _ => request.response.as_deref(),
+        let (text, missing) = match which.as_str() {
+            "request" => (sent_text(&request), "was not sent"),
+            _ => (request.response.as_deref(), "has no answer"),
         };
-        let text = text.ok_or_else(|| Failed(format!("request {} has no {which} yet", request.number)))?;
+        let text = text.ok_or_else(|| Failed(format!("request {} {missing}", request.number)))?;
         output::bytes(text.as_bytes());
         return Ok(());
     }
@@ -118,13 +118,8 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
     let record = Record::new(request, dates);
     let failure = request.failure.as_ref();
     let is_device = |item: &&Item| item.name == CARD_ID || item.name == STB_ID;
-    let parameters = content.items.iter().filter(|item| !is_device(item)).filter_map(|item| {
-        let value = match item.value.as_ref()? {
-            Scalar::Text(text) => text.clone(),
-            Scalar::Whole(number) => number.to_string(),
-        };
-        Some(format!("{} {value}", item.name))
-    });
+    let parameters = content.items.iter().filter(|item| !is_device(item));
+    let parameters = parameters.filter_map(|item| Some(format!("{} {}", item.name, item.value.as_ref()?)));
     let created = format!("{} by {}", dates.print(content.created_at), content.created_by.username);
     let executed = request.executed_at.map(|at| dates.print(at)).unwrap_or_default();
     let next = request.next_attempt_at.filter(|_| request.state == State::Pending);
@@ -135,7 +130,7 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
         ("error code", failure.map(|failure| failure.code.clone()).unwrap_or_default()),
         ("reference", request.reference_number.clone().unwrap_or_default()),
         ("cards", content.cards.join(", ")),
-        ("boxes", content.stbs.join(", ")),
+        ("stbs", content.stbs.join(", ")),
         ("parameters", parameters.collect::<Vec<_>>().join(", ")),
         ("created", created),
         ("due", if content.is_scheduled() { dates.print(content.scheduled_at) } else { String::new() }),

@@ -1,19 +1,16 @@
-//! `requests tail`: requests as they are created, and again as each changes its state.
+//! `requests tail`: requests as they are created, and again as each changes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::list::{COLUMNS, FilterFlags, cells};
 use crate::api::Dates;
-use crate::cli::output::Table;
+use crate::cli::output::{LinesFlag, POLL_INTERVAL, Table};
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
 use crate::request::State;
 use crate::shutdown::Signals;
 use crate::store::{Filter, RecordKey};
 
-/// How often new ones are looked for.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// Requests that are read at a time, and that are watched until they end, at most: the newest ones.
 const WATCHED: usize = 1000;
 
@@ -21,9 +18,8 @@ const WATCHED: usize = 1000;
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterFlags,
-    /// Print JSON, one object a line.
-    #[arg(long)]
-    jsonl: bool,
+    #[command(flatten)]
+    format: LinesFlag,
     #[command(flatten)]
     store: StoreFlags,
 }
@@ -36,9 +32,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let filter = args.filter.filter(store.as_ref()).await?;
     let newest = Filter { newest_first: true, limit: 1, ..Filter::default() };
     let mut after = store.list_requests(newest).await?.first().map_or(0, |request| request.number);
-    let mut pending = BTreeMap::new();
-    let format = if args.jsonl { output::Format::JsonLines } else { output::Format::Text };
-    let mut table = Table::new(COLUMNS, format);
+    let waiting =
+        Filter { state: Some(State::Pending), newest_first: true, limit: WATCHED as u64, ..Filter::default() };
+    let waiting = store.list_requests(waiting).await?;
+    let mut pending: BTreeMap<_, _> = waiting.into_iter().map(|request| (request.number, request.updated_at)).collect();
+    let mut table = Table::new(COLUMNS, args.format.format());
     while table.flush() && output::has_reader() {
         tokio::select! {
             () = tokio::time::sleep(POLL_INTERVAL) => {}
@@ -49,8 +47,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let request = store.find_request(None, RecordKey::Number(*number)).await?;
             changed.extend(request.filter(|request| request.updated_at != *updated_at));
         }
-        // A filter for a state lets a request through that comes to it: all new ones are watched.
-        let new = Filter { after, limit: WATCHED as u64, state: None, failure: None, ..filter.clone() };
+        // A request may come to what the filter asks for: all new ones are watched.
+        let new = Filter {
+            after,
+            limit: WATCHED as u64,
+            state: None,
+            failure: None,
+            needs_operator: false,
+            ..filter.clone()
+        };
         changed.extend(store.list_requests(new).await?);
         for request in changed {
             after = after.max(request.number);

@@ -36,7 +36,8 @@ impl NumbersQuery {
             None => String::new(),
             Some(failure) => {
                 let pattern = query.bind(like_pattern(failure));
-                format!(" AND EXISTS (SELECT 1 FROM json_each(failure) f WHERE f.value LIKE {pattern} ESCAPE '\\')")
+                // Code and words stand side by side, as a person sees them.
+                format!(" AND (SELECT group_concat(value, ': ') FROM json_each(failure)) LIKE {pattern} ESCAPE '\\'")
             }
         };
         let page = format!("ORDER BY number {direction} LIMIT ?3 OFFSET ?4");

@@ -225,16 +225,23 @@ pub(super) fn list_events(db: &Connection, number: i64) -> Result<Vec<Event>, St
 pub(super) fn list_sent_attempts(
     db: &Connection,
     since: DateTime<Utc>,
+    card: Option<&str>,
     limit: u64,
 ) -> Result<Vec<SentAttempt>, StoreError> {
-    let mut statement = db.prepare_cached(
+    // A card's attempts are few: they are put in order here. All of them are in order in an index.
+    let (of_card, is_of_card) = match card {
+        Some(_) => ("request_device d CROSS JOIN", "d.kind = 'card' AND d.ca_id = ?3 AND a.number = d.number AND"),
+        None => ("", "?3 IS NULL AND"),
+    };
+    let mut statement = db.prepare_cached(&format!(
         "-- list_sent_attempts
          SELECT r.id, r.number, r.type, r.cards, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error
-         FROM attempt a CROSS JOIN request r ON r.number = a.number
-         WHERE a.started_at + a.duration_ms >= ?1 AND a.sent ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
-    )?;
+         FROM {of_card} attempt a CROSS JOIN request r ON r.number = a.number
+         WHERE {is_of_card} a.started_at + a.duration_ms >= ?1 AND a.sent
+         ORDER BY a.started_at + a.duration_ms DESC LIMIT ?2",
+    ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![since.timestamp_millis(), limit], |row| {
+    let rows = statement.query_map(params![since.timestamp_millis(), limit, card], |row| {
         let row = Columns::new(row);
         Ok(SentAttempt {
             id: row.word("id", RecordId::parse)?,

@@ -109,7 +109,12 @@ impl RequestStore for SqliteStore {
         self.readers.read(move |db| request_read::list_events(db, number)).await
     }
 
-    async fn list_sent_attempts(&self, since: DateTime<Utc>, limit: u64) -> Result<Vec<SentAttempt>, StoreError> {
-        self.readers.read(move |db| request_read::list_sent_attempts(db, since, limit)).await
+    async fn list_sent_attempts(
+        &self,
+        since: DateTime<Utc>,
+        card: Option<String>,
+        limit: u64,
+    ) -> Result<Vec<SentAttempt>, StoreError> {
+        self.readers.read(move |db| request_read::list_sent_attempts(db, since, card.as_deref(), limit)).await
     }
 }

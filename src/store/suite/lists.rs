@@ -65,7 +65,8 @@ pub(in crate::store) async fn a_list_has_either_order_a_beginning_and_a_failure(
         ("50% of \"", &[2]),
         ("5_%", &[]),
         ("is*no_o", &[3]),
-        ("CLIENT_1*50", &[]),
+        ("CLIENT_1: 50", &[2]),
+        ("50*CLIENT_1", &[]),
     ] {
         assert_eq!(
             list(Filter { failure: Some(failure.to_owned()), ..Filter::default() }).await,
