@@ -113,7 +113,8 @@ fn new_request(
 
 /// The SOAP request; or what renders it, where the sequence number goes into it.
 fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Render>), ApiError> {
-    let (request_type, mut fields) = (draft.request_type, draft.fields.clone());
+    let request_type = draft.request_type;
+    let mut fields = draft.fields.clone().with_context(api.clock.now());
     let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
     if is_numbered {
         // Any number shows whether all else is right.
@@ -130,7 +131,7 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Re
     if !is_numbered {
         return Ok((Some(body), None));
     }
-    let (contract, fields) = (Arc::clone(&api.contract), draft.fields.clone());
+    let (contract, fields) = (Arc::clone(&api.contract), draft.fields.clone().with_context(api.clock.now()));
     let render: Render = Arc::new(move |sequence_number| {
         let mut fields = fields.clone();
         fields.push(SEQUENCE_NUMBER, sequence_number.to_string());

@@ -1,9 +1,13 @@
-//! `contract check`: loads WSDL, XSD and bindings, and lists what is bound to what.
+//! `contract check`: loads WSDL, XSD and bindings, and lists what is bound to what. `contract draft`: prints bindings to
+//! start from.
+
+use std::path::{Path, PathBuf};
 
 use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app;
-use crate::contract::{BoundField, Operation, Resend, SoapVersion, ValueSource};
+use crate::contract::{BoundField, DraftOrder, Operation, Resend, SoapVersion, ValueSource, draft};
+use crate::request::RequestType;
 
 /// Flags of `contract`.
 #[derive(Debug, clap::Args)]
@@ -12,17 +16,55 @@ pub(super) struct Args {
     action: Action,
 }
 
+#[derive(Debug, clap::Args)]
+struct DraftFlags {
+    /// WSDL files.
+    #[arg(required = true, value_name = "WSDL")]
+    wsdls: Vec<PathBuf>,
+    /// The folder that the bindings will stand in; without it that of the first WSDL.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Only this request type.
+    #[arg(long = "type", value_name = "TYPE")]
+    request_type: Option<RequestType>,
+    /// The operation for that type; without it the one whose name is most like the type's.
+    #[arg(long, value_name = "NAME", requires = "request_type")]
+    operation: Option<String>,
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Loads the contract; lists each request type with its operation and each field with its element.
     Check(ConfigFlags),
+    /// Prints a bindings.toml to start from, made of WSDLs alone; every line is a guess.
+    Draft(DraftFlags),
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
-    let Action::Check(flags) = &args.action;
+    let flags = match &args.action {
+        Action::Check(flags) => flags,
+        Action::Draft(flags) => return print_draft(flags),
+    };
     let config = configuration(flags.clone(), Vec::new())?;
     let contract = app::load_contract(&config)?;
     output::lines(contract.operations().map(|operation| in_words(operation, contract.base_path())));
+    Ok(())
+}
+
+fn print_draft(flags: &DraftFlags) -> Result<(), Failed> {
+    let of_first = || flags.wsdls.first().and_then(|wsdl| wsdl.parent());
+    let folder = flags.dir.as_deref().or_else(of_first).unwrap_or(Path::new(""));
+    let name = |wsdl: &PathBuf| {
+        let name = wsdl.strip_prefix(folder).ok()?.to_str()?;
+        Some(name.to_owned())
+    };
+    let wsdls: Option<Vec<String>> = flags.wsdls.iter().map(name).collect();
+    let wsdls = wsdls.ok_or_else(|| Failed(format!("the WSDLs are not all below {}", folder.display())))?;
+    let DraftFlags { request_type, operation, .. } = flags;
+    let order = DraftOrder { folder, wsdls: &wsdls, operation: operation.as_deref(), request_type: *request_type };
+    let drafted = draft(&order)
+        .map_err(|findings| Failed(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    output::lines(drafted.lines());
     Ok(())
 }
 
@@ -49,6 +91,7 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
             let source = match source {
                 ValueSource::Field(name) => name.clone(),
                 ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
+                ValueSource::Template(template) => format!("\"{template}\""),
                 ValueSource::Status => "(status)".to_owned(),
                 ValueSource::Reference => "(reference)".to_owned(),
                 ValueSource::Message => "(message)".to_owned(),

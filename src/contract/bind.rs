@@ -226,8 +226,9 @@ fn fill(
 fn note(filling: &mut Filling, occurs: Occurs, bound: &mut Bound, source: &ValueSource) {
     filling.is_bound = true;
     bound.mandatory &= occurs.min > 0;
-    if let (ValueSource::Field(name), true, false) = (source, occurs.is_many(), bound.many) {
-        filling.repeat_by.push(name.clone());
+    let fields = source.fields();
+    if occurs.is_many() && !bound.many && !fields.is_empty() {
+        filling.repeat_by.extend(fields.into_iter().map(str::to_owned));
         bound.many = true;
     }
 }

@@ -28,6 +28,9 @@ pub(super) struct Bindings {
     /// Files by the address or namespace that documents import.
     #[serde(default)]
     pub(super) locations: BTreeMap<String, Text>,
+    /// Texts by text, for the values of requests.
+    #[serde(default)]
+    pub(super) maps: BTreeMap<String, BTreeMap<String, String>>,
     /// Operations by request type.
     #[serde(default)]
     pub(super) request: BTreeMap<Text, RequestBinding>,
@@ -77,12 +80,18 @@ pub(super) struct RequestBinding {
     /// How its answers are read.
     #[serde(default)]
     pub(super) answer: AnswerBinding,
+    /// Mandatory parameters that the operation is not told.
+    #[serde(default)]
+    pub(super) omits: Vec<Text>,
     /// Paths in the request, by parameter.
     #[serde(default)]
     pub(super) fields: BTreeMap<Text, Text>,
     /// Texts in the request, by path.
     #[serde(default)]
     pub(super) constants: BTreeMap<Text, Text>,
+    /// Texts with values in them, by path.
+    #[serde(default)]
+    pub(super) values: BTreeMap<Text, Text>,
     /// Types that elements of the request have in place of their declared ones, by path.
     #[serde(default)]
     pub(super) types: BTreeMap<Text, Text>,

@@ -72,6 +72,7 @@ fn finalize_group(group: &mut Group) {
 fn when_empty(source: Option<&ValueSource>) -> WhenEmpty {
     match source {
         Some(ValueSource::Constant(_)) => WhenEmpty::Write,
+        Some(ValueSource::Template(template)) if !template.needs_parameter() => WhenEmpty::Write,
         Some(ValueSource::Fixed(_)) => WhenEmpty::IfRequired,
         _ => WhenEmpty::NeedsValue,
     }

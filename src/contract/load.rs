@@ -1,6 +1,7 @@
 //! Loads a contract: the bindings, the WSDLs that they name, and what those import. Nothing stops at the first fault.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bindings::{BINDINGS, BindingsFile, Text};
 use super::compile::Compiler;
@@ -39,7 +40,8 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
     }
     let usable = symbols.iter().filter_map(|(wsdl, symbols)| Some((*wsdl, symbols.as_ref().ok()?)));
     let compilers = usable.map(|(wsdl, symbols)| (wsdl, Compiler::new(symbols))).collect();
-    let mut loader = RequestLoader { file: &file, base_path, findings, compilers };
+    let maps = file.bindings.maps.iter().map(|(name, map)| (name.clone(), Arc::new(map.clone()))).collect();
+    let mut loader = RequestLoader { file: &file, base_path, findings, maps, compilers };
     let operations = loader.operations();
     let operations = operations?;
     check_answer_paths(&file, &operations, findings);

@@ -31,6 +31,7 @@ mod complex;
 mod cover;
 mod demand;
 mod document;
+mod draft;
 mod facet;
 mod finding;
 mod load;
@@ -42,10 +43,12 @@ mod pattern;
 mod plan;
 mod port;
 mod request;
+mod sample;
 mod serve;
 mod simple;
 mod source;
 mod symbols;
+mod template;
 mod types;
 mod value;
 mod verdict;
@@ -55,6 +58,7 @@ mod wsdl;
 pub(crate) mod tests;
 
 pub use compiled::{Contract, Service};
+pub use draft::{DraftOrder, draft};
 pub use finding::{Finding, Location};
 pub use operation::{BoundField, Operation, Resend, SoapVersion};
 pub use plan::{
@@ -63,4 +67,5 @@ pub use plan::{
 };
 pub use simple::SimpleType;
 pub use source::ContractSource;
+pub use template::Template;
 pub use verdict::{FaultParts, Verdicts};

@@ -26,6 +26,8 @@ pub struct Operation {
     pub action: String,
     /// The request.
     pub input: Message,
+    /// Parameters that it is not told.
+    pub omits: Vec<String>,
     /// The answer; `None` if nothing comes back.
     pub output: Option<Message>,
     /// What an answer says became of the request.
@@ -93,6 +95,13 @@ pub enum Resend {
     Verify(RequestType),
     /// Nothing, until an operator decides.
     Never,
+}
+
+impl BoundField {
+    /// The local name of its element or attribute; empty for the root.
+    pub fn element(&self) -> &str {
+        super::path::steps(&self.path).last().map_or("", |step| step.local)
+    }
 }
 
 /// A line of the bindings, resolved.

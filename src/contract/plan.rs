@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::finding::{Finding, Location};
 use super::simple::SimpleType;
+use super::template::Template;
 use crate::xml::{Element, Name};
 
 /// A whole message: the child of the SOAP body.
@@ -93,6 +94,8 @@ pub enum ValueSource {
     Field(String),
     /// The same text always, from the bindings.
     Constant(String),
+    /// A text with values in it, from the bindings.
+    Template(Arc<Template>),
     /// The same text wherever its element is, from the schema (`fixed`).
     Fixed(String),
     /// The status code of an answer.
@@ -101,6 +104,17 @@ pub enum ValueSource {
     Reference,
     /// The message of an answer.
     Message,
+}
+
+impl ValueSource {
+    /// The parameters or results that stand in it.
+    pub fn fields(&self) -> Vec<&str> {
+        match self {
+            Self::Field(name) => vec![name],
+            Self::Template(template) => template.parameters().collect(),
+            Self::Constant(_) | Self::Fixed(_) | Self::Status | Self::Reference | Self::Message => Vec::new(),
+        }
+    }
 }
 
 /// A model group.
@@ -281,9 +295,7 @@ impl Particle {
 
     fn collect_fields<'s>(&'s self, fields: &mut Vec<&'s str>) {
         let mut take = |source: Option<&'s ValueSource>| {
-            if let Some(ValueSource::Field(name)) = source {
-                fields.push(name);
-            }
+            fields.extend(source.into_iter().flat_map(ValueSource::fields));
         };
         let group = match self {
             Self::Group(group) => group,

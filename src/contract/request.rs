@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::answer::{AnswerPath, AnswerRules};
 use super::bind::{Bound, Obstacle, bind};
@@ -13,16 +14,19 @@ use super::finding::{Findings, Reported, all};
 use super::operation::{BoundField, Operation, Resend};
 use super::plan::{Message, ValueSource};
 use super::port::Wanted;
+use super::sample::misfit;
 use super::source::resolve;
+use super::template::{Maps, Template};
 use super::verdict::Verdicts;
 use super::wsdl::{Demands, WsdlOperation};
-use crate::request::{Field, RequestType};
+use crate::request::{CONTEXT, Field, RequestType};
 
 /// What the loading of requests works with.
 pub(super) struct RequestLoader<'a, 's> {
     pub(super) file: &'a BindingsFile,
     pub(super) base_path: &'a str,
     pub(super) findings: &'a Findings,
+    pub(super) maps: Maps,
     /// By WSDL; those that cannot be used are not here.
     pub(super) compilers: BTreeMap<&'a str, Compiler<'a, 's>>,
 }
@@ -81,6 +85,7 @@ impl RequestLoader<'_, '_> {
             soap: found.soap,
             action: found.action,
             input: found.input,
+            omits: request.omits.iter().map(|omitted| omitted.get_ref().clone()).collect(),
             output: found.output,
             verdicts,
             port: found.port,
@@ -140,14 +145,28 @@ impl RequestLoader<'_, '_> {
         let constants = all(request.constants.iter().map(|(path, value)| {
             self.bind(path, "a constant", ValueSource::Constant(value.get_ref().clone()), message)
         }));
+        let omits = all(request.omits.iter().map(|omitted| {
+            let is_known = request_type.fields().any(|field| field.name == omitted.get_ref());
+            let unknown = || self.report(omitted, format!("{request_type} has no '{}'", omitted.get_ref()));
+            is_known.then_some(()).ok_or_else(unknown)
+        }));
+        let values = all(request.values.iter().map(|(path, text)| {
+            let source = self.template(request_type, text)?;
+            self.bind(path, "a value", source, message)
+        }));
         let mandatory = request_type.fields().filter(|field| field.mandatory);
         let bound = all(mandatory.map(|field| {
-            let is_bound = request.fields.keys().any(|bound| bound.get_ref() == field.name);
+            let is_field = request.fields.keys().any(|bound| bound.get_ref() == field.name);
+            let is_value = |value: &BoundField| value.source.fields().contains(&field.name);
+            let is_omitted = request.omits.iter().any(|omitted| omitted.get_ref() == field.name);
+            let is_bound = is_omitted || is_field || values.as_ref().is_ok_and(|values| values.iter().any(is_value));
             let missing = || self.report(name, format!("mandatory parameter '{}' is not bound", field.name));
             is_bound.then_some(()).ok_or_else(missing)
         }));
         let mut fields = fields?;
         fields.extend(constants?);
+        fields.extend(values?);
+        let fit = self.check_fit(request_type, request, &fields);
         finalize(message);
         let covered = all(gaps(message).into_iter().map(|gap| -> Result<(), Reported> {
             Err(match gap {
@@ -163,7 +182,50 @@ impl RequestLoader<'_, '_> {
         }));
         bound?;
         covered?;
+        omits?;
+        fit?;
         Ok(fields)
+    }
+
+    /// A text with values in it; one that is nothing but a parameter is that parameter.
+    fn template(&self, request_type: RequestType, text: &Text) -> Result<ValueSource, Reported> {
+        let template = Template::parse(text.get_ref(), &self.maps).map_err(|why| self.report(text, why))?;
+        for name in template.parameters() {
+            if !request_type.fields().any(|field| field.name == name) {
+                let known: Vec<&str> = request_type.fields().map(|field| field.name).chain(CONTEXT).collect();
+                return Err(self.report(text, format!("{request_type} has no '{name}' here, but {}", known.join(", "))));
+            }
+            if request_type.secret() == Some(name) && template.changes(name) {
+                return Err(
+                    self.report(text, format!("'{name}' is a secret, which could not be masked if it is changed"))
+                );
+            }
+        }
+        let names: Vec<&str> = template.names().collect();
+        Ok(match names.as_slice() {
+            [name] if text.get_ref() == &format!("{{{name}}}") && !CONTEXT.contains(name) => {
+                ValueSource::Field((*name).to_owned())
+            }
+            _ => ValueSource::Template(Arc::new(template)),
+        })
+    }
+
+    /// What can never be valid where it stands is a slip.
+    fn check_fit(
+        &self,
+        request_type: RequestType,
+        request: &RequestBinding,
+        fields: &[BoundField],
+    ) -> Result<(), Reported> {
+        let mut outcome = Ok(());
+        for field in fields {
+            if let Some(why) = misfit(request_type, field) {
+                let line =
+                    request.fields.values().chain(request.values.keys()).find(|path| *path.get_ref() == field.path);
+                outcome = Err(line.map_or(Reported, |line| self.report(line, why)));
+            }
+        }
+        outcome
     }
 
     fn bind_output(
@@ -231,7 +293,7 @@ impl RequestLoader<'_, '_> {
         let rules = AnswerRules::new(self.file, &request.answer);
         let answer =
             [rules.any_status(), rules.reference().map(|found| found.path), rules.message().map(|found| found.path)];
-        let input = request.fields.values().chain(request.constants.keys());
+        let input = request.fields.values().chain(request.constants.keys()).chain(request.values.keys());
         let output = answer.into_iter().flatten().chain(request.results.values());
         let mut demands = (Demand::of(input.map(Text::get_ref)), Demand::of(output.map(Text::get_ref)));
         for (types, demand) in [(&request.types, &mut demands.0), (&request.answer.types, &mut demands.1)] {

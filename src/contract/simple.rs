@@ -98,6 +98,16 @@ impl SimpleType {
         self.item.as_deref()
     }
 
+    /// The first value of an enumeration.
+    pub(super) fn enumerated(&self) -> Option<&str> {
+        let own = self.facets.iter().find_map(|facet| match facet {
+            Facet::Enumeration(values) => values.first().map(String::as_str),
+            _ => None,
+        });
+        let of_members = || self.members.iter().find_map(|member| member.enumerated());
+        own.or_else(|| self.base.as_ref()?.enumerated()).or_else(of_members)
+    }
+
     /// Checks a value as it stands in a document.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ pub(crate) fn body_child(message: &[u8]) -> Element {
 
 #[test]
 fn tells_every_fault_with_file_and_line() {
-    for name in ["broken", "broken-schema", "broken-toml"] {
+    for name in ["broken", "broken-schema", "broken-toml", "misfit"] {
         let findings = Contract::load(&folder(name)).err().expect("it is broken");
         let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let expected = read(name, "findings.txt");

@@ -85,7 +85,7 @@ async fn ask(
     until: DateTime<Utc>,
     event: &mut Event,
 ) -> Result<Fields, String> {
-    let mut fields = Fields::new();
+    let mut fields = Fields::new().with_context(processor.clock.now());
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;

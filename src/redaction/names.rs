@@ -61,12 +61,14 @@ impl Names {
         let mut personal: BTreeSet<String> = fixed.chain(further.iter().cloned()).collect();
         let mut own_messages = BTreeSet::from([OWN_MESSAGE]);
         for field in contract.operations().flat_map(|o| o.input_fields.iter().chain(&o.output_fields)) {
-            let local = || field.path.rsplit(['/', '@']).next().unwrap_or_default().to_owned();
-            match &field.source {
-                ValueSource::Field(name) if request_secrets.contains(name.as_str()) => drop(secrets.insert(local())),
-                ValueSource::Field(name) if personal.contains(name) => drop(personal.insert(local())),
-                ValueSource::Message => drop(own_messages.insert(&field.path)),
-                _ => {}
+            let local = field.element().to_owned();
+            let fields = field.source.fields();
+            if field.source == ValueSource::Message {
+                own_messages.insert(&field.path);
+            } else if fields.iter().any(|name| request_secrets.contains(name)) {
+                secrets.insert(local);
+            } else if fields.iter().any(|name| personal.contains(*name)) {
+                personal.insert(local);
             }
         }
         personal.extend(secrets.iter().cloned());

@@ -2,12 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
+use super::id::random_uuid;
+
 /// Parameter name to its values, in order. A value may be absent (`None`) where several parameters run in step and one
 /// of them has nothing for that place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(BTreeMap<String, Vec<Option<String>>>);
 
+/// Values that no client gives: the moment in UTC, and an id, of the rendering.
+pub const CONTEXT: [&str; 2] = ["now", "uuid"];
+
 impl Fields {
+    /// The same with the values of [`CONTEXT`].
+    #[must_use]
+    pub fn with_context(mut self, now: DateTime<Utc>) -> Self {
+        let [moment, uuid] = CONTEXT;
+        self.0.insert(moment.to_owned(), vec![Some(now.format("%Y-%m-%dT%H:%M:%SZ").to_string())]);
+        self.0.insert(uuid.to_owned(), vec![Some(random_uuid())]);
+        self
+    }
+
     /// No values.
     pub fn new() -> Self {
         Self::default()

@@ -49,6 +49,13 @@ pub fn random_hex() -> String {
     format!("{:032X}", rand::random::<u128>())
 }
 
+/// A random UUID (RFC 9562, version 4).
+pub fn random_uuid() -> String {
+    let hex = random_hex().to_lowercase();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

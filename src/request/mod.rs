@@ -14,9 +14,9 @@ mod types;
 
 pub use classification::Classification;
 pub use decision::{Decision, NotAllowed, Order};
-pub use fields::Fields;
+pub use fields::{CONTEXT, Fields};
 pub use history::{Attempt, Event, EventKind};
-pub use id::{RecordId, random_hex};
+pub use id::{RecordId, random_hex, random_uuid};
 pub use outcome::{Next, Outcome};
 pub use parameter::{CARD_ID, DEVICE_FIELDS, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps};
 pub use record::{

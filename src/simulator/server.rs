@@ -17,7 +17,7 @@ use super::reserved::{self, Effect};
 use super::{Simulator, fault};
 use crate::config::SimulatorBehavior;
 use crate::contract::{Operation, SoapVersion};
-use crate::request::{Classification, Fields, random_hex};
+use crate::request::{Classification, Fields, random_uuid};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
 use crate::soap::{decode, encode, envelope, texts, validate};
@@ -157,7 +157,7 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
     if operation.output.is_none() {
         return with_type(StatusCode::ACCEPTED, operation.soap.content_type(), Vec::new());
     }
-    let answer = Answer { status: text, reference: Some(transaction_id()), message, results, warnings: Vec::new() };
+    let answer = Answer { status: text, reference: Some(random_uuid()), message, results, warnings: Vec::new() };
     match encode::answer(operation, &answer) {
         Ok(body) => xml_reply(StatusCode::OK, operation.soap, body),
         Err(error) => {
@@ -166,13 +166,6 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
             fault_reply(operation.soap, fault::cxf(operation.soap, text))
         }
     }
-}
-
-/// A UUID of version 4, as Conax gives.
-fn transaction_id() -> String {
-    let hex = random_hex().to_lowercase();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
 /// Faults are SOAP 1.1, whatever the request was.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Conax, Gateway, Reaction, xml_answer};
+use crate::support::{Client, Conax, Gateway, Reaction, run, run_in, values_of, xml_answer};
 
 const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/vendor");
 
@@ -29,6 +29,11 @@ fn call_of(request_type: &str) -> (&'static str, Value) {
         "active" => ("get_active_subscriptions", json!({"smartcard_ca_id": "01450253313"})),
         "cancel" => ("cancel_subscriptions", json!({"smartcard_set": card, "service_ca_id": "9"})),
         "add" => ("add_subscriptions", json!({"smartcard_set": card, "service_ca_id": "9"})),
+        "show" => (
+            "display_fingerprint",
+            json!({"smartcard_set": [{"smartcard_ca_id": "01450253313"}, {"smartcard_ca_id": "01450253314"}],
+                "display_date_time": "2030-01-31T09:00:00", "height": 40}),
+        ),
         other => panic!("no call for {other}"),
     }
 }
@@ -141,9 +146,25 @@ async fn a_request_goes_to_the_port_that_is_named_with_all_that_its_schema_deman
 }
 
 #[tokio::test]
+async fn values_are_written_as_the_vendor_wants_them() {
+    let accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+    let (state, _, conax) = outcome("show", accepted).await;
+    assert_eq!(state, "COMPLETED");
+    let sent = conax.received().remove(0);
+    assert!(sent.head.starts_with("POST /show HTTP/1.1"), "{}", sent.head);
+    let values = |local: &str| values_of(&sent, local);
+    assert_eq!(values("Card"), ["01450253313", "01450253314"]);
+    assert_eq!(values("Short"), ["xx0145", "xx0145"]);
+    assert_eq!((values("From"), values("Size")), (vec!["2030-01-31".to_owned()], vec!["size-large".to_owned()]));
+    let (id, at) = (&values("Id")[0], &values("At")[0]);
+    assert!(id.len() == 36 && id.as_bytes()[14] == b'4', "{id}");
+    assert!(at.starts_with("20") && at.ends_with('Z') && at.len() == 20, "{at}");
+}
+
+#[tokio::test]
 async fn the_simulator_speaks_it_too() {
     let (_gateway, client) = Gateway::start_signed_in(&[("contract.dir", CONTRACT)]).await;
-    for request_type in ["pair", "reset", "cancel", "add", "active"] {
+    for request_type in ["pair", "reset", "cancel", "add", "active", "show"] {
         let record = record_of(&client, request_type).await;
         assert_eq!(record["life_cycle_state"], "COMPLETED", "{request_type}: {record:#}");
     }
@@ -166,4 +187,47 @@ async fn the_simulator_speaks_it_too() {
             "{method}"
         );
     }
+}
+
+#[test]
+fn a_draft_is_a_contract_to_start_from() {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wsdl")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() != "bindings.toml" {
+            std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let dir = folder.path().to_str().unwrap();
+    let wsdls = ["authorization", "pairing", "ca-pin"].map(|name| format!("{dir}/{name}.wsdl"));
+    let draft = |more: &[&str]| {
+        let args: Vec<&str> = ["contract", "draft"]
+            .into_iter()
+            .chain(wsdls.iter().map(String::as_str))
+            .chain(more.iter().copied())
+            .collect();
+        let output = run(&args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let check = |drafted: &str| {
+        std::fs::write(folder.path().join("bindings.toml"), drafted).unwrap();
+        let output = run_in(folder.path(), &["contract", "check"], &[("CONAX_GATEWAY_CONTRACT_DIR", dir)]);
+        assert!(output.status.success(), "{}\n{drafted}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let checked = check(&draft(&[]));
+    for line in [
+        "CREATE_PAIRING: CreatePairing (pairing.wsdl, /ca-server/webservices/caclient/pairing, SOAP 1.1, resend never)",
+        "  smartcard_ca_id+ -> CreatePairingRequest/CaClientIds/CaClientId: string",
+        "  stb_ca_id+ -> CreatePairingRequest/PairingModuleIds/PairingModuleId: string",
+        "  (status) <- TransactionStatus/StatusCode: string",
+        "  ca_pin -> UpdateCaPinToGivenValueRequest/CaPin: string",
+    ] {
+        assert!(checked.lines().any(|checked| checked.starts_with(line)), "{line}\n{checked}");
+    }
+    let one = draft(&["--type", "UPDATE_CA_PIN_TO_DEFAULT_VALUE", "--operation", "AddSubscriptions"]);
+    let checked = check(&one);
+    assert!(checked.starts_with("UPDATE_CA_PIN_TO_DEFAULT_VALUE: AddSubscriptions"), "{checked}");
+    assert!(one.contains("Subscription/ProductId\" = \"1\" # mandatory: "), "{one}");
 }

@@ -19,7 +19,7 @@ use super::decode::Answer;
 use crate::contract::{
     AttributePlan, Compositor, Content, ElementPlan, Group, Message, Operation, Particle, ValueSource, WhenEmpty,
 };
-use crate::request::Fields;
+use crate::request::{CONTEXT, Fields};
 use crate::xml::{XSI_NS, XmlWriter};
 use choose::{Round, Scope};
 
@@ -40,9 +40,9 @@ pub struct EncodeError {
 /// # Errors
 /// The first parameter that is missing, superfluous or not as the schema wants it.
 pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, EncodeError> {
-    let is_bound =
-        |name: &str| operation.input_fields.iter().any(|f| matches!(&f.source, ValueSource::Field(n) if n == name));
-    if let Some(name) = fields.names().find(|name| !is_bound(name)) {
+    let is_bound = |name: &str| operation.input_fields.iter().any(|field| field.source.fields().contains(&name));
+    let is_omitted = |name: &str| operation.omits.iter().any(|omitted| omitted == name);
+    if let Some(name) = fields.names().find(|name| !CONTEXT.contains(name) && !is_bound(name) && !is_omitted(name)) {
         return Err(error(name, None, "is not taken by this Conax contract"));
     }
     let mut mandatory = operation.request_type.fields().filter(|field| field.mandatory);

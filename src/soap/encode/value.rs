@@ -10,8 +10,12 @@ use crate::xml::{is_xml_char, is_xml_space};
 impl<'a> Encoder<'a> {
     pub(super) fn has_value(&self, source: Option<&ValueSource>, scope: Scope) -> bool {
         match (source, scope) {
-            (Some(ValueSource::Field(name)), Scope::In(Some(round))) => self.at(name, round).is_some(),
-            (Some(ValueSource::Field(name)), _) => self.fields.all(name).next().is_some(),
+            (Some(source @ (ValueSource::Field(_) | ValueSource::Template(_))), scope) => {
+                source.fields().into_iter().any(|name| match scope {
+                    Scope::In(Some(round)) => self.at(name, round).is_some(),
+                    _ => self.fields.all(name).next().is_some(),
+                })
+            }
             (Some(source @ (ValueSource::Status | ValueSource::Reference | ValueSource::Message)), _) => {
                 self.of_answer(source).is_some()
             }
@@ -37,6 +41,14 @@ impl<'a> Encoder<'a> {
                     None => self.fields.first(name),
                 };
                 (name.as_str(), value.map(Cow::Borrowed))
+            }
+            Some(ValueSource::Template(template)) => {
+                if let Some(name) = template.parameters().find(|name| round.is_none() && self.fields.count(name) > 1) {
+                    return Err(error(name, None, "takes one value"));
+                }
+                let value = template.render(|name| self.at(name, round.unwrap_or_default()));
+                let value = value.map_err(|(name, must)| error(&name, self.index(&name, round), must))?;
+                (template.parameters().next().unwrap_or("a value"), value.map(Cow::Owned))
             }
             Some(source) => ("answer", self.of_answer(source).map(Cow::Borrowed)),
         };
@@ -72,7 +84,7 @@ impl<'a> Encoder<'a> {
             ValueSource::Status => answer.status.as_deref(),
             ValueSource::Reference => answer.reference.as_deref(),
             ValueSource::Message => answer.message.as_deref(),
-            ValueSource::Field(_) | ValueSource::Constant(_) | ValueSource::Fixed(_) => None,
+            ValueSource::Field(_) | ValueSource::Template(_) | ValueSource::Constant(_) | ValueSource::Fixed(_) => None,
         }
     }
 
@@ -83,6 +95,11 @@ impl<'a> Encoder<'a> {
     pub(super) fn missing(&self, source: Option<&ValueSource>, local: &str, round: Round) -> EncodeError {
         match source {
             Some(ValueSource::Field(name)) => error(name, self.index(name, round), IS_MANDATORY),
+            Some(ValueSource::Template(template)) => {
+                let missing = |name: &&str| self.at(name, round.unwrap_or_default()).is_none();
+                let name = template.parameters().find(missing).unwrap_or(local);
+                error(name, self.index(name, round), IS_MANDATORY)
+            }
             _ => error(local, None, "is mandatory, and no parameter fills it"),
         }
     }

@@ -1,0 +1,115 @@
+//! Guesses by names: which operation does what a request type asks for, which element holds a parameter, and where an
+//! answer has its status.
+
+use super::super::value::Primitive;
+use super::Offered;
+use super::leaves::{Leaf, LeafKind};
+use crate::request::RequestType;
+
+/// Words that mean the same at operators and at vendors.
+const SYNONYMS: [(&str, &[&str]); 9] = [
+    ("smartcard", &["card", "client", "viewing", "sn"]),
+    ("stb", &["box", "module", "device", "decoder", "receiver"]),
+    ("service", &["product", "package", "subscription", "entitlement", "offer"]),
+    ("subscriptions", &["subscription", "product", "package", "entitlement"]),
+    ("pairing", &["pair"]),
+    ("cancel", &["remove", "delete", "terminate"]),
+    ("message", &["text", "body"]),
+    ("start", &["from", "begin", "activation"]),
+    ("end", &["to", "until", "expiry"]),
+];
+
+/// Names that the status of an answer has, the likeliest first.
+const STATUS: [&str; 9] =
+    ["status", "success", "statuscode", "result", "resultcode", "returncode", "return", "code", "error"];
+
+/// How much one name says what another does.
+fn likeness(wanted: &str, found: &str) -> usize {
+    let found = words(found);
+    let is_said = |word: &String| {
+        let synonyms = SYNONYMS.iter().find(|(known, _)| known == word).map_or(&[][..], |(_, synonyms)| synonyms);
+        found.iter().any(|found| found == word || synonyms.contains(&found.as_str()))
+    };
+    2 * words(wanted).iter().filter(|word| is_said(word)).count()
+}
+
+/// The words of a name, in small letters: `addSubscriptions`, `add_subscriptions` and `AddSubscriptions` have the same.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut was_lower = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() {
+            was_lower = false;
+            words.push(String::new());
+            continue;
+        }
+        if words.is_empty() || (c.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.extend(c.to_lowercase());
+        }
+        was_lower = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|word| !word.is_empty() && !matches!(word.as_str(), "id" | "ca" | "ids" | "set" | "for"));
+    words
+}
+
+/// The operation whose name is most like a request type's, if any is.
+pub(super) fn operation<'o, 'w>(request_type: RequestType, offered: &'o [Offered<'w>]) -> Option<&'o Offered<'w>> {
+    let wanted = request_type.as_str().to_lowercase();
+    let scored = offered.iter().map(|offered| (likeness(&wanted, &offered.name), offered));
+    let surplus = |offered: &Offered<'_>| usize::MAX - words(&offered.name).len();
+    let best = scored.max_by_key(|(score, offered)| (*score, surplus(offered)))?;
+    // Most of its words have to be there, or the guess misleads.
+    (best.0 > words(&wanted).len()).then_some(best.1)
+}
+
+/// The value that holds a parameter: that of the likeliest name, or else any that is mandatory, or any.
+pub(super) fn parameter<'l, 'm>(name: &str, leaves: &'l [Leaf<'m>], taken: &[&str]) -> Option<(&'l Leaf<'m>, bool)> {
+    let free =
+        || leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)) && !taken.contains(&leaf.path.as_str()));
+    let scored = free().map(|leaf| (2 * likeness(name, &leaf.path) + usize::from(leaf.is_mandatory), leaf));
+    let best = scored.rev().max_by_key(|(score, _)| *score)?;
+    let takes_text =
+        |leaf: &&&Leaf<'_>| matches!(leaf.kind, LeafKind::Value(simple) if simple.check("01450253313").is_ok());
+    match best.0 {
+        0 | 1 => {
+            let mandatory = free().filter(|leaf| leaf.is_mandatory);
+            let any = mandatory.clone().find(|leaf| takes_text(&leaf)).or(free().find(|leaf| takes_text(&leaf)));
+            any.or(mandatory.clone().next()).or(free().next()).map(|leaf| (leaf, false))
+        }
+        _ => Some((best.1, true)),
+    }
+}
+
+/// The value that is the status of an answer, if there is any value.
+pub(super) fn status<'l, 'm>(leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
+    let values = || leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)));
+    let named = |wanted: &str, is_whole: bool| {
+        values().find(|leaf| {
+            let name = leaf.name.to_lowercase();
+            if is_whole { name == wanted } else { name.contains(wanted) }
+        })
+    };
+    let whole = STATUS.iter().find_map(|wanted| named(wanted, true));
+    whole
+        .or_else(|| STATUS.iter().find_map(|wanted| named(wanted, false)))
+        .or_else(|| values().find(|leaf| leaf.is_mandatory))
+}
+
+/// The status codes to begin with: code and class.
+pub(super) fn status_codes(leaf: &Leaf<'_>) -> Vec<(&'static str, &'static str)> {
+    let LeafKind::Value(simple) = &leaf.kind else { return Vec::new() };
+    let yes = match simple.primitive() {
+        Primitive::Boolean => "true",
+        Primitive::Decimal | Primitive::Integer | Primitive::Float => "0",
+        _ if simple.check("OK").is_ok() => "OK",
+        _ => ">= 0",
+    };
+    let mut codes = vec![(yes, "completed"), ("*", "rejected")];
+    if !leaf.is_mandatory {
+        codes.push(("", "completed"));
+    }
+    codes
+}
