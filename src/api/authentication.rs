@@ -25,12 +25,12 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
     let attempt = api.sign_ins.begin(&username, peer, api.clock.moment().steady)?;
     let turn = api.sign_ins.turn(&attempt).await?;
     let found = api.store.find_user(&username).await?;
-    // An unknown name takes as long as a wrong password.
+    // The check takes the same time for an unknown name and for a wrong password.
     let (user, hash) = match found {
         Some((user, hash)) => (Some(user), hash),
         None => (None, api.unknown_user_hash.clone()),
     };
-    // The check runs on when the client goes: it keeps its turn, and counts.
+    // The check goes on when the client disconnects: the attempt keeps its turn, and counts.
     let clock = Arc::clone(&api.clock);
     let user = tokio::task::spawn_blocking(move || {
         let _turn = turn;
@@ -65,7 +65,7 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<String>, mut params:
     }
 }
 
-/// `authentication/token/release`: ends a token that is still good.
+/// `authentication/token/release`: ends a valid token.
 ///
 /// # Errors
 /// INVALID_TOKEN, or the store.

@@ -18,13 +18,13 @@ use crate::soap::encode::{self, EncodeError};
 use crate::store::{IdempotencyKey, Render, Submission};
 use crate::words::Word as _;
 
-/// How long an Idempotency-Key is remembered.
+/// Period in which an Idempotency-Key is remembered.
 const KEY_REMEMBERED: TimeDelta = TimeDelta::hours(24);
 
 /// The method that creates requests of a type.
 ///
 /// # Errors
-/// A parameter, an Idempotency-Key that came with something else, UNAVAILABLE, or the store.
+/// A wrong parameter, an Idempotency-Key used before with another call, UNAVAILABLE, or the store.
 pub async fn call(
     api: &Api,
     session: &Session,
@@ -38,16 +38,16 @@ pub async fn call(
     match api.processor.submit(Submission { key, ..submission }).await? {
         Some(record) => data(&Record::new(&record, api.dates)),
         None => {
-            let message = "This Idempotency-Key came before, with a different request.";
+            let message = "This Idempotency-Key was used before, with a different call.";
             Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))
         }
     }
 }
 
-/// The request that a call asks for, ready to be handed over.
+/// Builds the request that a call asks for, ready to be submitted.
 ///
 /// # Errors
-/// A parameter, UNAVAILABLE, or the store.
+/// A wrong parameter, UNAVAILABLE, or the store.
 pub(super) async fn prepare(
     api: &Api,
     session: &Session,
@@ -59,7 +59,7 @@ pub(super) async fn prepare(
     let draft = Draft::read(api, family, request_type, params).await?;
     check_schedule(&draft, now)?;
     if draft.process_immediately == Some(true) {
-        // Turning away must cost less than doing it.
+        // A rejection for lack of room must cost less than the work.
         api.processor.check_room()?;
     }
     if let Some(subscription) = &draft.subscription {
@@ -95,7 +95,7 @@ fn new_request(
         priority: draft.priority,
         process_immediately: match draft.family {
             Family::WebServices => Some(draft.process_immediately == Some(true)),
-            // The documents' examples of conax_sms_sas show null where it is not given.
+            // CRM.COM's examples of conax_sms_sas show null if the parameter is absent.
             Family::SmsSas => draft.process_immediately,
         },
         scheduled_at: draft.scheduled_date.unwrap_or(now),
@@ -111,13 +111,13 @@ fn new_request(
     }
 }
 
-/// The SOAP request; or what renders it, where the sequence number goes into it.
+/// The SOAP request; or, for a type with a sequence number in the message, the function that renders it later.
 fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Render>), ApiError> {
     let request_type = draft.request_type;
     let mut fields = draft.fields.clone().with_context(api.clock.now());
     let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
     if is_numbered {
-        // Any number shows whether all else is right.
+        // Any sequence number shows whether the rest can be rendered.
         fields.push(SEQUENCE_NUMBER, "1");
     }
     if api.contract.operation(request_type).is_none() {
@@ -153,7 +153,7 @@ fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Re
     let secret = Secret::new(fields.first(name).unwrap_or_default());
     let redacted = secret.mask_in(&text);
     if redacted == text {
-        // Written in another form than it was given in, it would be shown.
+        // A secret that XML writes in another form than the client did would not be masked, so it is refused.
         let message =
             "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
         return Err(EncodeError { field: name.to_owned(), index: None, message });
@@ -161,8 +161,9 @@ fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Re
     Ok(Envelope { redacted, raw: Some(text) })
 }
 
-/// The same user, key, method and parameters, whatever their order and whichever token: the same request. A secret
-/// among them has a hash of its own, which goes with the secret: who knows the key could try out PINs.
+/// Calls are the same if user, key, method and parameters are; the order of parameters and the token do not matter. A
+/// secret parameter has a hash of its own, which is deleted with the secret: with the hash, anybody could find a PIN by
+/// trying them all.
 fn idempotency_key(
     user: &str,
     key: &str,

@@ -1,5 +1,5 @@
-//! Dates of the JSON face: `yyyy-MM-ddTHH:mm:ss` in the configured time zone; input may also carry a fraction of a second,
-//! which is left out, and an offset or `Z`. 24:00:00 is the end of the day (ISO 8601, and xsd:dateTime).
+//! Dates of the JSON API: `yyyy-MM-ddTHH:mm:ss` in the configured time zone. Input may also have a fraction of a
+//! second, which is dropped, and an offset or `Z`. 24:00:00 is the end of the day (ISO 8601, and xsd:dateTime).
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use regex::{Captures, Regex};
 
 use super::error::ApiError;
 
-/// The form of a date. chrono would also take 2014-1-3T9:0:0 and digits of other scripts.
+/// The form of a date; chrono alone would also accept 2014-1-3T9:0:0 and digits of other scripts.
 static FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?([Zz]|([+-])([0-9]{2}):([0-9]{2}))?$",
@@ -36,7 +36,7 @@ impl Dates {
     /// Reads a moment. An hour that occurs twice (end of summer time) means its first occurrence.
     ///
     /// # Errors
-    /// Not of the form, not a date, an hour that the time zone skips, or out of range.
+    /// The text does not have this form, is no date, names an hour that the time zone skips, or is out of range.
     pub fn parse(&self, location: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
         let Some(parts) = FORM.captures(text) else {
             let form =
@@ -69,7 +69,7 @@ impl Dates {
                 LocalResult::None => None,
             };
         }
-        // Z has neither hours nor minutes.
+        // The offset Z has neither hours nor minutes.
         let (hours, minutes) = (number(9).unwrap_or(0), number(10).unwrap_or(0));
         let seconds = i32::try_from(hours * 3600 + minutes * 60).ok().filter(|_| minutes < 60)?;
         let offset = match parts.get(8).map(|sign| sign.as_str()) {

@@ -1,4 +1,4 @@
-//! Finds what the client names (cards, boxes, services, subscriptions) in the catalogue.
+//! Looks up in the catalogue the cards, boxes, services and subscriptions that a client names.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::params::Params;
 use crate::catalogue::{self, Entry, EntryKind, Key};
 use crate::words::Word as _;
 
-/// Takes a set of objects that name a card or box by its CA ID.
+/// Takes a set of objects, each naming a card or box by its CA ID.
 pub(super) fn take_set(
     params: &mut Params,
     set: &'static str,
@@ -29,7 +29,7 @@ pub(super) fn take_set(
     Ok(ids)
 }
 
-/// The distribution ids of devices, in their order: those of the catalogue, and their own where it has none.
+/// The distribution ids of devices, in their order. A device that the catalogue does not have gets its own.
 ///
 /// # Errors
 /// NOT_FOUND in a strict catalogue, naming the device.

@@ -1,6 +1,6 @@
-//! A provisioning request in the making: takes the parameters of a creating method, as its row in the table of request
-//! types lists them, into the record's items, the SOAP message's fields, and the cards and boxes concerned, and remembers
-//! where each one stood.
+//! A provisioning request in the making. `Draft` takes the parameters of a creating method, as the table of request
+//! types lists them, into the record's items, the fields of the SOAP message, and the cards and boxes concerned; each
+//! field remembers which parameter its value came from.
 
 use chrono::{DateTime, Utc};
 use strum::VariantArray as _;
@@ -19,7 +19,7 @@ use crate::words::Word as _;
 /// The subfields that name a subscription.
 const SUBSCRIPTION_FIELDS: [&str; 2] = ["id", "number"];
 
-/// What is known of the request so far.
+/// The parts of a request that have been read so far.
 pub(super) struct Draft<'a> {
     pub(super) api: &'a Api,
     pub(super) family: Family,
@@ -33,16 +33,16 @@ pub(super) struct Draft<'a> {
     pub(super) fields: Fields,
     pub(super) cards: Vec<String>,
     pub(super) stbs: Vec<String>,
-    /// Why it will not be sent.
+    /// The reason why the request will not be sent.
     pub(super) rejection: Option<Failure>,
     locations: Vec<(&'static str, Location)>,
 }
 
-/// Where a field's values came from.
+/// The parameter that a field's values came from.
 enum Location {
-    /// One value.
+    /// A parameter with a single value.
     At(String),
-    /// One value in each object of this array.
+    /// A parameter in each object of the array with this name.
     In(&'static str),
 }
 
@@ -62,7 +62,7 @@ impl<'a> Draft<'a> {
         Ok(draft)
     }
 
-    /// Takes the parameters that every creating method has.
+    /// Takes the parameters that all creating methods share.
     fn begin(api: &'a Api, family: Family, request_type: RequestType, mut params: Params) -> Result<Self, ApiError> {
         let subscription = identifier::optional(&mut params, "subscription_identifier", &SUBSCRIPTION_FIELDS)?;
         if subscription.is_none() && request_type.requires_subscription(family) {
@@ -128,35 +128,35 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The path of what a fault in the message is about.
+    /// The JSON path of the parameter behind a field of the message.
     pub(super) fn location_of(&self, field: &str, index: Option<usize>) -> String {
         match self.locations.iter().find(|(name, _)| *name == field) {
             Some((_, Location::At(location))) => location.clone(),
-            // A value that stands alone has no index there.
+            // A field with a single value has no index in the message.
             Some((_, Location::In(set))) => format!("$.{set}[{}].{field}", index.unwrap_or(0)),
             None => format!("$.{field}"),
         }
     }
 
-    /// Notes a value that is sent, and where it stood.
+    /// Adds a field to the message, with the path of its parameter.
     pub(super) fn set(&mut self, field: &'static str, location: String, value: &str) {
         self.locations.push((field, Location::At(location)));
         self.fields.push(field, value);
     }
 
-    /// Notes a value that is shown.
+    /// Adds an item to the record.
     pub(super) fn show(&mut self, name: &str, value: Option<impl Into<Scalar>>) {
         self.items.push(Item::new(name, value));
     }
 
-    /// Notes the distribution id of a device, where the documents show it.
+    /// Adds the distribution id of a device to the record, if CRM.COM's documents show it for this parameter.
     pub(super) fn show_distribution(&mut self, name: Option<&str>, id: String) {
         if let Some(name) = name {
             self.show(name, Some(id));
         }
     }
 
-    /// Takes a text that is shown and sent.
+    /// Takes a text that goes into both record and message.
     pub(super) fn take_text(&mut self, parameter: &Parameter, most_chars: Option<usize>) -> Result<(), ApiError> {
         let name = parameter.name;
         let value = match parameter.is_mandatory {
@@ -187,11 +187,11 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Takes a date that stands for the scheduled date, unless that is given too.
+    /// Takes a date that is the scheduled date under another name; both may be given if they are equal.
     fn take_due_date(&mut self, name: &'static str) -> Result<(), ApiError> {
         let Some(date) = date(self.api.dates, &mut self.params, name)? else { return Ok(()) };
         if self.scheduled_date.is_some_and(|scheduled| scheduled != date) {
-            let message = "This date is the scheduled_date of the request, and that is given too.";
+            let message = "This date and scheduled_date mean the same and differ; give one of them.";
             return Err(ApiError::at(Code::ConflictingParameters, self.params.location_of(name), message));
         }
         self.scheduled_date = Some(date);

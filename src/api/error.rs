@@ -7,10 +7,10 @@ use strum::{EnumMessage, IntoStaticStr, VariantArray};
 use crate::processor::SubmitError;
 use crate::store::StoreError;
 
-/// When to try again while the store is out of order: nobody knows how long that takes.
+/// Retry-After while the store fails; the gateway cannot know how long that takes.
 const OUT_OF_ORDER: Duration = Duration::from_secs(5);
 
-/// Stable codes of API errors, the value of status.code. The documents take their meanings from the comments.
+/// Stable codes of API errors, the value of `status.code`. docs/methods.md takes the meanings from these comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumMessage, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
@@ -18,7 +18,7 @@ pub enum Code {
     MissingParameter,
     /// A parameter is unknown, or its type, length, range, value or characters are wrong.
     InvalidParameter,
-    /// Parameters that exclude each other.
+    /// The parameters exclude each other.
     ConflictingParameters,
     /// The body is not JSON, or not a JSON object, or names a key twice.
     MalformedJson,
@@ -36,7 +36,7 @@ pub enum Code {
     NotFound,
     /// The method exists for another HTTP verb; `Allow` names it.
     MethodNotAllowed,
-    /// The same Idempotency-Key came before with something else.
+    /// The Idempotency-Key was used before, with another call.
     Conflict,
     /// The body was not received in time.
     RequestTimeout,
@@ -59,50 +59,53 @@ pub struct ApiError {
     pub code: Code,
     /// One sentence for a person.
     pub message: String,
-    /// The place, as a JSON path; empty where there is none.
+    /// JSON path of the parameter; empty if the error concerns none.
     pub location: String,
-    /// For the log only.
+    /// Cause, for the log only.
     pub private: Option<String>,
-    /// How long it is until the same call may work, where that is a matter of time.
+    /// Time after which the same call may work; `None` if waiting does not help.
     pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
-    /// An error without a place.
+    /// An error that concerns no parameter.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), location: String::new(), private: None, retry_after: None }
     }
 
-    /// TOO_MANY_REQUESTS or UNAVAILABLE: the same call may work after that long.
+    /// TOO_MANY_REQUESTS or UNAVAILABLE: the same call may work after `retry_after`.
     pub fn later(code: Code, message: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(code, message) }
     }
 
-    /// An error at a place.
+    /// An error of the parameter at a JSON path.
     pub fn at(code: Code, location: impl Into<String>, message: impl Into<String>) -> Self {
         Self { location: location.into(), ..Self::new(code, message) }
     }
 
-    /// A wrong value at a place.
+    /// INVALID_PARAMETER at a JSON path.
     pub fn invalid(location: impl Into<String>, message: impl Into<String>) -> Self {
         Self::at(Code::InvalidParameter, location, message)
     }
 
-    /// A mandatory value that is absent or null.
+    /// MISSING_PARAMETER at a JSON path.
     pub fn missing(location: impl Into<String>) -> Self {
         let location = location.into();
         let name = location.rsplit('.').next().unwrap_or_default().to_owned();
         Self::at(Code::MissingParameter, location, format!("{name} is mandatory."))
     }
 
-    /// The gateway cannot take it now.
+    /// UNAVAILABLE: the gateway cannot take the call now.
     pub fn busy(retry_after: Duration) -> Self {
         Self::later(Code::Unavailable, "The gateway cannot take requests now.", retry_after)
     }
 
-    /// Something inside failed.
+    /// INTERNAL_ERROR; `cause` goes to the log only.
     pub fn internal(private: impl Into<String>) -> Self {
-        let error = Self::new(Code::InternalError, "The gateway could not do this; its log has the details.");
+        let error = Self::new(
+            Code::InternalError,
+            "The call failed inside the gateway; the log has the details under the X-Request-Id.",
+        );
         Self { private: Some(private.into()), ..error }
     }
 }

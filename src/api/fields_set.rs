@@ -12,10 +12,10 @@ use crate::words::{did_you_mean, quoted};
 pub(super) struct FieldsSet(Option<Vec<&'static str>>);
 
 impl FieldsSet {
-    /// Takes the parameter.
+    /// Takes the parameter `fields_set`.
     ///
     /// # Errors
-    /// A name that no record has.
+    /// The name of a field that no record has.
     pub(super) fn take(params: &mut Params) -> Result<Self, ApiError> {
         let mut keys = Vec::new();
         for name in params.texts("fields_set")? {
@@ -30,13 +30,13 @@ impl FieldsSet {
         Ok(Self((!keys.is_empty()).then_some(keys)))
     }
 
-    /// Leaves only those keys, in the record's order.
+    /// Keeps only the chosen keys, in the record's order.
     pub(super) fn apply<'r>(&'r self, record: Record<'r>) -> Selected<'r> {
         Selected { record, keys: self.0.as_deref() }
     }
 }
 
-/// A record with some of its keys.
+/// A record with the chosen keys.
 pub(super) struct Selected<'r> {
     record: Record<'r>,
     keys: Option<&'r [&'static str]>,

@@ -1,4 +1,4 @@
-//! The record and all that happened to it as JSON, for support: every attempt and every event, in their order.
+//! A record with its attempts and events, oldest first, as JSON for support.
 
 use serde::Serialize;
 
@@ -20,15 +20,15 @@ struct AttemptJson<'r> {
     attempt: u32,
     started_date: String,
     duration_ms: i64,
-    /// Was the body handed to a connection?
+    /// Whether a connection took the body.
     sent: bool,
     http_status: Option<u16>,
-    /// What went wrong below SOAP.
+    /// The failure below SOAP (connection, TLS, HTTP).
     error: Option<&'r str>,
     response: Option<&'r str>,
 }
 
-/// What else happened: a verification, which has texts of its own, or a decision.
+/// An event between attempts: a verification, which has texts of its own, or an operator's decision.
 #[derive(Serialize)]
 struct EventJson<'r> {
     event: &'static str,
@@ -42,7 +42,7 @@ struct EventJson<'r> {
 }
 
 impl<'r> RecordWithHistory<'r> {
-    /// The record of a request, with what the store has of its history.
+    /// The record of a request, with its history from the store.
     pub fn new(request: &'r ProvisioningRequest, attempts: &'r [Attempt], events: &'r [Event], dates: Dates) -> Self {
         Self {
             record: Record::new(request, dates),

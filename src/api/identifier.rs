@@ -3,14 +3,12 @@
 use super::error::{ApiError, Code};
 use super::params::Params;
 
-/// What names an entry: which sub-field, and its value.
+/// The name of an entry: a sub-field and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identifier {
-    /// The sub-field.
     pub field: &'static str,
-    /// Its value.
     pub value: String,
-    /// Where it stands.
+    /// JSON path of the sub-field.
     pub location: String,
 }
 
@@ -48,10 +46,10 @@ pub(super) fn optional(
     }
 }
 
-/// Takes an identifier that must be there.
+/// Takes a mandatory identifier.
 ///
 /// # Errors
-/// As [`optional`], or absent.
+/// Those of [`optional`], or MISSING_PARAMETER.
 pub(super) fn mandatory(
     params: &mut Params,
     name: &'static str,

@@ -1,4 +1,5 @@
-//! Reads a JSON object strictly: serde_json takes duplicate keys (the last wins), which would hide a client's mistake.
+//! Reads a JSON object strictly. serde_json alone accepts duplicate keys and keeps the last, which hides a client's
+//! mistake.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use super::error::{ApiError, Code};
 /// # Errors
 /// MALFORMED_JSON with line and column.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    // .NET and others begin with a byte order mark, which may be ignored (RFC 8259, 8.1).
+    // Clients such as .NET begin a body with a byte order mark; RFC 8259, 8.1 allows readers to ignore the mark.
     let body = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
     let malformed = |message: String| ApiError::new(Code::MalformedJson, message);
     match serde_json::from_slice::<Strict>(body) {

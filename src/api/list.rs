@@ -9,15 +9,15 @@ use crate::request::{Family, RequestType, State};
 use crate::store::Filter;
 use crate::words::Word as _;
 
-/// Records of a page, unless number_of_results says otherwise.
+/// Records of a page without number_of_results.
 const PAGE: u64 = 100;
-/// Records of a page, at most.
+/// Most records of a page.
 const MAX_PAGE: u64 = 1000;
 
-/// The method.
+/// Lists the records that pass all filters.
 ///
 /// # Errors
-/// A parameter, or the store.
+/// A wrong parameter, or the store.
 pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
     let types: Vec<_> = RequestType::of_family(family).collect();
     let request_type = params.word("type", &types, RequestType::as_str)?;

@@ -1,8 +1,8 @@
-//! The CRM.COM face: what a method takes and returns, free of HTTP.
+//! The CRM.COM API: parameters and results of the methods, free of HTTP.
 //!
 //! Each method is a `call(api, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all that
-//! create a request, whose parameters `draft` reads by the table of request types. Beside them what they share: parameters
-//! with the place of every fault, identifiers, dates, fields_set, the record as JSON.
+//! create a request, whose parameters `draft` reads by the table of request types. The other files are shared by the
+//! methods: parameters with the JSON path of every fault, identifiers, dates, fields_set, the record as JSON.
 
 pub mod authentication;
 pub mod create;
@@ -50,36 +50,36 @@ pub use rate::Rates;
 pub use record::Record;
 pub use session::{Session, Sessions};
 
-/// What the methods work with.
+/// The API: everything that its methods use.
 pub struct Api {
-    /// Where records, accounts and the catalogue are.
+    /// The store of records, accounts and catalogue.
     pub store: Arc<dyn Store>,
     /// The SOAP contract.
     pub contract: Arc<Contract>,
-    /// The time.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Sends requests.
+    /// The processor, which sends requests.
     pub processor: Arc<Processor>,
-    /// Who is calling.
+    /// Sessions by token.
     pub sessions: Sessions,
-    /// How much each user may call.
+    /// Limit on the calls of each user.
     pub rates: Rates,
-    /// Dates as the JSON face writes them.
+    /// Format of dates.
     pub dates: Dates,
-    /// Refuse what the catalogue does not have?
+    /// Whether an entry that the catalogue does not have is refused.
     is_catalogue_strict: bool,
-    /// Cards or boxes in one set, at most.
+    /// Most cards or boxes in one set.
     max_set_items: usize,
-    /// How long a token is valid.
+    /// Period for which a token is valid.
     token_ttl: Duration,
-    /// Who is signing in.
+    /// Limit on attempts to sign in.
     sign_ins: SignIns,
-    /// A hash that no password has, checked for unknown names.
+    /// Hash that no password has; unknown user names are checked against it.
     unknown_user_hash: String,
 }
 
 impl Api {
-    /// The methods over a store and a contract, sending to `transport`.
+    /// The API over a store and a contract; requests go to `transport`.
     pub fn new(
         config: &Config,
         store: Arc<dyn Store>,
@@ -106,10 +106,10 @@ impl Api {
     }
 }
 
-/// What a method returns: the `data` of the envelope, written as JSON already.
+/// The result of a method: the `data` of the envelope, written as JSON already.
 pub type Data = Box<serde_json::value::RawValue>;
 
-/// Writes the data of a method.
+/// Writes the result of a method.
 fn data(value: &impl serde::Serialize) -> Result<Data, ApiError> {
     serde_json::value::to_raw_value(value).map_err(|e| ApiError::internal(format!("data cannot be written: {e}")))
 }

@@ -1,7 +1,7 @@
-//! Takes the parameters of a call one by one, knowing the place of each, so that a fault can name it.
+//! Takes the parameters of a call one by one; each fault names the JSON path of its parameter.
 //!
-//! Rule: whatever nobody took is unknown, and an error ([`Params::finish`]). null stands for absent. Every text is
-//! checked against the characters of XML 1.0, because it may end up in a SOAP message.
+//! Rule: a parameter that no method takes is unknown, and an error ([`Params::finish`]). null means absent. Every text
+//! is checked against the characters of XML 1.0, because it may become part of a SOAP message.
 
 use serde_json::{Map, Value};
 
@@ -10,17 +10,17 @@ use crate::secret::Secret;
 use crate::words::{did_you_mean, parse_word, quoted};
 use crate::xml::is_xml_char;
 
-/// The parameters of a call, or of an object inside it.
+/// The parameters of a call, or of an object inside a parameter.
 #[derive(Debug)]
 pub struct Params {
     values: Map<String, Value>,
-    /// Names asked for so far: what a typing mistake is compared with.
+    /// Names that were asked for, to suggest one for a misspelt name.
     known: Vec<&'static str>,
     location: String,
 }
 
 impl Params {
-    /// The parameters of a call.
+    /// The parameters at the top of a call.
     pub fn new(values: Map<String, Value>) -> Self {
         Self::inside(values, "$".to_owned())
     }
@@ -29,7 +29,7 @@ impl Params {
         Self { values, known: Vec::new(), location }
     }
 
-    /// The place of a parameter.
+    /// The JSON path of a parameter.
     pub fn location_of(&self, name: &str) -> String {
         format!("{}.{name}", self.location)
     }
@@ -42,7 +42,7 @@ impl Params {
     /// Takes a text that may be absent.
     ///
     /// # Errors
-    /// Not a text, or with characters that XML cannot carry.
+    /// The value is no text, or has characters that XML cannot carry.
     pub fn text(&mut self, name: &'static str) -> Result<Option<String>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let location = self.location_of(name);
@@ -52,10 +52,10 @@ impl Params {
         }
     }
 
-    /// Takes a text that must be there and not be empty.
+    /// Takes a mandatory text, which must not be empty.
     ///
     /// # Errors
-    /// As [`Params::text`], or absent, or empty.
+    /// Those of [`Params::text`]; the text is absent or empty.
     pub fn mandatory_text(&mut self, name: &'static str) -> Result<String, ApiError> {
         match self.text(name)? {
             None => Err(ApiError::missing(self.location_of(name))),
@@ -66,10 +66,10 @@ impl Params {
         }
     }
 
-    /// Checks that a parameter is there.
+    /// Checks that a mandatory parameter is present.
     ///
     /// # Errors
-    /// It is absent.
+    /// MISSING_PARAMETER.
     pub fn require(&self, name: &str) -> Result<(), ApiError> {
         match self.has(name) {
             true => Ok(()),
@@ -77,10 +77,10 @@ impl Params {
         }
     }
 
-    /// Takes several texts: an array of them, or one text with commas. None stands for absent.
+    /// Takes several texts: an array, or one text with commas. `None` if absent.
     ///
     /// # Errors
-    /// Anything else.
+    /// The value is neither.
     pub fn texts(&mut self, name: &'static str) -> Result<Vec<String>, ApiError> {
         let items = match self.take(name) {
             None => return Ok(Vec::new()),
@@ -97,10 +97,10 @@ impl Params {
         Ok(texts)
     }
 
-    /// Takes true or false; 1 and 0 stand for them, as in the record.
+    /// Takes true or false, or 1 or 0 as the record writes them.
     ///
     /// # Errors
-    /// Anything else.
+    /// Any other value.
     pub fn flag(&mut self, name: &'static str) -> Result<Option<bool>, ApiError> {
         match self.take(name) {
             None => Ok(None),
@@ -111,10 +111,10 @@ impl Params {
         }
     }
 
-    /// Takes a whole number of 0 or more, which a query gives as text.
+    /// Takes a whole number from 0 to `max`; a query gives it as text.
     ///
     /// # Errors
-    /// Anything else, or a number beyond `max`.
+    /// Any other value.
     pub fn count(&mut self, name: &'static str, max: u64) -> Result<Option<u64>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let number = match &value {
@@ -134,7 +134,7 @@ impl Params {
     /// Takes a whole number that may be absent.
     ///
     /// # Errors
-    /// Anything else.
+    /// Any other value.
     pub fn whole(&mut self, name: &'static str) -> Result<Option<i64>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_i64() {
@@ -143,19 +143,19 @@ impl Params {
         }
     }
 
-    /// What was not taken yet, as JSON, with one text masked.
+    /// The parameters that were not taken yet, as JSON; the text named `masked` is masked.
     pub fn to_json(&self, masked: Option<&str>) -> String {
         self.masked(masked).to_string()
     }
 
-    /// The same, in an order that does not depend on the client's.
+    /// [`Params::to_json`] with keys in alphabetical order, whatever the client's order.
     pub fn sorted(&self, masked: Option<&str>) -> Value {
         let mut values = self.masked(masked);
         values.sort_all_objects();
         values
     }
 
-    /// What was not taken yet of that name.
+    /// The value of a parameter that was not taken yet.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)
     }
@@ -168,10 +168,10 @@ impl Params {
         Value::Object(values)
     }
 
-    /// Takes one of a few words, in upper or lower case.
+    /// Takes one of several words, in upper or lower case.
     ///
     /// # Errors
-    /// Another word, or not a text.
+    /// Another word, or no text.
     pub fn word<T: Copy>(
         &mut self,
         name: &'static str,
@@ -185,10 +185,10 @@ impl Params {
             .map_err(|expected| ApiError::invalid(self.location_of(name), format!("{name} must be {expected}.")))
     }
 
-    /// Takes an object; in a query it is written `subfield=value`, or as JSON.
+    /// Takes an object; a query writes it as `subfield=value`, or as JSON.
     ///
     /// # Errors
-    /// Anything else.
+    /// Any other value.
     pub fn object(&mut self, name: &'static str) -> Result<Option<Self>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let location = self.location_of(name);
@@ -213,10 +213,10 @@ impl Params {
         }
     }
 
-    /// Takes an array of objects that must be there and not be empty.
+    /// Takes a mandatory array of objects, which must not be empty.
     ///
     /// # Errors
-    /// Absent, empty, longer than `most`, or anything else.
+    /// The array is absent, empty, longer than `most`, or has other items than objects.
     pub fn mandatory_objects(&mut self, name: &'static str, most: usize) -> Result<Vec<Self>, ApiError> {
         let location = self.location_of(name);
         match self.take(name) {
@@ -243,15 +243,15 @@ impl Params {
         }
     }
 
-    /// Is there anything under this name?
+    /// Whether a parameter is present.
     pub fn has(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|v| !v.is_null())
     }
 
-    /// Ends the reading: whatever was not taken is unknown.
+    /// Checks that every parameter was taken.
     ///
     /// # Errors
-    /// The first unknown name, with the known one that was probably meant.
+    /// The first unknown name, with a suggestion.
     pub fn finish(&self) -> Result<(), ApiError> {
         let Some(name) = self.values.keys().find(|k| !self.known.contains(&k.as_str())) else { return Ok(()) };
         let location: String = self.location_of(name).chars().take(200).collect();

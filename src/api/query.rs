@@ -1,4 +1,4 @@
-//! Reads the query of a GET as the JSON object that a POST would have: texts, and what brackets in a name nest.
+//! Reads the query of a GET as the JSON object that a POST would have: values are texts, brackets in a name nest.
 //!
 //! `a[b]=1` is `{"a": {"b": "1"}}`, and `a[]=1&a[]=2` or `a[0]=1&a[1]=2` an array, as PHP's http_build_query, jQuery and
 //! others write them, with the brackets percent-encoded or not.
@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use crate::words::quoted;
 
-/// Levels that brackets nest, at most.
+/// Most levels that brackets may nest.
 const DEPTH: usize = 4;
 
 /// Reads a query (`+` is a space, as in an HTML form).
 ///
 /// # Errors
-/// A name given twice, or as a text and as an object, or bytes that are not UTF-8.
+/// A name twice, or with a text and an object, or bytes that are not UTF-8.
 pub fn query_object(query: &str) -> Result<Map<String, Value>, ApiError> {
     let mut map = Map::new();
     for pair in query.split('&').filter(|p| !p.is_empty()) {
@@ -37,7 +37,7 @@ fn decode(text: &str) -> Result<String, ApiError> {
     decoded.map(Into::into).map_err(|_| ApiError::invalid("$", "The query is not UTF-8."))
 }
 
-/// The parts of a name with brackets; the name itself where they are not well-formed.
+/// The parts of a name with brackets; the whole name if its brackets are not well-formed.
 fn path_of(name: &str) -> Vec<&str> {
     let nested = || {
         let (first, rest) = name.split_once('[')?;
@@ -49,7 +49,7 @@ fn path_of(name: &str) -> Vec<&str> {
     nested().unwrap_or_else(|| vec![name])
 }
 
-/// False if there is something at that place already. An empty part stands for the next index.
+/// Inserts a value; false if the path is taken already. An empty part means the next index.
 fn insert(map: &mut Map<String, Value>, path: &[&str], value: Value) -> bool {
     let Some((first, rest)) = path.split_first() else { return false };
     let key = if first.is_empty() { map.len().to_string() } else { (*first).to_owned() };
@@ -64,7 +64,7 @@ fn insert(map: &mut Map<String, Value>, path: &[&str], value: Value) -> bool {
     }
 }
 
-/// An object whose keys are 0, 1, 2 … is an array.
+/// Turns an object whose keys are 0, 1, 2 … into an array.
 fn make_arrays(value: &mut Value) {
     let Value::Object(map) = value else { return };
     map.values_mut().for_each(make_arrays);

@@ -1,4 +1,4 @@
-//! How many requests a user may make: a bucket of one second's worth for each, filled steadily.
+//! Limits the requests of each user: a token bucket that holds the requests of one second.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::{ApiError, Code};
 
-/// Users remembered at the same time; when full, those whose bucket is full are forgotten.
+/// Most users remembered; beyond that, users with a full bucket are forgotten.
 const REMEMBERED: usize = 10_000;
 
 /// The buckets of all users.
@@ -26,7 +26,7 @@ struct Bucket {
 
 impl Bucket {
     fn fill(&mut self, per_second: f64, now: DateTime<Utc>) {
-        // A clock that goes back fills nothing.
+        // A clock that goes back fills no bucket.
         let passed = (now - self.filled_at).to_std().unwrap_or_default();
         self.left = passed.as_secs_f64().mul_add(per_second, self.left).min(per_second);
         self.filled_at = now;
@@ -34,7 +34,7 @@ impl Bucket {
 }
 
 impl Rates {
-    /// Buckets for that many requests per second and user.
+    /// Buckets for `per_second` requests per user and second.
     pub fn new(per_second: u64) -> Self {
         Self { per_second, buckets: Mutex::default() }
     }
@@ -42,7 +42,7 @@ impl Rates {
     /// Takes one request from a user's bucket.
     ///
     /// # Errors
-    /// TOO_MANY_REQUESTS when it is empty.
+    /// TOO_MANY_REQUESTS if the bucket is empty.
     pub fn take(&self, user: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
         if self.per_second == 0 {
             return Ok(());

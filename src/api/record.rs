@@ -1,4 +1,4 @@
-//! The record as JSON: every key of the documents, always, in their order; then `delivery`, which is ours.
+//! The record as JSON: always every key of CRM.COM's documents, in their order; then `delivery`, the gateway's own key.
 
 use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
@@ -64,10 +64,10 @@ pub(super) const KEYS: [&str; 22] = [
     "delivery",
 ];
 
-/// One parameter and its own id per item.
+/// A JSON object for each item: the parameter's name and value, and the item's own id.
 struct Items<'r>(&'r [Item]);
 
-/// Who made the record and when; the updating user is the creating one, since the gateway works on that one's behalf.
+/// Users and dates of the record. The updating user is the creating user, for whom the gateway works.
 #[derive(serde::Serialize)]
 struct LogInformation<'r> {
     created_date: String,
@@ -80,7 +80,7 @@ struct LogInformation<'r> {
     updated_by_user: Person<'r>,
 }
 
-/// The unit in the form that CRM.COM has since R18.
+/// The unit in CRM.COM's form since R18.
 #[derive(Clone, Copy, serde::Serialize)]
 struct BusinessUnit<'r> {
     id: &'r str,
@@ -101,11 +101,11 @@ struct Person<'r> {
 
 #[derive(serde::Serialize)]
 struct Delivery<'r> {
-    /// `waiting` for its turn, `retrying`, `resolving` a doubt, `unknown`, or `ended`.
+    /// `waiting` (for its turn), `retrying`, `resolving` (in doubt), `needs_operator`, or `ended`.
     state: &'static str,
     attempts: u32,
     next_attempt_date: Option<String>,
-    /// An attempt was sent without a valid answer, and may have worked; also where Conax said no to a repetition.
+    /// An attempt was sent without a valid answer, and may have worked; stays true if Conax then rejected a resend.
     in_doubt: bool,
     result: Option<&'r RawValue>,
 }
@@ -160,7 +160,7 @@ impl<'r> Record<'r> {
 }
 
 impl Record<'_> {
-    /// Where the delivery stands: `delivery.state`.
+    /// The value of `delivery.state`.
     pub fn delivery_state(&self) -> &'static str {
         self.delivery.state
     }

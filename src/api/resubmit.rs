@@ -1,7 +1,7 @@
-//! A request once more: a new one with the same call, linked to the ended one in both histories.
+//! `requests again`: submits the call of an ended request as a new request, and links the two in both histories.
 //!
-//! Rule: the call is made anew, by the user who made it first. So the catalogue and the contract of now decide, and nothing
-//! is sent twice behind the back of the record.
+//! Rule: the API call is repeated for the user who made the first call. So today's catalogue and contract apply, and
+//! every message that is sent has a record of its own.
 
 use super::create::prepare;
 use super::error::{ApiError, Code};
@@ -9,10 +9,10 @@ use super::{Api, Params, Session, parse_object};
 use crate::request::{ProvisioningRequest, State};
 use crate::store::{RecordKey, Resubmission, Submission};
 
-/// Submits the content of a request that has ended as a new one; `resubmission` says by whom, and why.
+/// Submits the content of an ended request as a new request; `resubmission` says who orders that, and why.
 ///
 /// # Errors
-/// There is no such request, it has not ended, or its call cannot be made any more.
+/// The request does not exist, has not ended, or its call cannot be repeated.
 pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningRequest, ApiError> {
     let number = resubmission.of;
     let found = api.store.find_request(None, RecordKey::Number(number)).await?;
@@ -24,10 +24,10 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
     let submission = prepare(api, &session, method, params, api.clock.now()).await?;
     let submission = Submission { resubmission: Some(resubmission), ..submission };
     let submitted = api.processor.submit(submission).await?;
-    submitted.ok_or_else(|| ApiError::internal("a request without Idempotency-Key was taken for a repeated one"))
+    submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }
 
-/// What the client called with.
+/// The parameters of the client's call.
 fn params_of(earlier: &ProvisioningRequest) -> Result<Params, ApiError> {
     let conflict = |why: &str| ApiError::new(Code::Conflict, format!("Request {}: {why}.", earlier.number));
     if earlier.state == State::Pending {

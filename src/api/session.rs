@@ -1,5 +1,5 @@
-//! Who is calling: tokens are found in a small cache, and looked up anew every few seconds, so that one released or a
-//! user removed from the command line ends soon in a running gateway too.
+//! The user of a call. Sessions are cached by token for a few seconds, so that a token released or a user removed from
+//! the command line soon ends in a running gateway too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,15 @@ use crate::clock::{Clock, Moment};
 use crate::store::{AccountStore, TokenOwner};
 use crate::words::Word as _;
 
-/// How long a token is believed without asking the store.
+/// Time for which a cached token is valid without asking the store.
 const BELIEVED: Duration = Duration::from_secs(2);
-/// Tokens kept in the cache: where that many are used in the time that they are believed, it starts anew.
+/// Tokens kept in the cache; when more are used within [`BELIEVED`], the cache starts anew.
 const CACHED: usize = 10_000;
 
-/// A call's user.
+/// The caller of a method.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Who.
+    /// The user who owns the token.
     pub user: Arc<User>,
 }
 
@@ -42,11 +42,11 @@ impl Session {
 struct Cached {
     user: Arc<User>,
     expires_at: DateTime<Utc>,
-    /// By the steady clock: whatever the date is set to, what was ended elsewhere is seen soon.
+    /// By the monotonic clock: a change of the date does not prolong a token that was ended elsewhere.
     believed_until: Instant,
 }
 
-/// The sessions of all calls.
+/// Sessions by token.
 pub struct Sessions {
     store: Arc<dyn AccountStore>,
     clock: Arc<dyn Clock>,
@@ -56,7 +56,7 @@ pub struct Sessions {
 #[derive(Default)]
 struct Cache {
     tokens: HashMap<[u8; 32], Cached>,
-    /// When those that are not believed any more were last looked for.
+    /// Time of the last removal of outdated sessions.
     swept_at: Option<Instant>,
 }
 
@@ -75,7 +75,7 @@ impl Cache {
 }
 
 impl Sessions {
-    /// Sessions of the tokens in the store.
+    /// A cache over the tokens of the store.
     pub fn new(store: Arc<dyn AccountStore>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock, cache: Mutex::default() }
     }
@@ -83,7 +83,7 @@ impl Sessions {
     /// The session of a token.
     ///
     /// # Errors
-    /// INVALID_TOKEN when it is unknown, expired or released.
+    /// INVALID_TOKEN if the token is unknown, expired or released.
     pub async fn find(&self, token: &str) -> Result<Session, ApiError> {
         let hash = hash_secret(token);
         let Moment { date: now, steady } = self.clock.moment();

@@ -6,10 +6,10 @@ use super::{Api, Data, Params, Record, Session, data, identifier};
 use crate::request::{Family, RecordId};
 use crate::store::RecordKey;
 
-/// The method.
+/// Shows the record of an identifier.
 ///
 /// # Errors
-/// A parameter, NOT_FOUND, or the store.
+/// A wrong parameter, NOT_FOUND, or the store.
 pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) -> Result<Data, ApiError> {
     let identifier = identifier::mandatory(&mut params, "provisioning_request_identifier", &["id", "number"])?;
     let fields_set = FieldsSet::take(&mut params)?;

@@ -1,9 +1,9 @@
-//! Attempts to sign in: who guesses is slowed down, and nobody else is.
+//! Attempts to sign in: guessing passwords is slowed down, and the users themselves are not.
 //!
-//! Rule: failures count against the user name at the address that they came from, which has to pause longer and longer;
-//! the same name from elsewhere goes on, with fewer attempts before it pauses while somebody guesses it. An address that
-//! failed with many names may try new ones only now and then. Whoever signed in before, from that address, is let alone by
-//! both, and has password checks that strangers do not take up. An unknown name counts like a known one.
+//! Rule: failures count against the pair of user name and address, which has to pause longer and longer. The same name
+//! may sign in from other addresses, with fewer free failures while its password is being guessed. An address that
+//! failed with many names may try a new name only now and then. A pair that signed in before is exempt from both
+//! limits, and its password checks have places of their own. Unknown names count like known names.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -16,28 +16,30 @@ use super::error::{ApiError, Code};
 use crate::pace::Pace;
 use crate::peer::Peer;
 
-/// Failures of a name at an address before it has to pause; where many failed with that name, at other addresses too.
+/// Failures of a name at an address before a pause; fewer while the name's password is being guessed.
 const FREE: u32 = 5;
 const FREE_WHERE_GUESSED: u32 = 1;
-/// Failures with a name, wherever they come from, after which somebody seems to guess its password.
+/// Failures of a name at all addresses after which its password counts as being guessed.
 const GUESSED: u32 = 20;
-/// Failures at an address, whatever the names, after which new names have to take turns there.
+/// Failures at an address with all names after which new names have to take turns there.
 const MANY: u32 = 100;
-/// The first pause, which doubles, and the longest; and the pause between new names at an address that failed with many.
+/// The first pause, which doubles with each failure; the longest pause; the pause between new names at an address that
+/// has [`MANY`] failures.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Attempts with a name at an address that may be under way at the same time.
+/// Most attempts under way for a name at an address.
 const UNDER_WAY: u32 = 32;
-/// How long a failure, and how long a success, is remembered.
+/// Periods for which a failure and a success are remembered.
 const FAILURE_COUNTS: Duration = Duration::from_secs(15 * 60);
 const SUCCESS_COUNTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Names, addresses and pairs of them that are remembered.
+/// Most names, addresses and pairs that are remembered.
 const REMEMBERED: usize = 30_000;
 
-/// Passwords checked at the same time: each takes 19 MiB and tens of milliseconds. And those of strangers among them.
+/// Password checks at the same time (each takes 19 MiB and tens of milliseconds), and how many of them may be for
+/// strangers.
 const CHECKS: usize = 2;
 const CHECKS_OF_STRANGERS: usize = 1;
-/// Checks that may wait, of strangers and of others; and how long.
+/// Checks that may wait, for strangers and for others, and the longest wait.
 const WAITING: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -50,15 +52,15 @@ pub(super) struct SignIns {
     pace: Arc<Mutex<Pace>>,
 }
 
-/// An attempt under way. Dropped without an end it counts as neither.
+/// An attempt under way; if dropped before [`Attempt::end`], neither a failure nor a success is counted.
 pub(super) struct Attempt {
     attempts: Arc<Mutex<Attempts>>,
     keys: Keys,
-    /// The same name has signed in from the same address.
+    /// The name has signed in from this address before.
     is_known: bool,
 }
 
-/// The right to check a password now.
+/// A place for one password check.
 pub(super) struct Turn {
     began: Instant,
     pace: Arc<Mutex<Pace>>,
@@ -79,7 +81,7 @@ impl Default for SignIns {
 }
 
 impl SignIns {
-    /// Begins an attempt with a name (or a key) from an address.
+    /// Begins an attempt of a name (or a key) from an address.
     ///
     /// # Errors
     /// TOO_MANY_REQUESTS after too many failures.
@@ -95,16 +97,16 @@ impl SignIns {
         }
     }
 
-    /// Waits for the right to check a password.
+    /// Waits for a place to check a password.
     ///
     /// # Errors
-    /// TOO_MANY_REQUESTS when too many wait.
+    /// TOO_MANY_REQUESTS if too many checks wait.
     pub(super) async fn turn(&self, attempt: &Attempt) -> Result<Turn, ApiError> {
         let ([known, strangers], is_known) = (&self.waiting, attempt.is_known);
         let (queue, at_once) = if is_known { (known, CHECKS) } else { (strangers, CHECKS_OF_STRANGERS) };
         let full = || {
             let wait = lock(&self.pace).time_for(WAITING - queue.available_permits() + 1, at_once, Duration::ZERO);
-            ApiError::later(Code::TooManyRequests, "Too many are signing in at once.", wait)
+            ApiError::later(Code::TooManyRequests, "Too many users are signing in at once.", wait)
         };
         let _place = queue.try_acquire().map_err(|_| full())?;
         let permits = async {
@@ -126,7 +128,7 @@ impl Drop for Turn {
 }
 
 impl Attempt {
-    /// Ends it: was it good?
+    /// Ends the attempt and counts its result.
     pub(super) fn end(self, is_good: bool, now: Instant) {
         lock(&self.attempts).end(self.keys, is_good, now);
     }
@@ -142,14 +144,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is remembered, by hashes that nobody else can compute.
+/// Failures and successes by keyed hashes, which only this process can compute.
 #[derive(Default)]
 struct Attempts {
     seen: HashMap<u64, Seen>,
     hasher: RandomState,
 }
 
-/// What an attempt counts for: its name at its address, its name, its address.
+/// The keys that an attempt counts for: the pair of name and address, the name, the address.
 #[derive(Clone, Copy, Debug)]
 struct Keys {
     pair: u64,
@@ -160,7 +162,7 @@ struct Keys {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     failures: u32,
-    /// When the last failure was; or for an address when a new name was last tried.
+    /// Time of the last failure; for an address, of the last attempt with a new name.
     at: Instant,
     succeeded_at: Option<Instant>,
     under_way: u32,
@@ -179,7 +181,7 @@ impl Seen {
         self.succeeded_at.is_some_and(|at| now.saturating_duration_since(at) <= SUCCESS_COUNTS)
     }
 
-    /// What is left of a pause since the last failure.
+    /// The rest of a pause that began with the last failure.
     fn left(&self, pause: Duration, now: Instant) -> Option<Duration> {
         pause.checked_sub(now.saturating_duration_since(self.at)).filter(|left| !left.is_zero())
     }
@@ -191,7 +193,7 @@ impl Attempts {
         Keys { pair: of(Some(name), Some(peer)), name: of(Some(name), None), peer: of(None, Some(peer)) }
     }
 
-    /// Begins an attempt, which tells whether it is one of somebody known; or says how long to pause.
+    /// Begins an attempt: whether the pair has signed in before, or how long it has to pause.
     fn begin(&mut self, keys: Keys, now: Instant) -> Result<bool, Duration> {
         let seen = |key| self.seen.get(&key).copied().unwrap_or_else(|| Seen::new(now));
         let (pair, name, peer) = (seen(keys.pair), seen(keys.name), seen(keys.peer));
@@ -236,7 +238,7 @@ impl Attempts {
         }
     }
 
-    /// Makes room for a while: looking at all of them for each new one would take too long.
+    /// Makes room for many new entries at a time: a search for each new entry would take too long.
     fn forget_oldest(&mut self, now: Instant) {
         let Some(too_many) = self.seen.len().checked_sub(REMEMBERED - REMEMBERED / 8) else { return };
         let mut all: Vec<_> =
@@ -247,7 +249,7 @@ impl Attempts {
         }
     }
 
-    /// What is known of a key; where there is too much, what is of no use any more is forgotten, or else what is oldest.
+    /// The entry of a key. A full table first loses the entries that have no effect any more, then the oldest.
     fn remember(&mut self, key: u64, now: Instant) -> &mut Seen {
         if self.seen.len() >= REMEMBERED && !self.seen.contains_key(&key) {
             self.seen.retain(|_, seen| seen.under_way > 0 || seen.failures(now) > 0 || seen.is_known(now));
@@ -269,7 +271,7 @@ mod tests {
             self.0.keys(name, Peer::from(std::net::IpAddr::from([192, 0, high, low])))
         }
 
-        /// An attempt from beginning to end; how long it has to pause if it is not let in.
+        /// Makes a whole attempt; `Err` is the pause if the attempt is not admitted.
         fn attempt(&mut self, name: &str, host: u16, is_good: bool, millis: u64) -> Result<bool, Duration> {
             let (keys, now) = (self.keys(name, host), self.1 + Duration::from_millis(millis));
             let is_known = self.0.begin(keys, now)?;
@@ -292,7 +294,7 @@ mod tests {
         for host in 2..22 {
             assert_eq!(guard.attempt("u", host, false, 1000), Ok(false));
         }
-        // By now somebody seems to guess it from everywhere: one attempt each, and a good one gets in.
+        // The name now counts as being guessed from everywhere: one attempt each, and a good password gets in.
         assert_eq!(guard.attempt("u", 30, false, 1000), Ok(false));
         assert_eq!(guard.attempt("u", 30, false, 1000), Err(Duration::from_secs(1)));
         assert_eq!(guard.attempt("u", 31, true, 1000), Ok(false));

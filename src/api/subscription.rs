@@ -1,4 +1,5 @@
-//! The service and the card of a subscription: named as CRM.COM knows them or, in the web services family, by their CA IDs.
+//! The service and the card of a subscription, named by CRM.COM's identifiers or, in the web services family, by CA
+//! IDs.
 
 use super::device;
 use super::draft::Draft;
@@ -7,10 +8,10 @@ use super::identifier::{self, Identifier};
 use crate::catalogue::{self, Entry, EntryKind};
 use crate::request::{CARD_ID, Failure, Family, Parameter, SERVICE_ID, failure};
 
-/// The set that stands in place of one card.
+/// The set of cards that may replace the identifier of one card.
 const CARD_SET: &str = "smartcard_set";
 
-/// Takes a service. One without a CA ID makes a request that is not sent.
+/// Takes a service. A request for a service without a CA ID is recorded as REJECTED and not sent.
 pub(super) async fn take_service(draft: &mut Draft<'_>, name: &'static str) -> Result<(), ApiError> {
     if is_in_location_of(draft, SERVICE_ID, name)? {
         let value = draft.params.mandatory_text(SERVICE_ID)?;
@@ -57,7 +58,7 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
     Ok(())
 }
 
-/// In the web services family: is the one given in place of the other?
+/// Whether `one` is given in place of `other`; only the web services family allows that.
 fn is_in_location_of(draft: &Draft<'_>, one: &'static str, other: &'static str) -> Result<bool, ApiError> {
     match (draft.family == Family::WebServices && draft.params.has(one), draft.params.has(other)) {
         (true, true) => {

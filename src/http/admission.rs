@@ -1,9 +1,9 @@
-//! Which connections stay: a bounded number, whatever clients do with them.
+//! Admission of connections: a bounded number is open, whatever clients do.
 //!
-//! Rule: nobody waits outside. When all places are taken, or an address has its share of them, a new connection gets the
-//! place of one for which nothing is being done: of those that never said anything the one that has been silent longest,
-//! else the one that has made us wait longest for a request. When there is none it comes into the reserve: health checks
-//! are answered there, and everything else is told to come again, unless there is a place by the time that it asks.
+//! Rule: no connection waits to be accepted. If all places are taken, or an address has used up its share, a new
+//! connection displaces an idle one: the longest silent of those that never sent a byte, else the one whose request has
+//! been incomplete for longest. If every connection is busy, the new one goes to the reserve: only health checks are
+//! answered there. All other requests get 503, unless a place has become free by the time of the request.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,46 +13,46 @@ use tokio::time::Instant;
 use crate::pace::Pace;
 use crate::peer::Peer;
 
-/// How long a connection may keep its place in any case: what a client sent may be on its way to whoever reads it.
+/// Time for which no connection is displaced: bytes of its client may be on their way.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// How many may be open.
+/// Limits on the number of open connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Places.
+    /// Connections with full access.
     pub(super) places: usize,
-    /// Those of them that one address may have.
+    /// Most of these for one address.
     pub(super) per_peer: usize,
-    /// Connections beside them, in the reserve.
+    /// Connections in the reserve, on top of the places.
     pub(super) reserve: usize,
 }
 
-/// What a connection may ask for.
+/// The paths that a connection may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Anything.
+    /// All paths.
     All,
-    /// Health checks.
+    /// Health checks only.
     Health,
 }
 
-/// What is being done for a connection.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// A request was received whole, and is not answered to its end.
+    /// A complete request is being answered.
     Busy,
-    /// It said something once, and a request is not there, or not whole.
+    /// The client has sent bytes before, and its next request is absent or incomplete.
     Waiting,
-    /// It never said anything.
+    /// The client has never sent a byte.
     Silent,
 }
 
-/// The open connections; `H` is what ends one.
+/// The open connections; `H` is the handle that ends a connection.
 pub(super) struct Admission<H> {
     limits: Limits,
     open: HashMap<u64, Open<H>>,
     next_id: u64,
-    /// How long requests take.
+    /// Duration of recent requests.
     pace: Pace,
 }
 
@@ -69,7 +69,7 @@ impl<H> Admission<H> {
         Self { limits, open: HashMap::new(), next_id: 0, pace: Pace::default() }
     }
 
-    /// Lets a connection in: its id, and which one has to go for it.
+    /// Admits a connection; returns its id, and the connection that is displaced.
     pub(super) fn admit(&mut self, peer: Peer, handle: H, now: Instant) -> (u64, Option<H>) {
         let (access, displaced) = match self.make_room(peer, now) {
             Ok(displaced) => (Access::All, displaced),
@@ -81,7 +81,7 @@ impl<H> Admission<H> {
         (id, displaced)
     }
 
-    /// A connection said its first word, or its answer is sent: the next request is its client's to send.
+    /// Notes the first bytes of a client, or the end of an answer: now the client has to send a request.
     pub(super) fn wait(&mut self, id: u64, now: Instant) {
         if let Some(open) = self.open.get_mut(&id) {
             if open.phase == Phase::Busy {
@@ -91,7 +91,7 @@ impl<H> Admission<H> {
         }
     }
 
-    /// The head of a request has come: what it may ask for, and which connection has to go for that.
+    /// Notes the head of a request; returns the paths it may ask for, and the connection that is displaced.
     pub(super) fn ask(&mut self, id: u64, now: Instant) -> (Access, Option<H>) {
         let Some(open) = self.open.get_mut(&id) else { return (Access::Health, None) };
         (open.phase, open.since) = (Phase::Waiting, now);
@@ -108,19 +108,19 @@ impl<H> Admission<H> {
         }
     }
 
-    /// A request was received whole, and work on it begins; false if it had to go meanwhile.
+    /// Notes a complete request, whose work begins; false if the connection was displaced before.
     pub(super) fn begin(&mut self, id: u64, now: Instant) -> bool {
         let Some(open) = self.open.get_mut(&id) else { return false };
         (open.phase, open.since) = (Phase::Busy, now);
         true
     }
 
-    /// A connection has ended.
+    /// Removes a connection that has ended.
     pub(super) fn close(&mut self, id: u64) {
         self.open.remove(&id);
     }
 
-    /// When there may be a place for one that has none now.
+    /// Estimated time until a connection in the reserve can have a place.
     pub(super) fn retry_after(&self, now: Instant) -> Duration {
         let busy: Vec<_> = self.open.values().filter(|open| open.phase == Phase::Busy).collect();
         let all: Duration = busy.iter().map(|open| now.saturating_duration_since(open.since)).sum();
@@ -133,7 +133,7 @@ impl<H> Admission<H> {
         self.open.values().filter(is_meant).count()
     }
 
-    /// Makes sure that there is a place for one more, and that it is no more than its address may have.
+    /// Frees a place for a connection of this address, if the limits need it; `Err` if every candidate is busy.
     fn make_room(&mut self, peer: Peer, now: Instant) -> Result<Option<H>, ()> {
         let whose = if self.count(Access::All, Some(peer)) >= self.limits.per_peer {
             Some(peer)
@@ -146,7 +146,7 @@ impl<H> Admission<H> {
         self.displace(Access::All, whose, may_go).map(Some).ok_or(())
     }
 
-    /// In the reserve one always goes: of an address that has half of it, before those of others.
+    /// Frees a place in the reserve, always. An address with more than half of the reserve loses one of its own.
     fn make_room_in_reserve(&mut self, peer: Peer) -> Option<H> {
         if self.count(Access::Health, None) < self.limits.reserve {
             return None;
@@ -203,10 +203,10 @@ mod tests {
         assert_eq!(displaced, Some("silent"), "although the idle one has been so longer");
         door.admission.begin(last, door.at(201));
         assert_eq!(door.admit("one more", B, 300).1, Some("idle"));
-        // Now two are busy, and the third came only now.
+        // Two connections are busy; the third has come only now, and has not had its grace.
         let (reserved, displaced) = door.admit("too many", A, 310);
         assert_eq!((displaced, door.admission.ask(reserved, door.at(311))), (None, (Access::Health, None)));
-        // Once the third has had its time, its place is there for whoever asks.
+        // After its grace the third gives way to a new connection.
         assert_eq!(door.admission.ask(reserved, door.at(360)), (Access::All, Some("one more")));
         assert!(!door.admission.begin(idle, door.at(361)), "it is gone");
     }

@@ -1,4 +1,4 @@
-//! Finds who is calling: the token in body, query or `Authorization: Bearer`, and the API key of HTTP Basic.
+//! Finds the credentials of a call: the token in body, query or `Authorization: Bearer`, and the API key of HTTP Basic.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::api::{ApiError, Code, Params};
 /// The token of a call.
 ///
 /// # Errors
-/// None, or two that differ.
+/// The call has no token, or two that differ.
 pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, ApiError> {
     let given = params.text("token")?;
     let bearer = authorization(headers, "Bearer");
@@ -24,7 +24,8 @@ pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, 
     }
 }
 
-/// The API key: user name of HTTP Basic (RFC 7617), with an empty password. Some clients leave out the colon as well.
+/// The API key: the user name of HTTP Basic (RFC 7617), with an empty password. The colon may be missing, as some
+/// clients send it.
 pub(super) fn api_key(headers: &HeaderMap) -> Option<String> {
     let decoded = STANDARD.decode(authorization(headers, "Basic")?).ok()?;
     let text = String::from_utf8(decoded).ok()?;
@@ -32,8 +33,8 @@ pub(super) fn api_key(headers: &HeaderMap) -> Option<String> {
     (!key.is_empty() && password.is_empty()).then(|| key.to_owned())
 }
 
-/// How to sign in (RFC 9110, 11.6.1): every 401 says it. The method that takes an API key is asked with HTTP Basic, all
-/// others with a token (RFC 6750, 3).
+/// The challenge that every 401 carries (RFC 9110, 11.6.1): HTTP Basic for the method that takes an API key, a token
+/// for all other methods (RFC 6750, 3).
 pub(super) fn challenge(code: Code, takes_key: bool) -> HeaderValue {
     HeaderValue::from_static(match (takes_key, code) {
         (true, _) => "Basic realm=\"conax-gateway\", charset=\"UTF-8\"",

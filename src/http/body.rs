@@ -10,11 +10,11 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use crate::api::{ApiError, Code, Params, parse_object};
 use crate::config::Server;
 
-/// Bytes of a body without use that are read all the same, and how long.
+/// Limits in bytes and time on reading the rest of a body that is not used.
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a JSON object as parameters. An empty body stands for an empty object where `may_be_empty`.
+/// Reads a JSON object as parameters. An empty body means an empty object if `may_be_empty`.
 ///
 /// # Errors
 /// UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_JSON.
@@ -46,7 +46,7 @@ pub(super) async fn read(
     parse_object(&bytes).map(Params::new)
 }
 
-/// Reads on for a while: closing with bytes unread would reset the connection, and the client might never see the answer.
+/// Reads on for a while: closing with unread bytes resets the connection, and the client might never see the answer.
 pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let read_on = async {
         let mut left = DISCARD_BYTES;

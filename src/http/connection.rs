@@ -1,4 +1,4 @@
-//! Accepts connections, speaks TLS where configured, and lets those under way finish at shutdown.
+//! Accepts connections, speaks TLS where configured, and lets connections finish their requests at shutdown.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,17 +22,17 @@ use super::{reply, route};
 use crate::config;
 use crate::shutdown::Shutdown;
 
-/// How long accepting pauses when the system has no more file descriptors.
+/// Pause in accepting while the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Bytes of request line and headers, at most.
+/// Most bytes of request line and headers.
 pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
-/// Connections for health checks, beside those that `server.max_connections` allows.
+/// Connections for health checks, on top of `server.max_connections`.
 const RESERVE: usize = 128;
-/// Files that are open beside those of connections: database, log, what is recorded, and calls under way.
+/// Open files that are no client connections: database, log, recordings, calls under way.
 const OTHER_FILES: usize = 256;
 
-/// Serves until shutdown; returns the connections that are then still open, to be finished or cut off.
+/// Serves until shutdown; returns the connections that are still open then, to be finished or cut off.
 pub async fn serve(
     server: Arc<Server>,
     listener: TcpListener,
@@ -49,7 +49,7 @@ pub async fn serve(
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
             tokio::select! {
-                // First, so that it is gone before it is heard.
+                // Leaving is checked first: a displaced connection must close before more of its requests are read.
                 biased;
                 () = guest.has_to_go() => {}
                 () = receive(server, stream, tls, &guest, &connections, shutdown) => {}
@@ -61,8 +61,8 @@ pub async fn serve(
     Connections { open, tasks }
 }
 
-/// How many connections may be open: as many as the settings and the system allow. One that is passed through needs
-/// another one to upstream.
+/// Most connections that may be open, by settings and system. A connection that is passed through needs a second file,
+/// for the connection to upstream.
 fn limits(config: &config::Server) -> Limits {
     let files = usize::try_from(open_files()).unwrap_or(usize::MAX);
     let allowed = files.saturating_sub(OTHER_FILES + RESERVE) / 2;
@@ -73,7 +73,7 @@ fn limits(config: &config::Server) -> Limits {
             places,
             setting,
             files,
-            "fewer connections than server.max_connections: raise the limit of files"
+            "fewer connections than server.max_connections are accepted: raise the limit of open files (ulimit -n)"
         );
     }
     let per_peer = match usize::try_from(config.max_connections_per_address) {
@@ -84,14 +84,14 @@ fn limits(config: &config::Server) -> Limits {
     Limits { places, per_peer, reserve: RESERVE }
 }
 
-/// The files that may be open, after asking the system for as many as it gives.
+/// Raises the limit of open files as far as the system allows, and returns it.
 fn open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     if raised.is_ok() { limit.maximum } else { limit.current }.unwrap_or(u64::MAX)
 }
 
-/// Serves one connection, once it says something.
+/// Serves a connection, once the client has sent the first byte.
 async fn receive(
     server: Arc<Server>,
     stream: TcpStream,
@@ -122,14 +122,14 @@ async fn receive(
     }
 }
 
-/// The connections still open at shutdown; dropping it cuts them off.
+/// Connections that are still open at shutdown; dropping cuts them off.
 pub struct Connections {
     open: GracefulShutdown,
     tasks: JoinSet<()>,
 }
 
 impl Connections {
-    /// Lets each one finish the request that it is at.
+    /// Lets each connection finish its present request.
     pub async fn finish(self) {
         self.open.shutdown().await;
         drop(self.tasks);
@@ -171,12 +171,12 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        // What is passed through keeps the names of its headers as they are written, and gets no Date.
+        // Answers of upstream keep the spelling of their header names, and get no Date.
         .preserve_header_case(true)
         .auto_date_header(false)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    // Taken only now: a client that never speaks must not hold up a shutdown.
+    // The guard is taken only here: a client that never sends anything must not hold up a shutdown.
     let watcher = connections.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher);
     let Some(watcher) = watcher else { return };
     if let Err(error) = watcher.watch(connection).await {

@@ -1,4 +1,5 @@
-//! A connection as the rest of the server knows it: it tells the [`Admission`] what happens, and leaves when told to.
+//! A connection, as the rest of the server sees it: reports its progress to the [`Admission`], and ends when told to
+//! leave.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,21 +12,21 @@ use super::Face;
 use super::admission::{Access, Admission, Limits};
 use crate::peer::Peer;
 
-/// Where all connections come in.
+/// The entry for all connections of an address.
 pub(super) struct Door {
     admission: Mutex<Admission<CancellationToken>>,
     face: Face,
 }
 
-/// One connection; it is over when this is dropped.
+/// An open connection; dropping it frees its place.
 pub(super) struct Guest {
     door: Arc<Door>,
     id: u64,
     peer: Peer,
     leave: CancellationToken,
-    /// A request is being answered: until all of its answer is sent.
+    /// True from the head of a request until every byte of the answer is sent.
     is_asking: AtomicBool,
-    /// The answer has come to its end, and may not have been sent to its end.
+    /// True from the end of an answer until its last byte is sent.
     is_answered: AtomicBool,
 }
 
@@ -56,33 +57,33 @@ impl Door {
 
 fn end(displaced: Option<CancellationToken>) {
     if let Some(connection) = displaced {
-        tracing::debug!("a connection had to go for another one");
+        tracing::debug!("a connection was displaced by a new one");
         connection.cancel();
     }
 }
 
 impl Guest {
-    /// Where it comes from.
+    /// The address of the client.
     pub(super) fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// What it came for.
+    /// The paths that this connection may ask for.
     pub(super) fn face(&self) -> Face {
         self.door.face
     }
 
-    /// Waits until it has to go for another one.
+    /// Waits until the connection has to leave in favour of another.
     pub(super) async fn has_to_go(&self) {
         self.leave.cancelled().await;
     }
 
-    /// It said its first word.
+    /// Reports the first bytes of the client.
     pub(super) fn speaks(&self) {
         self.door.lock().wait(self.id, Instant::now());
     }
 
-    /// The head of a request has come: what may it ask for?
+    /// Reports the head of a request; returns the paths that the client may ask for.
     pub(super) fn asks(&self) -> Access {
         self.is_asking.store(true, Ordering::Release);
         let (access, displaced) = self.door.lock().ask(self.id, Instant::now());
@@ -90,23 +91,24 @@ impl Guest {
         access
     }
 
-    /// A request was received whole: false if this connection has to go, and nothing may be done for it any more.
+    /// Reports that a request is complete; false if the connection has to leave, and the request must not be carried
+    /// out.
     pub(super) fn begins(&self) -> bool {
         self.is_answered.store(false, Ordering::Release);
         self.door.lock().begin(self.id, Instant::now())
     }
 
-    /// Is a request being answered?
+    /// Whether a request is being answered.
     pub(super) fn is_asking(&self) -> bool {
         self.is_asking.load(Ordering::Acquire)
     }
 
-    /// The answer has come to its end.
+    /// Reports the end of the answer's body.
     pub(super) fn is_answered(&self) {
         self.is_answered.store(true, Ordering::Release);
     }
 
-    /// All that was written is sent.
+    /// Reports that every written byte is sent.
     pub(super) fn is_sent(&self) {
         if self.is_answered.swap(false, Ordering::AcqRel) {
             self.is_asking.store(false, Ordering::Release);
@@ -114,7 +116,7 @@ impl Guest {
         }
     }
 
-    /// When there may be a place for it.
+    /// Estimated time until the connection can have a place.
     pub(super) fn retry_after(&self) -> Duration {
         self.door.lock().retry_after(Instant::now())
     }

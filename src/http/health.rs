@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`, for whoever starts, stops and balances gateways. No sign-in, no inner detail.
+//! `/livez` and `/readyz`, for programs that start, stop and balance gateways. No sign-in, no inner detail.
 
 use std::time::Duration;
 
@@ -8,14 +8,13 @@ use serde_json::json;
 use super::Server;
 use super::reply::{self, Reply};
 
-/// How long the store has to answer.
+/// Longest time that the store may take to answer.
 const STORE_TIME: Duration = Duration::from_secs(2);
 
-/// The paths of the two checks.
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
 
-/// Is it the path of a health check?
+/// Whether a path is that of a health check.
 pub(super) fn is_check(path: &str) -> bool {
     [LIVE, READY].contains(&path)
 }
@@ -29,7 +28,7 @@ pub(super) async fn respond(server: &Server, method: &Method, path: &str) -> Rep
     }
 }
 
-/// The contract was loaded before anything listened, so it is ready whenever this runs.
+/// No check of the contract is needed: a start loads it before anything listens.
 async fn ready(server: &Server) -> Reply {
     let store = match tokio::time::timeout(STORE_TIME, server.api.store.check_writable()).await {
         Ok(Ok(())) => "ok",

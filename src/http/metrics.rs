@@ -1,4 +1,4 @@
-//! `/metrics`: asks everything how it stands, and has the metrics written. No sign-in: nothing in it is a customer's.
+//! `/metrics`: collects the state of the parts and writes the page. No sign-in: the page has no customer's data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,13 @@ use super::Server;
 use super::reply::{self, Reply};
 use crate::metrics::{self, Metrics, Sample};
 
-/// The path.
 pub(super) const PATH: &str = "/metrics";
-/// How long the store has to answer.
+/// Longest time that the store may take to answer.
 const STORE_TIME: Duration = Duration::from_secs(2);
-/// How long a page is given again: whoever asks more often costs nothing.
+/// Time for which a page is reused: frequent scrapes cost nothing.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// The metrics, and the last page of them.
+/// The metrics, with the last page.
 pub(super) struct Scrapes {
     metrics: Option<Arc<Metrics>>,
     last: Mutex<Option<(Instant, Bytes)>>,
@@ -33,7 +32,7 @@ impl Scrapes {
     }
 }
 
-/// The answer to a scrape; `None` where metrics are off.
+/// Answers a scrape; `None` if metrics are off.
 pub(super) async fn respond(server: &Server, method: &Method) -> Option<Reply> {
     let metrics = server.scrapes.metrics.as_ref()?;
     if !matches!(*method, Method::GET | Method::HEAD) {

@@ -30,30 +30,30 @@ pub use pass_through::Captures;
 pub use reply::status_of;
 pub use route::{Route, routes};
 
-/// What connections are served with.
+/// Everything that connections share.
 pub struct Server {
     config: Arc<Config>,
-    /// The methods of the JSON face.
+    /// The methods of the JSON API.
     pub api: Api,
-    /// What carries the requests that are passed through.
+    /// The transport for requests that are passed through.
     transport: ObservedTransport,
-    /// What keeps them.
+    /// The captures of passed exchanges.
     pub captures: Captures,
-    /// What Prometheus reads.
+    /// The metrics of `/metrics`.
     scrapes: Scrapes,
 }
 
-/// What is answered at an address.
+/// The paths that an address answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Face {
-    /// Everything.
+    /// All paths.
     Whole,
-    /// Metrics and health checks.
+    /// Metrics and health checks only.
     Watching,
 }
 
 impl Server {
-    /// A server for these methods, which passes SOAP through to `transport` and shows the metrics.
+    /// A server for the methods of `api`; SOAP is passed through to `transport`.
     pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
         let most_bytes = config.pass_through.capture_bytes;

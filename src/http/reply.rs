@@ -14,10 +14,10 @@ use crate::config::HttpStatusMode;
 use crate::request::random_hex;
 use crate::words::Word as _;
 
-/// Header with the id of a request, in every answer and in the log.
+/// Header with the id of a request; every answer has it, and so has the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a reply is made of.
+/// The body type of all replies.
 pub(super) type Reply = Response<Full<Bytes>>;
 
 /// The envelope of every answer.
@@ -34,7 +34,7 @@ struct Status<'a> {
     description: &'a str,
 }
 
-/// An answer to a call that worked.
+/// The reply to a call that succeeded.
 pub(super) fn success(data: Data) -> Reply {
     json_reply(
         StatusCode::OK,
@@ -42,7 +42,7 @@ pub(super) fn success(data: Data) -> Reply {
     )
 }
 
-/// An answer to a call that did not. `allow` goes with METHOD_NOT_ALLOWED.
+/// The reply to a call that failed. `allow` goes with METHOD_NOT_ALLOWED.
 pub(super) fn error(error: &ApiError, mode: HttpStatusMode, allow: Option<&'static str>) -> Reply {
     let status = match mode {
         HttpStatusMode::Rest => status_of(error.code),
@@ -67,7 +67,7 @@ fn json_bytes(json: &impl serde::Serialize) -> Bytes {
     serde_json::to_vec(json).expect("texts and JSON that is written already can always be written").into()
 }
 
-/// An answer of that JSON.
+/// A reply with a JSON body.
 pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Reply {
     json_reply_of(status, json_bytes(json))
 }
@@ -81,17 +81,17 @@ fn json_reply_of(status: StatusCode, json: Bytes) -> Reply {
     reply
 }
 
-/// Says when to come again.
+/// Sets `Retry-After`.
 pub(super) fn set_retry_after(reply: &mut Reply, retry_after: Duration) {
     reply.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after).into());
 }
 
-/// Whole seconds, so many that the time is over when they are (RFC 9110, 10.2.3).
+/// Whole seconds, rounded up, so that the time is over when they are (RFC 9110, 10.2.3).
 fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// Adds what every answer of the gateway itself carries: the request's id, and Date (RFC 9110, 6.6.1).
+/// Sets the headers of the gateway's own answers: the request's id, and Date (RFC 9110, 6.6.1).
 pub(super) fn sign(reply: &mut Reply, request_id: &str, now: DateTime<Utc>) {
     let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     for (name, value) in [(REQUEST_ID, request_id), (DATE, &date)] {
@@ -101,7 +101,7 @@ pub(super) fn sign(reply: &mut Reply, request_id: &str, now: DateTime<Utc>) {
     }
 }
 
-/// An answer to what is no HTTP/1.1 request, of the status that hyper has for it, as bytes; the connection ends with it.
+/// The reply to bytes that are no HTTP/1.1 request, with hyper's status for them; the connection ends with it.
 pub(super) fn unparsed(status: StatusCode, mode: HttpStatusMode, now: DateTime<Utc>) -> Vec<u8> {
     let message = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
@@ -127,14 +127,14 @@ pub(super) fn unparsed(status: StatusCode, mode: HttpStatusMode, now: DateTime<U
     bytes
 }
 
-/// An answer where there is nothing, without an envelope.
+/// 404 without an envelope, for paths outside the API.
 pub(super) fn not_found() -> Reply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = StatusCode::NOT_FOUND;
     reply
 }
 
-/// An answer to a verb that is not taken, without an envelope.
+/// 405 without an envelope, for paths outside the API.
 pub(super) fn not_allowed(allow: &'static str) -> Reply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = StatusCode::METHOD_NOT_ALLOWED;

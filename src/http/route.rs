@@ -22,39 +22,39 @@ use crate::request::{Family, RequestType, random_hex};
 use crate::upstream::PassThroughAnswer;
 use crate::words::Word as _;
 
-/// Characters of a path that are shown, in an answer or a log.
+/// Most characters of a path in an answer or a log line.
 const SHOWN: usize = 200;
-/// See the draft `draft-ietf-httpapi-idempotency-key-header`.
+/// The header of draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Characters of an Idempotency-Key, at most.
+/// Most characters of an Idempotency-Key.
 const KEY_LENGTH: usize = 255;
-/// Where the CRM.COM methods begin.
+/// The prefix of all CRM.COM paths.
 const PREFIX: &str = "/crmapi/rest/v2/";
 
-/// A method of the JSON face.
+/// A method of the JSON API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// A token for a password.
+    /// Issues a token for a password.
     Token,
-    /// The end of a token.
+    /// Ends a token.
     ReleaseToken,
-    /// A token for an API key.
+    /// Issues a token for an API key.
     KeyToken,
-    /// One record.
+    /// Shows a record.
     Show(Family),
-    /// Records by filters.
+    /// Lists records by filters.
     List(Family),
     /// Creates a request.
     Create(Family, RequestType),
 }
 
-/// The methods that are of no family: HTTP verb and path after the prefix.
+/// The methods outside the families: HTTP verb, and path behind the prefix.
 const COMMON: [(&str, &str, Route); 3] = [
     ("POST", "authentication/token", Route::Token),
     ("POST", "authentication/token/release", Route::ReleaseToken),
     ("POST", "authentication/web_api_key/token", Route::KeyToken),
 ];
-/// Every method: HTTP verb, path after the prefix, and what it is. The README's table is checked against this one.
+/// Every method: HTTP verb, path after the prefix, and what it is. The tables in docs/methods.md are checked against this one.
 pub fn routes() -> Vec<(&'static str, String, Route)> {
     let of_family = |family: &Family| {
         let family = *family;
@@ -68,7 +68,7 @@ pub fn routes() -> Vec<(&'static str, String, Route)> {
     common.into_iter().chain(Family::VARIANTS.iter().flat_map(of_family)).collect()
 }
 
-/// The method of a path after the prefix, and its HTTP verb.
+/// The method of a path behind the prefix, and its HTTP verb.
 fn route_of(path: &str) -> Option<(&'static str, Route)> {
     if let Some((verb, _, route)) = COMMON.iter().find(|(_, common, _)| *common == path) {
         return Some((verb, *route));
@@ -80,10 +80,10 @@ fn route_of(path: &str) -> Option<(&'static str, Route)> {
     }
 }
 
-/// Answers one request; every error becomes a reply here, and is logged here.
+/// Answers a request. Every error becomes a reply, and a line in the log, here.
 pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> PassThroughAnswer {
     let (request_id, began) = (random_hex(), Instant::now());
-    // The span goes along into the processor, so that every line about this request carries its id.
+    // The span continues in the processor, so that every log line about this request has its id.
     let span = tracing::info_span!("http", request_id);
     let has_place = guest.asks() == Access::All;
     let path = request.uri().path();
@@ -121,7 +121,7 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
 }
 
-/// The answer to a scrape, if it is one, at an address where metrics are.
+/// Answers a scrape, if the path is `/metrics` and the address has metrics.
 async fn scraped(server: &Server, guest: &Guest, request: &Request<Incoming>) -> Option<Reply> {
     let is_here = (server.config.metrics.listen == MetricsListen::Server) == (guest.face() == Face::Whole);
     if request.uri().path() != metrics::PATH || !is_here {
@@ -142,7 +142,7 @@ fn passed_through(server: &Server, status: StatusCode, began: Instant) {
 async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Request<Incoming>) -> Reply {
     let began = Instant::now();
     let method = request.method().clone();
-    // The path only: the query of a GET carries the token.
+    // Only the path is logged: the query of a GET has the token.
     let path: String = request.uri().path().chars().take(SHOWN).collect();
     let found = find(&method, request.uri().path());
     let refusal = match (check_framing(&request), &found) {
@@ -184,7 +184,7 @@ async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Reques
     }
 }
 
-/// The path of a method after the prefix.
+/// The path of a method behind the prefix.
 fn method_of(path: &str) -> Option<&str> {
     path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest))
 }
@@ -201,8 +201,8 @@ fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static
     }
 }
 
-/// hyper accepts requests without a Host, or with two (RFC 9112 section 3.2), and codings that it does not undo (section
-/// 6.1): refused here.
+/// Refuses what hyper accepts and must be refused: no Host or two (RFC 9112 section 3.2), and transfer codings that
+/// hyper does not decode (section 6.1).
 fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
@@ -252,7 +252,7 @@ async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request
     }
 }
 
-/// Idempotency-Key: a text that the client makes up anew for each request that it means.
+/// Takes the Idempotency-Key header: a text that the client chooses anew for each new request.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -260,7 +260,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     match key {
         Some(key) => Ok(Some(key.to_owned())),
         None => {
-            let message = format!("The header must be there once, with 1 to {KEY_LENGTH} visible ASCII characters.");
+            let message = format!("The header must occur once, with 1 to {KEY_LENGTH} visible ASCII characters.");
             Err(ApiError::invalid("Idempotency-Key", message))
         }
     }

@@ -1,7 +1,7 @@
-//! Answers requests that hyper cannot parse. hyper replies to them itself, without a body, and tells nobody; on its way
-//! to the client that reply is replaced by one with our envelope.
+//! Answers requests that hyper cannot parse. hyper itself replies without a body and without telling the program; this
+//! stream replaces that reply, on its way to the client, with an error in the gateway's envelope.
 //!
-//! hyper's own reply is known by its time: it is all that is written while no request is being answered.
+//! hyper's own reply is recognized by its time: hyper writes nothing else while no request is being answered.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 
 use super::guest::Guest;
 
-/// How much is read after the reply, and how long: closing with bytes unread would reset the connection, and the client
+/// Limits in bytes and time on reading after the reply: closing with unread bytes resets the connection, and the client
 /// might never see the reply.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -24,9 +24,9 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(super) struct ReplacingStream<S, R> {
     stream: S,
     guest: Arc<Guest>,
-    /// Makes the reply in place of one of that status.
+    /// Makes the replacement for a reply of a given status.
     reply: R,
-    /// That reply, and how much of it is written.
+    /// The replacement, and the number of its bytes that are written.
     replaced: Option<(Vec<u8>, usize)>,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
@@ -38,7 +38,7 @@ impl<S, R> ReplacingStream<S, R> {
 }
 
 impl<S: AsyncWrite + Unpin, R: Fn(StatusCode) -> Vec<u8> + Unpin> ReplacingStream<S, R> {
-    /// Writes our reply in place of hyper's.
+    /// Writes the replacement.
     fn poll_replace(&mut self, cx: &mut Context<'_>, head: &[u8]) -> Poll<io::Result<()>> {
         let reply = &self.reply;
         let (bytes, written) = self.replaced.get_or_insert_with(|| {
@@ -56,7 +56,7 @@ impl<S: AsyncWrite + Unpin, R: Fn(StatusCode) -> Vec<u8> + Unpin> ReplacingStrea
 }
 
 impl<S: AsyncRead + Unpin, R: Unpin> ReplacingStream<S, R> {
-    /// Reads on until the client has closed, or long enough.
+    /// Reads on until the client has closed the connection, or a limit is reached.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (time, left) = self.linger.get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER_TIME)), LINGER_BYTES));
         let mut bytes = [0; 4096];

@@ -1,5 +1,5 @@
-//! What hyper reads from and writes to, watched: a client that does not take its answer loses it, and the end of each
-//! answer is told.
+//! Watches the stream that hyper reads and writes: a client that does not take its answer loses the connection, and the
+//! end of each answer is reported.
 
 use std::io;
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use tokio::time::Sleep;
 
 use super::guest::Guest;
 
-/// A stream that fails when its reader takes nothing for too long.
+/// A stream that fails if its reader takes nothing for too long.
 pub(super) struct WatchedStream<S> {
     stream: S,
     guest: Arc<Guest>,
     timeout: Duration,
-    /// Runs while the stream takes no more.
+    /// Timer that runs while the stream takes no more bytes.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -27,7 +27,7 @@ impl<S> WatchedStream<S> {
         Self { stream, guest, timeout, stalled: None }
     }
 
-    /// Passes on how a write went; one that is pending fails in the end.
+    /// Passes on the result of a write; a pending write fails when the timer ends.
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
@@ -67,7 +67,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // hyper flushes when it has written all that it has.
+        // hyper flushes only after it has written everything.
         if matches!(flushed, Poll::Ready(Ok(()))) {
             self.guest.is_sent();
         }
@@ -80,7 +80,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     }
 }
 
-/// The body of an answer, which tells when it has come to its end, whatever that is.
+/// The body of an answer; reports when the body ends or is dropped.
 pub(super) struct WatchedBody<B> {
     body: B,
     guest: Arc<Guest>,

@@ -50,7 +50,7 @@ fn the_methods_are_those_of_the_router() {
     ] {
         let (routes, others) = left.into_iter().partition(|(_, path, _)| path.starts_with(prefix));
         left = others;
-        let rows = table("README.md", &format!("methods of {group}"));
+        let rows = table("docs/methods.md", &format!("methods of {group}"));
         let mut listed = rows.lines().map(|row| row.split('|').nth(3).unwrap_or_default().trim());
         let expected = Vec::into_iter(routes).fold(String::new(), |mut rows, (verb, path, route)| {
             let by_hand = listed.next().unwrap_or_default().to_owned();
@@ -102,7 +102,7 @@ fn the_errors_are_those_of_the_code() {
         writeln!(rows, "| {} | {} | {meaning} |", <&str>::from(code), status_of(*code).as_u16()).unwrap();
         rows
     });
-    assert_eq!(table("README.md", "errors"), expected, "the table must be:\n{expected}");
+    assert_eq!(table("docs/methods.md", "errors"), expected, "the table must be:\n{expected}");
 }
 
 #[test]

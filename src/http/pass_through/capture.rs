@@ -1,7 +1,8 @@
-//! Keeps what is passed through: a task for each exchange waits for both bodies to end, and one task writes them all to
-//! the store.
+//! Captures the exchanges that are passed through: a task for each exchange waits for both bodies to end, and one task
+//! writes the exchanges to the store.
 //!
-//! Rule: nobody waits for it but the end of the program. What cannot be kept is missed by the store, never by the client.
+//! Rule: capturing never delays a client; only shutdown waits for it. Under overload exchanges are dropped from the
+//! store, never from the traffic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,64 +23,64 @@ use crate::request::RecordId;
 use crate::store::{ExchangeStore, StoreError};
 use crate::upstream::{CallFailure, Captured, End, proxy_status};
 
-/// Bytes of bodies in memory at the same time, at most: where they are used up, only the beginning of a body is kept.
+/// Most bytes of bodies in memory; beyond that, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 64 << 20;
-/// The same of the heads of requests: where they are used up, further exchanges are missed.
+/// Most bytes of request heads in memory; beyond that, further exchanges are dropped.
 const HEADS_BYTES: usize = 16 << 20;
-/// Bytes that a header takes beside its texts, about.
+/// Rough memory of a header in addition to its texts, in bytes.
 const HEADER_BYTES: usize = 64;
-/// Exchanges on their way or waiting for the store, at most: further ones are missed.
+/// Most exchanges under way or waiting for the store; further exchanges are dropped.
 const AT_ONCE: usize = 4096;
-/// Exchanges with large bodies that are worked on at the same time: that takes several times their size and a processor,
-/// and a small packed body may unpack to a large one.
+/// Most large or packed exchanges that are processed at the same time. Processing takes a processor and several times
+/// their size in memory, and a small packed body may unpack to a large body.
 const LARGE_AT_ONCE: usize = 1;
-/// Exchanges written together, at most, and the bytes of their bodies after which there are no more: other writes wait.
+/// Most exchanges in one write, and the bytes of bodies that end a write earlier: other writes have to wait meanwhile.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
-/// Bytes of bodies that are worked on at once; more are a task for another thread.
+/// Most bytes of bodies that are processed on the spot; larger exchanges go to a thread for blocking work.
 const SMALL_BYTES: usize = 8 << 10;
-/// How long a store is left alone that has too many writes waiting.
+/// Pause before the next attempt when too many writes wait for the store.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often missed exchanges are told.
+/// Interval between two reports of dropped exchanges.
 const TELL: Duration = Duration::from_secs(1);
 
-/// Everything that is being kept.
+/// All captures of a server.
 pub struct Captures {
-    /// Bytes that may still be held.
+    /// Bytes of bodies that may still be held.
     pub(super) budget: Arc<Semaphore>,
     heads: Arc<Semaphore>,
     places: Arc<Semaphore>,
     dropped: Arc<AtomicU64>,
     context: CaptureContext,
-    /// One for each exchange.
+    /// A task for each exchange.
     tasks: TaskTracker,
-    /// The one that writes, and what ends it.
+    /// The task that writes, and the token that ends it.
     writing: (TaskTracker, CancellationToken),
 }
 
-/// What the tasks share.
+/// Shared by the tasks of all exchanges.
 #[derive(Clone)]
 struct CaptureContext {
     large: Arc<Semaphore>,
-    /// Exchanges are recorded one after the other, in the order in which they ended.
+    /// Held while observers see an exchange, so that they see the exchanges in the order of their ends.
     recording: Arc<Mutex<()>>,
     transport: ObservedTransport,
     names: Arc<Names>,
-    /// Bytes of a body that are kept once it is unpacked.
+    /// Most bytes that are kept of an unpacked body.
     most_bytes: usize,
     writer: mpsc::UnboundedSender<StoredCapture>,
 }
 
-/// An exchange, and what it holds until it is written: its place, and its shares of the budget.
+/// An exchange that is ready for the store, with its place and its shares of the budgets.
 struct StoredCapture {
     exchange: Arc<PackedExchange>,
     _held: (Place, Option<Captured>, Option<Captured>),
 }
 
-/// The bytes of a request's head, and a place.
+/// A share of the heads' budget, and a place.
 type Place = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
-/// A request on its way, as far as it is known at its beginning.
+/// A request when its head has come.
 pub(super) struct CaptureStart {
     pub(super) id: RecordId,
     pub(super) at: DateTime<Utc>,
@@ -90,23 +91,24 @@ pub(super) struct CaptureStart {
     pub(super) place: Place,
 }
 
-/// What came of it.
+/// The end of the call to upstream.
 pub(super) enum Outcome {
     /// Upstream's answer has begun.
     Answered { status: u16, reason: String, headers: HeaderMap, body: oneshot::Receiver<Captured> },
-    /// There is none, and why; nobody knows if the client went away before it.
+    /// Upstream gave no answer; the failure is `None` if the client left before.
     Failed(Option<CallFailure>),
 }
 
 impl Captures {
-    /// Keeps what it is told in a store, less what is secret by these names; observers are told all of it.
+    /// Captures exchanges into a store, with secrets masked by `names`. The transport's observers see exchanges
+    /// unmasked.
     pub fn new(
         store: Arc<dyn ExchangeStore>,
         transport: ObservedTransport,
         names: Arc<Names>,
         most_bytes: usize,
     ) -> Self {
-        // Every exchange in it has a place, so it is bounded.
+        // Each exchange in this channel has a place, which bounds the channel.
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
@@ -123,7 +125,7 @@ impl Captures {
         }
     }
 
-    /// Waits until everything is kept.
+    /// Waits until every exchange is stored or dropped.
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -133,7 +135,7 @@ impl Captures {
         writing.wait().await;
     }
 
-    /// A place for one more exchange with this head; without one it is missed.
+    /// Reserves a place for an exchange with this head; `None` if the exchange is dropped.
     pub(super) fn place(&self, path: &str, headers: &HeaderMap) -> Option<Place> {
         let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
         let head = u32::try_from(path.len() + lines.sum::<usize>()).ok();
@@ -145,7 +147,7 @@ impl Captures {
         place
     }
 
-    /// Keeps one exchange, once it has ended. A sender that is dropped means that the client has gone.
+    /// Captures an exchange. A sender that is dropped without an outcome means that the client has left.
     pub(super) fn begin(&self, begun: CaptureStart) -> oneshot::Sender<Outcome> {
         let (tell, outcome) = oneshot::channel();
         self.tasks.spawn(keep(self.context.clone(), begun, outcome).in_current_span());
@@ -153,7 +155,7 @@ impl Captures {
     }
 }
 
-/// Writes what comes, as much at a time as there is; when it is to end, what is there then.
+/// Writes the exchanges that have come, in batches, until `end` is set and no exchange is left.
 async fn write(
     store: Arc<dyn ExchangeStore>,
     mut kept: mpsc::UnboundedReceiver<StoredCapture>,
@@ -168,7 +170,7 @@ async fn write(
             biased;
             count = kept.recv_many(&mut batch, BATCH) => count,
             () = end.cancelled() => 0,
-            // Somebody may have been missed since.
+            // Exchanges may have been dropped since the last report.
             () = tokio::time::sleep(TELL) => 0,
         };
         let is_over = count == 0 && (end.is_cancelled() || kept.is_closed());
@@ -183,7 +185,7 @@ async fn write(
             let count = dropped.swap(0, Ordering::Relaxed);
             if count > 0 {
                 observers.tell(|observer| observer.captures_dropped(count));
-                tracing::warn!(count, "exchanges were not kept: there were too many at once, or the store failed");
+                tracing::warn!(count, "exchanges were dropped: too many came at once, or the store failed");
             }
         }
         if is_over {
@@ -192,7 +194,7 @@ async fn write(
     }
 }
 
-/// How many of the first ones are one write.
+/// The number of exchanges that go into the first write.
 fn one_write(kept: &[StoredCapture]) -> usize {
     let bytes = kept.iter().scan(0, |sum, kept| {
         *sum += kept.exchange.body_bytes();
@@ -207,7 +209,7 @@ async fn store_all(store: &dyn ExchangeStore, batch: &[StoredCapture]) -> bool {
             Ok(()) => return true,
             Err(StoreError::Busy(_)) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
-                tracing::warn!(%error, "exchanges cannot be kept now");
+                tracing::warn!(%error, "exchanges cannot be stored now");
                 return false;
             }
         }
@@ -220,13 +222,13 @@ struct CaptureEnd {
     request: Option<Captured>,
     answer: Option<(u16, String, HeaderMap, Option<Captured>)>,
     duration_ms: i64,
-    /// What went wrong in words, and if it was not the client who left, what it is.
+    /// The failure in words; and its cause, unless the client left.
     error: Option<(String, Option<CallFailure>)>,
 }
 
 async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) {
     let ended = ended(begun, outcome).await;
-    // Before anything else that takes time: this is the order in which they ended.
+    // This lock comes before anything that takes time, since its order is the order of the ends.
     let recording =
         if context.transport.observers().want_client_exchanges() { Some(context.recording.lock().await) } else { None };
     log(&ended);
@@ -238,9 +240,9 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
-        // The writer ends after all of these.
+        // The writing task ends after all senders.
         Ok(kept) => drop(context.writer.send(kept)),
-        Err(error) => tracing::warn!(%error, "an exchange could not be kept"),
+        Err(error) => tracing::warn!(%error, "an exchange could not be captured"),
     }
 }
 
@@ -248,7 +250,7 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
 async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> CaptureEnd {
     let (answer, mut error) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers, body.await.ok())), None),
-        // Only the first line: what a missing fixture differs in is content.
+        // Only the first line of the words is kept: the other lines of a missing fixture quote content.
         Outcome::Failed(Some(failure)) => {
             let words = failure.what().lines().next().unwrap_or_default().to_owned();
             (None, Some((words, Some(failure))))
@@ -280,7 +282,7 @@ impl CaptureEnd {
         [self.request.as_ref(), answer].into_iter().flatten().map(|copy| copy.bytes.len()).sum()
     }
 
-    /// What is kept of it; observers are told all.
+    /// Builds the exchange, shows it to the observers, and masks it for the store.
     fn build(self, transport: &ObservedTransport, names: &Names, most_bytes: usize) -> StoredCapture {
         let Self { begun, request, answer, duration_ms, error } = self;
         let (request, request_share) = message(&begun.headers, request, most_bytes);
@@ -312,7 +314,7 @@ impl CaptureEnd {
     }
 }
 
-/// What is kept of a message; unpacked it is larger, and needs a larger share.
+/// The message to keep, and its share of the budget, grown by what unpacking adds.
 fn message(headers: &HeaderMap, copy: Option<Captured>, most_bytes: usize) -> (Message, Option<Captured>) {
     let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true, most_bytes), None) };
     let packed = copy.bytes.len();
@@ -324,7 +326,7 @@ fn message(headers: &HeaderMap, copy: Option<Captured>, most_bytes: usize) -> (M
     (message, Some(copy))
 }
 
-/// The path only: what follows it may carry anything.
+/// Logs the path without query and parameters, which may carry secrets.
 fn log(ended: &CaptureEnd) {
     let (path, duration_ms) = (bare_path(&ended.begun.path), ended.duration_ms);
     let status = ended.answer.as_ref().map(|(status, ..)| *status);

@@ -1,5 +1,5 @@
-//! The body of a request that is passed through: within its limits of size and time, and given back when it is not
-//! wanted any more, so that the rest of it can be read away.
+//! The body of a request that is passed through, within limits of size and time. When the connection to upstream drops
+//! the body, its rest comes back and can be read to the end.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 
 use crate::upstream::{IdleTimeoutBody, PassThroughError, PolledFrame};
 
-/// Why a body broke off.
+/// The reason why a body broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// It is over the limit.
+    /// The body is over the limit.
     TooLarge,
     /// The next piece did not come in time.
     TooSlow,
-    /// The client broke it off, or wrote it wrong.
+    /// The client broke the body off, or its framing is wrong.
     Gone,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct BodyOutcome {
 }
 
 impl LimitedBody {
-    /// At most `limit` bytes, and `pace` for each piece.
+    /// A body of at most `limit` bytes, with at most `pace` of waiting for each piece.
     pub(super) fn new(body: Incoming, limit: usize, pace: Duration) -> (Self, BodyOutcome) {
         let broken = Arc::new(OnceLock::new());
         let (give_back, given_back) = oneshot::channel();
@@ -89,19 +89,19 @@ impl Body for LimitedBody {
 impl Drop for LimitedBody {
     fn drop(&mut self) {
         if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
-            // Where nobody wants it, it goes with the connection.
+            // Without a receiver the rest is dropped with the connection.
             drop(give_back.send(body));
         }
     }
 }
 
 impl BodyOutcome {
-    /// Why it broke off, if it did.
+    /// The reason why the body broke off, if it did.
     pub(super) fn broken(&self) -> Option<BodyError> {
         self.broken.get().copied()
     }
 
-    /// What is left of the body, once nobody reads it any more.
+    /// Waits for the rest of the body, until the connection drops the body.
     pub(super) async fn rest(self) -> Option<IdleTimeoutBody<Incoming>> {
         self.given_back.await.ok()
     }

@@ -1,8 +1,8 @@
 //! Carries clients' own SOAP requests to upstream, and upstream's answers back, byte for byte.
 //!
-//! Rule: what upstream says is upstream's; the gateway speaks only where upstream does not: it describes the services
-//! (`?wsdl`), and it answers with a SOAP fault what it could not carry. Who may call is for upstream to say: the client's
-//! own credentials go through, and the gateway's are not added.
+//! Rule: the gateway speaks only where upstream does not: it describes the services (`?wsdl`), and answers with a SOAP
+//! fault a request that cannot be passed on. Upstream decides who may call: the client's own credentials go through,
+//! and the gateway's credentials are not added.
 
 mod capture;
 mod limited_body;
@@ -30,16 +30,16 @@ use limited_body::{BodyError, BodyOutcome, LimitedBody};
 
 pub use capture::Captures;
 
-/// How long the rest of a body may be in the hands of a connection that has failed.
+/// Time in which a failed connection has to give back the rest of a body.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
-/// Bytes of path and query, at most.
+/// Most bytes of path and query.
 const LONGEST_PATH: usize = 8192;
 
 /// An answer below the contract's base path.
 pub(super) enum Answered {
-    /// Upstream's.
+    /// The answer of upstream.
     Passed(PassThroughAnswer),
-    /// The gateway's own.
+    /// The gateway's own answer.
     Own(Reply),
 }
 
@@ -49,7 +49,7 @@ pub(super) fn below<'p>(server: &Server, path: &'p str) -> Option<&'p str> {
     (server.config.pass_through.enabled && rest.starts_with('/')).then_some(rest)
 }
 
-/// Answers a request below the base path; `framing` says what is wrong with its head.
+/// Answers a request below the base path; `framing` is the fault of its head, if any.
 pub(super) async fn respond(server: &Server, request: Request<Incoming>, framing: Option<String>) -> Answered {
     let refusal = match *request.method() {
         Method::GET | Method::HEAD => Some(describe(server, &request)),
@@ -70,7 +70,7 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>, framing
     }
 }
 
-/// Turns a request away that there is no place for.
+/// Refuses a request for lack of room.
 pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration) -> Reply {
     let words = "The gateway cannot take requests now.";
     let mut reply = soap_fault(spoken(request.headers()), StatusCode::SERVICE_UNAVAILABLE, words);
@@ -79,10 +79,10 @@ pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration)
     reply
 }
 
-/// WSDL and XSD, with the address that the client used.
+/// Serves WSDL and XSD with the address that the client used.
 fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
     let usual = if server.config.server.tls_certificate.is_some() { "https" } else { "http" };
-    // A proxy in front of the gateway tells what the client called.
+    // A proxy in front of the gateway says in headers which address the client used.
     let first = |name: &str| Some(request.headers().get(name)?.to_str().ok()?.split(',').next()?.trim());
     let scheme = first("x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or(usual);
     let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
@@ -93,7 +93,7 @@ fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
     }
 }
 
-/// Why a request is not carried at all, if it is not.
+/// The answer to a request that is not passed on; `None` if the request may pass.
 fn refusal(server: &Server, request: &Request<Incoming>, framing: Option<String>) -> Option<Reply> {
     let soap = spoken(request.headers());
     if let Some(words) = framing {
@@ -116,16 +116,16 @@ fn refusal(server: &Server, request: &Request<Incoming>, framing: Option<String>
     length.filter(|length| usize::try_from(*length).map_or(true, |n| n > limit)).map(|_| too_large(soap, limit))
 }
 
-/// The version of SOAP that a client speaks: it is answered in the same.
+/// The version of SOAP that a client speaks, for the gateway's own faults.
 fn spoken(headers: &HeaderMap) -> SoapVersion {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     SoapVersion::of_content_type(value.unwrap_or_default())
 }
 
-/// Does the path have `.` or `..` in it, in whatever spelling? Then a server may look outside the base URL.
+/// Whether a path has a segment `.` or `..`, in any encoding, which could lead a server outside the base URL.
 fn leaves_its_folder(path: &str) -> bool {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
-    // Java's servers take what follows a semicolon for a parameter.
+    // Java servlets treat the text behind a semicolon as a parameter, not as part of the segment.
     decoded.split(['/', '\\']).filter_map(|segment| segment.split(';').next()).any(|s| s == "." || s == "..")
 }
 
@@ -136,7 +136,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let soap = spoken(&headers);
     let config = &server.config.pass_through;
     let (inbound, outcome_of_body) = LimitedBody::new(body, config.max_body_bytes, server.config.server.body_timeout_s);
-    // Of what is not kept no copy is made.
+    // A dropped exchange needs no copy of its bodies.
     let place = server.captures.place(&path, &headers);
     let capture_bytes = if place.is_some() { config.capture_bytes } else { 0 };
     let (inbound, copy) = tee(inbound, capture_bytes, &server.captures.budget);
@@ -165,7 +165,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
         Err(failure) => {
             let reply = failed(server, soap, &failure, outcome_of_body.broken());
             tell(Outcome::Failed(Some(failure)));
-            // Nothing of it was sent: what the client says is kept all the same.
+            // No byte of the body was sent: the client's body is read here, so that it is captured.
             if let Some(mut unsent) = body.take() {
                 let read = async { while let Some(Ok(_)) = unsent.frame().await {} };
                 drop(tokio::time::timeout(GIVE_BACK_TIME, read).await);
@@ -177,7 +177,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     }
 }
 
-/// The answer where upstream gave none.
+/// The answer to a client if upstream gave none.
 fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Option<BodyError>) -> Reply {
     let (status, words) = match broken {
         Some(BodyError::TooLarge) => return too_large(soap, server.config.pass_through.max_body_bytes),
@@ -192,7 +192,7 @@ fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Opt
     reply
 }
 
-/// The client may still be sending, and sees no answer before it has sent all.
+/// Reads the rest of a body: some clients read no answer before they have sent everything.
 async fn read_away(outcome_of_body: BodyOutcome) {
     if matches!(outcome_of_body.broken(), None | Some(BodyError::TooLarge))
         && let Ok(Some(rest)) = tokio::time::timeout(GIVE_BACK_TIME, outcome_of_body.rest()).await
