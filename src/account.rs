@@ -1,6 +1,7 @@
-//! Who may use the gateway: users with their unit and role, and how passwords, tokens and API keys are kept.
+//! The users of the gateway, with unit and role, and the stored form of passwords, tokens and API keys.
 //!
-//! Passwords are kept as Argon2id, tokens and keys as SHA-256 only; what is stored cannot be used to sign in.
+//! Only hashes are stored, Argon2id of passwords and SHA-256 of tokens and keys: nobody can sign in with what is
+//! stored.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
@@ -10,20 +11,20 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::secret::Secret;
 
-/// Characters of a name or password, at most.
+/// Most characters of a name or password.
 const LONGEST: usize = 256;
 
-/// What a user may do.
+/// The rights of a user.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, EnumString, IntoStaticStr, VariantArray,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Role {
-    /// show, list, inspector.
+    /// May call show and list, and read the inspector.
     Read,
-    /// The documented methods.
+    /// May call every documented method.
     Provision,
-    /// Everything.
+    /// May do everything.
     Operate,
 }
 
@@ -61,18 +62,18 @@ pub struct User {
     pub unit: Unit,
 }
 
-/// An API key as it is listed: the key itself is shown once, when it is made.
+/// An API key in a list; the key itself is shown only once, at its creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// Id.
     pub id: String,
-    /// What it is for.
+    /// Purpose of the key.
     pub name: String,
-    /// The user it signs in as.
+    /// The user that the key signs in as.
     pub username: String,
 }
 
-/// Is it a name or password that can be given to the API: not empty, not too long, without control characters?
+/// Whether a text can be a name or password: not empty, not too long, without control characters.
 pub fn is_usable(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control)
 }
@@ -84,13 +85,13 @@ pub fn hash_password(password: &Secret) -> String {
         .to_string()
 }
 
-/// Does the password belong to the hash? Takes tens of milliseconds: not for an async thread.
+/// Whether a password belongs to a hash. Takes tens of milliseconds, so not for an async thread.
 pub fn password_matches(password: &Secret, hash: &str) -> bool {
     PasswordHash::new(hash)
         .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
 }
 
-/// What is kept of a token or an API key (128 random bits need no salt).
+/// The stored form of a token or API key; their 128 random bits need no salt.
 pub fn hash_secret(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }

@@ -1,5 +1,5 @@
-//! The catalogue: services, smartcards, set-top boxes and subscriptions, so that a client can name them as CRM.COM does
-//! (id, code, serial number, alternative code) and the gateway knows their CA IDs.
+//! The catalogue of services, smartcards, set-top boxes and subscriptions: clients use CRM.COM's names (id, code,
+//! serial number, alternative code), and the gateway finds the CA IDs.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use crate::words::Word as _;
 use crate::xml::is_xml_char;
 
-/// What an entry is about; the word is the same in the store, on the command line and as the name of a CSV file.
+/// Kind of an entry; the word is the same in the store, on the command line and as the name of a CSV file.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, EnumString, IntoStaticStr, VariantArray,
 )]
@@ -27,7 +27,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// What CRM.COM calls the name of such an entry; it is the CSV column too.
+    /// CRM.COM's word for the name of such an entry, which is also the column of the CSV file.
     pub fn name_field(self) -> &'static str {
         match self {
             Self::Services => "code",
@@ -37,30 +37,30 @@ impl EntryKind {
     }
 }
 
-/// One entry.
+/// An entry of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Id, as CRM.COM has it.
+    /// Id in CRM.COM.
     pub id: String,
     /// Code, serial number or number.
     pub name: String,
     /// Alternative code.
     pub alternative_code: Option<String>,
-    /// CA ID in Conax; a service may be without.
+    /// CA ID in Conax, which a service may lack.
     pub ca_id: Option<String>,
     /// Id of the subscription's provisioning distributor, for cards and boxes.
     pub distribution_id: Option<String>,
 }
 
-/// The id of the distribution of a card or box for which the catalogue has none: of the same shape as CRM.COM's, and the
-/// same one for ever, wherever. It says no more than the number does, but also no less: where the number must not be
-/// told, nor must the id, since numbers can be tried out (recordings have the id that belongs to the pseudonym).
+/// The distribution id of a card or box for which the catalogue has none: shaped like CRM.COM's ids, and the same on
+/// every gateway. The id tells as much as the number, since numbers can be tried out: a place that must not show the
+/// number must not show the id either (recordings have the id of the pseudonym).
 pub fn own_distribution_id(kind: EntryKind, ca_id: &str) -> String {
     let digest = Sha256::digest(format!("distribution of {}: {ca_id}", kind.as_str()));
     digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// How a client names an entry.
+/// The key by which a client names an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
     /// By id.
@@ -74,7 +74,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key that a field of an identifier is.
+    /// The key for a sub-field of an identifier.
     pub fn of_field(field: &str) -> Self {
         match field {
             "id" => Self::Id,
@@ -85,7 +85,7 @@ impl Key {
 }
 
 impl Entry {
-    /// What it is called by a key.
+    /// The value of an entry under a key.
     pub fn value_of(&self, key: Key) -> Option<&str> {
         match key {
             Key::Id => Some(&self.id),
@@ -96,10 +96,10 @@ impl Entry {
     }
 }
 
-/// What is wrong with a CSV file.
+/// A fault of a CSV file.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Not CSV, or a column is missing or unknown.
+    /// The file is no CSV, or a column is missing or unknown.
     #[error("{0}")]
     Csv(#[from] csv::Error),
     /// A value is wrong.
@@ -107,7 +107,7 @@ pub enum ImportError {
     Value {
         /// Line, counted from 1.
         line: u64,
-        /// What is wrong.
+        /// The fault.
         what: String,
     },
 }
@@ -127,10 +127,10 @@ struct Row {
     distribution_id: Option<String>,
 }
 
-/// Reads a CSV file with a heading line; all of it or nothing.
+/// Reads a CSV file with a heading line: all of it or nothing.
 ///
 /// # Errors
-/// The first line that is wrong.
+/// The first faulty line.
 pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>, ImportError> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
     let headers = reader.headers()?.clone();
@@ -169,7 +169,7 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
     Ok(entries)
 }
 
-/// The sample that covers the examples of CRM.COM's documents; loaded into an empty catalogue by `serve` with the
+/// The sample for the examples of CRM.COM's documents; `serve` loads it into an empty catalogue if Conax is the
 /// built-in simulator.
 pub const SAMPLE: [(EntryKind, &str); 3] = [
     (EntryKind::Services, include_str!("../fixtures/catalogue/services.csv")),

@@ -1,43 +1,43 @@
-//! The one signal that says: finish what is under way, start nothing new; and what the process makes of Unix signals.
+//! The shutdown signal of the process: finish what is under way, start nothing new; and the handling of Unix signals.
 
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// Sets the signal.
+/// The end that sets the signal.
 #[derive(Debug)]
 pub struct Trigger(watch::Sender<bool>);
 
-/// Sees the signal.
+/// The end that waits for the signal.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<bool>);
 
-/// A signal that is not set yet.
+/// A signal that is not set.
 pub fn channel() -> (Trigger, Shutdown) {
     let (sender, receiver) = watch::channel(false);
     (Trigger(sender), Shutdown(receiver))
 }
 
 impl Trigger {
-    /// Sets the signal, for good.
+    /// Sets the signal, which stays set.
     pub fn set(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Shutdown {
-    /// Is it set?
+    /// Whether the signal is set.
     pub fn is_set(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it is set. A trigger that is gone counts as set.
+    /// Waits until the signal is set, or the trigger is dropped.
     pub async fn wait(&mut self) {
         drop(self.0.wait_for(|set| *set).await);
     }
 }
 
-/// SIGTERM, SIGINT and SIGQUIT, noticed from the moment that this is made.
+/// SIGTERM, SIGINT and SIGQUIT, noticed from the creation of this value on.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -58,7 +58,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one of them.
+    /// Waits for the first of these signals.
     pub async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -68,8 +68,8 @@ impl Signals {
     }
 }
 
-/// Makes a serving process ignore the signals that mean nothing to it: each one would kill at once, and leave what is
-/// under way in doubt. SIGHUP is among them: it comes when the terminal is closed, and from log rotation.
+/// Makes a serving process ignore signals that would kill it at once without meaning to, and leave requests in doubt.
+/// SIGHUP is among them: closing a terminal sends it, and so does log rotation.
 ///
 /// # Errors
 /// The process cannot listen for signals.
@@ -81,9 +81,10 @@ pub fn ignore_other_signals() -> std::io::Result<()> {
         SignalKind::alarm(),
         SignalKind::io(),
         SignalKind::pipe(),
-        // A write beyond a limit on the size of files (setrlimit(2)): it fails, as on a full disk.
+        // SIGXFSZ comes with a write beyond a file size limit (setrlimit(2)): ignored, the write fails as on a full
+        // disk.
         SignalKind::from_raw(Number::XFSZ.as_raw()),
     ];
-    // A handler stays when nobody listens to it any more.
+    // tokio's handler stays installed when nobody listens to it any more.
     kinds.into_iter().try_for_each(|kind| signal(kind).map(drop))
 }

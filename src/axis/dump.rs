@@ -1,6 +1,6 @@
-//! The layout of `AxisFault.dumpToString()`, and the escaping that it uses throughout (`AbstractXMLEncoder.encode`).
+//! The layout of `AxisFault.dumpToString()`, and the escaping in all its parts (`AbstractXMLEncoder.encode`).
 
-/// The parts of one fault, in the order in which they are printed.
+/// The parts of a fault, in the order of printing.
 pub(super) struct Dump<'a> {
     code: &'a str,
     subcodes: &'a [String],
@@ -27,7 +27,7 @@ impl<'a> Dump<'a> {
         self
     }
 
-    /// One entry of the detail; `inner` is XML already.
+    /// An entry of the detail; `inner` is XML already.
     pub(super) fn entry(mut self, namespace: &str, local: &str, inner: &str) -> Self {
         self.details.extend(["\n\t{", namespace, "}", local, ":", inner]);
         self
@@ -46,12 +46,12 @@ impl<'a> Dump<'a> {
     }
 }
 
-/// Escaped, or Axis's complaint about a control character in its place, which is what it prints of a fault string.
+/// The escaped text; a text with a forbidden control character is replaced by Axis's complaint, as in a fault string.
 fn encoded(text: &str) -> String {
     encode(text).unwrap_or_else(|complaint| complaint)
 }
 
-/// Escapes markup and double quotes; every other character stays, line ends too.
+/// Escapes markup and double quotes; all other characters stay, line ends included.
 ///
 /// # Errors
 /// Axis's complaint about the first control character that XML cannot carry.

@@ -1,18 +1,18 @@
-//! The entries of a fault's detail (`SOAPFaultDetailsBuilder`, `SOAPFaultBuilder.onEndChild`): what Axis checks while
-//! it reads them, and what it keeps of them for printing.
+//! The entries of a fault's detail (`SOAPFaultDetailsBuilder`, `SOAPFaultBuilder.onEndChild`): Axis's checks while
+//! reading the entries, and the parts that Axis keeps for printing.
 
 use super::message::Message;
 use super::values::{self, Deserializer, has_text};
 use super::{print, recording};
 use crate::xml::{Element, Name, Node};
 
-/// One entry as printed.
+/// An entry as printed.
 pub(super) struct Entry {
     pub(super) name: Name,
     pub(super) inner: String,
 }
 
-/// Goes through the entries as Axis does, which tries to read those with a type that it knows.
+/// Reads the entries as Axis does, which tries to read entries of known types.
 pub(super) fn check<'e>(message: &mut Message<'e>, detail: &'e Element, is_waiting: &mut bool) {
     message.check_encoding(detail);
     message.children(detail, |message, entry| {
@@ -37,7 +37,7 @@ pub(super) fn check<'e>(message: &mut Message<'e>, detail: &'e Element, is_waiti
     });
 }
 
-/// The entries as printed; `None` when there are none, and so those of an earlier detail count.
+/// The entries as printed; `None` if there are none, and the entries of an earlier detail count.
 pub(super) fn keep<'e>(message: &mut Message<'e>, detail: &'e Element) -> Option<Vec<Entry>> {
     let (mut kept, mut is_empty) = (Vec::new(), true);
     for node in &detail.children {
@@ -48,14 +48,14 @@ pub(super) fn keep<'e>(message: &mut Message<'e>, detail: &'e Element) -> Option
             is_empty &= !refuse_text(message, std::slice::from_ref(node));
         }
     }
-    // Axis's own reader of SOAP 1.1's detail puts all text after the entries.
+    // Axis's reader of SOAP 1.1's detail puts all text behind the entries.
     if !message.is_soap12() {
         is_empty &= !refuse_text(message, &detail.children);
     }
     (!is_empty).then_some(kept)
 }
 
-/// Axis puts text into an element of another document, which its DOM refuses.
+/// Refuses text: Axis puts it into an element of another document, which Axis's DOM refuses.
 fn refuse_text(message: &mut Message<'_>, nodes: &[Node]) -> bool {
     let has_text = has_text(nodes);
     if has_text {

@@ -1,5 +1,5 @@
-//! The envelope: where Axis finds the fault, and what it refuses around it (`EnvelopeBuilder`, `HeaderBuilder`,
-//! `BodyBuilder`, `MustUnderstandChecker`).
+//! The envelope: the place where Axis finds the fault, and Axis's refusals around it (`EnvelopeBuilder`,
+//! `HeaderBuilder`, `BodyBuilder`, `MustUnderstandChecker`).
 
 use super::dump::Dump;
 use super::fault::Fault;
@@ -8,7 +8,7 @@ use super::values::{ENCODINGS, has_text};
 use super::{AxisFault, SOAP11_NS, SOAP12_NS};
 use crate::xml::Element;
 
-/// What Axis prints for the first fault in the body; `None` when there is none.
+/// The text that Axis prints for the first fault in the body; `None` if there is none.
 pub(super) fn read_fault(envelope: &Element) -> Option<AxisFault> {
     let envelope_ns = [SOAP11_NS, SOAP12_NS].into_iter().find(|ns| envelope.name.is(ns, "Envelope"))?;
     let mut message = Message::new(envelope_ns, envelope);
@@ -88,7 +88,7 @@ fn read_body<'e>(message: &mut Message<'e>, body: &'e Element, faults: &mut Vec<
     });
 }
 
-/// A client of Axis understands no header.
+/// Axis's client understands no header, so each mandatory header is refused.
 fn misunderstanding(envelope_ns: &str, headers: &[String]) -> Option<Refusal> {
     let names = headers.join(", ");
     let string = format!("Did not understand \"MustUnderstand\" header(s):{names}");

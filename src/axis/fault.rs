@@ -9,16 +9,16 @@ use super::entries::{self, Entry};
 use super::message::Message;
 use crate::xml::{Element, Name};
 
-/// What a Fault element says.
+/// The content of a Fault element.
 #[derive(Default)]
 pub(super) struct Fault {
-    /// The code, and SOAP 1.2's subcodes after it, outermost first; `None` for an element without its value.
+    /// The code, followed by SOAP 1.2's subcodes, outermost first; `None` for an element without its value.
     codes: Vec<Option<Name>>,
     pub(super) string: Option<String>,
     actor: Option<String>,
     node: Option<String>,
     entries: Vec<Entry>,
-    /// True when Axis waits for the value of a detail that never comes, and so never makes the fault.
+    /// True if Axis waits for the value of a detail that never comes, and so never builds the fault.
     pub(super) is_waiting: bool,
 }
 
@@ -94,7 +94,7 @@ impl Fault {
         }
     }
 
-    /// The code as printed, empty for none.
+    /// The code as printed; empty for none.
     pub(super) fn code(&self) -> String {
         self.codes.first().map(printed).unwrap_or_default()
     }
@@ -114,7 +114,7 @@ fn printed(code: &Option<Name>) -> String {
     code.as_ref().map(Name::to_string).unwrap_or_default()
 }
 
-/// The Value of a Code or Subcode, then those of the Subcode in it.
+/// The Value of a Code or Subcode, followed by those of the Subcodes inside.
 fn read_codes<'e>(message: &mut Message<'e>, code: &'e Element) -> Vec<Option<Name>> {
     let (mut own, mut inner) = (None, Vec::new());
     message.check_encoding(code);

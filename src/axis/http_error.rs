@@ -3,11 +3,11 @@
 use super::dump::{self, Dump};
 use super::{AXIS_NS, AxisFault};
 
-/// Does Axis report this answer as an HTTP error, without reading the body as SOAP? (`HTTPSender.readFromSocket`)
+/// Whether Axis reports an answer as an HTTP error, without reading the body as SOAP (`HTTPSender.readFromSocket`).
 ///
-/// Its rule for a SOAP 1.1 call: anything but 2xx, and but 5xx with a content type other than text/html; so a fault
-/// that comes with 4xx is an HTTP error, and a 5xx without a content type too. Not followed: a redirection (302 or 307
-/// with a Location), and that a SOAP 1.2 call reads whatever comes as SOAP.
+/// Axis's rule for a SOAP 1.1 call: an HTTP error is every status but 2xx, and but 5xx with a content type other than
+/// text/html. So a fault with 4xx is an HTTP error, and so is a 5xx without a content type. Not followed: a redirection
+/// (302 or 307 with a Location), and a SOAP 1.2 call, for which Axis reads every answer as SOAP.
 pub fn is_http_error(status: u16, content_type: Option<&str>) -> bool {
     match status {
         200..=299 => false,
@@ -16,12 +16,12 @@ pub fn is_http_error(status: u16, content_type: Option<&str>) -> bool {
     }
 }
 
-/// What Axis prints for an HTTP status that it reports without reading the body as SOAP.
+/// The text that Axis prints for an HTTP status if the body is not read as SOAP.
 ///
-/// `reason` is the status line's, empty for none (a space before it is taken for granted). `body` is the text as it
-/// came, line ends included; Axis itself decodes it by its platform's charset and stops at the first byte 0xFF.
+/// `reason` is the reason phrase, empty for none (Axis assumes the space before it). `body` is the text as received,
+/// line ends included; Axis itself decodes the body by its platform's charset, and stops at the first byte 0xFF.
 pub fn http_error(status: u16, reason: &str, body: &str) -> AxisFault {
-    // Axis takes the status line for a header: a colon ends it. Without a reason it takes the status again.
+    // Axis reads the status line as a header: a colon ends the text. Without a reason phrase Axis repeats the status.
     let reason = reason.split_once(':').map_or(reason, |(before, _)| before);
     let reason = if reason.trim().is_empty() { format!("{status} {reason}") } else { reason.to_owned() };
     let code = format!("{{{AXIS_NS}}}HTTP");

@@ -1,23 +1,23 @@
-//! The message as Axis's parser goes through it (`DeserializationContext`, `SOAPHandler`): the declarations in force,
-//! and the first thing that Axis refuses. Reading goes on after a refusal, so that the fault itself is known too.
+//! The message on its way through Axis's parser (`DeserializationContext`, `SOAPHandler`): the declarations in force,
+//! and Axis's first refusal. Reading goes on after a refusal, so that the fault itself is known too.
 
 use super::prefixes::Preferred;
 use super::values::{self, is_nil};
 use super::{SOAP11_NS, SOAP12_NS};
 use crate::xml::{Element, Name, Node, XSD_NS, trim_xml_space};
 
-/// Axis's exception in place of the fault: its code and its string.
+/// Axis's exception in place of the fault: code and string.
 pub(super) type Refusal = (String, String);
 
-/// A message on its way through Axis.
+/// A message that is being read as Axis reads it.
 pub(super) struct Message<'e> {
     envelope_ns: &'static str,
     /// The open elements, outermost first.
     open: Vec<&'e Element>,
-    /// The first schema that was declared.
+    /// The first XML Schema version that the message declares.
     schema: Option<&'static str>,
     refusal: Option<Refusal>,
-    /// How much may still be recorded of the entries, in bytes.
+    /// Bytes that recordings of entries may still take.
     pub(super) room: usize,
 }
 
@@ -32,12 +32,12 @@ impl<'e> Message<'e> {
         self.envelope_ns == SOAP12_NS
     }
 
-    /// Is this the name of SOAP's own element in the message's version?
+    /// Whether this is SOAP's element `local` in the message's version.
     pub(super) fn is_soap(&self, element: &Element, local: &str) -> bool {
         element.name.is(self.envelope_ns, local)
     }
 
-    /// The value of SOAP's own attribute in the message's version.
+    /// The value of SOAP's attribute `local` in the message's version.
     pub(super) fn soap_attribute(&self, element: &'e Element, local: &str) -> Option<&'e str> {
         element.attribute(self.envelope_ns, local)
     }
@@ -50,19 +50,19 @@ impl<'e> Message<'e> {
         self.refusal
     }
 
-    /// Notes a fault of Axis's own with a code in the envelope's namespace, unless it stopped earlier.
+    /// Notes a fault of Axis with a code in the envelope's namespace, unless Axis stopped earlier.
     pub(super) fn refuse(&mut self, code: &str, string: String) {
         if self.refusal.is_none() {
             self.refusal = Some((format!("{{{}}}{code}", self.envelope_ns), string));
         }
     }
 
-    /// Notes an exception, printed as Java prints it, unless Axis stopped earlier.
+    /// Notes an exception in Java's wording, unless Axis stopped earlier.
     pub(super) fn refuse_by(&mut self, exception: &str) {
         self.refuse("Server.userException", exception.to_owned());
     }
 
-    /// Visits the child elements; a processing instruction among them is refused.
+    /// Visits the child elements; refuses a processing instruction among them.
     pub(super) fn children(&mut self, parent: &'e Element, mut visit: impl FnMut(&mut Self, &'e Element)) {
         for node in &parent.children {
             match node {
@@ -84,13 +84,13 @@ impl<'e> Message<'e> {
         }
     }
 
-    /// Goes through an element that Axis only records.
+    /// Visits an element that Axis only records.
     pub(super) fn record(&mut self, element: &'e Element) {
         self.check_encoding(element);
         self.children(element, Self::record);
     }
 
-    /// Refuses an encoding style that Axis has no types for; SOAP 1.2 only.
+    /// Refuses an encoding style for which Axis has no types; SOAP 1.2 only.
     pub(super) fn check_encoding(&mut self, element: &'e Element) {
         if let (true, Some(style)) = (self.is_soap12(), self.soap_attribute(element, "encodingStyle"))
             && !["", "http://www.w3.org/2003/05/soap-envelope/encoding/none"].contains(&style)
@@ -100,7 +100,7 @@ impl<'e> Message<'e> {
         }
     }
 
-    /// Refuses any encoding style on an element of SOAP's own; SOAP 1.2 only.
+    /// Refuses any encoding style on SOAP's own elements; SOAP 1.2 only.
     pub(super) fn forbid_encoding(&mut self, element: &'e Element) {
         if self.is_soap12() && self.soap_attribute(element, "encodingStyle").is_some() {
             let name = &element.name.local;
@@ -108,7 +108,7 @@ impl<'e> Message<'e> {
         }
     }
 
-    /// An element that holds a simple value: `None` where it refers to another, `Some(None)` where it is nil.
+    /// The text of an element with a simple value: `None` if the element refers to another, `Some(None)` if it is nil.
     pub(super) fn value(&mut self, element: &'e Element) -> Option<Option<String>> {
         self.check_encoding(element);
         self.children(element, |message, child| {
@@ -122,18 +122,18 @@ impl<'e> Message<'e> {
         }
     }
 
-    /// Does the element point to another one for its value?
+    /// Whether the element refers to another for its value.
     pub(super) fn is_reference(&self, element: &Element) -> bool {
         element.attribute("", if self.is_soap12() { "ref" } else { "href" }).is_some()
     }
 
-    /// A code: split at the last colon; a prefix that is not declared stands for no namespace.
+    /// Resolves a code: split at the last colon; an undeclared prefix means no namespace.
     pub(super) fn code(&self, text: &str) -> Name {
         let text = trim_xml_space(text);
         text.rsplit_once(':').map_or_else(|| Name::new("", text), |(prefix, local)| self.resolve(prefix, local))
     }
 
-    /// A type: split at the first colon; the default namespace counts.
+    /// Resolves a type: split at the first colon; the default namespace counts.
     pub(super) fn type_name(&self, text: &str) -> Name {
         let (prefix, local) = text.split_once(':').unwrap_or(("", text));
         self.resolve(prefix, local)
@@ -154,7 +154,7 @@ impl<'e> Message<'e> {
     }
 }
 
-/// The exception that Axis makes of a fault that it never completed, outside the call's context.
+/// Axis's exception for a fault that was never completed, outside the call's context.
 pub(super) fn no_fault() -> Refusal {
     let string = "java.lang.NullPointerException: Cannot throw exception because the return value of \
                   \"org.apache.axis.message.SOAPFault.getFault()\" is null";

@@ -1,17 +1,17 @@
 //! The text that Apache Axis 1.4's own client prints for an answer (`AxisFault.dumpToString()`), byte for byte.
 //!
-//! CRM.COM stores that text as a request's error_description, so what Axis does to a fault on the way is kept too: it
-//! records each entry of the detail, writes it out with its own choice of prefixes and reads it back (`recording`,
-//! `print`), and where it refuses a message it prints its own exception in place of the fault (`message`). Left out
-//! are the two details of Axis's own process, its stack trace and its host name: they say nothing about the answer.
+//! CRM.COM stores that text as a request's error_description, so Axis's changes to a fault are reproduced too: Axis
+//! records each entry of the detail, writes it out with prefixes of its own choice and reads it back (`recording`,
+//! `print`), and prints an exception in place of a fault that it refuses (`message`). Left out are two details about
+//! Axis's own process, stack trace and host name: they say nothing about the answer.
 //!
-//! Where Axis prints nothing that the answer alone decides, this is what we do:
-//! - a fault without a code (Axis fails on it while printing): the code is printed empty;
-//! - a Fault that is not the first entry of the Body, or in a SOAP 1.2 envelope that has attributes (Axis takes it for
-//!   the result of the call): printed as if Axis had seen it;
-//! - a control character in the body of an HTTP error (Axis fails while printing): the complaint takes the detail's
-//!   place, as Axis does it in the fault string;
-//! - entries that grow beyond 64 MiB when written out: what Java says when its memory ends.
+//! Where the answer alone does not determine Axis's text, the gateway prints:
+//! - for a fault without a code (Axis fails while printing): an empty code;
+//! - for a Fault that is not the first entry of the Body, or that has attributes in a SOAP 1.2 envelope (Axis reads the
+//!   fault as the result of the call): the fault as if Axis had recognized it;
+//! - for a control character in the body of an HTTP error (Axis fails while printing): Axis's complaint in place of the
+//!   detail, as in a fault string;
+//! - for entries that exceed 64 MiB when written out: Java's message for the end of its memory.
 //!
 //! Not followed: what Axis does with SOAP encoding and typed entries beyond simple values (arrays, maps, DOM and
 //! attachment types, values by reference to an earlier `id`, a 1.2 encodingStyle in the encoding's namespace), its
@@ -44,7 +44,7 @@ const SOAP12_NS: &str = "http://www.w3.org/2003/05/soap-envelope";
 /// Namespace of Axis's own fault codes and details.
 const AXIS_NS: &str = "http://xml.apache.org/axis/";
 
-/// What Axis makes of a fault or of an HTTP error.
+/// Axis's reading of a fault or of an HTTP error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AxisFault {
     /// The fault's code, `{namespace}local` or `local`; that of the message also where Axis prints its own exception.
@@ -55,7 +55,7 @@ pub struct AxisFault {
     pub text: String,
 }
 
-/// What Axis prints for a SOAP 1.1 or 1.2 envelope; `None` when its body holds no fault.
+/// The text that Axis prints for a SOAP 1.1 or 1.2 envelope; `None` if the body has no fault.
 ///
 /// ```
 /// use conax_gateway::axis;

@@ -1,4 +1,4 @@
-//! Which prefix Axis writes for a namespace (`NSStack` and `SerializationContext.getPrefixForURI`).
+//! Axis's choice of a prefix for a namespace (`NSStack` and `SerializationContext.getPrefixForURI`).
 //!
 //! Only declarations inside the entry are known to it: a prefix declared further out is lost, and a preferred or a
 //! numbered one is written instead. Of several prefixes for one namespace the one declared last is taken.
@@ -19,7 +19,7 @@ pub(super) struct Preferred {
 }
 
 impl Preferred {
-    /// XML Schema as Axis knows it, newest last.
+    /// The versions of XML Schema that Axis knows, newest last.
     const SCHEMAS: [&str; 3] = ["http://www.w3.org/1999/XMLSchema", "http://www.w3.org/2000/10/XMLSchema", XSD_NS];
 
     /// The schema version that a declaration of `uri` selects: that of the schema itself or of its instance namespace.
@@ -45,23 +45,23 @@ impl Preferred {
     }
 }
 
-/// A declaration that was written.
+/// A declaration that has been written.
 pub(super) struct Mapping {
     pub(super) prefix: Arc<str>,
     pub(super) uri: Arc<str>,
-    /// True while the prefix stands for something else, further in.
+    /// True while an inner element gives the prefix another meaning.
     is_hidden: bool,
 }
 
 /// The declarations of the open elements.
 pub(super) struct Prefixes {
-    /// Innermost last.
+    /// All mappings, innermost last.
     mappings: Vec<Mapping>,
-    /// Where the declarations of each open element start.
+    /// Index of the first mapping of each open element.
     frames: Vec<usize>,
-    /// Where the mappings of each prefix are, innermost last.
+    /// Indexes of the mappings of each prefix, innermost last.
     bound: HashMap<Arc<str>, Vec<usize>>,
-    /// True when the element about to be written has no frame yet.
+    /// True if the element that is written next has no frame yet.
     fresh: bool,
     numbered: u32,
     preferred: Preferred,
@@ -73,7 +73,7 @@ impl Prefixes {
         Self { mappings, frames, bound, fresh: true, numbered: 0, preferred }
     }
 
-    /// Notes a declaration for the element about to be written, unless it would be chosen without it.
+    /// Notes a declaration for the element that is written next, unless the prefix would be chosen without it.
     pub(super) fn declare(&mut self, prefix: &Arc<str>, uri: &Arc<str>) {
         self.open_frame();
         if self.find_prefix(uri, false).as_ref() != Some(prefix) {
@@ -81,7 +81,7 @@ impl Prefixes {
         }
     }
 
-    /// The prefix for an element in `uri`, empty for the default namespace.
+    /// The prefix for an element in `uri`; empty for the default namespace.
     pub(super) fn of_element(&mut self, uri: &Arc<str>) -> Arc<str> {
         if uri.is_empty() {
             if self.uri_of("").is_some_and(|default| !default.is_empty()) {
@@ -93,12 +93,12 @@ impl Prefixes {
         self.find_prefix(uri, true).unwrap_or_else(|| self.invent(uri, None))
     }
 
-    /// The prefix for an attribute in `uri` that was written with `prefix`.
+    /// The prefix for an attribute in `uri`; `prefix` is the one in the message.
     pub(super) fn of_attribute(&mut self, uri: &Arc<str>, prefix: &Arc<str>) -> Arc<str> {
         self.find_prefix(uri, false).unwrap_or_else(|| self.invent(uri, Some(prefix)))
     }
 
-    /// Opens the element: the declarations that its start tag needs.
+    /// Opens the element; returns the declarations for its start tag.
     pub(super) fn open(&mut self) -> &[Mapping] {
         self.open_frame();
         self.fresh = true;
@@ -116,13 +116,13 @@ impl Prefixes {
         self.frames.pop();
     }
 
-    /// What `prefix` stands for.
+    /// The namespace that `prefix` means here.
     pub(super) fn uri_of(&self, prefix: &str) -> Option<&Arc<str>> {
         let at = self.bound.get(prefix)?.last()?;
         self.mappings.get(*at).map(|mapping| &mapping.uri)
     }
 
-    /// The prefix in force for `uri`, the default one only if asked for.
+    /// The innermost prefix for `uri`; the default namespace only if `with_default`.
     fn find_prefix(&self, uri: &Arc<str>, with_default: bool) -> Option<Arc<str>> {
         let mut inner_first = self.mappings.iter().rev();
         let found = inner_first.find(|m| !m.is_hidden && m.uri == *uri && (with_default || !m.prefix.is_empty()))?;
@@ -146,7 +146,7 @@ impl Prefixes {
         prefix
     }
 
-    /// Declares in the current frame; what was chosen by another meaning of the prefix there gets the new one.
+    /// Declares a prefix in the current frame; a prefix that the frame already declares gets the new meaning.
     fn bind(&mut self, prefix: Arc<str>, uri: Arc<str>) {
         let (start, end) = (self.frame(), self.mappings.len());
         if let Some(covered) = self.mapping_of(&prefix) {
@@ -173,7 +173,7 @@ impl Prefixes {
         }
     }
 
-    /// Where the declarations of the innermost element start.
+    /// Index of the innermost element's first mapping.
     fn frame(&self) -> usize {
         self.frames.last().copied().unwrap_or_default()
     }

@@ -7,16 +7,16 @@ use super::dump::encode;
 use super::recording::{fatal, qualified};
 use crate::xml::{Element, Limits, Node, parse};
 
-/// Reads back what was recorded of an entry.
+/// Reads a recorded entry back.
 ///
 /// # Errors
-/// The text is no document, as an exception; what Axis would find has been found while recording.
+/// The text is no XML document, as Axis's exception; the recording has already found what Axis would find.
 pub(super) fn read_back(recorded: &str) -> Result<Element, String> {
     let limits = Limits { depth: usize::MAX, attributes: usize::MAX, declarations: usize::MAX, nodes: usize::MAX };
     parse(recorded, limits).map_err(|error| fatal(error.line, &error.message))
 }
 
-/// What stands inside the element, `null` when it is empty.
+/// The content of the element, or `null` if it is empty.
 pub(super) fn inner(entry: &Element) -> String {
     if entry.children.is_empty() {
         return "null".to_owned();
@@ -32,7 +32,7 @@ fn node(node: &Node, out: &mut String) {
         Node::Text(text) => out.push_str(&escaped(text)),
         Node::CData(text) => out.extend(["<![CDATA[", text.as_str(), "]]>"]),
         Node::Comment(text) => out.extend(["<!--", text.as_str(), "-->"]),
-        // The recording holds none.
+        // A recording has no processing instructions.
         Node::Instruction(..) => {}
     }
 }
@@ -59,7 +59,7 @@ fn element(element: &Element, out: &mut String) {
     }
 }
 
-/// What was read from XML has no character that cannot be escaped.
+/// Text that was read from XML has only characters that can be escaped.
 fn escaped(text: &str) -> String {
     encode(text).unwrap_or_default()
 }

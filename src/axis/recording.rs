@@ -1,5 +1,5 @@
-//! An entry of the detail as Axis writes it out from its recording (`SAXOutputter`, `SerializationContext`), which is
-//! the text that it then reads back to print it.
+//! An entry of the detail as Axis writes it out from its recording (`SAXOutputter`, `SerializationContext`); Axis then
+//! reads this text back to print it.
 //!
 //! Attributes come before declarations, an empty element is closed at once, non-ASCII characters become one reference
 //! a UTF-16 unit (outside CDATA), also inside comments. So a character beyond U+FFFF cannot be read back.
@@ -11,20 +11,20 @@ use std::sync::Arc;
 use super::prefixes::{Preferred, Prefixes};
 use crate::xml::{Attribute, Element, Node};
 
-/// One entry written out.
+/// An entry that is being written out.
 struct Recording {
     text: String,
-    /// The exception that Axis meets in it first.
+    /// The first exception that Axis meets in the entry.
     exception: Option<String>,
-    /// How long the text may get.
+    /// Most bytes of the text.
     limit: usize,
 }
 
-/// Writes out one entry, as a document of its own.
+/// Writes out an entry, as a document of its own.
 ///
 /// # Errors
-/// The exception that Axis meets when it reads the document back, or when that gets longer than `limit`: short names
-/// of long namespaces make it many times as long as the message.
+/// Axis's exception when reading the document back, or when the text exceeds `limit`: short names in long namespaces
+/// can make the text many times as long as the message.
 pub(super) fn record(entry: &Element, preferred: Preferred, limit: usize) -> Result<String, String> {
     let mut recording = Recording { text: String::new(), exception: None, limit };
     recording.element(entry, &mut Prefixes::new(preferred));
@@ -61,7 +61,7 @@ impl Recording {
         prefixes.close();
     }
 
-    /// A prefix that Axis chose may have replaced one that it chose before, and two attributes are one now.
+    /// A prefix chosen by Axis may have replaced an earlier choice, so that two attributes now have the same name.
     fn check_unique(&mut self, element: &str, attributes: &[(Arc<str>, &Arc<str>)], prefixes: &Prefixes) {
         let mut seen = HashSet::new();
         for (prefix, local) in attributes {
@@ -76,7 +76,7 @@ impl Recording {
 
     fn refuse(&mut self, message: &str) {
         if self.exception.is_none() {
-            // CR LF is one line end.
+            // CR LF counts as a single line end.
             let line = 1 + self.text.matches(['\r', '\n']).count() - self.text.matches("\r\n").count();
             self.exception = Some(fatal(line, message));
         }
@@ -101,7 +101,7 @@ impl Recording {
                 self.encoded(text, false);
                 self.text.push_str("-->");
             }
-            // Axis refuses a message that has one.
+            // Axis refuses a message with a processing instruction.
             Node::Instruction(..) => {}
         }
     }
@@ -115,7 +115,7 @@ impl Recording {
         self.text.push('"');
     }
 
-    /// `UTF8Encoder.writeEncoded`; `is_read` where a reference will be taken for one.
+    /// `UTF8Encoder.writeEncoded`; `is_read` if the XML reader will resolve the references.
     fn encoded(&mut self, text: &str, is_read: bool) {
         for c in text.chars() {
             match c {
@@ -139,12 +139,12 @@ impl Recording {
     }
 }
 
-/// How Axis prints what its XML reader refuses.
+/// Axis's text for an error of its XML reader.
 pub(super) fn fatal(line: impl std::fmt::Display, message: &str) -> String {
     format!("org.xml.sax.SAXException: Fatal Error: URI=null Line={line}: {message}")
 }
 
-/// A name as written: with its prefix, if it has one.
+/// A qualified name: with the prefix, if there is one.
 pub(super) fn qualified(prefix: &str, local: &str) -> String {
     if prefix.is_empty() { local.to_owned() } else { format!("{prefix}:{local}") }
 }

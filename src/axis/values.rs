@@ -1,37 +1,37 @@
-//! Values that Axis reads by their type while it reads the fault (`SimpleDeserializer`, `DefaultTypeMappingImpl`):
-//! which types it knows, and what it says of a value that it cannot read.
+//! Values that Axis reads by type while reading the fault (`SimpleDeserializer`, `DefaultTypeMappingImpl`): the types
+//! that Axis knows, and its messages for values that it cannot read.
 
 use super::message::Message;
 use super::prefixes::Preferred;
 use crate::xml::{Element, Name, Node, XSD_NS, XSI_NS, trim_xml_space};
 
-/// XML Schema's instance namespaces with their name for nil, in the order in which Axis looks.
+/// XML Schema's instance namespaces with their name for nil, in the order of Axis's search.
 const INSTANCES: [(&str, &str); 3] = [
     (XSI_NS, "nil"),
     ("http://www.w3.org/2000/10/XMLSchema-instance", "null"),
     ("http://www.w3.org/1999/XMLSchema-instance", "null"),
 ];
-/// Namespaces of SOAP 1.1's and 1.2's encoding.
+/// Namespaces of the SOAP 1.1 and SOAP 1.2 encodings.
 pub(super) const ENCODINGS: [&str; 2] =
     ["http://schemas.xmlsoap.org/soap/encoding/", "http://www.w3.org/2003/05/soap-encoding"];
-/// What Axis says of a child element where it reads a simple value.
+/// Axis's message for a child element inside a simple value.
 pub(super) const CHILD: &str = "org.xml.sax.SAXException: SimpleDeserializer encountered a child element, which is \
                                 NOT expected, in something it was trying to deserialize.";
 
-/// What Axis does with an entry whose type it knows.
+/// Axis's way to read an entry of a known type.
 pub(super) enum Deserializer {
-    /// Reads a simple value of that type.
+    /// Axis reads a simple value of this type.
     Simple(Name),
-    /// Knows the class but has no reader for it, and waits for ever.
+    /// Axis knows the class but has no reader for it, and waits for ever.
     Missing,
 }
 
-/// What Axis does with an entry by its type; `None` for one that it only records.
+/// The way Axis reads an entry by its type; `None` if Axis only records the entry.
 pub(super) fn deserializer<'e>(message: &Message<'e>, entry: &'e Element) -> Option<Deserializer> {
     let [encoding11, encoding12] = ENCODINGS;
     let name = match INSTANCES.iter().find_map(|(namespace, _)| entry.attribute(namespace, "type")) {
         Some(written) => message.type_name(written),
-        // An element of the encoding's own is of the type of its name; in SOAP 1.1's only some are.
+        // An element in an encoding's namespace has the type of its name; in SOAP 1.1's, only some elements.
         None if &*entry.name.namespace == encoding12 => entry.name.clone(),
         None if &*entry.name.namespace == encoding11
             && !["base64", "base64Binary", "decimal", "integer"].contains(&&*entry.name.local) =>
@@ -41,7 +41,7 @@ pub(super) fn deserializer<'e>(message: &Message<'e>, entry: &'e Element) -> Opt
         None => return None,
     };
     let is_known = match &*name.namespace {
-        // Either encoding is known in a SOAP 1.1 message, neither in a SOAP 1.2 message.
+        // Axis knows both encodings in a SOAP 1.1 message, and neither in a SOAP 1.2 message.
         namespace if ENCODINGS.contains(&namespace) => !message.is_soap12() && is_encoding_type(&name.local),
         namespace if Preferred::schema_of(namespace) == Some(namespace) => {
             if &*name.local == "anyType" {
@@ -54,13 +54,13 @@ pub(super) fn deserializer<'e>(message: &Message<'e>, entry: &'e Element) -> Opt
     is_known.then_some(Deserializer::Simple(name))
 }
 
-/// Simple types of the SOAP encodings that Axis reads.
+/// Whether Axis reads this simple type of the SOAP encodings.
 fn is_encoding_type(local: &str) -> bool {
     let names = "base64 base64Binary boolean byte decimal double float int integer long short string";
     names.split(' ').any(|name| name == local)
 }
 
-/// Simple types of XML Schema that Axis reads, but for dateTime, which older schemas name differently.
+/// Whether Axis reads this simple type of XML Schema; dateTime is not among them, since its name depends on the schema.
 fn is_schema_type(local: &str) -> bool {
     let names = "ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS Name QName anySimpleType anyURI base64Binary \
                  boolean byte date decimal double duration float gDay gMonth gMonthDay gYear gYearMonth hexBinary int \
@@ -69,13 +69,13 @@ fn is_schema_type(local: &str) -> bool {
     names.split(' ').any(|name| name == local)
 }
 
-/// Is the element nil, as Axis takes it?
+/// Whether Axis reads the element as nil.
 pub(super) fn is_nil(element: &Element) -> bool {
     let nil = INSTANCES.iter().find_map(|(namespace, name)| element.attribute(namespace, name));
     nil.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("yes"))
 }
 
-/// Is there text other than Java's white space?
+/// Whether the nodes have text other than Java's white space.
 pub(super) fn has_text(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| match node {
         Node::Text(text) | Node::CData(text) => !text.chars().all(is_java_space),
@@ -83,13 +83,13 @@ pub(super) fn has_text(nodes: &[Node]) -> bool {
     })
 }
 
-/// `Character.isWhitespace`: not the spaces that do not break.
+/// `Character.isWhitespace`, which leaves out the non-breaking spaces.
 fn is_java_space(c: char) -> bool {
     matches!(c, '\t'..='\r' | ' ' | '\u{1680}' | '\u{2000}'..='\u{2006}' | '\u{2008}'..='\u{200A}' | '\u{2028}'
         | '\u{2029}' | '\u{205F}' | '\u{3000}')
 }
 
-/// What Axis says of a value that is not of its type; only the basic numbers and booleans are checked.
+/// Axis's message for a value that is not of its type; checked are the basic numbers and booleans only.
 pub(super) fn complaint(local: &str, text: &str) -> Option<String> {
     let text = trim_xml_space(text);
     let is_read = text.is_empty()
@@ -113,7 +113,7 @@ pub(super) fn complaint(local: &str, text: &str) -> Option<String> {
     (!is_read).then(|| format!("java.lang.NumberFormatException: For input string: \"{text}\""))
 }
 
-/// A floating point number as Java writes it, or INF of XML Schema.
+/// Whether the text is a floating point number in Java's syntax, or INF of XML Schema.
 fn is_java_float(text: &str) -> bool {
     if ["INF", "-INF"].contains(&text) {
         return true;

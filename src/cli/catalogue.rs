@@ -20,22 +20,22 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Imports a CSV file with a heading line; entries of the same id are replaced. All of it or nothing.
+    /// Imports a CSV file with a heading line: all of it or nothing. Entries with the same id are replaced.
     ///
-    /// Columns: id; code (services), serial_number (smartcards, stbs) or number (subscriptions); and, where
-    /// they apply, alternative_code, ca_id, distribution_id.
+    /// Columns: id; code (services), serial_number (smartcards, stbs) or number (subscriptions); and, where they apply,
+    /// alternative_code, ca_id, distribution_id.
     Import {
-        /// What the file holds.
+        /// Kind of the entries.
         #[arg(ignore_case = true)]
         kind: EntryKind,
-        /// The file.
+        /// The CSV file.
         file: PathBuf,
         #[command(flatten)]
         store: StoreFlags,
     },
     /// Lists the entries of a kind.
     List {
-        /// Which entries.
+        /// Kind of the entries.
         #[arg(ignore_case = true)]
         kind: EntryKind,
         #[command(flatten)]

@@ -14,8 +14,8 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Checks all that a start needs: the configuration, its files, folders and addresses, and its SOAP contract. Lists
-    /// every fault, and changes nothing.
+    /// Checks everything that a start needs: the configuration, its files, folders and addresses, and its SOAP
+    /// contract. Lists every fault, and changes nothing.
     Check(ConfigFlags),
     /// Prints the default configuration, with comments.
     Default,

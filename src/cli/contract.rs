@@ -1,5 +1,5 @@
-//! `contract check`: loads WSDL, XSD and bindings, and lists what is bound to what. `contract draft`: prints bindings to
-//! start from.
+//! `contract check`: loads WSDL, XSD and bindings, and lists the bindings. `contract draft`: prints bindings to start
+//! from.
 
 use std::path::{Path, PathBuf};
 

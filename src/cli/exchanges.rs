@@ -1,5 +1,5 @@
-//! `exchanges list | show | export | tail`: raw SOAP traffic from the terminal, passed through and of our own requests
-//! alike. It only reads from the store, while the gateway runs.
+//! `exchanges list | show | export | tail`: raw SOAP traffic on the terminal, both passed through and sent for
+//! requests. The commands only read the store, and run beside the gateway.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -23,13 +23,12 @@ use crate::store::{DeviceKind, ExchangeFilter, RecordKey, RequestStore, SentAtte
 use crate::transport;
 use crate::words::Word as _;
 
-/// Seconds after its end within which an attempt is in the store.
+/// Seconds after its end by which an attempt is in the store.
 const LAG_S: i64 = 30;
-/// Exchanges that `tail` prints at a time, at most.
+/// Most exchanges that `tail` prints at a time.
 const AT_ONCE: u64 = 10_000;
-/// Exchanges of a list, at most: they are put in order in memory.
+/// Most exchanges of a list, which is sorted in memory.
 const MOST: u64 = 100_000;
-/// The columns of a list.
 const COLUMNS: [&str; 7] = ["id", "time", "status", "ms", "card", "state", "context"];
 
 /// Flags of `exchanges`.
@@ -41,9 +40,9 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Lists what was passed through and every attempt at a request that was sent, newest first.
+    /// Lists exchanges passed through and attempts sent, newest first.
     List {
-        /// At most that many.
+        /// Most lines to print.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=MOST))]
         limit: u64,
         /// Only attempts at requests that touch this smartcard.
@@ -54,25 +53,25 @@ enum Action {
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Shows everything of one: both raw texts; of a request every attempt.
+    /// Shows both raw texts of an exchange, or of every attempt at a request.
     Show {
-        /// Its id, or the number of a request.
+        /// Id of an exchange, or number of a request.
         id: String,
         #[command(flatten)]
         format: FormatFlags,
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Adds one to a folder of fixtures, redacted: a request with every attempt that was sent.
+    /// Adds an exchange to a folder of fixtures, redacted; a request with every attempt that was sent.
     Export {
-        /// Its id, or the number of a request.
+        /// Id of an exchange, or number of a request.
         id: String,
-        /// The folder; it is made if there is none.
+        /// The folder; created if absent.
         dir: PathBuf,
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Prints new ones as they come, until it is interrupted or its reader goes away.
+    /// Prints new exchanges as they come, until interrupted.
     Tail {
         /// Only attempts at requests that touch this smartcard.
         #[arg(long, value_name = "CA_ID")]
@@ -84,7 +83,7 @@ enum Action {
     },
 }
 
-/// A line of the list; they are in the order in which they ended.
+/// A line of the list, with the time that lists are sorted by.
 struct Line {
     ended_at: DateTime<Utc>,
     cells: [Value; 7],
@@ -115,7 +114,7 @@ async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlag
     Ok(())
 }
 
-/// The card as requests have it.
+/// The CA ID of a card as the store has it.
 async fn find_card(store: &dyn RequestStore, given: Option<String>) -> Result<Option<String>, Failed> {
     match given {
         Some(given) => Ok(Some(requests::find_device(store, DeviceKind::Card, &given).await?)),
@@ -192,7 +191,7 @@ async fn tail(card: Option<String>, format: Format, store: StoreFlags) -> Result
     Ok(())
 }
 
-/// The attempts that are not among those seen; then they are.
+/// The attempts that are not in `seen`, which are added to it.
 async fn new_attempts(
     store: &dyn RequestStore,
     seen: &mut HashMap<(i64, u32), DateTime<Utc>>,
@@ -207,7 +206,7 @@ async fn new_attempts(
     Ok(sent)
 }
 
-/// What an id names.
+/// The exchange or request that an id names.
 enum Found {
     Passed(Box<Exchange>),
     Request(Box<ProvisioningRequest>),

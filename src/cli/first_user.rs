@@ -1,7 +1,8 @@
-//! The first user of an empty store: named by environment variables, or made with a password of our own.
+//! Creates the first user of an empty store: named by environment variables, or `admin` with a generated password.
 //!
-//! Rule: that password reaches nothing that is kept by others. It is shown on a terminal; where standard error is none, and
-//! so perhaps a journal, it is in a file that only the owner of the data folder reads, and the log names the file.
+//! Rule: nobody but the owner reads the generated password. A terminal shows it. If standard error is no terminal, and
+//! so perhaps a journal, the password goes into a file that only the owner of the data folder can read, and the log
+//! names the file.
 
 use std::env::VarError;
 use std::fs::OpenOptions;
@@ -16,12 +17,12 @@ use crate::request::random_hex;
 use crate::secret::Secret;
 use crate::store::AccountStore;
 
-/// The user that is made when none is named.
+/// Name of the user when the environment names none.
 const FIRST_USER: &str = "admin";
 /// File in the data folder with the password of that user.
 const PASSWORD_FILE: &str = "first-password";
 
-/// Makes the first user where there is none, and says how to sign in as it.
+/// Creates the first user of an empty store, and says how to sign in.
 pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -> Result<(), Failed> {
     if let Some((username, password)) = named().map_err(Failed)? {
         app::make_first_user(store, &username, &password).await?;
@@ -42,7 +43,7 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
         return Ok(());
     }
     let file = data_dir.join(PASSWORD_FILE);
-    // Before the user is made: a user whose password nobody has would stay the first one.
+    // The password is handed over before the user is created: a user whose password nobody has would remain the first.
     write(&file, password.expose()).map_err(|e| Failed(format!("{}: {e}", file.display())))?;
     app::make_first_user(store, FIRST_USER, &password).await?;
     let file = std::path::absolute(&file).unwrap_or(file);
@@ -63,7 +64,7 @@ pub(super) fn named() -> Result<Option<(String, Secret)>, String> {
     }
 }
 
-/// A new file that only its owner reads; one that a start before left behind is replaced, never written into.
+/// Creates a file that only its owner can read; a file left by an earlier start is replaced, never written into.
 fn write(file: &Path, password: &str) -> std::io::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -1,4 +1,4 @@
-//! `key add | list | remove`: API keys. A key is printed once, when it is made.
+//! `key add | list | remove`: API keys. A key is printed once, when it is created.
 
 use serde_json::Value;
 
@@ -17,26 +17,26 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Makes a key that signs in as a user, and prints it.
+    /// Creates a key that signs in as a user, and prints it.
     Add {
-        /// The user.
+        /// User name that the key signs in as.
         username: String,
-        /// What the key is for.
+        /// Purpose of the key, for the list.
         #[arg(long, default_value = "key")]
         name: String,
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Lists the keys, by id: the keys themselves are not kept.
+    /// Lists the keys by id; the keys themselves are not stored.
     List {
         #[command(flatten)]
         format: FormatFlags,
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Ends a key.
+    /// Revokes a key.
     Remove {
-        /// Id of the key.
+        /// Id of the key, as `key list` shows it.
         id: String,
         #[command(flatten)]
         store: StoreFlags,

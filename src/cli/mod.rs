@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand, the same `run` in each. Results go to standard output, all else to
+//! The command line: a file for each subcommand, each with a `run`. Results go to standard output, everything else to
 //! standard error.
 
 mod catalogue;
@@ -26,7 +26,7 @@ use crate::store::StoreError;
 
 /// Provisioning gateway between CRM.COM's JSON methods and Conax's SOAP services.
 ///
-/// Without a command it serves: embedded SQLite in ./data, 127.0.0.1:8080, the built-in Conax simulator.
+/// Without a command the gateway runs: embedded SQLite in ./data, 127.0.0.1:8080, the built-in Conax simulator.
 #[derive(Debug, Parser)]
 #[command(name = "conax-gateway", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -60,7 +60,7 @@ enum Command {
     Exchanges(exchanges::Args),
 }
 
-/// Why a command failed: every line is one fault.
+/// The faults of a failed command, one a line.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Failed(String);
@@ -83,19 +83,20 @@ impl From<std::io::Error> for Failed {
     }
 }
 
-/// Runs the command line; exit code 0 done, 1 failed, 2 wrong usage (clap's).
+/// Runs the command line. Exit code 0: done; 1: failed; 2: wrong usage (clap's).
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // It quotes the arguments.
+        // clap's message quotes the arguments, so it is made printable.
         Err(error) if error.use_stderr() => {
             output::note(error.render().to_string().trim_end());
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
-        // Help and version.
+        // clap reports help and version as errors.
         Err(error) => error.exit(),
     };
-    // One core is left to the store's writer: with a worker on every core it would wait for its turn, and all for it.
+    // One core is left to the store's writer; with a worker on every core the writer would have to wait, and all
+    // requests with it.
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let workers = cores.saturating_sub(1).max(1);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {

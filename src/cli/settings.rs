@@ -1,4 +1,4 @@
-//! The flags that several commands share, and the configuration that they lead to.
+//! The flags that several commands share, and the configuration that they select.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::app::StartError;
 use crate::config::{Config, Inputs, Loaded, candidates, find_file, is_switched_off, load};
 use crate::store::{self, Store};
 
-/// Where the configuration is.
+/// The flag that names the configuration file.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ConfigFlags {
     /// Configuration file (TOML). Without it: $CONAX_GATEWAY_CONFIG, ./conax-gateway.toml,
@@ -17,7 +17,7 @@ pub(super) struct ConfigFlags {
     pub(super) config: Option<PathBuf>,
 }
 
-/// Where the records are.
+/// The flags that select the store.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct StoreFlags {
     #[command(flatten)]
@@ -35,7 +35,7 @@ impl StoreFlags {
     }
 }
 
-/// Opens a store that must be there: a mistyped folder is no empty one.
+/// Opens a store that must exist: a mistyped folder must not look like an empty store.
 pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
     store::open_existing(&config.store)?.ok_or_else(|| {
         Failed(format!(
@@ -46,7 +46,7 @@ pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
     })
 }
 
-/// Where the settings are from, as a sentence.
+/// The source of the settings, as a sentence.
 pub(super) fn settings_used(config: &Config) -> String {
     match &config.file {
         Some(file) => {
@@ -68,7 +68,7 @@ pub(super) fn configuration(
     Ok(loaded(file, flags).into_config().map_err(StartError::from)?)
 }
 
-/// The same with its faults beside it.
+/// Reads the configuration together with its faults.
 pub(super) fn loaded(file: ConfigFlags, flags: Vec<(&'static str, String, &'static str)>) -> Loaded {
     load(&Inputs { file: find_file(file.config), environment: std::env::vars_os().collect(), flags })
 }

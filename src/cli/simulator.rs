@@ -1,4 +1,4 @@
-//! `simulator`: the Conax side alone.
+//! `simulator`: runs the simulated Conax alone.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::shutdown::{self, Signals};
 use crate::simulator::{RESERVED, Simulator};
 use crate::{app, telemetry};
 
-/// Where it listens when nothing says otherwise.
+/// Default address.
 const LISTEN: &str = "127.0.0.1:8081";
 
 /// Flags of `simulator`.
@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Address and port to listen on; port 0 picks one.
     #[arg(long, value_name = "ADDR:PORT", default_value = LISTEN)]
     listen: String,
-    /// What it does to every request.
+    /// Behavior for every request.
     #[arg(
         long,
         value_name = "BEHAVIOR",

@@ -1,7 +1,7 @@
-//! What a start needs, looked at before anything is changed.
+//! Checks everything that a start needs, before anything is changed.
 //!
-//! Rule: `serve` begins with this, and `config check` is nothing else. So the one refuses what the other does, and both
-//! name every fault at once.
+//! Rule: `config check` runs exactly the checks with which `serve` begins. So both refuse the same, and name every
+//! fault at once.
 
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
@@ -14,23 +14,23 @@ use crate::config::{Config, Loaded, MetricsListen, UpstreamSource};
 use crate::contract::Contract;
 use crate::{store, tls, transport};
 
-/// A configuration that a gateway can start with.
+/// A configuration with which a gateway can start.
 pub(super) struct Checked {
     pub(super) config: Config,
     pub(super) contract: Arc<Contract>,
-    /// What is no fault, and is worth to be known.
+    /// Warnings: worth knowing, and no reason to refuse the start.
     pub(super) warnings: Vec<String>,
 }
 
-/// Faults found so far.
+/// The faults found so far.
 struct Findings {
     faults: Vec<String>,
-    /// The settings that have their default in place of a faulty value: what follows from that is no further fault.
+    /// Settings that have their default in place of a faulty value; what follows from a default is no further fault.
     replaced: BTreeSet<String>,
 }
 
 impl Findings {
-    /// Looks at what a setting names.
+    /// Checks what a setting names, and notes its faults.
     fn look<T>(&mut self, setting: &str, look: impl FnOnce() -> Result<T, StartError>) -> Option<T> {
         if self.replaced.contains(setting) {
             return None;
@@ -39,7 +39,7 @@ impl Findings {
     }
 }
 
-/// Looks at everything that a start needs.
+/// Checks everything that a start needs.
 pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     tls::install_provider();
     let Loaded { mut config, faults } = loaded;
@@ -52,7 +52,7 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     let contract = findings.look("contract.dir", || app::load_contract(&config));
     findings.look("server.tls_certificate", || app::server_tls(&config));
     let is_running = findings.look("store.data_dir", || Ok(store::inspect(&config.store)?)) == Some(true);
-    // Both at a time: they may be the same.
+    // Both addresses are bound at the same time: they may be the same.
     let mut listeners =
         vec![findings.look("server.listen", || listen("server.listen", config.server.listen, is_running))];
     if config.upstream.url.source == UpstreamSource::Simulator {
@@ -80,7 +80,7 @@ fn one(fault: String) -> StartError {
     StartError(vec![fault])
 }
 
-/// Can an address be listened on? One in use may be that of the gateway that is running.
+/// Tries to listen on an address. If a gateway is running, an address in use may be that gateway's, and is no fault.
 fn listen(setting: &str, address: SocketAddr, is_running: bool) -> Result<Option<TcpListener>, StartError> {
     match TcpListener::bind(address) {
         Ok(listener) => Ok(Some(listener)),
@@ -89,7 +89,7 @@ fn listen(setting: &str, address: SocketAddr, is_running: bool) -> Result<Option
     }
 }
 
-/// Why an address cannot be listened on, and what to do.
+/// The reason why an address cannot be used, with the remedy.
 pub(super) fn listen_fault(setting: &str, address: SocketAddr, error: &Error) -> String {
     let remedy = match error.kind() {
         ErrorKind::AddrInUse => ": end what listens there, or choose another port",
@@ -100,7 +100,7 @@ pub(super) fn listen_fault(setting: &str, address: SocketAddr, error: &Error) ->
     format!("{setting} {address}: {error}{remedy}")
 }
 
-/// A password that crosses a network unencrypted.
+/// A warning about a password that crosses a network unencrypted.
 fn open_password(config: &Config) -> Option<String> {
     let UpstreamSource::Urls(urls) = &config.upstream.url.source else { return None };
     config.upstream.password.as_ref()?;

@@ -29,9 +29,9 @@ enum Action {
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Ends a user: no sign-in any more; tokens and keys are gone.
+    /// Removes a user, with all tokens and keys.
     Remove {
-        /// Name to sign in with.
+        /// Name of the user.
         username: String,
         #[command(flatten)]
         store: StoreFlags,
@@ -42,7 +42,7 @@ enum Action {
 struct AddArgs {
     /// Name to sign in with.
     username: String,
-    /// What the user may do.
+    /// Role, which says what the user may do.
     #[arg(long, value_enum, ignore_case = true, default_value_t = Role::Provision)]
     role: Role,
     /// Full name.
@@ -51,7 +51,7 @@ struct AddArgs {
     /// Email address.
     #[arg(long)]
     email: Option<String>,
-    /// Id of the unit; made up if missing.
+    /// Id of the unit; generated if absent.
     #[arg(long)]
     unit_id: Option<String>,
     /// Name of the unit.

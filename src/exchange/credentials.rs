@@ -1,4 +1,4 @@
-//! What signs a client in, and headers without it.
+//! The credentials of a client, and headers without credentials.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,22 +9,22 @@ use super::Headers;
 use super::path::without_values;
 use crate::secret::Secret;
 
-/// What the names of headers have in them whose values sign somebody in.
+/// A header whose name contains one of these words carries credentials.
 const SIGNING_IN: [&str; 8] = ["auth", "cookie", "token", "api-key", "apikey", "secret", "password", "session"];
-/// Those that have it and do not: they say how to sign in.
+/// Exceptions: these headers only say how to sign in.
 const CHALLENGES: [&str; 2] = ["www-authenticate", "proxy-authenticate"];
 
-/// What a client signs in with (RFC 7617, RFC 6750).
+/// The credentials of a request (RFC 7617, RFC 6750).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// User names.
     pub users: Vec<String>,
-    /// Passwords, tokens, and the encoded pairs.
+    /// Passwords, tokens, and the encoded pairs of HTTP Basic.
     pub secrets: Vec<Secret>,
 }
 
 impl Credentials {
-    /// Those in the headers of a request.
+    /// The credentials in the headers of a request.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut credentials = Self::default();
         for value in headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(PROXY_AUTHORIZATION)) {
@@ -40,13 +40,13 @@ impl Credentials {
         credentials
     }
 
-    /// All of them: each is personal.
+    /// All credentials: each is personal.
     pub fn personal(&self) -> Vec<Secret> {
         self.users.iter().cloned().map(Secret::new).chain(self.secrets.iter().cloned()).collect()
     }
 }
 
-/// Headers as they are kept.
+/// Headers for the store, with credentials masked.
 pub(super) fn kept_headers(headers: &HeaderMap) -> Headers {
     let kept = |name: &HeaderName, value: &[u8]| {
         let value = String::from_utf8_lossy(value);

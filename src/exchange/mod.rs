@@ -1,8 +1,8 @@
-//! A client's own SOAP request and its answer, as they are kept: raw, less credentials (`credentials`, `path`), readable
-//! ([`crate::coding`]).
+//! A SOAP request of a client and its answer, as they are stored: raw, without credentials (`credentials`, `path`),
+//! readable ([`crate::coding`]).
 //!
-//! Rule: what is kept has passed [`Message::new`] and [`Exchange::masked`]: bodies are unpacked, and what signs somebody
-//! in stands nowhere. What cannot be read cannot be masked either, and is not kept.
+//! Rule: everything stored has passed [`Message::new`] and [`Exchange::masked`]: bodies are unpacked, and credentials
+//! are masked everywhere. A body that cannot be read cannot be masked either, and is not stored.
 
 mod credentials;
 mod packed;
@@ -24,44 +24,44 @@ pub use packed::{PackedBody, PackedExchange};
 pub use path::bare_path;
 use path::without_values;
 
-/// Different secrets in one exchange, at most: each is looked for everywhere.
+/// Most different secrets in an exchange: each is searched for in all texts.
 const SECRETS: usize = 32;
-/// Names and values, in their order.
+/// Header names and values, in their order.
 pub type Headers = Vec<(String, String)>;
 
-/// One request of a client, and what came of it.
+/// A request of a client, and its answer or failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// Its id.
+    /// Id of the exchange.
     pub id: RecordId,
-    /// Ascending in the order in which exchanges ended; the store gives it, 0 before.
+    /// Number in the order of the exchanges' ends; 0 until the store assigns it.
     pub number: i64,
-    /// When the request's head had come.
+    /// Time at which the head of the request had come.
     pub at: DateTime<Utc>,
-    /// Until the end of the answer.
+    /// Milliseconds from there to the end of the answer.
     pub duration_ms: i64,
     /// Path and query, as the client wrote them.
     pub path: String,
-    /// What the client sent.
+    /// The client's request.
     pub request: Message,
-    /// What upstream answered, if it did.
+    /// Upstream's answer, if there was one.
     pub answer: Option<Answer>,
-    /// What went wrong below SOAP.
+    /// The failure below SOAP, in words.
     pub error: Option<String>,
-    /// The type of that error (see [`crate::upstream::proxy_status`]); `None` if the client left by itself.
+    /// The type of the failure (see [`crate::upstream::proxy_status`]); `None` if the client left.
     pub error_type: Option<String>,
-    /// The user that the client signed in as (RFC 7617).
+    /// User name in the client's HTTP Basic credentials (RFC 7617).
     pub user: Option<String>,
 }
 
-/// A head and a body.
+/// Headers and body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
-    /// Headers as they came; names in lower case, credentials masked.
+    /// Headers as received; names in lower case, credentials masked.
     pub headers: Headers,
-    /// The body, unpacked.
+    /// The unpacked body.
     pub body: Vec<u8>,
-    /// Is it only the beginning?
+    /// Whether only the beginning of the body is kept.
     pub is_truncated: bool,
 }
 
@@ -72,32 +72,32 @@ pub struct Answer {
     pub status: u16,
     /// Reason phrase as sent, else the standard one.
     pub reason: String,
-    /// The rest.
+    /// Headers and body.
     pub message: Message,
 }
 
 /// An exchange without its texts, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Its id.
+    /// Id of the exchange.
     pub id: RecordId,
-    /// Its number.
+    /// Number in the order of the exchanges' ends.
     pub number: i64,
-    /// When the request's head had come.
+    /// Time at which the head of the request had come.
     pub at: DateTime<Utc>,
-    /// Until the end of the answer.
+    /// Milliseconds from there to the end of the answer.
     pub duration_ms: i64,
     /// Path and query.
     pub path: String,
     /// HTTP status of upstream's answer.
     pub status: Option<u16>,
-    /// What went wrong below SOAP.
+    /// The failure below SOAP, in words.
     pub error: Option<String>,
 }
 
 impl Exchange {
-    /// The exchange with what is secret in it masked (PINs and passwords by their names, and what the client signed in
-    /// with), also where the answer repeats it.
+    /// The exchange with its secrets masked (PINs and passwords by their names, and the client's credentials), also
+    /// where the answer repeats them.
     pub fn masked(mut self, names: &Names, credentials: &[Secret]) -> Self {
         let mut secrets = credentials.to_vec();
         secrets.extend(self.request.secrets(names));
@@ -119,7 +119,8 @@ impl Exchange {
 }
 
 impl Message {
-    /// What is kept of a head and of the first bytes of its body: once it is unpacked, so many.
+    /// A message from its head and the first bytes of its body, of which at most `most_bytes` are kept, counted
+    /// unpacked.
     pub fn new(headers: &HeaderMap, body: Vec<u8>, is_truncated: bool, most_bytes: usize) -> Self {
         let Unpacked { body, fault } = unpacked(body, headers, most_bytes);
         let headers = kept_headers(headers);
@@ -131,18 +132,18 @@ impl Message {
         message
     }
 
-    /// Keeps nothing of its body.
+    /// Drops the body.
     pub fn drop_body(&mut self) {
         self.is_truncated |= !self.body.is_empty();
         self.body = Vec::new();
     }
 
-    /// A part of several may be in base64.
+    /// A part of a multipart body may be base64.
     fn may_hold_secret(&self, names: &Names) -> bool {
         texts::are_several(self.header("content-type")) || names.may_hold_secret(&self.body)
     }
 
-    /// What is secret by name in it.
+    /// The secrets in the message, found by element and attribute names.
     fn secrets(&self, names: &Names) -> Vec<Secret> {
         let mut secrets = Vec::new();
         if self.may_hold_secret(names) {
@@ -153,7 +154,7 @@ impl Message {
         secrets
     }
 
-    /// The message with what is secret by name masked in it, and wherever these secrets stand by themselves.
+    /// The message with secrets masked by name, and these secrets masked wherever they occur.
     fn masked(self, names: &Names, secrets: &[Secret]) -> Self {
         if secrets.is_empty() && !self.may_hold_secret(names) {
             return self;
@@ -163,7 +164,7 @@ impl Message {
         Self { body: texts::rewrite(&self.body, content_type.as_deref(), mask), ..self }
     }
 
-    /// The first header of that name, in lower case.
+    /// The first header of a name, which is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }

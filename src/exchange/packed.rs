@@ -1,5 +1,5 @@
-//! Exchanges as they are kept: masked, and packed where that makes them smaller, so that what was sent packed does not cost
-//! more here than it did on the wire.
+//! Exchanges as they are stored: masked, and compressed if that saves space, so that a body that came compressed does
+//! not take more space in the store than on the wire.
 
 use std::io::Read as _;
 
@@ -8,31 +8,31 @@ use flate2::read::GzDecoder;
 use super::{Answer, Exchange, Message};
 use crate::coding::gzipped;
 
-/// Bytes of a body from which on packing is worth its time.
+/// Bytes from which on compression is worth its time.
 const WORTH_PACKING: usize = 512;
 
-/// An exchange with packed bodies.
+/// An exchange with its bodies compressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedExchange {
-    /// All but the bodies.
+    /// The exchange without its bodies.
     pub exchange: Exchange,
-    /// What the client sent.
+    /// The body of the request.
     pub request: PackedBody,
-    /// What upstream answered.
+    /// The body of upstream's answer.
     pub answer: PackedBody,
 }
 
-/// A body, in gzip or not.
+/// A body, compressed or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackedBody {
-    /// Is it in gzip?
+    /// Whether the bytes are gzip.
     pub is_packed: bool,
-    /// The bytes.
+    /// The bytes, as stored.
     pub bytes: Vec<u8>,
 }
 
 impl PackedExchange {
-    /// Packs an exchange; takes time.
+    /// Compresses an exchange; takes time.
     pub fn new(mut exchange: Exchange) -> Self {
         let pack = |message: &mut Message| PackedBody::new(std::mem::take(&mut message.body));
         let request = pack(&mut exchange.request);
@@ -40,10 +40,10 @@ impl PackedExchange {
         Self { exchange, request, answer }
     }
 
-    /// The exchange as it was.
+    /// Restores the exchange.
     ///
     /// # Errors
-    /// It is not what was packed.
+    /// The bytes are no gzip.
     pub fn unpack(self) -> std::io::Result<Exchange> {
         let Self { mut exchange, request, answer } = self;
         exchange.request.body = request.unpack()?;

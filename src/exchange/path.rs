@@ -1,13 +1,13 @@
-//! Paths and URLs as they are kept: what they say beside the path may sign somebody in.
+//! Paths and URLs as they are stored: parameters and query may carry credentials.
 
 use crate::secret::Secret;
 
-/// A path or an URL without its parameters and its query: for where nothing of them may stand.
+/// A path or URL without parameters and query, for places where nothing of them may appear.
 pub fn bare_path(path: &str) -> &str {
     path.split(['?', ';', '#']).next().unwrap_or_default()
 }
 
-/// A path or an URL of whose parameters and query only the names are kept: their values may be anything.
+/// A path or URL with the names of its parameters and query, and without their values, which may be anything.
 pub(super) fn without_values(path: &str) -> String {
     let mut kept = String::with_capacity(path.len());
     let (mut has_names, mut is_query, mut is_value) = (false, false, false);

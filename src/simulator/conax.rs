@@ -1,5 +1,5 @@
-//! What a Conax knows and does: cards with their subscriptions, pairings and PIN. It works on request types and
-//! parameters; how they look in SOAP is the contract's business.
+//! The state and the rules of the simulated Conax: cards with subscriptions, pairings and PIN. This file knows request
+//! types and parameters; the contract turns them into SOAP.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,32 +9,32 @@ use super::reserved;
 use crate::config::CardRange;
 use crate::request::{Fields, RequestType};
 
-/// The PIN of a card whose viewer chose none.
+/// PIN of a card whose viewer has not chosen one.
 const DEFAULT_PIN: &str = "1234";
-/// Cards remembered, at most: a load test must not fill the memory.
+/// Most cards that are remembered, so that a load test cannot fill the memory.
 const MOST_CARDS: usize = 1_000_000;
-/// How times are written.
+/// Format of times.
 const TIME: &str = "%Y-%m-%dT%H:%M:%S";
 
-/// Status codes of answers (facts: the public list of the SMSConax client).
+/// Status codes of answers (source: the public list of the SMSConax client).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// Done.
     Ok,
-    /// The request is against the schema.
+    /// The request violates the schema.
     InputValidationError,
     /// The card is unknown.
     ClientNotFound,
-    /// The card belongs to another SMS.
+    /// The card belongs to another subscriber management system.
     ClientNotManagedBySms,
     /// Not licensed.
     FeatureNotAvailable,
-    /// Anything else.
+    /// Any other failure.
     SystemError,
 }
 
-/// Why a request is not done.
+/// Rejection of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: Status,
@@ -43,13 +43,13 @@ pub(super) struct Refusal {
 
 #[derive(Default)]
 struct Card {
-    /// Product to its period.
+    /// The subscribed period of each product.
     subscriptions: BTreeMap<String, (String, Option<String>)>,
     stbs: BTreeSet<String>,
     pin: Option<String>,
 }
 
-/// The state.
+/// The state of the simulated Conax.
 pub(super) struct Conax {
     ranges: Vec<CardRange>,
     cards: HashMap<String, Card>,
@@ -60,7 +60,7 @@ impl Conax {
         Self { ranges, cards: HashMap::new() }
     }
 
-    /// Does what a request asks, and returns what its answer tells.
+    /// Carries out a request, and returns the content of the answer.
     pub(super) fn perform(
         &mut self,
         kind: RequestType,
@@ -121,7 +121,7 @@ impl Card {
             }
             "UPDATE_CA_PIN_TO_DEFAULT_VALUE" => self.pin = Some(DEFAULT_PIN.to_owned()),
             "UPDATE_CA_PIN_TO_GIVEN_VALUE" => self.pin = fields.first("ca_pin").map(str::to_owned),
-            // Whatever else Conax is asked to do leaves nothing behind that a query tells of.
+            // The other request types change nothing that a query shows.
             _ => {}
         }
         Ok(Fields::new())
@@ -150,14 +150,14 @@ impl Card {
     }
 }
 
-/// What an answer to a query about a pairing tells; also sent with a refusal, where the schema wants it.
+/// The answer to a query about a pairing; a rejection has it too, since the schema requires it.
 pub(super) fn pairing_status(is_paired: bool) -> Fields {
     let mut answer = Fields::new();
     answer.push("pairing_status", if is_paired { "PAIRED" } else { "NOT_PAIRED" });
     answer
 }
 
-/// A time with an offset, or without one in UTC.
+/// A time with an offset, or in UTC without one.
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     match DateTime::parse_from_rfc3339(text) {
         Ok(moment) => Some(moment.to_utc()),

@@ -1,7 +1,7 @@
-//! A stateful Conax behind a real socket, driven by the same contract as the gateway: it validates requests against the
-//! schema, knows cards, boxes, pairings, subscriptions and PINs, and misbehaves when told to.
+//! A stateful Conax behind a real socket, driven by the same contract as the gateway: validates requests against the
+//! schema, knows cards, boxes, pairings, subscriptions and PINs, and misbehaves on demand.
 //!
-//! It is told by `simulator.behavior` for all requests, and by reserved card numbers for single ones.
+//! `simulator.behavior` applies to all requests, reserved card numbers to single requests.
 
 mod conax;
 mod fault;
@@ -20,7 +20,7 @@ use conax::Conax;
 
 pub use reserved::RESERVED;
 
-/// The simulator; its state lives as long as it does.
+/// The simulator; the state lives as long as this value.
 pub struct Simulator {
     config: SimulatorSection,
     contract: Arc<Contract>,
@@ -29,7 +29,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A Conax that knows nothing yet.
+    /// A simulated Conax without cards.
     pub fn new(config: SimulatorSection, contract: Arc<Contract>, clock: Arc<dyn Clock>) -> Self {
         let conax = Mutex::new(Conax::new(config.cards.clone()));
         Self { config, contract, clock, conax }

@@ -1,18 +1,18 @@
-//! Card numbers that make the simulator misbehave for the one request that names them.
+//! Reserved card numbers, which make the simulator misbehave for a single request.
 
 use super::conax::Status;
 use crate::config::SimulatorBehavior;
 
-/// What a reserved card brings about.
+/// Effect of a reserved card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The request is treated as in this behavior.
+    /// The request is handled as under this behavior.
     Behavior(SimulatorBehavior),
-    /// The answer has this status.
+    /// The answer has this status code.
     Status(Status),
 }
 
-/// The reserved cards: number, effect, and what it is in words.
+/// The reserved cards: number, effect, and the effect in words.
 pub const RESERVED: [(&str, Effect, &str); 9] = [
     ("99000000001", Effect::Behavior(SimulatorBehavior::CxfFault), "fault as Apache CXF words it"),
     ("99000000002", Effect::Behavior(SimulatorBehavior::AxisFault), "fault as Apache Axis words it"),
@@ -25,13 +25,13 @@ pub const RESERVED: [(&str, Effect, &str); 9] = [
     ("99000000009", Effect::Status(Status::FeatureNotAvailable), "status FEATURE_NOT_AVAILABLE"),
 ];
 
-/// The effect of the first reserved card among these.
+/// The effect of the first reserved card among `cards`.
 pub(super) fn effect<'c>(cards: impl Iterator<Item = &'c str>) -> Option<Effect> {
     let mut cards = cards;
     cards.find_map(|card| RESERVED.iter().find(|(number, _, _)| *number == card).map(|(_, effect, _)| *effect))
 }
 
-/// Is it one of them? Then it is a card that exists.
+/// Whether a card number is reserved; reserved cards exist.
 pub(super) fn is_reserved(card: &str) -> bool {
     RESERVED.iter().any(|(number, _, _)| *number == card)
 }

@@ -24,14 +24,14 @@ use crate::soap::{decode, encode, envelope, texts, validate};
 use crate::words::Word as _;
 use crate::xml::{self, Element, Limits};
 
-/// Bytes of a request body, at most.
+/// Most bytes of a request body.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
-/// Violations named in an answer, at most.
+/// Most violations that an answer names.
 const NAMED: usize = 3;
 
 type Reply = Response<Full<Bytes>>;
 
-/// Serves until shutdown; connections under way are then cut.
+/// Serves until shutdown, which cuts open connections.
 pub(super) async fn serve(simulator: Arc<Simulator>, listener: TcpListener, mut shutdown: Shutdown) {
     let mut connections = JoinSet::new();
     loop {
@@ -58,7 +58,7 @@ pub(super) async fn serve(simulator: Arc<Simulator>, listener: TcpListener, mut 
     }
 }
 
-/// An error cuts the connection.
+/// Answers a request; an error cuts the connection.
 async fn respond(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply, io::Error> {
     match *request.method() {
         Method::GET => Ok(describe(simulator, &request)),
@@ -67,7 +67,7 @@ async fn respond(simulator: &Simulator, request: Request<Incoming>) -> Result<Re
     }
 }
 
-/// WSDL and XSD, with the address that the client used.
+/// Serves WSDL and XSD with the address that the client used.
 fn describe(simulator: &Simulator, request: &Request<Incoming>) -> Reply {
     let host = request.headers().get(HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
@@ -139,7 +139,7 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
 fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
     let (status, message, results) = match result {
         Ok(results) => (Status::Ok, None, results),
-        // The schema wants a pairing status even then.
+        // The schema requires a pairing status even in a rejection.
         Err(refusal) => {
             let asks_pairing = operation.request_type.results().iter().any(|field| field.mandatory);
             let results = if asks_pairing { pairing_status(false) } else { Fields::new() };
@@ -150,7 +150,7 @@ fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {
     let verdicts = &operation.verdicts;
     let text = verdicts.status_for(class, status.as_str());
     if text.is_none() && verdicts.classify_status(None) != Some(class) {
-        // The answer has no way to say so.
+        // The schema of this answer has no place for a rejection.
         let text = message.unwrap_or_else(|| status.as_str().to_owned());
         return fault_reply(operation.soap, fault::cxf(operation.soap, &text));
     }

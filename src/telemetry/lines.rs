@@ -1,7 +1,7 @@
 //! Log lines on their way to standard error: gathered in memory, written by one thread a few times a second.
 //!
-//! tracing-appender would do, but wakes its thread for every line: at full load strace counted some 14,000 yields and
-//! 7,000 writes a second.
+//! tracing-appender wakes its thread for every line instead: at full load strace counted some 14,000 yields and 7,000
+//! writes a second.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::printable::printable_line;
 
-/// How long lines are gathered before they are written together.
+/// Time for which lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(20);
-/// Bytes that may wait; when whoever reads standard error has stopped reading, further lines are dropped.
+/// Most bytes that may wait to be written; beyond that, lines are dropped.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 #[derive(Default)]
@@ -28,11 +28,11 @@ struct Shared {
     wake: Condvar,
 }
 
-/// Takes lines.
+/// The end that takes lines.
 #[derive(Clone)]
 pub(super) struct Lines(Arc<Shared>);
 
-/// Keeps the writing thread; dropping it writes what waits.
+/// Owner of the writing thread; dropping it writes the waiting lines.
 pub struct LogGuard {
     lines: Lines,
     thread: Option<JoinHandle<()>>,
@@ -59,7 +59,7 @@ impl Lines {
                 let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 (std::mem::take(&mut waiting.bytes), std::mem::take(&mut waiting.dropped))
             };
-            // Nobody can be told that the log cannot be written.
+            // A failed write to the log cannot be reported anywhere.
             let mut error = io::stderr().lock();
             drop(error.write_all(&bytes));
             if dropped > 0 {
@@ -73,7 +73,8 @@ impl Lines {
 }
 
 impl Write for Lines {
-    /// Takes one whole line, as the formatting layer hands it over. Values in it stay on it, and act on no terminal.
+    /// Takes a whole line from the formatting layer. Control characters are escaped, so that a value neither ends the
+    /// line nor controls a terminal.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let taken = line.len();
         let text = String::from_utf8_lossy(line);

@@ -1,7 +1,7 @@
 //! Logging to standard error, as text or JSON. No field ever carries a password, token, PIN or body.
 //!
-//! A thread of its own writes the lines: requests neither wait for the terminal nor for each other. When whoever reads
-//! them stops reading, lines are dropped and the gateway goes on.
+//! A separate thread writes the lines, so that requests wait neither for the terminal nor for each other. When the
+//! reader of standard error stops reading, lines are dropped and the gateway goes on.
 
 mod lines;
 
@@ -16,10 +16,10 @@ pub use lines::LogGuard;
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The thread that writes it cannot be started.
+    /// The writing thread cannot be started.
     #[error("logging: {0}")]
     Thread(std::io::Error),
-    /// It is set up already.
+    /// Logging is already set up.
     #[error("logging: {0}")]
     Init(#[from] TryInitError),
 }
@@ -27,11 +27,11 @@ pub enum TelemetryError {
 /// Sets up logging for the whole process, until the guard is dropped.
 ///
 /// # Errors
-/// Logging that is set up already, or no thread for it.
+/// Logging is already set up, or the thread cannot be started.
 pub fn start(config: &Log) -> Result<LogGuard, TelemetryError> {
     let filter = config.filter.0.clone();
     let (lines, guard) = Lines::start().map_err(TelemetryError::Thread)?;
-    // Without colours whatever would steer a terminal came from outside, and `lines` escapes it.
+    // Without colours every escape sequence in a line came from outside, and `lines` makes it visible.
     let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone()).with_ansi(false);
     match config.format {
         LogFormat::Text => tracing_subscriber::registry().with(filter).with(layer).try_init()?,

@@ -1,5 +1,5 @@
-//! Printing for a person: no text steers the terminal; a reader that has gone away (`| head`) is no failure, a full disk
-//! is.
+//! Printing for a person: no text can control the terminal. A reader that has gone away (`| head`) is no failure; a
+//! full disk is.
 
 mod table;
 mod xml;
@@ -16,22 +16,21 @@ use crate::printable::printable;
 pub(super) use table::{Table, table};
 pub(super) use xml::xml_pieces;
 
-/// How often a list that has no end looks for new rows.
+/// Interval at which a list without end looks for new rows.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How a list or a record is printed.
+/// The form in which a list or a record is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Format {
-    /// For a person.
+    /// Columns or text for a person.
     #[default]
     Text,
-    /// As one JSON document.
+    /// One JSON document.
     Json,
-    /// As a JSON object a line.
+    /// One JSON object a line.
     JsonLines,
 }
 
-/// The flags that choose a [`Format`].
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct FormatFlags {
     /// Print one JSON document.
@@ -52,7 +51,7 @@ impl FormatFlags {
     }
 }
 
-/// The flag of a list that has no end.
+/// The flag of a list without end.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct LinesFlag {
     /// Print JSON, one object a line.
@@ -66,7 +65,7 @@ impl LinesFlag {
     }
 }
 
-/// A piece of text with a style of its own, which only a terminal with colours shows.
+/// A piece of text with a style, which only a terminal with colours shows.
 pub(super) struct Piece {
     pub(super) style: Style,
     pub(super) text: String,
@@ -82,24 +81,24 @@ impl Piece {
     }
 }
 
-/// One text to standard output; it may have several lines.
+/// Prints a text, which may have several lines, and a line end.
 pub(super) fn line(text: &str) {
     lines([text]);
 }
 
-/// Texts to standard output, written together; false when the reader has gone away, and then no more are asked for.
+/// Prints texts, each with a line end, in one write; false if the reader has gone away, which ends the iteration.
 pub(super) fn lines<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> bool {
     let mut page = Page::new();
     texts.into_iter().all(|text| page.text(text.as_ref()) && page.text("\n")) && page.end()
 }
 
-/// Pieces of text to standard output, one after the other as they are.
+/// Prints pieces of text without line ends between them.
 pub(super) fn pieces(pieces: impl IntoIterator<Item = Piece>) -> bool {
     let mut page = Page::new();
     pieces.into_iter().all(|piece| page.piece(&piece)) && page.end()
 }
 
-/// A JSON document to standard output: on several lines, or on one.
+/// Prints a JSON document: on one line as [`Format::JsonLines`], else indented.
 pub(super) fn json(value: &impl serde::Serialize, format: Format) {
     let json = match format {
         Format::JsonLines => serde_json::to_string(value),
@@ -111,7 +110,7 @@ pub(super) fn json(value: &impl serde::Serialize, format: Format) {
     }
 }
 
-/// Exactly these bytes to standard output.
+/// Prints exactly these bytes.
 pub(super) fn bytes(bytes: &[u8]) {
     let mut page = Page::new();
     if page.written(|out| out.write_all(bytes)) {
@@ -119,7 +118,7 @@ pub(super) fn bytes(bytes: &[u8]) {
     }
 }
 
-/// Is there still somebody who reads standard output?
+/// Whether standard output still has a reader.
 pub(super) fn has_reader() -> bool {
     let out = std::io::stdout();
     let mut polled = [PollFd::new(&out, PollFlags::empty())];
@@ -129,12 +128,12 @@ pub(super) fn has_reader() -> bool {
     }
 }
 
-/// One line to standard error: a note for the person at the terminal, not a log line.
+/// Prints a note for the person at the terminal to standard error; log lines go elsewhere.
 pub(super) fn note(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{}", printable(text)));
 }
 
-/// The faults of a failed command, one a line, and its exit code.
+/// Prints the faults of a failed command, one a line; returns the exit code.
 pub(super) fn failed(faults: &str) -> ExitCode {
     for fault in faults.lines() {
         note(&format!("conax-gateway: {fault}"));
@@ -142,7 +141,7 @@ pub(super) fn failed(faults: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What is on its way to standard output: gathered, so that a line costs no system call.
+/// Output that is gathered before it is written, so that a line costs no system call.
 struct Page {
     out: BufWriter<Stdout>,
     has_reader: bool,
@@ -151,7 +150,7 @@ struct Page {
 
 impl Page {
     fn new() -> Self {
-        // It heeds NO_COLOR and CLICOLOR, and whether there is a terminal.
+        // anstream looks at NO_COLOR and CLICOLOR, and at whether standard output is a terminal.
         let has_colours = AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
         Self { out: BufWriter::with_capacity(64 * 1024, std::io::stdout()), has_reader: true, has_colours }
     }

@@ -1,7 +1,7 @@
-//! A list of things of a kind: columns for a person, or JSON for a program, by the same rows.
+//! A table: columns for a person, or JSON for a program, from the same rows.
 //!
-//! Rules: a key of the JSON is the column's name; a value keeps its type there. In columns null is empty, and of several
-//! values the first one is shown, and how many more there are. On a terminal the last column gives way to the width.
+//! Rules: a column's name is the key in JSON, where a value keeps its type. In a column null is empty, and an array
+//! shows its first value and the number of the others. On a terminal the last column is cut to fit the width.
 
 use std::io::{IsTerminal as _, stdout};
 
@@ -11,21 +11,21 @@ use serde_json::{Map, Value};
 use super::{Format, Page};
 use crate::printable::printable_line;
 
-/// Rows that a table waits for, to see how wide its columns are.
+/// Rows from which the widths of the columns are computed.
 const LOOK_AHEAD: usize = 200;
-/// Characters of the last column that are shown on the narrowest terminal.
+/// Characters of the last column that are shown even on a narrow terminal.
 const NARROWEST: usize = 10;
 
-/// Rows on their way to standard output, the columns' names first. The first rows decide how wide a column is; a later
-/// cell that is wider takes the room that it needs.
+/// A table that is being printed. The first rows determine the widths of the columns; a wider cell in a later row moves
+/// the cells behind it.
 pub(in crate::cli) struct Table<const COLUMNS: usize> {
     columns: [&'static str; COLUMNS],
     format: Format,
     page: Page,
     widths: [usize; COLUMNS],
-    /// Characters of a line; `None` for any.
+    /// Width of the terminal in characters; `None` without a limit.
     width: Option<usize>,
-    /// The first rows, until the widths are decided.
+    /// The first rows, until the widths are known.
     waiting: Vec<[String; COLUMNS]>,
     is_decided: bool,
     rows: u64,
@@ -44,7 +44,7 @@ pub(in crate::cli) fn table<const COLUMNS: usize>(
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// A table with these columns, which are words of lower case and underscores.
+    /// A table with these columns, named in lower case with underscores.
     pub(in crate::cli) fn new(columns: [&'static str; COLUMNS], format: Format) -> Self {
         let mut table = Self {
             columns,
@@ -62,7 +62,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         table
     }
 
-    /// Adds a row; false when the reader has gone away.
+    /// Adds a row; false if the reader has gone away.
     pub(in crate::cli) fn row(&mut self, cells: [Value; COLUMNS]) -> bool {
         self.rows += 1;
         let before = match (self.format, self.rows) {
@@ -76,7 +76,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.page.text(before) && self.page.text(&json) && (self.format == Format::Json || self.page.text("\n"))
     }
 
-    /// Prints what waits, and ends the JSON.
+    /// Prints the gathered rows, and ends the JSON.
     pub(in crate::cli) fn end(mut self) {
         let is_read = match self.format {
             Format::Text => self.decide_widths(),
@@ -89,7 +89,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         }
     }
 
-    /// Prints the rows so far, while others are still to come; the columns' names come with the first row.
+    /// Prints the gathered rows now, before more rows come; the columns' names come with the first row.
     pub(in crate::cli) fn flush(&mut self) -> bool {
         (self.format != Format::Text || self.rows == 0 || self.decide_widths()) && self.page.flush()
     }
@@ -120,7 +120,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 }
 
-/// The columns of the terminal that standard output is, if it is one.
+/// Width of the terminal, if standard output is one.
 fn terminal_width() -> Option<usize> {
     if !stdout().is_terminal() {
         return None;
@@ -128,7 +128,7 @@ fn terminal_width() -> Option<usize> {
     tcgetwinsize(stdout()).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
-/// The line, cut to so many characters if it has more.
+/// Cuts a line to a number of characters.
 fn shortened(line: &str, width: Option<usize>) -> String {
     match width {
         Some(width) if line.chars().count() > width => {
@@ -138,7 +138,7 @@ fn shortened(line: &str, width: Option<usize>) -> String {
     }
 }
 
-/// A value as a cell of a table for a person.
+/// The text of a value in a cell.
 fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

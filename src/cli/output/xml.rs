@@ -7,10 +7,10 @@ use anstyle::{AnsiColor, Style};
 use super::Piece;
 use crate::xml::indented;
 
-/// How markup is shown between the texts.
+/// Style of markup.
 const MARKUP: Style = AnsiColor::Blue.on_default();
 
-/// The text, indented if it is XML; anything else as it is.
+/// The text, indented if it is XML and unchanged otherwise.
 pub(in crate::cli) fn xml_pieces(text: &str) -> Vec<Piece> {
     match indented(text) {
         Some(xml) => pieces_of_markup(&xml),
@@ -18,7 +18,7 @@ pub(in crate::cli) fn xml_pieces(text: &str) -> Vec<Piece> {
     }
 }
 
-/// Markup and the texts between it, by turns; a `>` inside an attribute's quotes ends nothing.
+/// Splits into markup and the texts between; a `>` inside an attribute's quotes ends no tag.
 fn pieces_of_markup(xml: &str) -> Vec<Piece> {
     let (mut pieces, mut rest) = (Vec::new(), xml);
     while let Some(start) = rest.find('<') {

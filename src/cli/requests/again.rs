@@ -1,4 +1,4 @@
-//! `requests again`: submits the content of a request that has ended once more, as a new request.
+//! `requests again`: submits the content of an ended request as a new request.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The methods, beside a gateway: what they accept is on disk, and the gateway sends it.
+/// The API for use beside a gateway: it writes requests to the store, and the running gateway sends them.
 fn api_beside(mut config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
     config.upstream.effective = false;
     let contract = load_contract(&config)?;

@@ -1,4 +1,4 @@
-//! `requests retry | cancel | settle`: what an operator decides about one request.
+//! `requests retry | cancel | settle`: an operator's decision about a request.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::request::{Decision, Order, State};
 use crate::store::Store;
 use crate::words::Word as _;
 
-/// An order about one request; a running gateway sees it within `processor.poll_s`.
+/// An order about one request; a running gateway notices it within `processor.poll_s`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Its number.
+    /// Number of the request.
     number: i64,
-    /// Why; the request's history keeps the reason.
+    /// Reason, for the request's history.
     #[arg(long)]
     reason: String,
-    /// Who orders it; the history keeps the name as well.
+    /// Person who orders it, for the request's history.
     #[arg(long, env = "USER", hide_env_values = true)]
     user: String,
     #[command(flatten)]

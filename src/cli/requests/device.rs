@@ -1,16 +1,16 @@
-//! A card or set-top box as a person writes its CA ID down: with blanks and dashes in it, or with a digit wrong.
+//! Finds a card or set-top box whose CA ID a person typed, perhaps with blanks, dashes or a wrong digit.
 
 use crate::cli::{Failed, output};
 use crate::store::{DeviceKind, Filter, RequestStore};
 use crate::words::nearest;
 
-/// CA IDs that are compared with one that has nothing, at most.
+/// Most CA IDs that are compared when none matches.
 const COMPARED: u64 = 1_000_000;
-/// Near CA IDs that are offered.
+/// Most similar CA IDs that are suggested.
 const OFFERED: usize = 5;
 
-/// The CA ID that requests have for the one given: as it is, or without blanks and dashes. If none has either, near ones
-/// are offered to the person.
+/// The CA ID in the store that matches the given one, as it is or without blanks and dashes. Without a match similar CA
+/// IDs are suggested.
 pub(in crate::cli) async fn find_device(
     store: &dyn RequestStore,
     kind: DeviceKind,

@@ -1,4 +1,4 @@
-//! `requests diff`: two requests, the list's columns of each, and both messages node by node.
+//! `requests diff`: compares two requests, the list's columns of each, and both messages node by node.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `requests list`: newest first, with the reason in words.
+//! `requests list`: requests newest first, with the reason in words.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -13,22 +13,21 @@ use crate::request::{ProvisioningRequest, RequestType, SERVICE_ID, State};
 use crate::store::{DeviceKind, Filter, RequestStore};
 use crate::words::{Word as _, parse_word};
 
-/// Requests that a list reads at a time.
+/// Requests that are read at a time.
 const PAGE: u64 = 500;
-/// The columns of a list.
 pub(super) const COLUMNS: [&str; 7] = ["number", "time", "type", "card", "service", "state", "reason"];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterFlags,
-    /// Only those created then or later: a date, or how long ago, as in 90m, 2h or 3d.
+    /// Only requests created since: a date, or a period such as 90m, 2h or 3d.
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only those with a smaller number: the next page.
+    /// Only requests with a smaller number: the next page.
     #[arg(long, value_name = "NUMBER")]
     before: Option<i64>,
-    /// At most that many.
+    /// Most requests to list.
     #[arg(long, default_value_t = 100)]
     limit: u64,
     #[command(flatten)]
@@ -37,35 +36,35 @@ pub(super) struct Args {
     store: StoreFlags,
 }
 
-/// The flags that say which requests.
+/// The flags of the filter.
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterFlags {
-    /// Only this type, such as CREATE_PAIRING.
+    /// Only requests of this type, such as CREATE_PAIRING.
     #[arg(long = "type", value_name = "TYPE", value_parser = |word: &str| {
         parse_word(word, RequestType::all(), RequestType::as_str).map_err(|expected| format!("must be {expected}"))
     })]
     request_type: Option<RequestType>,
-    /// Only this state: PENDING, COMPLETED or REJECTED.
+    /// Only requests in this state: PENDING, COMPLETED or REJECTED.
     #[arg(long, value_parser = |word: &str| {
         parse_word(word, State::VARIANTS.iter().copied(), State::as_str).map_err(|expected| format!("must be {expected}"))
     })]
     state: Option<State>,
-    /// Only those that touch this smartcard; blanks and dashes in it do not count.
+    /// Only requests for this smartcard; blanks and dashes in the number do not count.
     #[arg(long, value_name = "CA_ID")]
     card: Option<String>,
-    /// Only those that touch this set-top box.
+    /// Only requests for this set-top box.
     #[arg(long, value_name = "CA_ID")]
     stb: Option<String>,
-    /// Only those whose reason contains this, in codes or texts; * stands for any characters.
+    /// Only requests whose reason contains this text, in codes or words; * stands for any characters.
     #[arg(long, value_name = "TEXT")]
     fault: Option<String>,
-    /// Only those in doubt that wait for an operator's decision.
+    /// Only requests in doubt that wait for an operator's decision.
     #[arg(long)]
     in_doubt: bool,
 }
 
 impl FilterFlags {
-    /// The filter; cards and boxes as the store has them.
+    /// The filter for the store, with cards and boxes as the store has them.
     pub(super) async fn filter(self, store: &dyn RequestStore) -> Result<Filter, Failed> {
         let mut devices = [(DeviceKind::Card, self.card), (DeviceKind::Stb, self.stb)];
         for (kind, given) in &mut devices {
@@ -130,7 +129,7 @@ pub(super) fn cells(request: &ProvisioningRequest, dates: Dates) -> [Value; 7] {
     ]
 }
 
-/// A date of the JSON face, or a number with the unit of a time that is past: s, m, h or d.
+/// A date as in the API, or a period before now with its unit: s, m, h or d.
 fn moment(text: &str, dates: Dates, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failed> {
     let ago = || {
         let (at, unit) = text.char_indices().next_back()?;

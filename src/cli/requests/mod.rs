@@ -1,5 +1,5 @@
-//! `requests list | tail | show | diff | again | retry | cancel | settle`: provisioning requests from the terminal, one
-//! file an action.
+//! `requests list | tail | show | diff | again | retry | cancel | settle`: provisioning requests on the terminal, a
+//! file for each action.
 
 mod again;
 mod decide;
@@ -27,30 +27,30 @@ pub(super) struct Args {
 enum Action {
     /// Lists requests, newest first.
     List(list::Args),
-    /// Prints requests as they are created and as they change, until the command is interrupted or its reader goes away.
+    /// Prints requests as they are created and as they change, until interrupted.
     Tail(tail::Args),
-    /// Shows one request: what became of it and why, its history, and both texts.
+    /// Shows a request: its state and the reason, its history, and both texts.
     Show(show::Args),
-    /// Compares two requests: the columns of the list and, node by node, what was sent and what came back.
+    /// Compares two requests: the columns of the list and, node by node, the SOAP requests and answers.
     Diff {
-        /// The number of one.
+        /// Number of the first request.
         first: i64,
-        /// The number of the other.
+        /// Number of the second request.
         second: i64,
         #[command(flatten)]
         format: FormatFlags,
         #[command(flatten)]
         store: StoreFlags,
     },
-    /// Makes a new request with the content of one that has ended, and links the two.
+    /// Creates a new request with the content of an ended one, and links the two.
     Again(decide::Args),
-    /// Sends a request again whose outcome is unknown, or one that could not be delivered, without waiting.
+    /// Sends a request in doubt again, or one that could not be delivered, without waiting.
     Retry(decide::Args),
-    /// Rejects a request that was not sent yet.
+    /// Rejects a request that has not been sent yet.
     Cancel(decide::Args),
-    /// Ends a request whose outcome is unknown, after somebody looked in Conax.
+    /// Ends a request in doubt, after somebody has looked in Conax.
     Settle {
-        /// What Conax did: completed, or rejected for "it was not done".
+        /// What Conax did: completed, or rejected if the request was not done.
         #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"], ignore_case = true)]
         found: String,
         /// Conax's transaction id, if known.

@@ -1,4 +1,4 @@
-//! `requests show`: what became of a request and why, then its history, then both texts, nothing twice.
+//! `requests show`: the state of a request and the reason, then its history, then both texts, nothing twice.
 
 use crate::api::{Dates, Record, RecordWithHistory};
 use crate::cli::output::{Format, FormatFlags, Piece, xml_pieces};
@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Its number.
+    /// Number of the request.
     number: i64,
-    /// Print exactly this text, and nothing else.
+    /// Print only this text, unchanged.
     #[arg(long, value_name = "request|response", value_parser = ["request", "response"], conflicts_with_all = ["json", "jsonl"])]
     raw: Option<String>,
     #[command(flatten)]
@@ -47,12 +47,11 @@ pub(super) async fn find_request(store: &dyn RequestStore, number: i64) -> Resul
     found.ok_or_else(|| Failed(format!("there is no request {number}")))
 }
 
-/// What was sent, as it is shown.
+/// The SOAP request in the form that may be shown.
 pub(super) fn sent_text(request: &ProvisioningRequest) -> Option<&str> {
     request.content.envelope.as_ref().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str())
 }
 
-/// A request and all that happened to it.
 pub(in crate::cli) struct Shown {
     request: ProvisioningRequest,
     attempts: Vec<Attempt>,
@@ -66,7 +65,7 @@ impl Shown {
     }
 }
 
-/// Prints a request.
+/// Prints a request with its history.
 pub(in crate::cli) fn print(shown: &Shown, dates: Dates, format: Format) {
     match format {
         Format::Json | Format::JsonLines => {
@@ -83,7 +82,7 @@ fn in_words(shown: &Shown, dates: Dates) -> Vec<Piece> {
     let mut pieces = summary(request, dates);
     let mut history: Vec<(DateTime<Utc>, Vec<Piece>)> = Vec::new();
     for attempt in attempts {
-        // The last answer comes below.
+        // The text of the last answer is left to the end of the page.
         let response = attempt.response.as_deref().filter(|_| attempt.attempt < request.attempts);
         let line = Piece::plain(attempt_line(attempt, dates));
         history.push((attempt.started_at, iter::once(line).chain(texts(&[("answer", response)])).collect()));
@@ -112,7 +111,7 @@ fn in_words(shown: &Shown, dates: Dates) -> Vec<Piece> {
     pieces
 }
 
-/// What, for whom, what became of it, and why.
+/// The summary: type, devices, state and reason.
 fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
     let content = &request.content;
     let record = Record::new(request, dates);
@@ -166,7 +165,7 @@ fn event_line(event: &Event, dates: Dates) -> String {
     format!("{}: {}{parts}\n", event.kind.as_str(), dates.print(event.at))
 }
 
-/// Texts below a line of the history.
+/// Texts below a line of the history, indented.
 fn texts(named: &[(&str, Option<&str>)]) -> Vec<Piece> {
     let present = named.iter().filter_map(|(name, text)| Some((name, (*text)?)));
     let pieces = present.flat_map(|(name, text)| {

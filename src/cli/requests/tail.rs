@@ -1,4 +1,4 @@
-//! `requests tail`: requests as they are created, and again as each changes.
+//! `requests tail`: prints requests as they are created, and again at each change.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::request::State;
 use crate::shutdown::Signals;
 use crate::store::{Filter, RecordKey};
 
-/// Requests that are read at a time, and that are watched until they end, at most: the newest ones.
+/// Most requests that are read at a time, and most that are watched until they end: the newest.
 const WATCHED: usize = 1000;
 
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let request = store.find_request(None, RecordKey::Number(*number)).await?;
             changed.extend(request.filter(|request| request.updated_at != *updated_at));
         }
-        // A request may come to what the filter asks for: all new ones are watched.
+        // All new requests are watched, since one that the filter rejects now may pass it later.
         let new = Filter {
             after,
             limit: WATCHED as u64,
