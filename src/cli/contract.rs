@@ -21,13 +21,13 @@ struct DraftFlags {
     /// WSDL files.
     #[arg(required = true, value_name = "WSDL")]
     wsdls: Vec<PathBuf>,
-    /// The folder that the bindings will stand in; without it that of the first WSDL.
+    /// Folder for the bindings; by default the folder of the first WSDL.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Only this request type.
     #[arg(long = "type", value_name = "TYPE")]
     request_type: Option<RequestType>,
-    /// The operation for that type; without it the one whose name is most like the type's.
+    /// Operation for that type; by default the operation with the most similar name.
     #[arg(long, value_name = "NAME", requires = "request_type")]
     operation: Option<String>,
 }
@@ -36,7 +36,7 @@ struct DraftFlags {
 enum Action {
     /// Loads the contract; lists each request type with its operation and each field with its element.
     Check(ConfigFlags),
-    /// Prints a bindings.toml to start from, made of WSDLs alone; every line is a guess.
+    /// Prints a bindings.toml to start from, guessed from the WSDLs alone.
     Draft(DraftFlags),
 }
 

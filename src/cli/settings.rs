@@ -73,7 +73,7 @@ pub(super) fn loaded(file: ConfigFlags, flags: Vec<(&'static str, String, &'stat
     load(&Inputs { file: find_file(file.config), environment: std::env::vars_os().collect(), flags })
 }
 
-/// The configuration with the secrets that stand in files of their own: Conax may repeat them.
+/// The configuration with the secrets from files, which have to be masked where Conax repeats them.
 pub(super) fn with_secrets(mut config: Config) -> Result<Config, Failed> {
     config.read_secrets().map_err(|fault| Failed(fault.to_string()))?;
     Ok(config)

@@ -26,7 +26,7 @@ pub(super) struct Args {
     store: StoreFlags,
 }
 
-/// An order that has a reason and a name, and the store to carry it out in.
+/// A checked order, with reason and name, and the store to carry it out in.
 pub(super) struct Checked {
     pub(super) number: i64,
     pub(super) reason: String,
