@@ -68,8 +68,8 @@ impl Signals {
     }
 }
 
-/// Makes a serving process ignore signals that would kill it at once without meaning to, and leave requests in doubt.
-/// SIGHUP is among them: closing a terminal sends it, and so does log rotation.
+/// Makes a serving process ignore signals that are not meant to end a process, but would kill it at once and leave
+/// requests in doubt. SIGHUP is among them: closing a terminal sends SIGHUP, and so does log rotation.
 ///
 /// # Errors
 /// The process cannot listen for signals.

@@ -13,14 +13,14 @@
 //!   detail, as in a fault string;
 //! - for entries that exceed 64 MiB when written out: Java's message for the end of its memory.
 //!
-//! Not followed: what Axis does with SOAP encoding and typed entries beyond simple values (arrays, maps, DOM and
-//! attachment types, values by reference to an earlier `id`, a 1.2 encodingStyle in the encoding's namespace), its
-//! checks of simple values other than the basic numbers and booleans, its own exception classes by exceptionName for
-//! a 1.2 fault without Code, names that only XML 1.0's fifth edition allows, and processing instructions outside the
-//! root element, which the tree does not hold.
+//! Not followed: SOAP encoding and typed entries beyond simple values (arrays, maps, DOM and attachment types, values
+//! by reference to an earlier `id`, a 1.2 encodingStyle in the encoding's namespace), checks of simple values other
+//! than the basic numbers and booleans, Axis's exception classes by exceptionName for a 1.2 fault without Code, names
+//! that only XML 1.0's fifth edition allows, and processing instructions outside the root element, which the tree does
+//! not hold.
 //!
-//! The measure is Debian's build of Axis 1.4 on Java 17 (`oracle/axis-dump`). It escapes namespace URIs, which the
-//! first release did not, and Java's own words in an exception (null pointers, casts) are those of that version.
+//! The measure is Debian's build of Axis 1.4 on Java 17 (`oracle/axis-dump`). That build escapes namespace URIs, which
+//! the first release did not, and Java's own words in an exception (null pointers, casts) are those of that version.
 
 mod dump;
 mod entries;

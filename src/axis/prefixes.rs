@@ -1,7 +1,7 @@
 //! Axis's choice of a prefix for a namespace (`NSStack` and `SerializationContext.getPrefixForURI`).
 //!
-//! Only declarations inside the entry are known to it: a prefix declared further out is lost, and a preferred or a
-//! numbered one is written instead. Of several prefixes for one namespace the one declared last is taken.
+//! Axis knows only declarations inside the entry: a prefix declared further out is lost, and a preferred or a numbered
+//! prefix is written instead. Of several prefixes for a namespace Axis takes the one declared last.
 
 use std::collections::HashMap;
 use std::sync::Arc;

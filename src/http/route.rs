@@ -54,7 +54,8 @@ const COMMON: [(&str, &str, Route); 3] = [
     ("POST", "authentication/token/release", Route::ReleaseToken),
     ("POST", "authentication/web_api_key/token", Route::KeyToken),
 ];
-/// Every method: HTTP verb, path after the prefix, and what it is. The tables in docs/methods.md are checked against this one.
+/// Every method: HTTP verb, path behind the prefix, and route. A test compares the tables in docs/methods.md with this
+/// list.
 pub fn routes() -> Vec<(&'static str, String, Route)> {
     let of_family = |family: &Family| {
         let family = *family;
