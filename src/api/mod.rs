@@ -47,7 +47,7 @@ pub use json::parse_object;
 pub use params::Params;
 pub use query::query_object;
 pub use rate::Rates;
-pub use record::Record;
+pub use record::{KEYS as RECORD_KEYS, Record};
 pub use session::{Session, Sessions};
 
 /// The API: everything that its methods use.

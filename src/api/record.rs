@@ -39,7 +39,7 @@ pub struct Record<'r> {
 }
 
 /// Every top-level key, in order.
-pub(super) const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 22] = [
     "id",
     "number",
     "type",

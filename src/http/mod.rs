@@ -10,6 +10,7 @@ mod connection;
 mod guest;
 mod health;
 mod metrics;
+mod openapi;
 mod pass_through;
 mod reply;
 mod route;
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::observer::ObservedTransport;
 use crate::redaction::Names;
 use metrics::Scrapes;
+use openapi::OpenApi;
 
 pub use connection::{Connections, serve};
 pub use pass_through::Captures;
@@ -41,6 +43,8 @@ pub struct Server {
     pub captures: Captures,
     /// The metrics of `/metrics`.
     scrapes: Scrapes,
+    /// What describes the methods.
+    openapi: OpenApi,
 }
 
 /// The paths that an address answers.
@@ -56,8 +60,9 @@ impl Server {
     /// A server for the methods of `api`; SOAP is passed through to `transport`.
     pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
+        let openapi = OpenApi::new(&config.server);
         let most_bytes = config.pass_through.capture_bytes;
         let captures = Captures::new(api.store.clone(), transport.clone(), names, most_bytes);
-        Self { config, api, transport, captures, scrapes: Scrapes::new(metrics) }
+        Self { config, api, transport, captures, scrapes: Scrapes::new(metrics), openapi }
     }
 }

@@ -72,7 +72,8 @@ pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Re
     json_reply_of(status, json_bytes(json))
 }
 
-fn json_reply_of(status: StatusCode, json: Bytes) -> Reply {
+/// An answer of JSON that is written already.
+pub(super) fn json_reply_of(status: StatusCode, json: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(json));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();

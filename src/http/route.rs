@@ -13,7 +13,7 @@ use super::guest::Guest;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
 use super::{Face, Server};
-use super::{auth, body, health, metrics};
+use super::{auth, body, health, metrics, openapi};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
 use crate::config::MetricsListen;
@@ -25,11 +25,11 @@ use crate::words::Word as _;
 /// Most characters of a path in an answer or a log line.
 const SHOWN: usize = 200;
 /// The header of draft-ietf-httpapi-idempotency-key-header.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Most characters of an Idempotency-Key.
-const KEY_LENGTH: usize = 255;
+pub(super) const KEY_LENGTH: usize = 255;
 /// The prefix of all CRM.COM paths.
-const PREFIX: &str = "/crmapi/rest/v2/";
+pub(super) const PREFIX: &str = "/crmapi/rest/v2/";
 
 /// A method of the JSON API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,9 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     } else if guest.face() == Face::Watching {
         body::discard(request.into_body()).await;
         reply::not_found()
+    } else if path == openapi::PATH {
+        guest.begins();
+        server.openapi.respond(request.method())
     } else if !path.starts_with(PREFIX) && pass_through::below(server, path).is_some() {
         if has_place && guest.begins() {
             let framing = check_framing(&request).err().map(|error| error.message);

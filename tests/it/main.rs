@@ -22,6 +22,7 @@ mod kills;
 mod limits;
 mod list;
 mod metrics;
+mod openapi;
 mod outcomes;
 mod overload;
 mod pass_through;

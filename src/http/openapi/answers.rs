@@ -1,0 +1,181 @@
+//! What methods answer, as JSON Schema: the record, and the errors by their HTTP status.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+use strum::{EnumMessage as _, VariantArray as _};
+
+use super::Route;
+use crate::api::{Code, RECORD_KEYS};
+use crate::http::reply::status_of;
+use crate::request::{Priority, RequestType, State};
+use crate::words::Word as _;
+
+/// What a method answers as `data`, by name.
+pub(super) fn data(route: Route) -> Value {
+    match route {
+        Route::Token | Route::KeyToken => json!({"$ref": "#/components/schemas/Token"}),
+        Route::ReleaseToken => json!({"type": "object"}),
+        Route::Show(_) => json!({"$ref": "#/components/schemas/SelectedRecord"}),
+        Route::List(_) => json!({"type": "array", "items": {"$ref": "#/components/schemas/SelectedRecord"}}),
+        Route::Create(..) => json!({"$ref": "#/components/schemas/Record"}),
+    }
+}
+
+/// The errors that a method may answer with.
+pub(super) fn codes(route: Route) -> impl Iterator<Item = Code> {
+    let is_answer = move |code: &Code| match code {
+        // The path is that of a method, and the verb its own.
+        Code::MethodNotFound | Code::MethodNotAllowed => false,
+        Code::InvalidCredentials => matches!(route, Route::Token | Route::KeyToken),
+        Code::InvalidToken => !matches!(route, Route::Token | Route::KeyToken),
+        Code::Forbidden => matches!(route, Route::Show(_) | Route::List(_) | Route::Create(..)),
+        Code::NotFound => matches!(route, Route::Show(_) | Route::Create(..)),
+        Code::Conflict => matches!(route, Route::Create(..)),
+        Code::RequestTimeout | Code::PayloadTooLarge | Code::UnsupportedMediaType | Code::MalformedJson => {
+            !matches!(route, Route::Show(_) | Route::List(_))
+        }
+        _ => true,
+    };
+    Code::VARIANTS.iter().copied().filter(is_answer)
+}
+
+/// Their HTTP statuses.
+pub(super) fn statuses(codes: impl Iterator<Item = Code>) -> BTreeSet<u16> {
+    codes.flat_map(statuses_of).collect()
+}
+
+/// The statuses of a code; a head that is too large is told by the server below.
+fn statuses_of(code: Code) -> Vec<u16> {
+    let mut statuses = vec![status_of(code)];
+    if code == Code::BadRequest {
+        statuses.extend([StatusCode::URI_TOO_LONG, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE]);
+    }
+    statuses.into_iter().map(|status| status.as_u16()).collect()
+}
+
+/// The answer to a call that worked.
+pub(super) fn success(data: Value) -> Value {
+    let status = json!({"$ref": "#/components/schemas/Success"});
+    answer("It worked", &object(&[("status", status), ("data", data)]), json!({}))
+}
+
+/// An answer for each HTTP status of an error.
+pub(super) fn errors() -> Value {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in Code::VARIANTS {
+        statuses_of(*code).into_iter().for_each(|status| by_status.entry(status).or_default().push(*code));
+    }
+    let error = |(status, codes): (u16, Vec<Code>)| {
+        let meanings: Vec<_> = codes
+            .iter()
+            .map(|code| format!("{}: {}", <&str>::from(code), code.get_documentation().unwrap_or_default().trim()))
+            .collect();
+        let codes: Vec<&str> = codes.iter().map(Into::into).collect();
+        let schema = object(&[
+            ("status", object(&[("code", json!({"enum": codes})), ("message", text()), ("description", text())])),
+            ("data", json!({"type": "null"})),
+        ]);
+        let headers = match status {
+            401 => json!({"WWW-Authenticate": {"required": true, "schema": text()}}),
+            429 | 503 => {
+                json!({"Retry-After": {"required": true, "description": "Seconds", "schema": {"type": "integer", "minimum": 1}}})
+            }
+            _ => json!({}),
+        };
+        (status.to_string(), answer(&meanings.join(" "), &schema, headers))
+    };
+    Value::Object(by_status.into_iter().map(error).collect())
+}
+
+fn answer(description: &str, schema: &Value, mut headers: Value) -> Value {
+    headers["X-Request-Id"] =
+        json!({"required": true, "description": "The id under which the log has the call", "schema": text()});
+    json!({"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}})
+}
+
+/// What answers are made of.
+pub(super) fn schemas() -> Value {
+    let empty = json!({"const": ""});
+    let success = object(&[("code", json!({"const": "OK"})), ("message", empty.clone()), ("description", empty)]);
+    let (record, keys) = (record(), Value::Array(RECORD_KEYS.iter().map(|key| json!(key)).collect()));
+    let mut whole = record.clone();
+    whole["required"] = keys;
+    json!({
+        "Success": success,
+        "Token": object(&[("token", hex())]),
+        "Record": whole,
+        "SelectedRecord": record,
+    })
+}
+
+fn record() -> Value {
+    let null_or = |kind: &str| json!({"type": [kind, "null"]});
+    let types: Vec<_> = RequestType::all().map(RequestType::as_str).collect();
+    let states: Vec<_> = State::VARIANTS.iter().map(|state| state.as_str()).collect();
+    let priorities: Vec<_> = Priority::VARIANTS.iter().map(|priority| priority.as_str()).collect();
+    let schema = |key: &str| match key {
+        "id" => hex(),
+        "number" => json!({"type": "string", "pattern": "^[0-9]+$"}),
+        "type" => json!({"enum": types}),
+        "life_cycle_state" => json!({"enum": states}),
+        "priority" => json!({"enum": priorities}),
+        "process_immediately" => json!({"enum": [0, 1, null]}),
+        "scheduled_date" => text(),
+        "sequence_number" => json!({"type": "integer", "minimum": 0}),
+        "process_name" => text(),
+        "parameters_set" => json!({
+            "type": "array",
+            "description": "One parameter and its own id per item",
+            "items": {"type": "object", "properties": {"id": hex()}, "required": ["id"], "additionalProperties": {"type": ["string", "integer", "null"]}},
+        }),
+        "log_information" => log_information(),
+        "delivery" => object(&[
+            ("state", json!({"enum": ["waiting", "retrying", "resolving", "needs_operator", "ended"]})),
+            ("attempts", json!({"type": "integer", "minimum": 0})),
+            ("next_attempt_date", null_or("string")),
+            ("in_doubt", json!({"type": "boolean"})),
+            ("result", json!({"description": "The answer of a query, by the names of the SOAP contract"})),
+        ]),
+        _ => null_or("string"),
+    };
+    let properties: Map<_, _> = RECORD_KEYS.iter().map(|key| ((*key).to_owned(), schema(key))).collect();
+    json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+fn log_information() -> Value {
+    let texts = |mandatory: &[&'static str], optional: &[&'static str]| {
+        let mandatory = mandatory.iter().map(|name| (*name, text()));
+        let optional = optional.iter().map(|name| (*name, json!({"type": ["string", "null"]})));
+        object(&mandatory.chain(optional).collect::<Vec<_>>())
+    };
+    let unit = texts(&["id", "name"], &["group_name", "community_name", "alternative_code", "description"]);
+    let business_unit = texts(&["id", "name"], &["code", "unified_code", "description", "parent_business_unit_name"]);
+    let user = texts(&["id", "username"], &["person_name", "email"]);
+    object(&[
+        ("created_date", text()),
+        ("updated_date", text()),
+        ("created_by_unit", unit.clone()),
+        ("updated_by_unit", unit),
+        ("created_by_business_unit", business_unit.clone()),
+        ("updated_by_business_unit", business_unit),
+        ("created_by_user", user.clone()),
+        ("updated_by_user", user),
+    ])
+}
+
+/// An object with these keys and no others, always.
+fn object(keys: &[(&str, Value)]) -> Value {
+    let properties: Map<_, _> = keys.iter().map(|(key, schema)| ((*key).to_owned(), schema.clone())).collect();
+    let required: Vec<_> = keys.iter().map(|(key, _)| *key).collect();
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn hex() -> Value {
+    json!({"type": "string", "pattern": "^[0-9A-F]{32}$"})
+}

@@ -1,0 +1,129 @@
+//! `/openapi.json`: the JSON face as OpenAPI 3.1, from the tables that the router and the reading of parameters use.
+//!
+//! Rule: what a method takes and answers is said here by walking those tables, never by listing methods.
+
+mod answers;
+mod parameters;
+
+use hyper::body::Bytes;
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use strum::VariantArray as _;
+
+use super::reply::{self, Reply};
+use super::route::{IDEMPOTENCY_KEY, KEY_LENGTH, PREFIX, Route, routes};
+use crate::config;
+use crate::request::Family;
+use crate::words::Word as _;
+
+/// The path.
+pub(super) const PATH: &str = "/openapi.json";
+
+/// The document, written once.
+pub(super) struct OpenApi(Bytes);
+
+impl OpenApi {
+    /// The document of a server with these limits.
+    pub(super) fn new(config: &config::Server) -> Self {
+        Self(document(config.max_set_items).to_string().into())
+    }
+
+    /// The answer to whoever asks for it.
+    pub(super) fn respond(&self, method: &Method) -> Reply {
+        match *method {
+            Method::GET | Method::HEAD => reply::json_reply_of(StatusCode::OK, self.0.clone()),
+            _ => reply::not_allowed("GET, HEAD"),
+        }
+    }
+}
+
+fn document(max_set_items: usize) -> Value {
+    let mut paths = Map::new();
+    for (verb, path, route) in routes() {
+        paths.insert(format!("{PREFIX}{path}"), json!({ verb.to_lowercase(): operation(&path, route, max_set_items) }));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "conax-gateway",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "CRM.COM's provisioning methods, carried out by Conax. Every answer has the same envelope; a \
+                            request that Conax rejected is no error of the call: the code is OK, and the record is REJECTED. \
+                            With server.http_status = \"always_200\" every answer has the HTTP status 200.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": tags(),
+        "paths": paths,
+        "components": {
+            "schemas": answers::schemas(),
+            "responses": answers::errors(),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "A token of authentication/token. It may also be the parameter token."},
+                "apiKey": {"type": "http", "scheme": "basic", "description": "An API key as user name, with an empty password."},
+            },
+        },
+    })
+}
+
+fn tags() -> Value {
+    let family = |family: &Family| json!({"name": family.as_str()});
+    let common = json!({"name": "authentication"});
+    Value::Array(std::iter::once(common).chain(Family::VARIANTS.iter().map(family)).collect())
+}
+
+fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
+    let tag = path.split('/').next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let id = path.replace('/', "_").replace("_provisioning_requests", "");
+    let mut operation = json!({"operationId": id, "tags": [tag], "summary": summary(name, route)});
+    let (data, codes) = (answers::data(route), answers::codes(route));
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), answers::success(data));
+    for status in answers::statuses(codes) {
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{status}")}));
+    }
+    operation["responses"] = Value::Object(responses);
+    operation["security"] = match route {
+        Route::Token => json!([]),
+        Route::KeyToken => json!([{"apiKey": []}]),
+        Route::ReleaseToken | Route::Show(_) | Route::List(_) | Route::Create(..) => json!([{"token": []}]),
+    };
+    match route {
+        Route::Show(family) | Route::List(family) => {
+            operation["parameters"] = parameters::of_query(route, family);
+        }
+        Route::Token | Route::KeyToken | Route::ReleaseToken | Route::Create(..) => {
+            let schema = parameters::of_body(route, max_set_items);
+            let is_required = !matches!(route, Route::KeyToken);
+            operation["requestBody"] =
+                json!({"required": is_required, "content": {"application/json": {"schema": schema}}});
+        }
+    }
+    if matches!(route, Route::Create(..)) {
+        operation["parameters"] = json!([{
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": false,
+            "description": "A text that the client makes up anew for each request that it means: within 24 hours the same call \
+                            with the same key gives the first record again.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": "^[!-~]+$"},
+        }]);
+        debug_assert!("Idempotency-Key".eq_ignore_ascii_case(IDEMPOTENCY_KEY), "it is the header that is read");
+    }
+    operation
+}
+
+fn summary(name: &str, route: Route) -> String {
+    match route {
+        Route::Token => "A token for a user name and a password".to_owned(),
+        Route::KeyToken => "A token for an API key".to_owned(),
+        Route::ReleaseToken => "Ends a token".to_owned(),
+        Route::Show(_) => "One record".to_owned(),
+        Route::List(_) => {
+            "Records by filters that combine with AND, oldest first; at least one filter is needed".to_owned()
+        }
+        Route::Create(_, request_type) if request_type.is_query() => format!("Asks Conax: {}", name.replace('_', " ")),
+        Route::Create(..) => format!("Has Conax do: {}", name.replace('_', " ")),
+    }
+}
