@@ -4,7 +4,7 @@
 FROM rust:1.89-bookworm AS build
 WORKDIR /source
 COPY . .
-ARG CONAX_GATEWAY_COMMIT
+ARG BUILD_COMMIT
 RUN cargo build --locked --release && mkdir /empty
 
 FROM gcr.io/distroless/cc-debian12:nonroot

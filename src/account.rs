@@ -13,6 +13,8 @@ use crate::secret::Secret;
 
 /// Most characters of a name or password.
 const LONGEST: usize = 256;
+/// Characters of a password, at least.
+pub const SHORTEST_PASSWORD: usize = 8;
 
 /// The rights of a user.
 #[derive(
@@ -76,6 +78,11 @@ pub struct ApiKey {
 /// Whether a text can be a name or password: not empty, not too long, without control characters.
 pub fn is_usable(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control)
+}
+
+/// Is it long enough for a password that is set now?
+pub fn is_long_enough(password: &str) -> bool {
+    password.chars().count() >= SHORTEST_PASSWORD
 }
 
 /// The Argon2id hash of a password, as a PHC string.

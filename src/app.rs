@@ -13,9 +13,10 @@ use crate::catalogue::{self, Entry, EntryKind};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigFault, FileFault};
 use crate::contract::{Contract, ContractSource};
-use crate::http::{self, Face, Server};
+use crate::http::{self, CurrentTls, Face, Server};
 use crate::metrics::Metrics;
 use crate::observer::ObservedTransport;
+use crate::reload::Reloadable;
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::secret::Secret;
@@ -28,6 +29,8 @@ use crate::words::Word as _;
 pub struct App {
     config: Arc<Config>,
     server: Arc<Server>,
+    tls: CurrentTls,
+    transport: ObservedTransport,
 }
 
 /// Where it listens.
@@ -89,7 +92,15 @@ impl App {
     ) -> Self {
         let config = Arc::new(config);
         let api = Api::new(&config, store, contract, transport.clone(), clock);
-        Self { server: Arc::new(Server::new(Arc::clone(&config), api, transport, metrics)), config }
+        let (tls, observed) = (CurrentTls::default(), transport.clone());
+        let server = Arc::new(Server::new(Arc::clone(&config), api, transport, metrics));
+        Self { server, config, tls, transport: observed }
+    }
+
+    /// What may be replaced while it serves.
+    pub fn reloadable(&self) -> Reloadable {
+        let Self { config, server, tls, transport } = self;
+        Reloadable::new(Arc::clone(config), Arc::clone(server), Arc::clone(tls), transport.clone())
     }
 
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
@@ -107,7 +118,7 @@ impl App {
     }
 
     async fn serve_until(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
-        let tls = server_tls(&self.config)?;
+        self.tls.store(server_tls(&self.config)?.map(Arc::new));
         let Api { processor, store, clock, .. } = &self.server.api;
         processor.recover().await?;
         let run = tokio::spawn(Arc::clone(processor).run(shutdown.clone()));
@@ -115,9 +126,24 @@ impl App {
         let retention = tokio::spawn(retention::run(Arc::clone(store), Arc::clone(clock), keep, shutdown.clone()));
         let watching = async {
             let listener = listeners.watching?;
-            Some(http::serve(Arc::clone(&self.server), listener, None, Face::Watching, shutdown.clone()).await)
+            Some(
+                http::serve(
+                    Arc::clone(&self.server),
+                    listener,
+                    CurrentTls::default(),
+                    Face::Watching,
+                    shutdown.clone(),
+                )
+                .await,
+            )
         };
-        let serving = http::serve(Arc::clone(&self.server), listeners.server, tls, Face::Whole, shutdown.clone());
+        let serving = http::serve(
+            Arc::clone(&self.server),
+            listeners.server,
+            Arc::clone(&self.tls),
+            Face::Whole,
+            shutdown.clone(),
+        );
         let (connections, watching) = tokio::join!(serving, watching);
         let finish = async {
             if let Err(error) = run.await {

@@ -2,7 +2,8 @@
 //!
 //! The map, in the order that data flows:
 //!
-//! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves;
+//! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves; [`reload`] replaces what
+//!   may be replaced meanwhile;
 //!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
 //! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, [`secret`],
 //!   `words`, `writable`: the ground that all other rooms stand on.
@@ -43,6 +44,7 @@ mod printable;
 pub mod processor;
 pub mod recording;
 pub mod redaction;
+pub mod reload;
 pub mod request;
 pub mod retention;
 pub mod secret;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -42,6 +43,8 @@ pub trait Observer: Send + Sync {
     fn captures_dropped(&self, _count: u64) {}
     /// A client's own request was passed through and answered, by upstream or in its place.
     fn passed_through(&self, _status: u16, _took: Duration) {}
+    /// A certificate was loaded: the setting that names its file, and when it or one above it expires.
+    fn certificate_loaded(&self, _setting: &'static str, _expires_at: DateTime<Utc>) {}
     /// The store has committed a group of writes, or could not.
     fn committed(&self, _commit: &Commit) {}
 }
@@ -128,14 +131,19 @@ impl Observers {
 /// The transport, and who watches it.
 #[derive(Clone)]
 pub struct ObservedTransport {
-    transport: Arc<dyn Transport>,
+    transport: Arc<ArcSwap<Arc<dyn Transport>>>,
     observers: Observers,
 }
 
 impl ObservedTransport {
     /// A transport, and who watches it.
     pub fn new(transport: Arc<dyn Transport>, observers: Observers) -> Self {
-        Self { transport, observers }
+        Self { transport: Arc::new(ArcSwap::from_pointee(transport)), observers }
+    }
+
+    /// From now on calls go another way; those under way end as they began.
+    pub fn replace(&self, transport: Arc<dyn Transport>) {
+        self.transport.store(Arc::new(transport));
     }
 
     /// Who watches.
@@ -159,9 +167,10 @@ impl ObservedTransport {
     }
 
     async fn call_within(&self, call: Call, limit: Option<Duration>) -> Result<HttpAnswer, CallFailure> {
-        let Some(limit) = limit else { return self.transport.call(call).await };
+        let transport = self.transport.load_full();
+        let Some(limit) = limit else { return transport.call(call).await };
         let over = CallFailure::in_doubt(OUT_OF_TIME.to_owned(), true);
-        tokio::time::timeout(limit, self.transport.call(call)).await.unwrap_or(Err(over))
+        tokio::time::timeout(limit, transport.call(call)).await.unwrap_or(Err(over))
     }
 
     /// Carries a client's own request.
@@ -169,16 +178,16 @@ impl ObservedTransport {
     /// # Errors
     /// There is no answer: why, and whether the request may have arrived.
     pub async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
-        self.transport.pass_through(request).await
+        self.transport.load_full().pass_through(request).await
     }
 
     /// Is it known that no call would be answered now?
     pub fn is_down(&self) -> bool {
-        self.transport.is_down()
+        self.transport.load().is_down()
     }
 
     /// Each base URL, and what its breaker does.
     pub fn breakers(&self) -> Vec<(String, BreakerState)> {
-        self.transport.breakers()
+        self.transport.load().breakers()
     }
 }

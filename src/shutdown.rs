@@ -37,12 +37,22 @@ impl Shutdown {
     }
 }
 
-/// SIGTERM, SIGINT and SIGQUIT, noticed from the creation of this value on.
+/// SIGTERM, SIGINT, SIGQUIT and SIGHUP, noticed from the creation of this value on.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The end.
+    Stop,
+    /// The configuration anew.
+    Reload,
 }
 
 impl Signals {
@@ -55,21 +65,28 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for the first of these signals.
-    pub async fn wait(&mut self) {
+    /// Waits for the next of these signals.
+    pub async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.quit.recv() => {}
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.quit.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
         }
+    }
+
+    /// Waits for one that asks for the end.
+    pub async fn wait(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
 }
 
 /// Makes a serving process ignore signals that are not meant to end a process, but would kill it at once and leave
-/// requests in doubt. SIGHUP is among them: closing a terminal sends SIGHUP, and so does log rotation.
+/// requests in doubt. SIGHUP is among them until somebody listens for it.
 ///
 /// # Errors
 /// The process cannot listen for signals.

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::config::{FileFault, Upstream};
+use crate::config::{Config, FileFault, Upstream};
 
 /// Makes *ring* the crypto provider of the whole process; called again it does nothing.
 pub fn install_provider() {
@@ -140,6 +141,38 @@ fn unfit(setting: &'static str, file: &Path, error: &rustls::Error) -> FileFault
         }
         error => fault(setting, file, error),
     }
+}
+
+/// A certificate that is shown to others, and when it expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateExpiry {
+    /// The setting that names its file.
+    pub setting: &'static str,
+    /// When the first of its chain expires.
+    pub at: DateTime<Utc>,
+}
+
+/// When the certificates expire that the gateway shows, to its clients and to Conax.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn expiries(config: &Config) -> Result<Vec<CertificateExpiry>, FileFault> {
+    let shown = [
+        ("server.tls_certificate", &config.server.tls_certificate),
+        ("upstream.client_certificate", &config.upstream.client_certificate),
+    ];
+    let mut found = Vec::new();
+    for (setting, file) in shown.into_iter().filter_map(|(setting, file)| Some((setting, file.as_deref()?))) {
+        let ends = chain(setting, file)?.iter().map(expiry).collect::<Option<Vec<_>>>();
+        let ends = ends.ok_or_else(|| fault(setting, file, &"it has a certificate that cannot be parsed"))?;
+        found.extend(ends.into_iter().min().map(|at| CertificateExpiry { setting, at }));
+    }
+    Ok(found)
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<DateTime<Utc>> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 fn fault(setting: &'static str, file: &Path, what: &dyn std::fmt::Display) -> FileFault {

@@ -210,6 +210,17 @@ fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Ar
     Arc::new(pseudonymizer)
 }
 
+/// The way to a Conax that is named by base URLs; `None` where answers come from elsewhere.
+///
+/// # Errors
+/// A file that cannot be used.
+pub fn live_transport(config: &Config) -> Result<Option<Arc<dyn Transport>>, StartError> {
+    match &config.upstream.url.source {
+        UpstreamSource::Urls(urls) => Ok(Some(Arc::new(live(urls, &config.upstream)?))),
+        UpstreamSource::Simulator | UpstreamSource::Replay(_) => Ok(None),
+    }
+}
+
 /// A transport without any base URL, for commands that send nothing.
 pub fn nowhere(config: &Upstream) -> FailOver {
     FailOver::new(Vec::new(), breaker_rule(config))

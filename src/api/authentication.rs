@@ -79,7 +79,7 @@ pub async fn release(api: &Api, token: &str, params: Params) -> Result<Data, Api
 }
 
 async fn issue(api: &Api, user: User, unit: Option<String>) -> Result<Data, ApiError> {
-    if unit.is_some_and(|unit| unit != user.unit.id) {
+    if unit.is_some_and(|unit| unit != user.unit.id && unit != user.unit.name) {
         return Err(ApiError::invalid("$.unit", "The user does not belong to this unit."));
     }
     let token = random_hex();

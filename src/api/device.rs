@@ -43,7 +43,7 @@ pub(super) async fn distribution_ids(
     let mut known: HashMap<Option<String>, Option<String>> =
         entries.into_iter().map(|e| (e.ca_id, e.distribution_id)).collect();
     let distribution_id = |(index, ca_id): (usize, &String)| match known.remove(&Some(ca_id.clone())) {
-        None if api.is_catalogue_strict => Err(not_found(kind, ca_id, location_of(index))),
+        None if api.is_catalogue_strict() => Err(not_found(kind, ca_id, location_of(index))),
         found => Ok(found.flatten().unwrap_or_else(|| catalogue::own_distribution_id(kind, ca_id))),
     };
     ca_ids.iter().enumerate().map(distribution_id).collect()
@@ -62,7 +62,7 @@ pub(super) async fn find(api: &Api, kind: EntryKind, identifier: &Identifier) ->
 
 /// Refuses an unknown entry when the catalogue is strict.
 pub(super) async fn check_known(api: &Api, kind: EntryKind, identifier: &Identifier) -> Result<(), ApiError> {
-    if api.is_catalogue_strict && find(api, kind, identifier).await?.is_none() {
+    if api.is_catalogue_strict() && find(api, kind, identifier).await?.is_none() {
         return Err(not_found(kind, &identifier.value, identifier.location.clone()));
     }
     Ok(())

@@ -27,6 +27,7 @@ mod sign_in;
 mod subscription;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::account::hash_password;
@@ -67,7 +68,7 @@ pub struct Api {
     /// Format of dates.
     pub dates: Dates,
     /// Whether an entry that the catalogue does not have is refused.
-    is_catalogue_strict: bool,
+    is_catalogue_strict: AtomicBool,
     /// Most cards or boxes in one set.
     max_set_items: usize,
     /// Period for which a token is valid.
@@ -93,7 +94,7 @@ impl Api {
             sessions: Sessions::new(store.clone(), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
             dates: Dates(config.server.time_zone),
-            is_catalogue_strict: config.catalogue.strict,
+            is_catalogue_strict: AtomicBool::new(config.catalogue.strict),
             max_set_items: config.server.max_set_items,
             token_ttl: config.auth.token_ttl_s,
             sign_ins: SignIns::default(),
@@ -103,6 +104,18 @@ impl Api {
             clock,
             processor,
         }
+    }
+}
+
+impl Api {
+    /// Refuse what the catalogue does not have?
+    fn is_catalogue_strict(&self) -> bool {
+        self.is_catalogue_strict.load(Ordering::Relaxed)
+    }
+
+    /// From now on.
+    pub fn set_catalogue_strict(&self, is_strict: bool) {
+        self.is_catalogue_strict.store(is_strict, Ordering::Relaxed);
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn take_service(draft: &mut Draft<'_>, name: &'static str) -> R
     }
     let service = identifier::mandatory(&mut draft.params, name, &["id", "code", "alternative_code"])?;
     let entry = device::find(draft.api, EntryKind::Services, &service).await?;
-    if entry.is_none() && draft.api.is_catalogue_strict {
+    if entry.is_none() && draft.api.is_catalogue_strict() {
         return Err(device::not_found(EntryKind::Services, &service.value, service.location));
     }
     let ca_id = entry.and_then(|entry| entry.ca_id);
@@ -47,7 +47,7 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
     let card = identifier::mandatory(&mut draft.params, parameter.name, &fields)?;
     let (ca_id, distribution_id) = match device::find(draft.api, EntryKind::Smartcards, &card).await? {
         Some(Entry { ca_id: Some(ca_id), distribution_id, .. }) => (ca_id, distribution_id),
-        _ if card.field == "serial_number" && !draft.api.is_catalogue_strict => (card.value, None),
+        _ if card.field == "serial_number" && !draft.api.is_catalogue_strict() => (card.value, None),
         _ => return Err(device::not_found(EntryKind::Smartcards, &card.value, card.location)),
     };
     draft.set(CARD_ID, card.location, &ca_id);

@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::{Failed, output};
+use crate::account::{SHORTEST_PASSWORD, is_long_enough};
 use crate::app;
 use crate::config::BOOTSTRAP;
 use crate::request::random_hex;
@@ -56,6 +57,9 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
 pub(super) fn named() -> Result<Option<(String, Secret)>, String> {
     let [user, password] = BOOTSTRAP;
     match (std::env::var(user), std::env::var(password)) {
+        (Ok(_), Ok(short)) if !short.is_empty() && !is_long_enough(&short) => {
+            Err(format!("{password} must be of {SHORTEST_PASSWORD} characters at least"))
+        }
         (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => {
             Ok(Some((username, Secret::new(password))))
         }

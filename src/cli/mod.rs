@@ -1,16 +1,22 @@
 //! The command line: a file for each subcommand, each with a `run`. Results go to standard output, everything else to
 //! standard error.
 
+mod backup;
 mod catalogue;
+mod certificates;
 mod config;
 mod contract;
+mod describe;
 mod exchanges;
 mod first_user;
 mod fixtures;
+mod health;
 mod key;
 mod output;
+mod reload;
 mod requests;
 mod serve;
+mod service;
 mod settings;
 mod simulator;
 mod startup;
@@ -28,7 +34,7 @@ use crate::store::StoreError;
 ///
 /// Without a command the gateway runs: embedded SQLite in ./data, 127.0.0.1:8080, the built-in Conax simulator.
 #[derive(Debug, Parser)]
-#[command(name = "conax-gateway", version, args_conflicts_with_subcommands = true)]
+#[command(name = "conax-gateway", version = env!("BUILD_VERSION"), args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,7 +52,7 @@ enum Command {
     Config(config::Args),
     /// Checks the SOAP contract and lists what it binds.
     Contract(contract::Args),
-    /// Users: add, list, remove.
+    /// Users: add, passwd, list, remove.
     User(user::Args),
     /// API keys: add, list, remove.
     Key(key::Args),
@@ -58,6 +64,16 @@ enum Command {
     Requests(requests::Args),
     /// Raw SOAP traffic: list, show, export, tail.
     Exchanges(exchanges::Args),
+    /// Copies the database into a new file, while the gateway runs or not.
+    Backup(backup::Args),
+    /// Puts such a copy in the place of the database, while no gateway runs; what was there is kept beside it.
+    Restore(backup::Args),
+    /// Asks the running gateway whether it is alive: exit code 0 if it is.
+    Health(settings::ConfigFlags),
+    /// Prints the completions of a shell.
+    Completions(describe::CompletionsArgs),
+    /// Prints the manual page, or writes a page of each command.
+    Man(describe::ManArgs),
 }
 
 /// The faults of a failed command, one a line.
@@ -115,6 +131,11 @@ pub fn run() -> ExitCode {
             Command::Fixtures(args) => fixtures::run(args).await,
             Command::Requests(args) => requests::run(args).await,
             Command::Exchanges(args) => exchanges::run(args).await,
+            Command::Backup(args) => backup::backup(args).await,
+            Command::Restore(args) => backup::restore(args).await,
+            Command::Health(args) => health::run(args).await,
+            Command::Completions(args) => describe::completions(&args),
+            Command::Man(args) => describe::man(&args),
         }
     });
     match result {

@@ -4,19 +4,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
+use super::certificates::Certificates;
+use super::reload::Reloader;
 use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
-use super::{Failed, first_user, output};
+use super::{Failed, first_user, output, service};
 use crate::app::{self, App, Listeners};
 use crate::clock::{Clock, SystemClock};
 use crate::config::MetricsListen;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, Observers};
-use crate::shutdown::{self, Signals};
+use crate::shutdown::{self, Asked, Signals, Trigger};
 use crate::store::{self, Access};
-use crate::telemetry;
 use crate::transport::{self, UpstreamHandle};
+use crate::{telemetry, tls};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -42,9 +45,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         ("store.data_dir", args.data_dir, "--data-dir"),
         ("upstream.url", args.upstream, "--upstream"),
     ];
-    let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag))).collect();
-    let Checked { config, contract, warnings } = startup::check(loaded(args.config, flags))?;
-    let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
+    let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag)));
+    let flags: Vec<_> = flags.collect();
+    let Checked { config, contract, warnings } = startup::check(loaded(args.config.clone(), flags.clone()))?;
+    let telemetry = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tracing::info!("{}", settings_used(&config));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
@@ -64,22 +68,28 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     }
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
     let UpstreamHandle { description, catalogue, transport, simulator } =
-        transport::open(&config, &contract, &clock, store.clone(), observers, simulator_shutdown).await?;
+        transport::open(&config, &contract, &clock, store.clone(), observers.clone(), simulator_shutdown).await?;
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 
-    let (trigger, shutdown) = shutdown::channel();
-    let mut signals = Signals::listen()?;
-    let signal = tokio::spawn(async move {
-        signals.wait().await;
-        tracing::info!("stopping: finishing what is under way");
-        trigger.set();
-    });
+    let expiries = tls::expiries(&config).map_err(|fault| Failed(fault.to_string()))?;
+    let certificates = Arc::new(Certificates::new(expiries, observers, Arc::clone(&clock)));
     tracing::info!(upstream = description, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
     let app = App::new(config, transport, store, contract, clock, metrics);
+    let reloadable = app.reloadable();
+    let (config, watched) = (args.config, Arc::clone(&certificates));
+    let (trigger, shutdown) = shutdown::channel();
+    let signals = follow(Signals::listen()?, Reloader { config, flags, telemetry, reloadable, certificates }, trigger);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(signals);
+    tasks.spawn(async move { watched.watch().await });
+    if let Some(watchdog) = service::watchdog() {
+        tasks.spawn(watchdog);
+    }
     output::line(&format!("listening on {url}"));
+    service::ready();
     let in_time = app.serve(Listeners { server, watching }, shutdown).await?;
-    signal.abort();
+    tasks.shutdown().await;
     simulator_trigger.set();
     if let Some(simulator) = simulator {
         simulator.await.map_err(|e| Failed(e.to_string()))?;
@@ -88,6 +98,22 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::warn!("requests were still under way when the grace period ended");
     }
     Ok(())
+}
+
+/// Does what signals ask for, until one asks for the end.
+async fn follow(mut signals: Signals, reloader: Reloader, trigger: Trigger) {
+    let reloader = Arc::new(reloader);
+    while signals.next().await == Asked::Reload {
+        let reloader = Arc::clone(&reloader);
+        if let Err(panic) = tokio::task::spawn_blocking(move || reloader.reload()).await {
+            tracing::error!(%panic, "the configuration could not be loaded anew");
+        }
+    }
+    tracing::info!("stopping: finishing what is under way");
+    service::stopping();
+    trigger.set();
+    // The log is written for as long as the reloader is there.
+    std::future::pending::<()>().await;
 }
 
 async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, Failed> {

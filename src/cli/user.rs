@@ -1,11 +1,11 @@
-//! `user add | list | remove`. Passwords are read from standard input, never taken as an argument.
+//! `user add | passwd | list | remove`. Passwords are read from standard input, never taken as an argument.
 
 use serde_json::json;
 
 use super::output::FormatFlags;
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
-use crate::account::{Role, Unit, User, hash_password, is_usable};
+use crate::account::{Role, SHORTEST_PASSWORD, Unit, User, hash_password, is_long_enough, is_usable};
 use crate::request::random_hex;
 use crate::secret::Secret;
 use crate::store::{self, Access};
@@ -22,7 +22,14 @@ pub(super) struct Args {
 enum Action {
     /// Adds a user; the password is read from standard input.
     Add(AddArgs),
-    /// Lists the users.
+    /// Gives a user another password, read from standard input; the user's tokens end.
+    Passwd {
+        /// Name to sign in with.
+        username: String,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Lists the users, with the ids of users and units.
     List {
         #[command(flatten)]
         format: FormatFlags,
@@ -80,10 +87,28 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let users = open_existing(&store.load()?)?.list_users().await?;
             let row = |u: User| {
                 let role = u.role.as_str();
-                [json!(u.username), json!(role), json!(u.unit.name), json!(u.person_name), json!(u.id)]
+                [
+                    json!(u.username),
+                    json!(role),
+                    json!(u.unit.name),
+                    json!(u.person_name),
+                    json!(u.id),
+                    json!(u.unit.id),
+                ]
             };
-            output::table(["username", "role", "unit", "name", "id"], format.format(), users.into_iter().map(row));
+            output::table(
+                ["username", "role", "unit", "name", "id", "unit_id"],
+                format.format(),
+                users.into_iter().map(row),
+            );
             Ok(())
+        }
+        Action::Passwd { username, store } => {
+            let store = open_existing(&store.load()?)?;
+            match store.set_password(&username, hash_password(&read_password()?)).await? {
+                true => Ok(()),
+                false => Err(Failed(format!("there is no user {username}"))),
+            }
         }
         Action::Remove { username, store } => match open_existing(&store.load()?)?.remove_user(&username).await? {
             true => Ok(()),
@@ -93,15 +118,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 }
 
 async fn add(args: AddArgs) -> Result<(), Failed> {
-    let password = Secret::new(std::io::read_to_string(std::io::stdin())?);
-    let password = Secret::new(password.expose().trim_end_matches(['\r', '\n']));
-    for (text, name) in
-        [(args.username.as_str(), "user name"), (password.expose(), "password, read from standard input,")]
-    {
-        if !is_usable(text) {
-            return Err(Failed(format!("the {name} must be of 1 to 256 characters, none of them a control character")));
-        }
+    if !is_usable(&args.username) {
+        return Err(Failed(
+            "the user name must be of 1 to 256 characters, none of them a control character".to_owned(),
+        ));
     }
+    let password = read_password()?;
     let unit = Unit {
         id: args.unit_id.unwrap_or_else(random_hex),
         name: args.unit_name,
@@ -119,4 +141,16 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         unit,
     };
     Ok(store::open(&args.store.load()?.store, Access::Command)?.add_user(user, hash_password(&password)).await?)
+}
+
+/// The line on standard input.
+fn read_password() -> Result<Secret, Failed> {
+    let password = Secret::new(std::io::read_to_string(std::io::stdin())?);
+    let password = Secret::new(password.expose().trim_end_matches(['\r', '\n']));
+    if is_usable(password.expose()) && is_long_enough(password.expose()) {
+        return Ok(password);
+    }
+    Err(Failed(format!(
+        "the password, read from standard input, must be of {SHORTEST_PASSWORD} to 256 characters, none of them a control character"
+    )))
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -32,11 +33,14 @@ const RESERVE: usize = 128;
 /// Open files that are no client connections: database, log, recordings, calls under way.
 const OTHER_FILES: usize = 256;
 
+/// What new connections speak TLS with, if they do; it may be replaced.
+pub type CurrentTls = Arc<ArcSwapOption<TlsAcceptor>>;
+
 /// Serves until shutdown; returns the connections that are still open then, to be finished or cut off.
 pub async fn serve(
     server: Arc<Server>,
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: CurrentTls,
     face: Face,
     mut shutdown: Shutdown,
 ) -> Connections {
@@ -45,7 +49,7 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     while let Some((stream, address)) = accept(&listener, &mut shutdown).await {
         let guest = door.admit(address.ip().into());
-        let (server, tls, connections) = (Arc::clone(&server), tls.clone(), Arc::clone(&connections));
+        let (server, tls, connections) = (Arc::clone(&server), tls.load_full(), Arc::clone(&connections));
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
             tokio::select! {
@@ -95,7 +99,7 @@ fn open_files() -> u64 {
 async fn receive(
     server: Arc<Server>,
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<TlsAcceptor>>,
     guest: &Arc<Guest>,
     connections: &Mutex<Option<GracefulShutdown>>,
     mut shutdown: Shutdown,

@@ -27,7 +27,7 @@ use crate::redaction::Names;
 use metrics::Scrapes;
 use openapi::OpenApi;
 
-pub use connection::{Connections, serve};
+pub use connection::{Connections, CurrentTls, serve};
 pub use pass_through::Captures;
 pub use reply::status_of;
 pub use route::{Route, routes};

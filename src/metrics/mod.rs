@@ -10,9 +10,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
@@ -57,6 +59,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     commit_writes: Histogram,
     captures_dropped: Counter,
+    certificates: Family<Labels<1>, Gauge>,
 }
 
 /// A histogram for each set of labels.
@@ -83,7 +86,7 @@ impl Metrics {
         let queue_seconds = Family::new_with_constructor(waits as fn() -> _);
         let upstream_seconds = Family::new_with_constructor(times as fn() -> _);
         let (commits, commit_seconds, commit_writes) = (Family::default(), times(), Histogram::new(WRITES));
-        let captures_dropped = Counter::default();
+        let (captures_dropped, certificates) = (Counter::default(), Family::default());
         metrics.count("api_requests", "Calls of the JSON face, by method and status code", &api_requests);
         metrics.time("api_request_duration", "Time from the head of a call to its answer", &api_request_seconds);
         metrics.count(
@@ -113,6 +116,7 @@ impl Metrics {
             "Clients' own exchanges that were not kept, because there were too many at once or the store failed",
             &captures_dropped,
         );
+        metrics.time("certificate_expiry_timestamp", "When a certificate expires that is in use", &certificates);
         Self {
             registry,
             reasons,
@@ -129,6 +133,7 @@ impl Metrics {
             commit_seconds,
             commit_writes,
             captures_dropped,
+            certificates,
         }
     }
 
@@ -221,6 +226,10 @@ impl Observer for Metrics {
 
     fn captures_dropped(&self, count: u64) {
         self.captures_dropped.inc_by(count);
+    }
+
+    fn certificate_loaded(&self, setting: &'static str, expires_at: DateTime<Utc>) {
+        self.certificates.get_or_create(&[("setting", setting.into())]).set(expires_at.timestamp());
     }
 
     fn committed(&self, commit: &Commit) {

@@ -36,7 +36,7 @@ impl Sample {
     /// The sample as metrics; made anew each time, so that nothing in it is older than the others.
     pub(super) fn registry(&self) -> Registry {
         let mut all = Registry::with_prefix(PREFIX);
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let build = Info::new([("version", env!("BUILD_VERSION"))]);
         all.register("build", "The version that runs", build);
         let is_read = ConstGauge::new(u64::from(self.store.is_some()));
         all.register(

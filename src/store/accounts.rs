@@ -17,6 +17,8 @@ pub trait AccountStore: Send + Sync {
     async fn list_users(&self) -> Result<Vec<User>, StoreError>;
     /// A user by name, with the password's hash.
     async fn find_user(&self, username: &str) -> Result<Option<(User, String)>, StoreError>;
+    /// Gives a user another password; the tokens issued for the old one end. False if there is no such user.
+    async fn set_password(&self, username: &str, password_hash: String) -> Result<bool, StoreError>;
     /// Ends a user: no sign-in any more, tokens and keys gone; records still name it. False if there is none.
     async fn remove_user(&self, username: &str) -> Result<bool, StoreError>;
     /// Adds a token, by its hash; those long expired at `now` go.

@@ -1,5 +1,6 @@
 //! Which engine keeps the store: the only place that knows, so that a second one changes nothing outside this room.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::sqlite::SqliteStore;
@@ -43,6 +44,14 @@ pub fn inspect(config: &StoreSection) -> Result<bool, StoreError> {
         StoreError::Unavailable(why) => unavailable(config, &why),
         other => other,
     })
+}
+
+/// Puts a backup in the place of the store; returns what the one that was there is called now.
+///
+/// # Errors
+/// The backup is none of this version or damaged, a gateway is running with the store, or a file cannot be written.
+pub fn restore(config: &StoreSection, backup: &Path) -> Result<Option<PathBuf>, StoreError> {
+    SqliteStore::restore(&config.data_dir, backup)
 }
 
 /// The store as the configuration names it: the setting and its value.

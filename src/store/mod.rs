@@ -16,6 +16,7 @@ mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use chrono::{DateTime, Utc};
 
 pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
-pub use engine::{Access, inspect, location, open, open_existing};
+pub use engine::{Access, inspect, location, open, open_existing, restore};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use leases::{Lease, LeasedRequest, NodeId};
 pub use requests::{
@@ -43,6 +44,8 @@ pub trait StoreHealth: Send + Sync {
     async fn check_writable(&self) -> Result<(), StoreError>;
     /// What there is to do, and how large the store is.
     async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError>;
+    /// Copies all of it into a file that does not exist yet, while everything goes on; a copy that has its name is whole.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
     /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end. Damage
     /// that the start did not look for is looked for meanwhile.
     async fn wait_for_failure(&self) -> String;

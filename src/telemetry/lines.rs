@@ -33,7 +33,7 @@ struct Shared {
 pub(super) struct Lines(Arc<Shared>);
 
 /// Owner of the writing thread; dropping it writes the waiting lines.
-pub struct LogGuard {
+pub(super) struct LogGuard {
     lines: Lines,
     thread: Option<JoinHandle<()>>,
 }

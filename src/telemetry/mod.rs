@@ -5,13 +5,13 @@
 
 mod lines;
 
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{Registry, reload};
 
-use crate::config::{Log, LogFormat};
-use lines::Lines;
-
-pub use lines::LogGuard;
+use crate::config::{Log, LogFilter, LogFormat};
+use lines::{Lines, LogGuard};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -24,18 +24,35 @@ pub enum TelemetryError {
     Init(#[from] TryInitError),
 }
 
+/// Logging that is set up; dropping it writes what waits.
+pub struct Telemetry {
+    filter: reload::Handle<Targets, Registry>,
+    _guard: LogGuard,
+}
+
+impl Telemetry {
+    /// From now on other lines are written.
+    pub fn set_filter(&self, filter: &LogFilter) {
+        // It fails when logging has ended, which it has not while this is there.
+        if let Err(error) = self.filter.reload(filter.0.clone()) {
+            tracing::warn!(%error, "log.filter stays as it was");
+        }
+    }
+}
+
 /// Sets up logging for the whole process, until the guard is dropped.
 ///
 /// # Errors
 /// Logging is already set up, or the thread cannot be started.
-pub fn start(config: &Log) -> Result<LogGuard, TelemetryError> {
+pub fn start(config: &Log) -> Result<Telemetry, TelemetryError> {
     let filter = config.filter.0.clone();
     let (lines, guard) = Lines::start().map_err(TelemetryError::Thread)?;
     // Without colours every escape sequence in a line came from outside, and `lines` makes it visible.
+    let (filter, handle) = reload::Layer::new(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone()).with_ansi(false);
     match config.format {
         LogFormat::Text => tracing_subscriber::registry().with(filter).with(layer).try_init()?,
         LogFormat::Json => tracing_subscriber::registry().with(filter).with(layer.json()).try_init()?,
     }
-    Ok(guard)
+    Ok(Telemetry { filter: handle, _guard: guard })
 }

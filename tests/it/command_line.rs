@@ -84,3 +84,20 @@ async fn strict_catalogue() {
         "$.smartcard_set[0].smartcard_ca_id",
     );
 }
+
+/// The command line describes itself, to people and to shells.
+#[tokio::test]
+async fn manual_completions_and_health() {
+    assert!(stdout(&["man"]).contains(".TH conax-gateway 1"));
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&["man", folder.path().to_str().unwrap()]);
+    assert!(folder.path().join("conax-gateway-requests-list.1").exists());
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(stdout(&["completions", shell]).contains("requests"), "{shell}");
+    }
+    let gateway = Gateway::start(&[("metrics.listen", "off")]).await;
+    let address = gateway.url.strip_prefix("http://").unwrap();
+    let health = |address| run_in(Path::new("."), &["health"], &[("CONAX_GATEWAY_SERVER_LISTEN", address)]);
+    assert!(health(address).status.success());
+    assert!(!health("127.0.0.1:1").status.success());
+}

@@ -5,6 +5,7 @@
 
 mod authentication;
 mod axis;
+mod backup;
 mod bad_input;
 mod command_line;
 mod connections;
@@ -27,6 +28,7 @@ mod outcomes;
 mod overload;
 mod pass_through;
 mod processing;
+mod reload;
 mod replay;
 mod signals;
 mod simulator;

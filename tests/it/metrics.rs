@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::support::{Conax, Gateway, Reaction, WEB, answer_to, eventually, ok_answer};
+use super::support::{Authority, Conax, Gateway, Reaction, WEB, answer_to, eventually, ok_answer};
 
 /// A sample by name and labels, as it is written.
 fn value(page: &str, sample: &str) -> Option<f64> {
@@ -128,7 +128,14 @@ async fn metrics_have_an_address_of_their_own_or_none() {
 #[tokio::test]
 async fn alerts_and_dashboard_name_metrics_that_exist() {
     let conax = Conax::start(|_, request| Reaction::Keep(answer_to(request, "OK", ""))).await;
-    let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = Authority::new("a").issue("client").write(folder.path(), "client");
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("upstream.client_certificate", certificate.to_str().unwrap()),
+        ("upstream.client_key", key.to_str().unwrap()),
+    ];
+    let (gateway, client) = Gateway::start_signed_in(&settings).await;
     client.pair_now("08000000001").await;
     client.get(&format!("{WEB}/show")).await;
     let soap = format!("{}/ca-server/webservices/caclient/pairing", gateway.url);

@@ -200,7 +200,7 @@ fn the_configuration_is_found_and_named() {
     is_used(check(&[], None), "conax-gateway.toml");
     std::fs::remove_file(folder.join("conax-gateway.toml")).unwrap();
     is_used(check(&[], None), "xdg/conax-gateway/gateway.toml");
-    assert!(check(&[], Some("")).contains("there is no configuration file"));
+    assert!(check(&[], Some("")).contains("CONAX_GATEWAY_CONFIG is empty"));
     assert!(check(&[], Some("gone.toml")).contains("gone.toml: No such file"));
     write("good.toml", "[store]\ndata_dir = 'there'\n");
     let good = folder.join("good.toml").display().to_string();

@@ -61,22 +61,28 @@ pub(super) fn success(data: Value) -> Value {
     answer("It worked", &object(&[("status", status), ("data", data)]), json!({}))
 }
 
-/// An answer for each HTTP status of an error.
-pub(super) fn errors() -> Value {
+/// The codes of each HTTP status of an error.
+fn codes_by_status() -> BTreeMap<u16, Vec<Code>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in Code::VARIANTS {
         statuses_of(*code).into_iter().for_each(|status| by_status.entry(status).or_default().push(*code));
     }
+    by_status
+}
+
+/// The name of the schema of an error.
+fn error_name(status: u16) -> String {
+    format!("Error{status}")
+}
+
+/// An answer for each HTTP status of an error.
+pub(super) fn errors() -> Value {
     let error = |(status, codes): (u16, Vec<Code>)| {
         let meanings: Vec<_> = codes
             .iter()
             .map(|code| format!("{}: {}", <&str>::from(code), code.get_documentation().unwrap_or_default().trim()))
             .collect();
-        let codes: Vec<&str> = codes.iter().map(Into::into).collect();
-        let schema = object(&[
-            ("status", object(&[("code", json!({"enum": codes})), ("message", text()), ("description", text())])),
-            ("data", json!({"type": "null"})),
-        ]);
+        let schema = json!({"$ref": format!("#/components/schemas/{}", error_name(status))});
         let headers = match status {
             401 => json!({"WWW-Authenticate": {"required": true, "schema": text()}}),
             429 | 503 => {
@@ -86,7 +92,7 @@ pub(super) fn errors() -> Value {
         };
         (status.to_string(), answer(&meanings.join(" "), &schema, headers))
     };
-    Value::Object(by_status.into_iter().map(error).collect())
+    Value::Object(codes_by_status().into_iter().map(error).collect())
 }
 
 fn answer(description: &str, schema: &Value, mut headers: Value) -> Value {
@@ -102,12 +108,14 @@ pub(super) fn schemas() -> Value {
     let (record, keys) = (record(), Value::Array(RECORD_KEYS.iter().map(|key| json!(key)).collect()));
     let mut whole = record.clone();
     whole["required"] = keys;
-    json!({
-        "Success": success,
-        "Token": object(&[("token", hex())]),
-        "Record": whole,
-        "SelectedRecord": record,
-    })
+    let mut all =
+        json!({"Success": success, "Token": object(&[("token", hex())]), "Record": whole, "SelectedRecord": record});
+    for (status, codes) in codes_by_status() {
+        let codes: Vec<&str> = codes.iter().map(Into::into).collect();
+        let status_schema = object(&[("code", json!({"enum": codes})), ("message", text()), ("description", text())]);
+        all[error_name(status)] = object(&[("status", status_schema), ("data", json!({"type": "null"}))]);
+    }
+    all
 }
 
 fn record() -> Value {

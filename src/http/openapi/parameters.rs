@@ -77,11 +77,7 @@ pub(super) fn of_body(route: Route, max_set_items: usize) -> Value {
             body.add("token", token, false);
             let subscription = identifier(&["id", "number"], "S60149");
             body.add("subscription_identifier", subscription, request_type.requires_subscription(family));
-            body.add(
-                "process_immediately",
-                json!({"type": ["boolean", "integer"], "enum": [true, false, 0, 1]}),
-                false,
-            );
+            body.add("process_immediately", said(json!({"type": "boolean"}), "1 and 0 are understood as well"), false);
             body.add("scheduled_date", date(), false);
             let priorities: Vec<_> = Priority::VARIANTS.iter().map(|priority| priority.as_str()).collect();
             body.add("priority", json!({"enum": priorities, "default": Priority::Regular.as_str()}), false);

@@ -30,6 +30,11 @@ impl AccountStore for SqliteStore {
         self.readers.read(move |db| find_user(db, &username)).await
     }
 
+    async fn set_password(&self, username: &str, password_hash: String) -> Result<bool, StoreError> {
+        let username = username.to_owned();
+        self.writer.write(move |db| set_password(db, &username, &password_hash)).await
+    }
+
     async fn remove_user(&self, username: &str) -> Result<bool, StoreError> {
         let username = username.to_owned();
         self.writer.write(move |db| remove_user(db, &username)).await
@@ -111,6 +116,20 @@ fn find_user(db: &Connection, username: &str) -> Result<Option<(User, String)>, 
         Ok((row_to_user(&row)?, row.get("password_hash")?))
     });
     Ok(found.optional()?)
+}
+
+fn set_password(db: &Connection, username: &str, password_hash: &str) -> Result<bool, StoreError> {
+    let id: Option<String> = db
+        .query_row(
+            "-- set_password
+             UPDATE user SET password_hash = ?2 WHERE username = ?1 AND removed_at IS NULL RETURNING id",
+            [username, password_hash],
+            |row| row.get("id"),
+        )
+        .optional()?;
+    let Some(id) = id else { return Ok(false) };
+    db.execute("-- set_password: tokens\nDELETE FROM token WHERE user_id = ?1", [&id])?;
+    Ok(true)
 }
 
 fn remove_user(db: &Connection, username: &str) -> Result<bool, StoreError> {

@@ -12,7 +12,7 @@ use crate::lock;
 use crate::store::StoreError;
 
 /// What SQLite adds to the name of a database in WAL mode.
-const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The files that were opened.
 #[derive(Debug, Default)]

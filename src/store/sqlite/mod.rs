@@ -4,6 +4,7 @@
 //! so that the indexes grow at their end.
 
 mod accounts;
+mod backup;
 mod cards;
 
 mod catalogue;
@@ -91,6 +92,14 @@ impl SqliteStore {
         }
     }
 
+    /// Puts a backup in the place of the database in the data folder; returns what the one that was there is called now.
+    ///
+    /// # Errors
+    /// The backup is none of this version or damaged, a gateway is running there, or a file cannot be written.
+    pub(super) fn restore(data_dir: &Path, from: &Path) -> Result<Option<PathBuf>, StoreError> {
+        backup::restore(data_dir, from)
+    }
+
     /// Opens the database, and makes it if there is none.
     ///
     /// # Errors
@@ -175,6 +184,12 @@ impl StoreHealth for SqliteStore {
     async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError> {
         let (queue, file) = (self.writer.waiting(), self.file.clone());
         self.readers.read(move |db| measure::measure(db, &file, queue, now)).await
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let (from, to) = (self.file.clone(), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || backup::backup(&from, &to)).await;
+        copied.map_err(|error| StoreError::Other(format!("a backup ended early: {error}")))?
     }
 
     async fn wait_for_failure(&self) -> String {

@@ -1,0 +1,52 @@
+//! `health`: asks a running gateway whether it is alive, for images that have no other program for that.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::Failed;
+use super::settings::{ConfigFlags, configuration};
+use crate::config::{Config, MetricsListen};
+
+/// How long the gateway has to answer.
+const TIME: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(flags: ConfigFlags) -> Result<(), Failed> {
+    let address = address(&configuration(flags, Vec::new())?)?;
+    let failed = |what: &dyn std::fmt::Display| Failed(format!("{address}: {what}"));
+    match tokio::time::timeout(TIME, ask(address)).await {
+        Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => Ok(()),
+        Ok(Ok(_)) => Err(failed(&"the answer is not 200")),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(_) => Err(failed(&"no answer in time")),
+    }
+}
+
+/// Where it answers to plain HTTP.
+fn address(config: &Config) -> Result<SocketAddr, Failed> {
+    let mut address = match config.metrics.listen {
+        MetricsListen::Own(address) => address,
+        _ if config.server.tls_certificate.is_none() => config.server.listen,
+        _ => {
+            let what =
+                "server.listen speaks TLS: give metrics.listen an address of its own, where health is answered, too";
+            return Err(Failed(what.to_owned()));
+        }
+    };
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Ok(address)
+}
+
+async fn ask(address: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET /livez HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    let mut head = vec![0; 12];
+    stream.read_exact(&mut head).await?;
+    Ok(head)
+}

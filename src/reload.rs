@@ -1,0 +1,63 @@
+//! Puts a configuration in the place of the one that is in use, as far as that can be done beside calls under way:
+//! certificates and keys, the way to a Conax that is named by URLs with its credentials, and the catalogue's strictness.
+//!
+//! Rule: everything of the new one is looked at first. With one fault, all stays as it is.
+
+use std::sync::Arc;
+
+use crate::app::{StartError, server_tls};
+use crate::config::Config;
+use crate::http::{CurrentTls, Server};
+use crate::observer::ObservedTransport;
+use crate::tls::CertificateExpiry;
+use crate::{tls, transport};
+
+/// What may be replaced while the gateway serves.
+pub struct Reloadable {
+    /// As it was started.
+    started: Arc<Config>,
+    server: Arc<Server>,
+    tls: CurrentTls,
+    transport: ObservedTransport,
+}
+
+impl Reloadable {
+    pub(crate) fn new(
+        started: Arc<Config>,
+        server: Arc<Server>,
+        tls: CurrentTls,
+        transport: ObservedTransport,
+    ) -> Self {
+        Self { started, server, tls, transport }
+    }
+
+    /// Takes a new configuration into use; returns the certificates that are shown now.
+    ///
+    /// # Errors
+    /// Every fault of it; then nothing has changed.
+    pub fn replace(&self, config: &Config) -> Result<Vec<CertificateExpiry>, StartError> {
+        let mut faults = Vec::new();
+        let mut look = |fault: StartError| faults.extend(fault.0);
+        let acceptor = server_tls(config).map_err(&mut look).ok();
+        let transport = transport::live_transport(config).map_err(&mut look).ok();
+        let expiries = tls::expiries(config).map_err(|fault| look(StartError(vec![fault.to_string()]))).ok();
+        if acceptor.as_ref().is_some_and(|acceptor| acceptor.is_some() != self.tls.load().is_some()) {
+            faults.push("server.tls_certificate: TLS is turned on or off by a restart only".to_owned());
+        }
+        let was_live = transport::live_transport(&self.started).is_ok_and(|transport| transport.is_some());
+        if transport.as_ref().is_some_and(|transport| transport.is_some() != was_live) {
+            faults.push("upstream.url: between URLs and anything else a restart is needed".to_owned());
+        }
+        let (Some(acceptor), Some(transport), Some(expiries), true) =
+            (acceptor, transport, expiries, faults.is_empty())
+        else {
+            return Err(StartError(faults));
+        };
+        self.tls.store(acceptor.map(Arc::new));
+        if let Some(transport) = transport {
+            self.transport.replace(transport);
+        }
+        self.server.api.set_catalogue_strict(config.catalogue.strict);
+        Ok(expiries)
+    }
+}

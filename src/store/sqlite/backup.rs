@@ -1,0 +1,88 @@
+//! Copies of the database by SQLite's online backup: made beside a running gateway, checked before they count.
+//!
+//! Rule: a copy has its name only when it is whole, checked and on disk. A restore deletes nothing.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use super::{connection, files};
+use crate::store::StoreError;
+
+/// What the name of a copy ends with until it is whole.
+const PARTIAL: &str = ".partial";
+
+/// Copies a database into a file that does not exist yet.
+pub(super) fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
+    if to.exists() {
+        return Err(StoreError::Taken(to.display().to_string()));
+    }
+    let partial = files::with_suffix(to, PARTIAL);
+    let copied = copy(from, &partial).and_then(|()| name(&partial, to));
+    if copied.is_err() {
+        // What is left of it is of no use.
+        drop(std::fs::remove_file(&partial));
+    }
+    copied
+}
+
+/// Puts a copy in the place of the database of a data folder, which no gateway may use; returns what the one that was
+/// there is called now.
+pub(super) fn restore(data_dir: &Path, from: &Path) -> Result<Option<PathBuf>, StoreError> {
+    connection::inspect(from)?;
+    let had_database = connection::existing(data_dir).is_some();
+    let database = connection::prepare(data_dir)?;
+    let _locks = files::lock(&database)?;
+    let partial = files::with_suffix(&database, PARTIAL);
+    drop(std::fs::remove_file(&partial));
+    copy(from, &partial)?;
+    if !had_database {
+        std::fs::remove_file(&database).map_err(|error| failed(&database, &error))?;
+    }
+    let aside = files::with_suffix(&database, &format!(".before-{}", Utc::now().format("%Y%m%dT%H%M%S")));
+    for suffix in files::SUFFIXES {
+        let file = files::with_suffix(&database, suffix);
+        if file.exists() {
+            let to = files::with_suffix(&aside, suffix);
+            std::fs::rename(&file, &to).map_err(|error| failed(&file, &error))?;
+        }
+    }
+    name(&partial, &database)?;
+    Ok(had_database.then_some(aside))
+}
+
+/// The whole database in one step: in WAL mode that holds up nobody, and no write makes it begin anew.
+fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let source = connection::open_reader(from)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|error| failed(to, &error))?;
+    let mut copy = Connection::open(to)?;
+    if Backup::new(&source, &mut copy)?.step(-1)? != StepResult::Done {
+        return Err(StoreError::Busy(super::BUSY_PAUSE));
+    }
+    // One file, whatever becomes of those beside it.
+    let mode: String = copy.query_row("PRAGMA journal_mode=DELETE", [], |row| row.get("journal_mode"))?;
+    let found: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get("integrity_check"))?;
+    if (mode.as_str(), found.as_str()) != ("delete", "ok") {
+        return Err(StoreError::Damaged(format!("{}: {found}", from.display())));
+    }
+    Ok(())
+}
+
+/// Gives a copy that is whole its name.
+fn name(partial: &Path, to: &Path) -> Result<(), StoreError> {
+    let named = File::open(partial).and_then(|file| {
+        file.sync_all()?;
+        std::fs::rename(partial, to)?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    });
+    named.map_err(|error| failed(to, &error))
+}
+
+fn failed(file: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", file.display()))
+}
