@@ -144,7 +144,11 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Re
     Ok((None, Some(render)))
 }
 
-fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Envelope, EncodeError> {
+/// Renders the SOAP request that values make.
+///
+/// # Errors
+/// The first value that is missing, superfluous or not as the schema wants it.
+pub fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Envelope, EncodeError> {
     let fault =
         |message: &str| EncodeError { field: request_type.to_string(), index: None, message: message.to_owned() };
     let operation = contract.operation(request_type).ok_or_else(|| fault("has no operation"))?;

@@ -16,19 +16,19 @@ use serde_json::value::{RawValue, to_raw_value};
 
 /// An answer, read and classified once.
 #[derive(Clone, Debug)]
-pub(super) struct ClassifiedAnswer {
+pub struct ClassifiedAnswer {
     /// The body as text, for the record; of one that says nothing as SOAP only the beginning.
-    pub(super) text: String,
+    pub text: String,
     /// What it says became of the request.
-    pub(super) classification: Classification,
+    pub classification: Classification,
     /// Conax's transaction id, where the answer has one.
-    pub(super) reference: Option<String>,
+    pub reference: Option<String>,
     /// Why the request was not done, or what is unknown about it; `None` if it is completed.
-    pub(super) failure: Option<Failure>,
+    pub failure: Option<Failure>,
     /// What a query's answer tells, as JSON.
-    pub(super) result: Option<Box<RawValue>>,
+    pub result: Option<Box<RawValue>>,
     /// The same, by the names of the bindings.
-    pub(super) results: Fields,
+    pub results: Fields,
 }
 
 impl ClassifiedAnswer {
@@ -75,7 +75,7 @@ fn busy(failure: Failure) -> Failure {
 }
 
 /// Reads an answer to a call of `operation`.
-pub(super) fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
+pub fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedAnswer {
     let (whole, message) = texts_of(&answer);
     let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
     if operation.output.is_none() && matches!(answer.status, 200..=299) && text.trim().is_empty() {

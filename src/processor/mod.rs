@@ -34,6 +34,7 @@ use crate::upstream::BreakerState;
 use node::Node;
 use places::{Full, Place, Places};
 
+pub use classify::{ClassifiedAnswer, classify_answer};
 pub use places::Load;
 use policy::RetryRule;
 use waiting::Waiting;

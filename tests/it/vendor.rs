@@ -231,3 +231,37 @@ fn a_draft_is_a_contract_to_start_from() {
     assert!(checked.starts_with("UPDATE_CA_PIN_TO_DEFAULT_VALUE: AddSubscriptions"), "{checked}");
     assert!(one.contains("Subscription/ProductId\" = \"1\" # mandatory: "), "{one}");
 }
+
+#[test]
+fn a_call_is_tried_without_being_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let vendor = [("CONAX_GATEWAY_CONTRACT_DIR", CONTRACT)];
+    let tried = |args: &[&str], environment: &[(&str, &str)]| {
+        let output = run_in(folder.path(), &[&["contract", "try"], args].concat(), environment);
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    write("pair.json", r#"{"smartcard_ca_id": ["01450253313"], "stb_ca_id": "b1"}"#);
+    write("no.xml", &envelope("<PairResponse xmlns='urn:vendor'><PairResult>0</PairResult></PairResponse>"));
+    let (shown, _) = tried(&["CREATE_PAIRING", "pair.json", "--answer", "no.xml"], &vendor);
+    assert!(
+        shown.starts_with(
+            "POST /v2/cas\nContent-Type: text/xml; charset=utf-8\nSOAPAction: \"urn:vendor/Pair\"\n\n<?xml"
+        ),
+        "{shown}"
+    );
+    assert!(shown.contains("<ns1:Name>STB</ns1:Name><ns1:Value>b1</ns1:Value>"), "{shown}");
+    assert!(shown.ends_with("\n\nRejected\nerror_code: 0\n"), "{shown}");
+    write("active.json", r#"{"smartcard_ca_id": 7}"#);
+    write("yes.xml", &envelope("<ActiveResponse xmlns='urn:vendor'><Product>9</Product></ActiveResponse>"));
+    let (shown, _) = tried(&["GET_ACTIVE_SUBSCRIPTIONS", "active.json", "--answer", "yes.xml"], &vendor);
+    assert!(shown.ends_with("\n\nCompleted\nresult: {\"Product\":[\"9\"]}\n"), "{shown}");
+    write("pin.json", r#"{"smartcard_ca_id": "01450253313", "ca_pin": "4711"}"#);
+    let (shown, _) = tried(&["UPDATE_CA_PIN_TO_GIVEN_VALUE", "pin.json"], &[]);
+    assert!(shown.contains("<ns1:CaPin>****</ns1:CaPin>") && !shown.contains("4711"), "{shown}");
+    let (_, error) = tried(&["CREATE_PAIRING", "active.json"], &vendor);
+    assert!(error.contains("stb_ca_id is mandatory"), "{error}");
+    write("bad.json", r#"{"smartcard_ca_id": {}}"#);
+    let (_, error) = tried(&["CREATE_PAIRING", "bad.json"], &vendor);
+    assert!(error.contains("bad.json: 'smartcard_ca_id' is neither a text nor a number"), "{error}");
+}

@@ -1,13 +1,12 @@
-//! `contract check`: loads WSDL, XSD and bindings, and lists the bindings. `contract draft`: prints bindings to start
-//! from.
+//! `contract check`: loads WSDL, XSD and bindings, and lists the bindings.
 
-use std::path::{Path, PathBuf};
+mod draft;
+mod trial;
 
 use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app;
-use crate::contract::{BoundField, DraftOrder, Operation, Resend, SoapVersion, ValueSource, draft};
-use crate::request::RequestType;
+use crate::contract::{BoundField, Operation, Resend, SoapVersion, ValueSource};
 
 /// Flags of `contract`.
 #[derive(Debug, clap::Args)]
@@ -16,55 +15,28 @@ pub(super) struct Args {
     action: Action,
 }
 
-#[derive(Debug, clap::Args)]
-struct DraftFlags {
-    /// WSDL files.
-    #[arg(required = true, value_name = "WSDL")]
-    wsdls: Vec<PathBuf>,
-    /// Folder for the bindings; by default the folder of the first WSDL.
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Only this request type.
-    #[arg(long = "type", value_name = "TYPE")]
-    request_type: Option<RequestType>,
-    /// Operation for that type; by default the operation with the most similar name.
-    #[arg(long, value_name = "NAME", requires = "request_type")]
-    operation: Option<String>,
-}
-
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Loads the contract; lists each request type with its operation and each field with its element.
     Check(ConfigFlags),
     /// Prints a bindings.toml to start from, guessed from the WSDLs alone.
-    Draft(DraftFlags),
+    Draft(draft::DraftFlags),
+    /// Prints the SOAP request that a call would be sent as, and reads an answer; nothing is sent.
+    Try(trial::TryFlags),
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
-    let flags = match &args.action {
-        Action::Check(flags) => flags,
-        Action::Draft(flags) => return print_draft(flags),
-    };
+    match &args.action {
+        Action::Check(flags) => check(flags),
+        Action::Draft(flags) => draft::run(flags),
+        Action::Try(flags) => trial::run(flags),
+    }
+}
+
+fn check(flags: &ConfigFlags) -> Result<(), Failed> {
     let config = configuration(flags.clone(), Vec::new())?;
     let contract = app::load_contract(&config)?;
     output::lines(contract.operations().map(|operation| in_words(operation, contract.base_path())));
-    Ok(())
-}
-
-fn print_draft(flags: &DraftFlags) -> Result<(), Failed> {
-    let of_first = || flags.wsdls.first().and_then(|wsdl| wsdl.parent());
-    let folder = flags.dir.as_deref().or_else(of_first).unwrap_or(Path::new(""));
-    let name = |wsdl: &PathBuf| {
-        let name = wsdl.strip_prefix(folder).ok()?.to_str()?;
-        Some(name.to_owned())
-    };
-    let wsdls: Option<Vec<String>> = flags.wsdls.iter().map(name).collect();
-    let wsdls = wsdls.ok_or_else(|| Failed(format!("the WSDLs are not all below {}", folder.display())))?;
-    let DraftFlags { request_type, operation, .. } = flags;
-    let order = DraftOrder { folder, wsdls: &wsdls, operation: operation.as_deref(), request_type: *request_type };
-    let drafted = draft(&order)
-        .map_err(|findings| Failed(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    output::lines(drafted.lines());
     Ok(())
 }
 
