@@ -16,7 +16,6 @@ use crate::contract::{Contract, ContractSource};
 use crate::http::{self, CurrentTls, Face, Server};
 use crate::metrics::Metrics;
 use crate::observer::ObservedTransport;
-use crate::reload::Reloadable;
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::secret::Secret;
@@ -27,10 +26,10 @@ use crate::words::Word as _;
 
 /// The gateway, built once.
 pub struct App {
-    config: Arc<Config>,
-    server: Arc<Server>,
-    tls: CurrentTls,
-    transport: ObservedTransport,
+    pub(crate) config: Arc<Config>,
+    pub(crate) server: Arc<Server>,
+    pub(crate) tls: CurrentTls,
+    pub(crate) transport: ObservedTransport,
 }
 
 /// Where it listens.
@@ -95,12 +94,6 @@ impl App {
         let (tls, observed) = (CurrentTls::default(), transport.clone());
         let server = Arc::new(Server::new(Arc::clone(&config), api, transport, metrics));
         Self { server, config, tls, transport: observed }
-    }
-
-    /// What may be replaced while it serves.
-    pub fn reloadable(&self) -> Reloadable {
-        let Self { config, server, tls, transport } = self;
-        Reloadable::new(Arc::clone(config), Arc::clone(server), Arc::clone(tls), transport.clone())
     }
 
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::app::{StartError, server_tls};
+use crate::app::{App, StartError, server_tls};
 use crate::config::Config;
 use crate::http::{CurrentTls, Server};
 use crate::observer::ObservedTransport;
@@ -22,13 +22,11 @@ pub struct Reloadable {
 }
 
 impl Reloadable {
-    pub(crate) fn new(
-        started: Arc<Config>,
-        server: Arc<Server>,
-        tls: CurrentTls,
-        transport: ObservedTransport,
-    ) -> Self {
-        Self { started, server, tls, transport }
+    /// What may be replaced of this application.
+    pub fn of(app: &App) -> Self {
+        let App { config, server, tls, transport } = app;
+        let (started, server, tls) = (Arc::clone(config), Arc::clone(server), Arc::clone(tls));
+        Self { started, server, tls, transport: transport.clone() }
     }
 
     /// Takes a new configuration into use; returns the certificates that are shown now.

@@ -16,6 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::MetricsListen;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, Observers};
+use crate::reload::Reloadable;
 use crate::shutdown::{self, Asked, Signals, Trigger};
 use crate::store::{self, Access};
 use crate::transport::{self, UpstreamHandle};
@@ -76,7 +77,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let certificates = Arc::new(Certificates::new(expiries, observers, Arc::clone(&clock)));
     tracing::info!(upstream = description, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
     let app = App::new(config, transport, store, contract, clock, metrics);
-    let reloadable = app.reloadable();
+    let reloadable = Reloadable::of(&app);
     let (config, watched) = (args.config, Arc::clone(&certificates));
     let (trigger, shutdown) = shutdown::channel();
     let signals = follow(Signals::listen()?, Reloader { config, flags, telemetry, reloadable, certificates }, trigger);
