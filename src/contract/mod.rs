@@ -7,18 +7,20 @@
 //! ```text
 //! source     a file's bytes, decoded             bindings   bindings.toml as it is written
 //! document   a file parsed, and all it imports   load       the whole: bindings, then one request after the other
-//! node       an element in its context           request    one request type: its operation, its paths
-//! symbols    what a WSDL declares, by name       bind       a path through a message, and what fills its end
-//! wsdl       an operation and its two messages   cover      is every mandatory element covered; prefixes
-//! compile    elements, groups, attributes  ─┐    operation  what the rest of the gateway sees
-//! complex    complex types                  ├─►  plan       the plan of a message
-//! types      simple types                  ─┘    compiled   the loaded contract; serve: its files over HTTP
+//! node       an element in its context           request    one request type: its operation; messages: its paths
+//! symbols    what a WSDL declares, by name       demand     what the paths want of a message
+//! port       where an operation is offered       bind       a path through a message, and what fills its end
+//! wsdl       an operation and its two messages   template   a text with values in it; sample: whether it can fit
+//! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
+//! particle   groups, and open places         ├─► plan       the plan of a message
+//! complex    complex types; types: simple   ─┘   answer     how answers are read; verdict: what they say
+//! operation  what the rest of the gateway sees   compiled   the loaded contract; serve: its files over HTTP
 //! ```
 //!
-//! Simple types stand on their own: `simple` (a type), `facet`, `value`, `pattern`, `builtin`.
+//! Simple types stand on their own: `simple` (a type), `facet`, `value`, `pattern`, `builtin`. `draft` guesses bindings.
 //!
-//! Rules: compilation begins at the operations in use, so what an operator's WSDL holds beyond them is never a fault.
-//! What is not supported is refused by its name. A function that returns `Reported` has reported why.
+//! Rules: compilation begins at the operations in use, and what no path leads to and no request needs is never a fault.
+//! What is not supported and needed is refused by its name. A function that returns `Reported` has reported why.
 
 mod answer;
 mod attribute;
@@ -35,6 +37,7 @@ mod draft;
 mod facet;
 mod finding;
 mod load;
+mod messages;
 mod node;
 mod operation;
 mod particle;

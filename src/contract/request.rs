@@ -1,25 +1,16 @@
-//! Loads one `[request.TYPE]` of the bindings: finds its operation, and binds each path to the operation's messages.
+//! Loads one `[request.TYPE]` of the bindings: finds its operation; the paths are bound to its messages in `messages`.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::Arc;
 
-use super::answer::{AnswerPath, AnswerRules};
-use super::bind::{Bound, Obstacle, bind};
 use super::bindings::{BindingsFile, RequestBinding, Text};
 use super::compile::Compiler;
-use super::cover::{Gap, finalize, gaps};
-use super::demand::Demand;
 use super::finding::{Findings, Reported, all};
-use super::operation::{BoundField, Operation, Resend};
-use super::plan::{Message, ValueSource};
+use super::operation::{Operation, Resend};
 use super::port::Wanted;
-use super::sample::misfit;
 use super::source::resolve;
-use super::template::{Maps, Template};
-use super::verdict::Verdicts;
-use super::wsdl::{Demands, WsdlOperation};
-use crate::request::{CONTEXT, Field, RequestType};
+use super::template::Maps;
+use super::wsdl::WsdlOperation;
+use crate::request::RequestType;
 
 /// What the loading of requests works with.
 pub(super) struct RequestLoader<'a, 's> {
@@ -32,7 +23,7 @@ pub(super) struct RequestLoader<'a, 's> {
 }
 
 impl RequestLoader<'_, '_> {
-    fn report(&self, at: &Text, message: impl Into<String>) -> Reported {
+    pub(super) fn report(&self, at: &Text, message: impl Into<String>) -> Reported {
         self.findings.report(&self.file.location(at), message)
     }
 
@@ -133,225 +124,6 @@ impl RequestLoader<'_, '_> {
             self.findings.report(&found.address_location, message)
         })
     }
-
-    fn bind_input(
-        &self,
-        request_type: RequestType,
-        name: &Text,
-        request: &RequestBinding,
-        message: &mut Message,
-    ) -> Result<Vec<BoundField>, Reported> {
-        let fields = self.bind_named(&request.fields, request_type, &fields_of(request_type), message);
-        let constants = all(request.constants.iter().map(|(path, value)| {
-            self.bind(path, "a constant", ValueSource::Constant(value.get_ref().clone()), message)
-        }));
-        let omits = all(request.omits.iter().map(|omitted| {
-            let is_known = request_type.fields().any(|field| field.name == omitted.get_ref());
-            let unknown = || self.report(omitted, format!("{request_type} has no '{}'", omitted.get_ref()));
-            is_known.then_some(()).ok_or_else(unknown)
-        }));
-        let values = all(request.values.iter().map(|(path, text)| {
-            let source = self.template(request_type, text)?;
-            self.bind(path, "a value", source, message)
-        }));
-        let mandatory = request_type.fields().filter(|field| field.mandatory);
-        let bound = all(mandatory.map(|field| {
-            let is_field = request.fields.keys().any(|bound| bound.get_ref() == field.name);
-            let is_value = |value: &BoundField| value.source.fields().contains(&field.name);
-            let is_omitted = request.omits.iter().any(|omitted| omitted.get_ref() == field.name);
-            let is_bound = is_omitted || is_field || values.as_ref().is_ok_and(|values| values.iter().any(is_value));
-            let missing = || self.report(name, format!("mandatory parameter '{}' is not bound", field.name));
-            is_bound.then_some(()).ok_or_else(missing)
-        }));
-        let mut fields = fields?;
-        fields.extend(constants?);
-        fields.extend(values?);
-        let fit = self.check_fit(request_type, request, &fields);
-        finalize(message);
-        let covered = all(gaps(message).into_iter().map(|gap| -> Result<(), Reported> {
-            Err(match gap {
-                Gap::Uncovered(location, uncovered) => {
-                    let message = format!("{uncovered} is covered by no field or constant of {request_type}");
-                    self.findings.report(&location, message)
-                }
-                Gap::Unread(found) => {
-                    self.findings.absorb(found);
-                    Reported
-                }
-            })
-        }));
-        bound?;
-        covered?;
-        omits?;
-        fit?;
-        Ok(fields)
-    }
-
-    /// A text with values in it; one that is nothing but a parameter is that parameter.
-    fn template(&self, request_type: RequestType, text: &Text) -> Result<ValueSource, Reported> {
-        let template = Template::parse(text.get_ref(), &self.maps).map_err(|why| self.report(text, why))?;
-        for name in template.parameters() {
-            if !request_type.fields().any(|field| field.name == name) {
-                let known: Vec<&str> = request_type.fields().map(|field| field.name).chain(CONTEXT).collect();
-                return Err(self.report(text, format!("{request_type} has no '{name}' here, but {}", known.join(", "))));
-            }
-            if request_type.secret() == Some(name) && template.changes(name) {
-                return Err(
-                    self.report(text, format!("'{name}' is a secret, which could not be masked if it is changed"))
-                );
-            }
-        }
-        let names: Vec<&str> = template.names().collect();
-        Ok(match names.as_slice() {
-            [name] if text.get_ref() == &format!("{{{name}}}") && !CONTEXT.contains(name) => {
-                ValueSource::Field((*name).to_owned())
-            }
-            _ => ValueSource::Template(Arc::new(template)),
-        })
-    }
-
-    /// What can never be valid where it stands is a slip.
-    fn check_fit(
-        &self,
-        request_type: RequestType,
-        request: &RequestBinding,
-        fields: &[BoundField],
-    ) -> Result<(), Reported> {
-        let mut outcome = Ok(());
-        for field in fields {
-            if let Some(why) = misfit(request_type, field) {
-                let line =
-                    request.fields.values().chain(request.values.keys()).find(|path| *path.get_ref() == field.path);
-                outcome = Err(line.map_or(Reported, |line| self.report(line, why)));
-            }
-        }
-        outcome
-    }
-
-    fn bind_output(
-        &self,
-        request_type: RequestType,
-        name: &Text,
-        request: &RequestBinding,
-        mut message: Option<&mut Message>,
-    ) -> Result<(Vec<BoundField>, Verdicts), Reported> {
-        let rules = AnswerRules::new(self.file, &request.answer);
-        let subject = format!("the status of {request_type}");
-        let status = rules.status(message.as_deref());
-        let status = status.map(|path| self.bind_answer(path, &subject, ValueSource::Status, message.as_deref_mut()));
-        let mut fields = Vec::new();
-        for (found, source) in [(rules.reference(), ValueSource::Reference), (rules.message(), ValueSource::Message)] {
-            match found {
-                Some(AnswerPath { path, is_own: true }) => {
-                    fields.push(self.bind_answer(
-                        path,
-                        &format!("an answer of {request_type}"),
-                        source,
-                        message.as_deref_mut(),
-                    )?);
-                }
-                Some(AnswerPath { path, is_own: false }) => {
-                    let bound = message.as_deref_mut().and_then(|message| bind(message, path.get_ref(), &source).ok());
-                    fields.extend(bound.map(|bound| bound_field(bound, path, source)));
-                }
-                None => {}
-            }
-        }
-        let results = match message.as_deref_mut() {
-            Some(message) => self.bind_named(&request.results, request_type, request_type.results(), message)?,
-            None => all(request.results.iter().map(|(name, path)| {
-                Err(self.report(path, format!("{}: the operation has no answer", name.get_ref())))
-            }))?,
-        };
-        let status = status.transpose()?;
-        let status_type = status.as_ref().and_then(|field| field.simple.clone());
-        let verdicts = rules.verdicts(name, message.as_deref(), status_type, self.findings)?;
-        if let Some(status) = status {
-            fields.insert(0, status);
-        }
-        fields.extend(results);
-        if let Some(message) = message {
-            finalize(message);
-        }
-        Ok((fields, verdicts))
-    }
-
-    fn bind_answer(
-        &self,
-        path: &Text,
-        subject: &str,
-        source: ValueSource,
-        message: Option<&mut Message>,
-    ) -> Result<BoundField, Reported> {
-        let missing = || self.report(path, format!("{subject}: the operation has no answer"));
-        self.bind(path, subject, source, message.ok_or_else(missing)?)
-    }
-
-    /// What the paths of a request type want of its two messages.
-    fn demands(&self, request: &RequestBinding, wsdl: &Text) -> Result<Demands, Reported> {
-        let symbols = self.compilers.get(wsdl.get_ref().as_str()).ok_or(Reported)?.symbols;
-        let rules = AnswerRules::new(self.file, &request.answer);
-        let answer =
-            [rules.any_status(), rules.reference().map(|found| found.path), rules.message().map(|found| found.path)];
-        let input = request.fields.values().chain(request.constants.keys()).chain(request.values.keys());
-        let output = answer.into_iter().flatten().chain(request.results.values());
-        let mut demands = (Demand::of(input.map(Text::get_ref)), Demand::of(output.map(Text::get_ref)));
-        for (types, demand) in [(&request.types, &mut demands.0), (&request.answer.types, &mut demands.1)] {
-            all(types.iter().map(|(path, written)| {
-                let name = symbols.type_named(written.get_ref()).map_err(|why| self.report(written, why))?;
-                demand.set_type(path.get_ref(), name);
-                Ok(())
-            }))?;
-        }
-        Ok(Demands { input: Rc::new(demands.0), output: Rc::new(demands.1) })
-    }
-
-    /// Binds parameters or results by their names.
-    fn bind_named(
-        &self,
-        paths: &BTreeMap<Text, Text>,
-        request_type: RequestType,
-        known: &[Field],
-        message: &mut Message,
-    ) -> Result<Vec<BoundField>, Reported> {
-        let mut lines: Vec<_> = paths.iter().collect();
-        lines.sort_by_key(|(field, _)| field.span().start);
-        all(lines.into_iter().map(|(field, path)| {
-            let name = field.get_ref();
-            if !known.iter().any(|field| field.name == name) {
-                let known: Vec<&str> = known.iter().map(|field| field.name).collect();
-                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-                return Err(self.report(field, format!("{request_type} has no '{name}' here, but {known}")));
-            }
-            self.bind(path, name, ValueSource::Field(name.clone()), message)
-        }))
-    }
-
-    fn bind(
-        &self,
-        path: &Text,
-        subject: &str,
-        source: ValueSource,
-        message: &mut Message,
-    ) -> Result<BoundField, Reported> {
-        match bind(message, path.get_ref(), &source) {
-            Ok(bound) => Ok(bound_field(bound, path, source)),
-            Err(Obstacle::Step(why)) => Err(self.report(path, format!("{subject}: {why}"))),
-            Err(Obstacle::Unread(found)) => {
-                self.findings.absorb(found);
-                Err(Reported)
-            }
-        }
-    }
-}
-
-fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
-    let Bound { simple, mandatory, many, location } = bound;
-    BoundField { source, path: path.get_ref().clone(), simple, mandatory, many, location }
-}
-
-fn fields_of(request_type: RequestType) -> Vec<Field> {
-    request_type.fields().collect()
 }
 
 /// The path of an address after the base path, if it begins with that.
