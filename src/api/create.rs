@@ -60,7 +60,7 @@ pub(super) async fn prepare(
     check_schedule(&draft, now)?;
     if draft.process_immediately == Some(true) {
         // A rejection for lack of room must cost less than the work.
-        api.processor.check_room()?;
+        api.processor.check_room(draft.priority)?;
     }
     if let Some(subscription) = &draft.subscription {
         device::check_known(api, EntryKind::Subscriptions, subscription).await?;

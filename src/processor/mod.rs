@@ -12,6 +12,7 @@ mod places;
 mod policy;
 mod recover;
 mod run;
+mod turns;
 mod verify;
 mod waiting;
 
@@ -28,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::observer::ObservedTransport;
-use crate::request::{ProvisioningRequest, State};
+use crate::request::{Priority, ProvisioningRequest, State};
 use crate::store::{LeasedRequest, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
 use crate::upstream::BreakerState;
 use node::Node;
@@ -120,8 +121,8 @@ impl Processor {
     ///
     /// # Errors
     /// Too many do already.
-    pub fn check_room(&self) -> Result<(), SubmitError> {
-        if self.is_effective { Ok(self.places.check_room(self.place_wait)?) } else { Ok(()) }
+    pub fn check_room(&self, priority: Priority) -> Result<(), SubmitError> {
+        if self.is_effective { Ok(self.places.check_room(priority, self.place_wait)?) } else { Ok(()) }
     }
 
     /// Accepts a request: committed when this returns. An immediate one waits for a place first, and is then sent, if its
@@ -131,7 +132,8 @@ impl Processor {
     /// Too many immediate ones wait for a place, or the store did not take it; nothing is accepted then.
     pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Option<ProvisioningRequest>, SubmitError> {
         let is_immediate = submission.request.process_immediately == Some(true) && self.is_effective;
-        let place = if is_immediate { Some(self.places.enter(self.place_wait).await?) } else { None };
+        let priority = submission.request.priority;
+        let place = if is_immediate { Some(self.places.enter(priority, self.place_wait).await?) } else { None };
         let (leased, is_leased) = oneshot::channel();
         let processor = Arc::clone(self);
         let task = async move { processor.accept(submission, place, leased).await };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Conax, Gateway, Reaction, WEB, eventually, ok_answer};
+use crate::support::{Conax, Gateway, Reaction, WEB, eventually, ok_answer, values_of};
 
 #[tokio::test]
 async fn immediate_requests_beyond_those_that_may_wait_are_turned_away_without_a_record() {
@@ -47,6 +47,35 @@ async fn immediate_requests_beyond_those_that_may_wait_are_turned_away_without_a
     });
     let numbers: Vec<Value> = all.await.iter().map(|record| record["number"].clone()).collect();
     assert_eq!(numbers, ["1", "2", "3"], "the one that was turned away has no record");
+}
+
+#[tokio::test]
+async fn express_calls_are_sent_before_regular_ones_that_have_waited_longer() {
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    let settings = [("upstream.url", conax.url.as_str()), ("upstream.max_concurrency", "1")];
+    let (_gateway, client) = Gateway::start_signed_in(&settings).await;
+    let pair = |card: &'static str, priority: &'static str| {
+        let client = client.clone();
+        tokio::spawn(async move { client.pair(card, json!({"process_immediately": true, "priority": priority})).await })
+    };
+    let waiting = async || {
+        let page = client.http.get(format!("{}/metrics", client.url)).send().await.unwrap().text().await.unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("conax_gateway_immediate_calls_waiting "));
+        line.unwrap().parse::<usize>().unwrap()
+    };
+    let mut calls = vec![pair("1", "REGULAR")];
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    for (card, priority) in [("2", "REGULAR"), ("3", "REGULAR"), ("4", "EXPRESS")] {
+        let before = calls.len() - 1;
+        calls.push(pair(card, priority));
+        eventually(async || (waiting().await > before).then_some(())).await;
+    }
+    conax.release_all();
+    for call in calls {
+        assert_eq!(call.await.unwrap().data()["life_cycle_state"], "COMPLETED");
+    }
+    let sent: Vec<_> = conax.received().iter().flat_map(|request| values_of(request, "CaClientId")).collect();
+    assert_eq!(sent, ["1", "4", "2", "3"]);
 }
 
 #[tokio::test]
