@@ -110,26 +110,30 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
     let body = |is_packed, bytes| {
         Ok::<_, rusqlite::Error>(PackedBody { is_packed: row.get(is_packed)?, bytes: row.get(bytes)? })
     };
-    let answer = match (row.get("status")?, row.get("reason")?) {
+    let Summary { id, number, at, duration_ms, path, status, error } = row_to_summary(&row)?;
+    let answer = match (status, row.get("reason")?) {
         (Some(status), Some(reason)) => {
             Some(Answer { status, reason, message: message("answer_is_truncated", "answer_headers")? })
         }
         _ => None,
     };
-    let exchange = Exchange {
+    let (error_type, user) = (row.get("error_type")?, row.get("user")?);
+    let request = message("request_is_truncated", "request_headers")?;
+    let exchange = Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user };
+    let (request, answer) = (body("request_is_packed", "request_body")?, body("answer_is_packed", "answer_body")?);
+    Ok(PackedExchange { exchange, request, answer })
+}
+
+fn row_to_summary(row: &Columns<'_, '_>) -> rusqlite::Result<Summary> {
+    Ok(Summary {
         number: row.get("number")?,
         id: row.word("id", RecordId::parse)?,
         at: row.time("at")?,
         duration_ms: row.get("duration_ms")?,
         path: row.get("path")?,
+        status: row.get("status")?,
         error: row.get("error")?,
-        error_type: row.get("error_type")?,
-        user: row.get("user")?,
-        request: message("request_is_truncated", "request_headers")?,
-        answer,
-    };
-    let (request, answer) = (body("request_is_packed", "request_body")?, body("answer_is_packed", "answer_body")?);
-    Ok(PackedExchange { exchange, request, answer })
+    })
 }
 
 fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
@@ -140,18 +144,7 @@ fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summar
          WHERE number > ?1 ORDER BY number {order} LIMIT ?2"
     ))?;
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![filter.after, limit], |row| {
-        let row = Columns::new(row);
-        Ok(Summary {
-            number: row.get("number")?,
-            id: row.word("id", RecordId::parse)?,
-            at: row.time("at")?,
-            duration_ms: row.get("duration_ms")?,
-            path: row.get("path")?,
-            status: row.get("status")?,
-            error: row.get("error")?,
-        })
-    })?;
+    let rows = statement.query_map(params![filter.after, limit], |row| row_to_summary(&Columns::new(row)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

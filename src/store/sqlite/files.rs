@@ -45,14 +45,14 @@ impl Files {
     /// The first one that does not, and what to do.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         for (name, opened) in &self.0 {
-            let what = match identity(name) {
+            let change = match identity(name) {
                 Ok(found) if found == *opened => continue,
                 Ok(_) => "was replaced".to_owned(),
                 Err(error) if error.kind() == ErrorKind::NotFound => "was removed".to_owned(),
                 Err(error) => format!("cannot be seen: {error}"),
             };
             return Err(StoreError::Unavailable(format!(
-                "{} {what} while the gateway has it open; nothing more is accepted: put the file back, or copy it from \
+                "{} {change} while the gateway has it open; nothing more is accepted: put the file back, or copy it from \
                  /proc/{}/fd before the gateway is stopped",
                 name.display(),
                 std::process::id(),

@@ -21,8 +21,8 @@ pub(super) struct Nodes {
     alive: HashMap<NodeId, Instant>,
     /// Found dead, for good.
     dead: HashSet<NodeId>,
-    /// Nothing that a dead one left is leased any more.
-    is_settled: bool,
+    /// All that dead ones left was taken over.
+    is_taken_over: bool,
 }
 
 impl Nodes {
@@ -38,14 +38,14 @@ impl Nodes {
     pub(super) fn find_dead(&mut self) -> Option<Vec<NodeId>> {
         let now = Instant::now();
         let dead: Vec<_> = self.alive.extract_if(|_, until| *until <= now).map(|(node, _)| node).collect();
-        self.is_settled &= dead.is_empty();
+        self.is_taken_over &= dead.is_empty();
         self.dead.extend(dead);
-        (!self.is_settled).then(|| self.alive.keys().cloned().collect())
+        (!self.is_taken_over).then(|| self.alive.keys().cloned().collect())
     }
 
-    /// All that the dead left was taken over, as long as these lived.
-    pub(super) fn settle(&mut self, alive: &[NodeId]) {
-        self.is_settled = alive.iter().all(|node| self.alive.contains_key(node));
+    /// Nothing is leased to others than these any more.
+    pub(super) fn note_taken_over(&mut self, alive: &[NodeId]) {
+        self.is_taken_over = alive.iter().all(|node| self.alive.contains_key(node));
     }
 }
 

@@ -54,7 +54,7 @@ impl RequestStore for SqliteStore {
         let (owners, node) = (alive.clone(), node.clone());
         let taken = self.writer.write(move |db| leases::take_over_requests(db, &owners, &node, limit)).await?;
         if taken.is_empty() {
-            self.nodes().settle(&alive);
+            self.nodes().note_taken_over(&alive);
         }
         Ok(taken)
     }

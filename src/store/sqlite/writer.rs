@@ -188,7 +188,7 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pen
 
     fn damage(&self) -> Option<String> {
         match &self.result {
-            Some(Err(StoreError::Damaged(what))) => Some(what.clone()),
+            Some(Err(StoreError::Damaged(message))) => Some(message.clone()),
             _ => None,
         }
     }
@@ -349,7 +349,7 @@ impl Trouble {
             (Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC), _) => Self::ForGood(format!(
                 "{error}: the disk cannot be flushed, and what it has is not known; {AFTERWARDS}"
             )),
-            (_, StoreError::Damaged(what)) => Self::ForGood(what),
+            (_, StoreError::Damaged(message)) => Self::ForGood(message),
             (_, StoreError::Busy(_)) => Self::Busy,
             _ => Self::NotNow(error.to_string()),
         }
