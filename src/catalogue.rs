@@ -56,7 +56,12 @@ pub struct Entry {
 /// every gateway. The id tells as much as the number, since numbers can be tried out: a place that must not show the
 /// number must not show the id either (recordings have the id of the pseudonym).
 pub fn own_distribution_id(kind: EntryKind, ca_id: &str) -> String {
-    let digest = Sha256::digest(format!("distribution of {}: {ca_id}", kind.as_str()));
+    // Whoever noted an id is to find it again: it does not follow the kind's name.
+    let devices = match kind {
+        EntryKind::Stbs => "set-top-boxes",
+        other => other.as_str(),
+    };
+    let digest = Sha256::digest(format!("distribution of {devices}: {ca_id}"));
     digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect()
 }
 
