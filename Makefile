@@ -5,7 +5,7 @@ SHELL := bash
 DEBUG := target/debug/conax-gateway
 RELEASE := target/release/conax-gateway
 
-.PHONY: help check test run kills scale docs deny foreign quick-start package rules ci
+.PHONY: help check test run kills scale docs deny foreign inspector quick-start package rules ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s: -l2
@@ -40,6 +40,10 @@ foreign: ## other people's SOAP clients and servers, against the simulator, the 
 	cargo build --locked
 	tests/foreign/all $(DEBUG)
 
+inspector: ## the inspector in a headless browser; screenshots of every page are in target/inspector
+	cargo build --locked
+	tests/inspector/run $(DEBUG)
+
 package: ## the Debian package, with the checks of lintian and systemd
 	cargo build --locked --release
 	tests/package $(RELEASE) release
@@ -47,4 +51,4 @@ package: ## the Debian package, with the checks of lintian and systemd
 rules: ## the alert rules, by Prometheus's own tool
 	promtool check rules packaging/prometheus/alerts.yml
 
-ci: check test quick-start kills docs deny foreign package rules ## all but scale, whose time has to be looked at first
+ci: check test quick-start kills docs deny foreign inspector package rules ## all but scale, whose time has to be looked at first

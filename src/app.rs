@@ -112,7 +112,7 @@ impl App {
 
     async fn serve_until(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
         self.tls.store(server_tls(&self.config)?.map(Arc::new));
-        let Api { processor, store, clock, .. } = &self.server.api;
+        let Api { processor, store, clock, .. } = self.server.api.as_ref();
         processor.recover().await?;
         let run = tokio::spawn(Arc::clone(processor).run(shutdown.clone()));
         let keep = Keep::of(&self.config.store);
@@ -142,6 +142,7 @@ impl App {
             if let Err(error) = run.await {
                 tracing::error!(%error, "the processing run ended early");
             }
+            self.server.streams.end().await;
             connections.finish().await;
             if let Some(watching) = watching {
                 watching.finish().await;

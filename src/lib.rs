@@ -9,8 +9,10 @@
 //!   `words`, `writable`: the ground that all other rooms stand on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
+//! - [`inspector`]: the traffic on pages for a browser: what they show, and their files.
 //! - [`request`]: the provisioning request, its types, states and outcome.
 //! - [`exchange`]: what a client and Conax said to each other through us, as it is kept.
+//! - [`search`]: the language in which a person searches both.
 //! - [`store`]: where both are kept: one trait a kind of thing, SQLite behind them.
 //! - [`retention`]: deletes what ended long ago.
 //! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
@@ -35,6 +37,7 @@ pub mod config;
 pub mod contract;
 pub mod exchange;
 pub mod http;
+pub mod inspector;
 pub mod lock;
 pub mod metrics;
 pub mod observer;
@@ -47,6 +50,7 @@ pub mod redaction;
 pub mod reload;
 pub mod request;
 pub mod retention;
+pub mod search;
 pub mod secret;
 pub mod shutdown;
 pub mod simulator;

@@ -22,6 +22,16 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
     params.mandatory_text("organisation")?;
     let unit = params.text("unit")?;
     params.finish()?;
+    let user = check_password(api, peer, username, password).await?;
+    check_unit(&user, unit)?;
+    data(&json!({ "token": issue_token(api, user).await? }))
+}
+
+/// The user of this name and password. Who guesses is slowed down.
+///
+/// # Errors
+/// INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
+pub async fn check_password(api: &Api, peer: Peer, username: String, password: Secret) -> Result<User, ApiError> {
     let attempt = api.sign_ins.begin(&username, peer, api.clock.moment().steady)?;
     let turn = api.sign_ins.turn(&attempt).await?;
     let found = api.store.find_user(&username).await?;
@@ -40,7 +50,7 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
         user
     });
     match user.await.map_err(|e| ApiError::internal(e.to_string()))? {
-        Some(user) => issue(api, user, unit).await,
+        Some(user) => Ok(user),
         None => Err(ApiError::new(Code::InvalidCredentials, "User name or password is wrong.")),
     }
 }
@@ -60,7 +70,10 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<String>, mut params:
     let user = api.store.find_key_user(hash_secret(&key)).await?;
     attempt.end(user.is_some(), api.clock.moment().steady);
     match user {
-        Some(user) => issue(api, user, unit).await,
+        Some(user) => {
+            check_unit(&user, unit)?;
+            data(&json!({ "token": issue_token(api, user).await? }))
+        }
         None => Err(ApiError::new(Code::InvalidCredentials, "The API key is unknown.")),
     }
 }
@@ -78,14 +91,21 @@ pub async fn release(api: &Api, token: &str, params: Params) -> Result<Data, Api
     data(&json!({}))
 }
 
-async fn issue(api: &Api, user: User, unit: Option<String>) -> Result<Data, ApiError> {
+fn check_unit(user: &User, unit: Option<String>) -> Result<(), ApiError> {
     if unit.is_some_and(|unit| unit != user.unit.id && unit != user.unit.name) {
         return Err(ApiError::invalid("$.unit", "The user does not belong to this unit."));
     }
+    Ok(())
+}
+
+/// A new token of a user.
+///
+/// # Errors
+/// The store.
+pub async fn issue_token(api: &Api, user: User) -> Result<String, ApiError> {
     let token = random_hex();
     let now = api.clock.now();
-    let expires_at = now + api.token_ttl;
-    let owner = TokenOwner { user: Arc::new(user), expires_at };
+    let owner = TokenOwner { user: Arc::new(user), expires_at: now + api.token_ttl };
     api.store.add_token(hash_secret(&token), &owner, now).await?;
-    data(&json!({ "token": token }))
+    Ok(token)
 }

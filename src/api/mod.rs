@@ -72,7 +72,7 @@ pub struct Api {
     /// Most cards or boxes in one set.
     max_set_items: usize,
     /// Period for which a token is valid.
-    token_ttl: Duration,
+    pub token_ttl: Duration,
     /// Limit on attempts to sign in.
     sign_ins: SignIns,
     /// Hash that no password has; unknown user names are checked against it.

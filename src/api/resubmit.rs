@@ -27,6 +27,11 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
     submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }
 
+/// Whether the call can be made once more, as far as the record tells.
+pub fn is_possible(earlier: &ProvisioningRequest) -> bool {
+    params_of(earlier).is_ok()
+}
+
 /// The parameters of the client's call.
 fn params_of(earlier: &ProvisioningRequest) -> Result<Params, ApiError> {
     let conflict = |why: &str| ApiError::new(Code::Conflict, format!("Request {}: {why}.", earlier.number));

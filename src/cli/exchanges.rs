@@ -123,7 +123,7 @@ async fn find_card(store: &dyn RequestStore, given: Option<String>) -> Result<Op
 }
 
 fn passed_line(summary: &Summary, dates: Dates) -> Line {
-    let Summary { id, number: _, at, duration_ms, path, status, error } = summary;
+    let Summary { id, number: _, at, duration_ms, path, status, error, subject: _ } = summary;
     let state = if error.is_some() { "BROKEN" } else { "PASSED" };
     let context = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
     Line {
@@ -276,7 +276,8 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
 }
 
 fn print(exchange: &Exchange, dates: Dates) {
-    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user } = exchange;
+    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user, subject: _ } =
+        exchange;
     let mut pieces = vec![Piece::heading(format!("Exchange {id}, number {number}\n"))];
     pieces.push(Piece::plain(format!("{}, {duration_ms} ms\n", dates.print(*at))));
     pieces.extend(user.as_ref().map(|user| Piece::plain(format!("user: {user}\n"))));
@@ -301,7 +302,8 @@ fn text_of(message: &Message) -> String {
 }
 
 fn to_json(exchange: &Exchange, dates: Dates) -> Value {
-    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user } = exchange;
+    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user, subject: _ } =
+        exchange;
     let message = |message: &Message| json!({"headers": message.headers, "body": text_of(message), "is_truncated": message.is_truncated});
     let answer = answer.as_ref();
     json!({

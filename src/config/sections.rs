@@ -181,6 +181,11 @@ sections! {
         /// Seconds after which the run looks for due requests even if nothing woke it.
         poll_s: Duration = "5",
     }
+    /// The pages that show the traffic, at /inspector/.
+    inspector: Inspector {
+        /// Serve the inspector; when false there is nothing at /inspector/.
+        enabled: bool = "true",
+    }
     /// Recorded traffic.
     fixtures: FixturesSection {
         /// Key of the pseudonyms (64 hexadecimal digits), made if there is none; empty is conax-gateway/redaction.key in the user's configuration folder.

@@ -7,6 +7,7 @@
 mod credentials;
 mod packed;
 mod path;
+mod subject;
 
 use std::collections::HashSet;
 
@@ -23,6 +24,7 @@ use credentials::kept_headers;
 pub use packed::{PackedBody, PackedExchange};
 pub use path::bare_path;
 use path::without_values;
+pub use subject::{Subject, Subjects};
 
 /// Most different secrets in an exchange: each is searched for in all texts.
 const SECRETS: usize = 32;
@@ -52,6 +54,8 @@ pub struct Exchange {
     pub error_type: Option<String>,
     /// User name in the client's HTTP Basic credentials (RFC 7617).
     pub user: Option<String>,
+    /// What it is about.
+    pub subject: Subject,
 }
 
 /// Headers and body.
@@ -93,6 +97,8 @@ pub struct Summary {
     pub status: Option<u16>,
     /// The failure below SOAP, in words.
     pub error: Option<String>,
+    /// What it is about.
+    pub subject: Subject,
 }
 
 impl Exchange {

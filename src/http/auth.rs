@@ -13,7 +13,7 @@ use crate::api::{ApiError, Code, Params};
 /// The call has no token, or two that differ.
 pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, ApiError> {
     let given = params.text("token")?;
-    let bearer = authorization(headers, "Bearer");
+    let bearer = bearer(headers);
     match (given, bearer) {
         (Some(given), Some(bearer)) if given != bearer => {
             let message = "The token parameter and the Authorization header differ.";
@@ -22,6 +22,11 @@ pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, 
         (Some(token), _) | (None, Some(token)) => Ok(token),
         (None, None) => Err(ApiError::missing("$.token")),
     }
+}
+
+/// The token of `Authorization: Bearer`.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<String> {
+    authorization(headers, "Bearer")
 }
 
 /// The API key: the user name of HTTP Basic (RFC 7617), with an empty password. The colon may be missing, as some

@@ -1,14 +1,16 @@
 //! The server: the only user of hyper's server side, and the only place with HTTP status codes.
 //!
 //! accept → `admission` (who stays) → `route` (one match) → authenticate → read the body within limits → `api` → reply;
-//! or, below the contract's base path, → `pass_through` → upstream.
+//! or, below the contract's base path, → `pass_through` → upstream; or, below `/inspector/`, → `inspector`.
 
 mod admission;
 mod auth;
 mod body;
 mod connection;
+mod forwarded;
 mod guest;
 mod health;
+mod inspector;
 mod metrics;
 mod openapi;
 mod pass_through;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use crate::api::Api;
 use crate::config::Config;
+use crate::exchange::Subjects;
 use crate::metrics::Metrics;
 use crate::observer::ObservedTransport;
 use crate::redaction::Names;
@@ -28,6 +31,7 @@ use metrics::Scrapes;
 use openapi::OpenApi;
 
 pub use connection::{Connections, CurrentTls, serve};
+pub use inspector::Streams;
 pub use pass_through::Captures;
 pub use reply::status_of;
 pub use route::{Route, routes};
@@ -36,11 +40,13 @@ pub use route::{Route, routes};
 pub struct Server {
     config: Arc<Config>,
     /// The methods of the JSON API.
-    pub api: Api,
+    pub api: Arc<Api>,
     /// The transport for requests that are passed through.
     transport: ObservedTransport,
     /// The captures of passed exchanges.
     pub captures: Captures,
+    /// Streams of events to pages of the inspector.
+    pub streams: Streams,
     /// The metrics of `/metrics`.
     scrapes: Scrapes,
     /// What describes the methods.
@@ -60,9 +66,11 @@ impl Server {
     /// A server for the methods of `api`; SOAP is passed through to `transport`.
     pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
         let names = Arc::new(Names::of(&api.contract, &[]));
+        let subjects = Arc::new(Subjects::of(&api.contract));
         let openapi = OpenApi::new(&config.server);
         let most_bytes = config.pass_through.capture_bytes;
-        let captures = Captures::new(api.store.clone(), transport.clone(), names, most_bytes);
-        Self { config, api, transport, captures, scrapes: Scrapes::new(metrics), openapi }
+        let captures = Captures::new(api.store.clone(), transport.clone(), (names, subjects), most_bytes);
+        let (api, scrapes) = (Arc::new(api), Scrapes::new(metrics));
+        Self { config, api, transport, captures, streams: Streams::default(), scrapes, openapi }
     }
 }

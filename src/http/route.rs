@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 
 use super::admission::Access;
 use super::guest::Guest;
+use super::inspector;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
 use super::{Face, Server};
@@ -99,6 +100,16 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     } else if path == openapi::PATH {
         guest.begins();
         server.openapi.respond(request.method())
+    } else if inspector::is_below(server, path) {
+        let busy = || (!has_place).then(|| ApiError::busy(guest.retry_after()));
+        let refusal = check_framing(&request).err().or_else(busy);
+        match inspector::respond(server, guest, request, refusal).instrument(span).await {
+            inspector::Answered::Events(mut answer) => {
+                reply::sign(&mut answer, &request_id, server.api.clock.now());
+                return answer;
+            }
+            inspector::Answered::Reply(reply) => reply,
+        }
     } else if !path.starts_with(PREFIX) && pass_through::below(server, path).is_some() {
         if has_place && guest.begins() {
             let framing = check_framing(&request).err().map(|error| error.message);

@@ -188,6 +188,11 @@ impl Processor {
         }
     }
 
+    /// Has the run look for due requests now: somebody changed one beside it.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
     /// Takes a leased request one step further, frees its place, and wakes the run if that may want it.
     async fn attempt(self: &Arc<Self>, leased: LeasedRequest, place: Place) -> Result<ProvisioningRequest, StoreError> {
         // What panics there must not leave the request leased for ever.

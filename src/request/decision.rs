@@ -52,6 +52,12 @@ impl ProvisioningRequest {
         Event::new(now, EventKind::GaveUp, None, Some(text))
     }
 
+    /// May this be decided about the request as it stands now?
+    pub fn allows(&self, decision: &Decision, at: DateTime<Utc>) -> bool {
+        let order = Order { decision: decision.clone(), user: String::new(), reason: String::new(), at };
+        self.clone().decide(&order).is_ok()
+    }
+
     /// Takes a decision about a request that is not under way into the record.
     ///
     /// # Errors

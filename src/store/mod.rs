@@ -15,6 +15,7 @@ mod requests;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod traffic;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,11 +32,12 @@ pub use requests::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore,
     Resubmission, SentAttempt, Submission, SubmitResult,
 };
+pub use traffic::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow, TrafficStore};
 
 /// All of the store behind one handle.
-pub trait Store: RequestStore + ExchangeStore + AccountStore + CatalogueStore + StoreHealth {}
+pub trait Store: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficStore + StoreHealth {}
 
-impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + StoreHealth> Store for T {}
+impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficStore + StoreHealth> Store for T {}
 
 /// Whether the store can be used.
 #[async_trait]

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::account::{ApiKey, Role, Unit, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::exchange::{Answer, Exchange, Message, PackedExchange};
+use crate::exchange::{Exchange, PackedExchange};
 use crate::request::{
     Attempt, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome, Priority,
     ProvisioningRequest, RecordId, RequestType,
@@ -19,9 +19,11 @@ use crate::store::{
 
 mod leases;
 mod lists;
+mod traffic;
 
 pub(super) use leases::*;
 pub(super) use lists::*;
+pub(super) use traffic::*;
 
 /// Makes a test of each function here; `$open` returns what keeps the store's data, and the store.
 macro_rules! tests_of_every_store {
@@ -36,6 +38,7 @@ macro_rules! tests_of_every_store {
             a_list_is_of_one_moment,
             a_list_has_either_order_a_beginning_and_a_failure,
             exchanges_are_kept_listed_and_deleted,
+            all_traffic_is_one_list_and_a_search_ends_with_its_time,
             what_was_tried_blocks_its_card_though_its_date_lies_ahead_again,
             due_times_are_shifted_when_the_date_is_set,
             a_user_that_is_removed_has_neither_tokens_nor_keys,
@@ -212,22 +215,10 @@ pub(super) async fn what_ended_long_ago_is_deleted_and_numbers_go_on(store: Arc<
 }
 
 pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>) {
-    let message = |body: &[u8]| Message {
-        headers: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())],
-        body: body.to_vec(),
-        is_truncated: true,
-    };
-    let exchange = |at: i64| Exchange {
-        id: RecordId::new(moment(at)),
-        number: 0,
-        at: moment(at),
-        duration_ms: 5,
-        path: "/p?q".to_owned(),
-        request: message(b"\0\xFF"),
-        answer: (at != 2).then(|| Answer { status: 500, reason: "No".to_owned(), message: message(b"") }),
-        error: Some("e".to_owned()),
-        error_type: Some("connection_terminated".to_owned()),
-        user: Some("u".to_owned()),
+    let exchange = |second: i64| {
+        let mut exchange = exchange_at(moment(second));
+        exchange.answer.take_if(|_| second == 2);
+        exchange
     };
     let added: Vec<_> = (1..=60).map(exchange).collect();
     store.add_exchanges(added.iter().cloned().map(PackedExchange::new).map(Arc::new).collect()).await.unwrap();

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, bare_path};
+use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, Subject, Subjects, bare_path};
 use crate::observer::{ClientExchange, ObservedTransport, Observers};
 use crate::redaction::Names;
 use crate::request::RecordId;
@@ -66,6 +66,7 @@ struct CaptureContext {
     recording: Arc<Mutex<()>>,
     transport: ObservedTransport,
     names: Arc<Names>,
+    subjects: Arc<Subjects>,
     /// Most bytes that are kept of an unpacked body.
     most_bytes: usize,
     writer: mpsc::UnboundedSender<StoredCapture>,
@@ -100,12 +101,12 @@ pub(super) enum Outcome {
 }
 
 impl Captures {
-    /// Captures exchanges into a store, with secrets masked by `names`. The transport's observers see exchanges
-    /// unmasked.
+    /// Captures exchanges into a store, with their subjects, and with secrets masked by `names`. The transport's observers
+    /// see exchanges unmasked.
     pub fn new(
         store: Arc<dyn ExchangeStore>,
         transport: ObservedTransport,
-        names: Arc<Names>,
+        (names, subjects): (Arc<Names>, Arc<Subjects>),
         most_bytes: usize,
     ) -> Self {
         // Each exchange in this channel has a place, which bounds the channel.
@@ -119,7 +120,15 @@ impl Captures {
             heads: Arc::new(Semaphore::new(HEADS_BYTES)),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             dropped,
-            context: CaptureContext { large, recording: Arc::default(), transport, names, most_bytes, writer },
+            context: CaptureContext {
+                large,
+                recording: Arc::default(),
+                transport,
+                names,
+                subjects,
+                most_bytes,
+                writer,
+            },
             tasks: TaskTracker::new(),
             writing: (writing, end),
         }
@@ -235,8 +244,8 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { context.large.acquire().await.ok() } else { None };
     let is_small = !is_large && recording.is_none();
-    let CaptureContext { transport, names, most_bytes, .. } = context.clone();
-    let build = move || ended.build(&transport, &names, most_bytes);
+    let own = context.clone();
+    let build = move || ended.build(&own);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
@@ -283,12 +292,13 @@ impl CaptureEnd {
     }
 
     /// Builds the exchange, shows it to the observers, and masks it for the store.
-    fn build(self, transport: &ObservedTransport, names: &Names, most_bytes: usize) -> StoredCapture {
+    fn build(self, context: &CaptureContext) -> StoredCapture {
+        let CaptureContext { transport, names, subjects, most_bytes, .. } = context;
         let Self { begun, request, answer, duration_ms, error } = self;
-        let (request, request_share) = message(&begun.headers, request, most_bytes);
+        let (request, request_share) = message(&begun.headers, request, *most_bytes);
         let (answer, answer_share) = match answer {
             Some((status, reason, headers, copy)) => {
-                let (message, share) = message(&headers, copy, most_bytes);
+                let (message, share) = message(&headers, copy, *most_bytes);
                 (Some(Answer { status, reason, message }), share)
             }
             None => (None, None),
@@ -306,10 +316,13 @@ impl CaptureEnd {
             error,
             error_type: failure.as_ref().map(|failure| proxy_status::error_type(failure).to_owned()),
             user: credentials.users.first().cloned(),
+            subject: Subject::default(),
         };
         let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
         transport.observers().client_exchange_ended(&ended);
-        let exchange = Arc::new(PackedExchange::new(exchange.masked(names, &credentials.secrets)));
+        let mut exchange = exchange.masked(names, &credentials.secrets);
+        exchange.subject = subjects.find(&exchange);
+        let exchange = Arc::new(PackedExchange::new(exchange));
         StoredCapture { exchange, _held: (begun.place, request_share, answer_share) }
     }
 }

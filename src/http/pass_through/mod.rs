@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::Server;
 use super::body::discard;
+use super::forwarded;
 use super::reply::{self, Reply};
 use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
@@ -81,10 +82,8 @@ pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration)
 
 /// Serves WSDL and XSD with the address that the client used.
 fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
-    let usual = if server.config.server.tls_certificate.is_some() { "https" } else { "http" };
-    // A proxy in front of the gateway says in headers which address the client used.
-    let first = |name: &str| Some(request.headers().get(name)?.to_str().ok()?.split(',').next()?.trim());
-    let scheme = first("x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or(usual);
+    let scheme = forwarded::scheme(server, request.headers());
+    let first = |name| forwarded::first(request.headers(), name);
     let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     match server.api.contract.served(path, query, &format!("{scheme}://{host}")) {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::SqliteStore;
 use super::columns::Columns;
-use crate::exchange::{Answer, Exchange, Headers, Message, PackedBody, PackedExchange, Summary};
+use crate::exchange::{Answer, Exchange, Headers, Message, PackedBody, PackedExchange, Subject, Summary};
 use crate::request::RecordId;
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
@@ -19,6 +19,8 @@ const SHRINK_STEP: i64 = 1000;
 const SHRINK_BYTES: i64 = 32 << 20;
 /// What a row takes beside its longer texts, or a little less.
 const ROW_BYTES: usize = 256;
+/// What [`row_to_summary`] reads.
+pub(super) const SUMMARY_COLUMNS: &str = "number, id, at, duration_ms, path, status, error, operation, cards, fault";
 
 #[async_trait]
 impl ExchangeStore for SqliteStore {
@@ -54,18 +56,19 @@ impl ExchangeStore for SqliteStore {
 fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreError> {
     let none = Message::default();
     let PackedExchange { exchange, request: request_body, answer: answer_body } = packed;
-    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user } = exchange;
+    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user, subject } = exchange;
     let message = answer.as_ref().map_or(&none, |answer| &answer.message);
     let headers = |headers: &Headers| serde_json::to_string(headers).map_err(|e| StoreError::Other(e.to_string()));
     let (request_headers, answer_headers) = (headers(&request.headers)?, headers(&message.headers)?);
     let texts = [path, &request_headers, &answer_headers].map(String::len).iter().sum::<usize>();
+    let cards = serde_json::to_string(&subject.cards).map_err(|e| StoreError::Other(e.to_string()))?;
     let bytes = i64::try_from(ROW_BYTES + texts + packed.body_bytes()).unwrap_or(i64::MAX);
     db.prepare_cached(
         "-- add_exchange
          INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
              answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, user,
-             request_is_packed, answer_is_packed, bytes)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             request_is_packed, answer_is_packed, bytes, operation, cards, fault)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?
     .execute(params![
         id.as_str(),
@@ -86,18 +89,21 @@ fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreErr
         request_body.is_packed,
         answer_body.is_packed,
         bytes,
+        subject.operation,
+        cards,
+        subject.fault,
     ])?;
     Ok(())
 }
 
 fn find_exchange(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange>, StoreError> {
-    let mut statement = db.prepare_cached(
+    let mut statement = db.prepare_cached(&format!(
         "-- find_exchange
-         SELECT number, id, at, duration_ms, path, error, status, reason, request_is_truncated, answer_is_truncated,
+         SELECT {SUMMARY_COLUMNS}, reason, request_is_truncated, answer_is_truncated,
              request_headers, answer_headers, request_body, answer_body, error_type, user, request_is_packed,
              answer_is_packed
-         FROM exchange WHERE id = ?1",
-    )?;
+         FROM exchange WHERE id = ?1"
+    ))?;
     Ok(statement.query_row([id.as_str()], row_to_exchange).optional()?)
 }
 
@@ -110,7 +116,7 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
     let body = |is_packed, bytes| {
         Ok::<_, rusqlite::Error>(PackedBody { is_packed: row.get(is_packed)?, bytes: row.get(bytes)? })
     };
-    let Summary { id, number, at, duration_ms, path, status, error } = row_to_summary(&row)?;
+    let Summary { id, number, at, duration_ms, path, status, error, subject } = row_to_summary(&row)?;
     let answer = match (status, row.get("reason")?) {
         (Some(status), Some(reason)) => {
             Some(Answer { status, reason, message: message("answer_is_truncated", "answer_headers")? })
@@ -119,12 +125,13 @@ fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
     };
     let (error_type, user) = (row.get("error_type")?, row.get("user")?);
     let request = message("request_is_truncated", "request_headers")?;
-    let exchange = Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user };
+    let exchange = Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user, subject };
     let (request, answer) = (body("request_is_packed", "request_body")?, body("answer_is_packed", "answer_body")?);
     Ok(PackedExchange { exchange, request, answer })
 }
 
-fn row_to_summary(row: &Columns<'_, '_>) -> rusqlite::Result<Summary> {
+/// An exchange without its texts, from [`SUMMARY_COLUMNS`].
+pub(super) fn row_to_summary(row: &Columns<'_, '_>) -> rusqlite::Result<Summary> {
     Ok(Summary {
         number: row.get("number")?,
         id: row.word("id", RecordId::parse)?,
@@ -133,6 +140,11 @@ fn row_to_summary(row: &Columns<'_, '_>) -> rusqlite::Result<Summary> {
         path: row.get("path")?,
         status: row.get("status")?,
         error: row.get("error")?,
+        subject: Subject {
+            operation: row.get("operation")?,
+            cards: row.required_json("cards")?,
+            fault: row.get("fault")?,
+        },
     })
 }
 
@@ -140,7 +152,7 @@ fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summar
     let order = if filter.newest_first { "DESC" } else { "ASC" };
     let mut statement = db.prepare_cached(&format!(
         "-- list_exchanges
-         SELECT number, id, at, duration_ms, path, status, error FROM exchange
+         SELECT {SUMMARY_COLUMNS} FROM exchange
          WHERE number > ?1 ORDER BY number {order} LIMIT ?2"
     ))?;
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);

@@ -26,6 +26,8 @@ mod request_write;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod traffic_sql;
 mod writer;
 
 use std::collections::HashMap;

@@ -4,11 +4,11 @@
 //! state and type is one range of an index, and the ranges are merged, so that no filter but `failure` makes SQLite read
 //! far beyond the page.
 
-use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 use strum::VariantArray as _;
 
+use super::traffic_sql::{Table, failure_text, within};
 use crate::request::{Family, RequestType, State};
 use crate::store::{Filter, StoreError};
 use crate::words::Word as _;
@@ -25,8 +25,8 @@ pub(super) struct NumbersQuery {
 impl NumbersQuery {
     /// The query of a filter, for the database as it is at this moment.
     pub(super) fn new(moment: &Connection, filter: &Filter) -> Result<Self, StoreError> {
-        let since = filter.since.map(|since| find_number_before(moment, since)).transpose()?;
-        let after = since.map_or(filter.after, |number| number.max(filter.after));
+        let since = filter.since.map(|since| Table::Requests.find_first_since(moment, since)).transpose()?;
+        let after = since.map_or(filter.after, |first| (first - 1).max(filter.after));
         let limit = i64::try_from(filter.limit.min(MOST)).unwrap_or(i64::MAX);
         let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX - limit);
         let before = filter.before.unwrap_or(i64::MAX);
@@ -35,9 +35,8 @@ impl NumbersQuery {
         let failure = match &filter.failure {
             None => String::new(),
             Some(failure) => {
-                let pattern = query.bind(like_pattern(failure));
-                // Code and words stand side by side, as a person sees them.
-                format!(" AND (SELECT group_concat(value, ': ') FROM json_each(failure)) LIKE {pattern} ESCAPE '\\'")
+                let pattern = query.bind(within(failure));
+                format!(" AND {} LIKE {pattern} ESCAPE '\\'", failure_text("failure"))
             }
         };
         let page = format!("ORDER BY number {direction} LIMIT ?3 OFFSET ?4");
@@ -152,37 +151,4 @@ fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
         }
         _ => format!("(SELECT number FROM request_device WHERE kind = '{kind}' AND ca_id = {ca_id})"),
     }
-}
-
-/// A pattern of LIKE, in which only `*` is special: it stands for any characters, as it does at both ends.
-fn like_pattern(text: &str) -> String {
-    let mut pattern = "%".to_owned();
-    for c in text.chars() {
-        match c {
-            '*' => pattern.push('%'),
-            '%' | '_' | '\\' => pattern.extend(['\\', c]),
-            c => pattern.push(c),
-        }
-    }
-    pattern.push('%');
-    pattern
-}
-
-/// A number that no request created since then has; numbers ascend with the time, unless the date was set back.
-fn find_number_before(db: &Connection, since: DateTime<Utc>) -> Result<i64, StoreError> {
-    let last = "-- find_number_before: last\nSELECT coalesce(max(number), 0) AS number FROM request";
-    let (mut low, mut high): (i64, i64) = (0, db.prepare_cached(last)?.query_row([], |row| row.get("number"))?);
-    let mut next = db.prepare_cached(
-        "-- find_number_before: next\nSELECT number, created_at FROM request WHERE number > ?1 ORDER BY number LIMIT 1",
-    )?;
-    // All up to `low` were created earlier, all after `high` were not.
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let found = next.query_row([middle], |row| Ok((row.get("number")?, row.get::<_, i64>("created_at")?)));
-        match found.optional()? {
-            Some((number, created_at)) if created_at < since.timestamp_millis() => low = number,
-            Some(_) | None => high = middle,
-        }
-    }
-    Ok(low)
 }

@@ -26,6 +26,8 @@ pub(super) struct Readers {
     permits: Arc<Semaphore>,
     timeout: Duration,
     queue: Arc<Mutex<Queue>>,
+    /// Tells of commits: a connection of its own, since each one counts by itself.
+    marks: Mutex<Connection>,
 }
 
 /// The reads that wait for a connection.
@@ -65,7 +67,14 @@ impl Readers {
     pub(super) fn open(file: &Path, count: usize, timeout: Duration) -> Result<Self, StoreError> {
         let connections = (0..count).map(|_| connection::open_reader(file)).collect::<Result<Vec<_>, _>>()?;
         let permits = Arc::new(Semaphore::new(count));
-        Ok(Self { free: Arc::new(Mutex::new(connections)), count, permits, timeout, queue: Arc::default() })
+        let marks = Mutex::new(connection::open_reader(file)?);
+        Ok(Self { free: Arc::new(Mutex::new(connections)), count, permits, timeout, queue: Arc::default(), marks })
+    }
+
+    /// A number that differs from the one before if anything was committed since. Reads a few bytes of shared memory.
+    pub(super) fn change_mark(&self) -> Result<i64, StoreError> {
+        let db = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(db.query_row("PRAGMA data_version", [], |row| row.get("data_version"))?)
     }
 
     /// The turn of a read that waits as long as it takes.

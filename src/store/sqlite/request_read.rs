@@ -99,7 +99,7 @@ pub(super) fn in_doubt(row: &Columns<'_, '_>) -> Result<Option<InDoubt>> {
     })
 }
 
-fn failure(row: &Columns<'_, '_>, column: &str) -> Result<Option<Failure>> {
+pub(super) fn failure(row: &Columns<'_, '_>, column: &str) -> Result<Option<Failure>> {
     let parts = row.json::<(String, Option<String>, Option<String>, Option<String>)>(column)?;
     Ok(parts.map(|(code, description, provider_code, provider_description)| Failure {
         code,

@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 8 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 9 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -169,6 +169,9 @@ CREATE TABLE exchange (
     error_type TEXT, -- of RFC 9209, 2.3; NULL with an error: the client left
     status INTEGER, -- this and the next: of upstream's answer, if one came
     reason TEXT,
+    operation TEXT, -- this and the next two: what it is about, as far as is known
+    cards TEXT NOT NULL, -- JSON: CA IDs
+    fault TEXT,
     bytes INTEGER NOT NULL, -- that it takes
     request_is_truncated INTEGER NOT NULL,
     answer_is_truncated INTEGER NOT NULL,

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::SqliteStore;
 use crate::config::{Inputs, StoreSection, load};
-use crate::exchange::{Exchange, Message, PackedExchange};
+use crate::exchange::{Exchange, Message, PackedExchange, Subject};
 use crate::observer::Observers;
 use crate::request::RecordId;
 use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
@@ -63,7 +63,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    for version in [0, 1, 9] {
+    for version in [0, 1, 10] {
         let db = Connection::open(&file).unwrap();
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
@@ -76,7 +76,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
             let refused = refused.unwrap().to_string();
             let says = [
                 &format!("of version {version},"),
-                "works with version 8",
+                "works with version 9",
                 "another store.data_dir",
                 "gateway.sqlite3",
             ];
@@ -84,7 +84,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         }
     }
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 8).unwrap();
+    db.pragma_update(None, "user_version", 9).unwrap();
     drop(db);
     let store = SqliteStore::open(&config(folder.path()), Access::Gateway(Observers::default())).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);
@@ -125,8 +125,8 @@ async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
         );
         let request = Message { body, ..Message::default() };
         let (answer, error, error_type, user) = (None, None, None, None);
-        let (number, duration_ms) = (0, 0);
-        Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user }
+        let (number, duration_ms, subject) = (0, 0, Subject::default());
+        Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user, subject }
     };
     let add = async |store: &SqliteStore, exchange: Exchange| {
         store.add_exchanges(vec![Arc::new(PackedExchange::new(exchange))]).await.unwrap();

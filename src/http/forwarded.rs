@@ -1,0 +1,16 @@
+//! What a proxy in front of the gateway says about the client's own call.
+
+use hyper::HeaderMap;
+
+use super::Server;
+
+/// The first value of a header that each proxy adds to.
+pub(super) fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    Some(headers.get(name)?.to_str().ok()?.split(',').next()?.trim())
+}
+
+/// What the client called with: `http` or `https`.
+pub(super) fn scheme<'h>(server: &Server, headers: &'h HeaderMap) -> &'h str {
+    let usual = if server.config.server.tls_certificate.is_some() { "https" } else { "http" };
+    first(headers, "x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or(usual)
+}

@@ -1,0 +1,72 @@
+//! The inspector's sessions: the same tokens as the API's, in a cookie that no script can read and that the browser sends
+//! to the inspector only, never along with what another site asks for.
+//!
+//! Rule: what changes something also needs a header of our own. A form cannot set one, and a script of another site only
+//! after asking, which is never allowed. So a browser that ignores SameSite is safe, too.
+
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
+
+use super::super::{Server, auth, forwarded};
+use crate::account::Role;
+use crate::api::{ApiError, Code, Session};
+
+/// Name of the cookie.
+const NAME: &str = "conax_gateway_inspector";
+/// The header that the pages send with what changes something.
+const OWN_HEADER: &str = "x-conax-gateway-inspector";
+/// Where a browser says from which site's page a request comes (Fetch Metadata).
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// Makes sure that a request that changes something comes from one of our pages, or from a program that signs in itself.
+///
+/// # Errors
+/// FORBIDDEN.
+pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
+    let is_ours = headers.contains_key(OWN_HEADER) || headers.contains_key(AUTHORIZATION);
+    if is_ours && site.is_none_or(|site| site == b"same-origin") {
+        return Ok(());
+    }
+    let message = format!("This must come from a page of the inspector, with the header {OWN_HEADER}.");
+    Err(ApiError::new(Code::Forbidden, message))
+}
+
+/// The token of a request: of `Authorization: Bearer`, or of the cookie.
+///
+/// # Errors
+/// INVALID_TOKEN when there is none.
+pub(super) fn token(headers: &HeaderMap) -> Result<String, ApiError> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let of_cookie = || pairs.find(|(name, _)| *name == NAME).map(|(_, token)| token.to_owned());
+    let token = auth::bearer(headers).or_else(of_cookie);
+    token.ok_or_else(|| ApiError::new(Code::InvalidToken, "Nobody is signed in."))
+}
+
+/// The session of a token, for this role.
+///
+/// # Errors
+/// INVALID_TOKEN, FORBIDDEN, TOO_MANY_REQUESTS, or the store.
+pub(super) async fn find(server: &Server, token: &str, role: Role) -> Result<Session, ApiError> {
+    let session = server.api.sessions.find(token).await?;
+    session.require(role)?;
+    server.api.rates.take(&session.user.id, server.api.clock.now())?;
+    Ok(session)
+}
+
+/// The cookie with a token.
+pub(super) fn cookie(server: &Server, headers: &HeaderMap, token: &str) -> HeaderValue {
+    set_cookie(server, headers, token, server.api.token_ttl.as_secs())
+}
+
+/// The cookie that ends a session.
+pub(super) fn no_cookie(server: &Server, headers: &HeaderMap) -> HeaderValue {
+    set_cookie(server, headers, "", 0)
+}
+
+fn set_cookie(server: &Server, headers: &HeaderMap, token: &str, age_s: u64) -> HeaderValue {
+    let secure = if forwarded::scheme(server, headers) == "https" { "; Secure" } else { "" };
+    let cookie = format!("{NAME}={token}; Path=/inspector/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&cookie).expect("a token is of hexadecimal digits")
+}

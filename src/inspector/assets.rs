@@ -1,0 +1,28 @@
+//! The pages: HTML, style sheet and scripts as they stand in `assets/`, embedded in the program.
+
+use include_dir::{Dir, include_dir};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/inspector/assets");
+/// The file that every page begins with.
+pub const PAGE: &str = "index.html";
+
+/// A file of the pages.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+}
+
+/// The file of this name.
+pub fn asset(name: &str) -> Option<Asset> {
+    let media_type = match name.rsplit_once('.')?.1 {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        _ => return None,
+    };
+    Some(Asset { media_type, bytes: FILES.get_file(name)?.contents() })
+}

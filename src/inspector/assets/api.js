@@ -1,0 +1,42 @@
+// Asks the gateway. Whoever is not signed in any more is sent to the sign-in page by the listener of "signedout".
+
+const OWN_HEADER = { "X-Conax-Gateway-Inspector": "1" };
+
+export class Failure extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+async function ask(method, path, body) {
+  const options = { method, headers: {}, credentials: "same-origin" };
+  if (method !== "GET") {
+    options.headers = { ...OWN_HEADER, "Content-Type": "application/json" };
+    options.body = JSON.stringify(body ?? {});
+  }
+  let answer;
+  try {
+    answer = await fetch(`/inspector/api/${path}`, options);
+  } catch {
+    throw new Failure(0, "UNREACHABLE", "The gateway does not answer.");
+  }
+  const envelope = await answer.json();
+  if (envelope.status.code === "OK") return envelope.data;
+  if (envelope.status.code === "INVALID_TOKEN") dispatchEvent(new Event("signedout"));
+  throw new Failure(answer.status, envelope.status.code, envelope.status.message);
+}
+
+function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
+
+export const session = () => ask("GET", "session");
+export const signIn = (username, password) => ask("POST", "session", { username, password });
+export const signOut = () => ask("DELETE", "session");
+export const exchanges = (values) => ask("GET", `exchanges${query(values)}`);
+export const exchange = (id) => ask("GET", `exchanges/${encodeURIComponent(id)}`);
+export const decide = (id, decision, body) => ask("POST", `exchanges/${encodeURIComponent(id)}/${decision}`, body);
+export const stream = (values) => new EventSource(`/inspector/api/stream${query(values)}`);

@@ -1,0 +1,52 @@
+// Asks why, once, and then decides about a request.
+
+import * as api from "./api.js";
+import { element, say } from "./dom.js";
+
+const DECISIONS = {
+  retry: ["Send it again", "It is sent once more, as it stands, whatever its resend rule."],
+  cancel: ["Cancel it", "It was not sent yet, and never will be."],
+  again: ["Once more", "A new request with the same call, linked with this one in both histories."],
+  settle_completed: ["Settle: it was done", "Somebody looked in Conax: it was done. Nothing is sent."],
+  settle_rejected: ["Settle: it was not done", "Somebody looked in Conax: it was not done. Nothing is sent."],
+};
+
+// The buttons for what may be decided; `done` is called after a decision.
+export function decisionButtons(detail, done) {
+  return detail.decisions.map((name) => element("button", { type: "button", onclick: () => ask(detail, name, done) }, DECISIONS[name][0]));
+}
+
+function ask(detail, name, done) {
+  const [title, meaning] = DECISIONS[name];
+  const reason = element("input", { id: "reason", required: true, maxLength: 500, autocomplete: "off" });
+  const reference = name.startsWith("settle") && element("input", { id: "reference", autocomplete: "off" });
+  const fault = element("p", { className: "fault", role: "alert" });
+  const decide = element("button", { type: "submit" }, title);
+  const dialog = element("dialog", { "aria-labelledby": "decide-title", onclose: () => dialog.remove() },
+    element("form", {
+      async onsubmit(event) {
+        event.preventDefault();
+        decide.disabled = true;
+        try {
+          const more = reference ? { reference: reference.value.trim() } : {};
+          const record = await api.decide(detail.record.id, name, { reason: reason.value, ...more });
+          dialog.close();
+          say(`Request ${detail.record.number}: done.`);
+          done(record);
+        } catch (failure) {
+          fault.textContent = failure.message;
+          decide.disabled = false;
+        }
+      },
+    },
+    element("h2", { id: "decide-title" }, `Request ${detail.record.number}: ${title.toLowerCase()}`),
+    element("p", {}, meaning),
+    element("label", { for: "reason" }, "Reason (kept in the history)"), reason,
+    reference && [element("label", { for: "reference" }, "Conax's reference number, if known"), reference],
+    fault,
+    element("div", { className: "bar" }, decide,
+      element("button", { type: "button", onclick: () => dialog.close() }, "Back"))));
+  document.body.append(dialog);
+  dialog.showModal();
+  reason.focus();
+}

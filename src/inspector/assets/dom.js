@@ -1,0 +1,56 @@
+// Builds pages from elements. Texts are set as text only: nothing that came over the wire can become markup.
+
+// An element with properties, attributes (names with a dash, and role), listeners (onX) and children.
+export function element(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key.includes("-") || key === "role" || key === "for" || key === "list") made.setAttribute(key, value);
+    else made[key] = value;
+  }
+  append(made, children);
+  return made;
+}
+
+function append(parent, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child !== undefined && child !== null && child !== false) parent.append(child);
+  }
+}
+
+// Puts these in the place of everything in an element.
+export function fill(parent, ...children) {
+  parent.replaceChildren();
+  append(parent, children);
+}
+
+// Says something to everybody, also to who listens instead of looking.
+export function say(text) {
+  const place = document.getElementById("said");
+  place.textContent = text;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => (place.textContent = ""), 6000);
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without HTTPS a browser has no clipboard for pages but this one.
+    const area = element("textarea", { value: text, className: "offscreen" });
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  say(`Copied: ${what}.`);
+}
+
+// A part of a text, with what could mislead a reader made visible: control characters, and characters that change the
+// direction of what follows.
+export function visible(text) {
+  return text.replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u061C\u200B-\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/g,
+    (c) => c.codePointAt(0) < 0x20 ? String.fromCodePoint(0x2400 + c.codePointAt(0))
+      : `\u27E8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27E9`);
+}

@@ -1,0 +1,40 @@
+// Which keys there are, and what the filter understands.
+
+import { element } from "./dom.js";
+
+const KEYS = [
+  ["/", "to the filter"],
+  ["j, k", "to the next, the previous row"],
+  ["Enter", "open the row"],
+  ["p", "pause, or go on"],
+  ["n", "back to now"],
+  ["u", "from an exchange back to the list"],
+  ["x", "raw, or indented"],
+  ["c", "copy as curl"],
+  ["C", "copy the whole exchange"],
+  ["?", "this"],
+];
+export const FILTERS = [
+  ["type:create_*", "a request type, or the SOAP operation"],
+  ["card:0145*", "a smartcard"],
+  ["stb:9000*", "a set-top box"],
+  ["state:rejected,in_doubt", "pending, completed, rejected, in_doubt; passed through: passed, broken"],
+  ["fault:CLIENT_*", "a code, or words of the reason"],
+  ["status:500", "HTTP status of the last answer"],
+  ["reference:123", "Conax's reference number"],
+  ["number:42", "the number"],
+  ["dur:>500ms", "took longer, or <2s: less"],
+  ["since:2h", "15m, 3d, 2026-03-31, 2026-03-31T18:00; until: likewise"],
+  ["some words", "in any text of a request; \"two words\" together"],
+  ["-state:completed", "a minus: not"],
+];
+
+export function helpDialog() {
+  const rows = (all) => all.map(([word, meaning]) => [element("dt", {}, element("kbd", {}, word)), element("dd", {}, meaning)]);
+  const dialog = element("dialog", { "aria-labelledby": "help-title", onclose: () => dialog.remove() },
+    element("h2", { id: "help-title" }, "Keys"), element("dl", {}, rows(KEYS)),
+    element("h2", {}, "Filter"), element("dl", {}, rows(FILTERS)),
+    element("form", { method: "dialog" }, element("button", { type: "submit", autofocus: true }, "Close")));
+  document.body.append(dialog);
+  dialog.showModal();
+}

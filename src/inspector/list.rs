@@ -1,0 +1,166 @@
+//! The list: rows of requests and exchanges, newest first, by a search.
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::api::{Api, ApiError, Code, Data, Dates, Params};
+use crate::exchange::Summary;
+use crate::request::RecordId;
+use crate::search::{Search, SearchFault};
+use crate::store::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
+use crate::words::Word as _;
+
+/// Rows of a page, unless `limit` says otherwise, and at most.
+const PAGE: u64 = 100;
+const MOST: u64 = 500;
+/// How long a search may take; what it has found by then is the page.
+const SEARCH_TIME: Duration = Duration::from_millis(120);
+/// Cards of a row that are shown.
+const CARDS: usize = 3;
+
+/// A page of the list.
+#[derive(serde::Serialize)]
+struct Page<'p> {
+    rows: Vec<ListRow<'p>>,
+    /// `before` of the next page.
+    next: Option<String>,
+    /// The page is not full: everything since then was searched.
+    searched_to: Option<String>,
+}
+
+/// One row.
+#[derive(serde::Serialize)]
+pub(super) struct ListRow<'r> {
+    /// `request` or `exchange`.
+    kind: &'static str,
+    pub(super) id: &'r RecordId,
+    number: i64,
+    /// In UTC, with milliseconds.
+    at: String,
+    /// In the time zone of the gateway.
+    time: String,
+    /// The request type, or the operation of what was passed through, or its path.
+    what: &'r str,
+    cards: &'r [String],
+    /// Cards that are not shown.
+    more_cards: usize,
+    state: &'static str,
+    in_doubt: bool,
+    http_status: Option<u16>,
+    /// Why it did not work, in the words of whoever said so.
+    reason: Option<String>,
+    duration_ms: Option<i64>,
+    reference: Option<&'r str>,
+    attempts: Option<u32>,
+}
+
+/// The list's method.
+///
+/// # Errors
+/// A parameter, or the store.
+pub async fn list(api: &Api, mut params: Params) -> Result<Data, ApiError> {
+    let query = take_query(api, &mut params)?;
+    params.finish()?;
+    let page = api.store.list_traffic(query).await?;
+    to_data(&Page::new(&page, api.dates))
+}
+
+/// The query that the parameters are.
+pub(super) fn take_query(api: &Api, params: &mut Params) -> Result<TrafficQuery, ApiError> {
+    let (now, Dates(zone)) = (api.clock.now(), api.dates);
+    let at = |name: &str| {
+        let place = format!("$.{name}");
+        move |SearchFault(words)| ApiError::invalid(place, words)
+    };
+    let text = params.text("q")?.unwrap_or_default();
+    let mut search = Search::parse(&text, now, zone).map_err(at("q"))?;
+    for name in ["type", "card", "state", "reference", "since", "until"] {
+        if let Some(value) = params.text(name)? {
+            search.add_term(name, &value, now, zone).map_err(at(name))?;
+        }
+    }
+    let before = match params.text("before")? {
+        None => TrafficCursor::default(),
+        Some(text) => parse_cursor(&text)
+            .ok_or_else(|| ApiError::invalid("$.before", "before must be what another page names as its next one."))?,
+    };
+    let limit = params.count("limit", MOST)?.unwrap_or(PAGE).max(1);
+    let limit = usize::try_from(limit).map_err(|error| ApiError::new(Code::InvalidParameter, error.to_string()))?;
+    Ok(TrafficQuery { search, before, limit, time: SEARCH_TIME })
+}
+
+fn parse_cursor(text: &str) -> Option<TrafficCursor> {
+    let (request, exchange) = text.split_once('.')?;
+    Some(TrafficCursor { request: request.parse().ok()?, exchange: exchange.parse().ok()? })
+}
+
+impl<'p> Page<'p> {
+    fn new(page: &'p TrafficPage, dates: Dates) -> Self {
+        let TrafficPage { rows, next, searched_to } = page;
+        Self {
+            rows: rows.iter().map(|row| ListRow::new(row, dates)).collect(),
+            next: next.map(|TrafficCursor { request, exchange }| format!("{request}.{exchange}")),
+            searched_to: searched_to.map(|moment| dates.print(moment)),
+        }
+    }
+}
+
+impl<'r> ListRow<'r> {
+    pub(super) fn new(row: &'r TrafficRow, dates: Dates) -> Self {
+        match row {
+            TrafficRow::Request(request) => Self::of_request(request, dates),
+            TrafficRow::Exchange(exchange) => Self::of_exchange(exchange, dates),
+        }
+    }
+
+    fn of_request(request: &'r RequestRow, dates: Dates) -> Self {
+        Self {
+            kind: "request",
+            id: &request.id,
+            number: request.number,
+            at: in_utc(request.at),
+            time: dates.print(request.at),
+            what: request.request_type.as_str(),
+            cards: request.cards.get(..CARDS).unwrap_or(&request.cards),
+            more_cards: request.cards.len().saturating_sub(CARDS),
+            state: request.state.as_str(),
+            in_doubt: request.in_doubt,
+            http_status: request.http_status,
+            reason: request.failure.as_ref().map(|failure| failure.reason()),
+            duration_ms: request.duration_ms,
+            reference: request.reference.as_deref(),
+            attempts: Some(request.attempts),
+        }
+    }
+
+    pub(super) fn of_exchange(exchange: &'r Summary, dates: Dates) -> Self {
+        let subject = &exchange.subject;
+        Self {
+            kind: "exchange",
+            id: &exchange.id,
+            number: exchange.number,
+            at: in_utc(exchange.at),
+            time: dates.print(exchange.at),
+            what: subject.operation.as_deref().unwrap_or(&exchange.path),
+            cards: subject.cards.get(..CARDS).unwrap_or(&subject.cards),
+            more_cards: subject.cards.len().saturating_sub(CARDS),
+            state: if exchange.error.is_some() { "BROKEN" } else { "PASSED" },
+            in_doubt: false,
+            http_status: exchange.status,
+            reason: exchange.error.clone().or_else(|| subject.fault.clone()),
+            duration_ms: Some(exchange.duration_ms),
+            reference: None,
+            attempts: None,
+        }
+    }
+}
+
+pub(super) fn in_utc(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// What a method returns.
+pub(super) fn to_data(value: &impl serde::Serialize) -> Result<Data, ApiError> {
+    serde_json::value::to_raw_value(value).map_err(|error| ApiError::internal(error.to_string()))
+}
