@@ -25,7 +25,7 @@ kills: ## kill the gateway a thousand times beside a Conax that remembers what i
 
 scale: ## a store with a million requests beside one with a thousand
 	cargo build --locked --release
-	tests/scale $(RELEASE) || [ $$? -eq 1 ] # 1 is "too slow": for a person to look at, since machines are shared
+	tests/scale $(RELEASE)
 
 docs: ## the documentation of the code
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
@@ -51,4 +51,4 @@ package: ## the Debian package, with the checks of lintian and systemd
 rules: ## the alert rules, by Prometheus's own tool
 	promtool check rules packaging/prometheus/alerts.yml
 
-ci: check test quick-start kills docs deny foreign inspector package rules ## all but scale, whose time has to be looked at first
+ci: check test quick-start kills docs deny foreign inspector package rules scale ## all of them
