@@ -407,8 +407,12 @@ impl Events {
         Self(answer, String::new())
     }
 
-    /// The next event; `None` at the end.
+    /// The next event; `None` at the end. Comments that keep the stream alive do not count as one.
     async fn next(&mut self) -> Option<Value> {
+        tokio::time::timeout(std::time::Duration::from_secs(20), self.read()).await.expect("an event in time")
+    }
+
+    async fn read(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.1.split_once("\n\n") {
                 let data = event.strip_prefix("event: rows\ndata: ").map(|data| serde_json::from_str(data).unwrap());
@@ -418,7 +422,7 @@ impl Events {
                 }
                 continue;
             }
-            let piece = tokio::time::timeout(std::time::Duration::from_secs(20), self.0.chunk()).await.unwrap();
+            let piece = self.0.chunk().await;
             self.1.push_str(std::str::from_utf8(&piece.ok()??).unwrap());
         }
     }
