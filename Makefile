@@ -23,7 +23,7 @@ run: ## the gateway with its simulator, on 127.0.0.1:8080
 kills: ## kill the gateway a thousand times beside a Conax that remembers what it received (KILLS=10 for fewer)
 	KILLS=$${KILLS:-1000} cargo test --locked --test it kills -- --nocapture | grep -E "SEED|requests,|test result"
 
-scale: ## a store with a million requests beside one with a thousand
+scale: ## a store with a million requests beside one with a thousand (REQUESTS=100000 for fewer)
 	cargo build --locked --release
 	tests/scale $(RELEASE)
 
@@ -51,4 +51,6 @@ package: ## the Debian package, with the checks of lintian and systemd
 rules: ## the alert rules, by Prometheus's own tool
 	promtool check rules packaging/prometheus/alerts.yml
 
-ci: check test quick-start kills docs deny foreign inspector package rules scale ## all of them
+ci: export KILLS := 200
+ci: export REQUESTS := 100000
+ci: check test quick-start kills docs deny foreign inspector package rules scale ## all of them, the long ones short

@@ -533,14 +533,15 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
         .spawn()
         .unwrap();
     let mut printed = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(tail.stdout.take().unwrap()));
-    assert!(printed.next_line().await.unwrap().unwrap().starts_with("ID "));
     // It may not have begun to look yet: then it misses the first ones.
     let line = eventually(async || {
         client.pair_now("01450253314").await;
         tokio::time::timeout(Duration::from_secs(2), printed.next_line()).await.ok()
     })
     .await;
-    assert!(line.unwrap().unwrap().contains("COMPLETED  CREATE_PAIRING, request "));
+    assert!(line.unwrap().unwrap().starts_with("ID "), "the names of the columns come with the first row");
+    let line = printed.next_line().await.unwrap().unwrap();
+    assert!(line.contains("01450253314  COMPLETED  CREATE_PAIRING, request "), "{line}");
     let pid = tail.id().unwrap().to_string();
     assert!(tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
     assert_eq!(tail.wait().await.unwrap().code(), Some(0));
