@@ -34,7 +34,7 @@
 //! let document = parse(answer, Limits::default())?;
 //! let body = envelope::open(&document)?.child.expect("the body holds the answer");
 //! let answer = decode::answer(operation, body)?;
-//! assert_eq!((answer.status.as_str(), answer.reference.as_deref()), ("OK", Some("38a4254b")));
+//! assert_eq!((answer.status.as_deref(), answer.reference.as_deref()), (Some("OK"), Some("38a4254b")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
