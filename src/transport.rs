@@ -163,7 +163,7 @@ pub fn recorded_catalogue(
     folder: &Path,
     pseudonymizer: Option<&Pseudonymizer>,
 ) -> Result<Vec<(EntryKind, Cow<'static, str>)>, StartError> {
-    let catalogue = Catalogue::read(folder).map_err(|fault| vec![fault])?;
+    let catalogue = Catalogue::from_folder(folder).map_err(|fault| vec![fault])?;
     let texts = match pseudonymizer {
         Some(pseudonymizer) => catalogue
             .shown(pseudonymizer)
@@ -175,7 +175,7 @@ pub fn recorded_catalogue(
 
 /// What the contract tells of recorded messages.
 pub fn message_rules(config: &Config, contract: &Contract) -> Arc<MessageRules> {
-    Arc::new(MessageRules::of(contract, &config.fixtures.volatile))
+    Arc::new(MessageRules::from_contract(contract, &config.fixtures.volatile))
 }
 
 /// What hides what is personal, with the key that the configuration names.
@@ -203,7 +203,7 @@ fn replay_pseudonymizer(config: &Config, contract: &Contract) -> Arc<Pseudonymiz
 }
 
 fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Pseudonymizer> {
-    let pseudonymizer = Pseudonymizer::new(Names::of(contract, &config.fixtures.redact), key);
+    let pseudonymizer = Pseudonymizer::new(Names::from_contract(contract, &config.fixtures.redact), key);
     // Conax may name who signed in.
     let password = config.upstream.password.as_ref().map(|password| password.expose());
     config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| pseudonymizer.remember(value));

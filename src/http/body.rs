@@ -18,7 +18,7 @@ const DISCARD_TIME: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_JSON.
-pub(super) async fn read(
+pub(super) async fn read_body(
     config: &Server,
     headers: &HeaderMap,
     body: Incoming,

@@ -65,7 +65,7 @@ pub enum Face {
 impl Server {
     /// A server for the methods of `api`; SOAP is passed through to `transport`.
     pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
-        let names = Arc::new(Names::of(&api.contract, &[]));
+        let names = Arc::new(Names::from_contract(&api.contract, &[]));
         let subjects = Arc::new(Subjects::of(&api.contract));
         let openapi = OpenApi::new(&config.server);
         let most_bytes = config.pass_through.capture_bytes;

@@ -159,7 +159,7 @@ async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Reques
     let method = request.method().clone();
     // Only the path is logged: the query of a GET has the token.
     let path: String = request.uri().path().chars().take(SHOWN).collect();
-    let found = find(&method, request.uri().path());
+    let found = find_route(&method, request.uri().path());
     let refusal = match (check_framing(&request), &found) {
         (Err(error), _) => Err(error),
         (Ok(()), Err((error, _))) => Err(error.clone()),
@@ -204,7 +204,7 @@ fn method_of(path: &str) -> Option<&str> {
     path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest))
 }
 
-fn find(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
+fn find_route(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
     let shown: String = path.chars().take(SHOWN).collect();
     match method_of(path).and_then(route_of) {
         Some((verb, route)) if method.as_str() == verb => Ok(route),
@@ -239,7 +239,7 @@ async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request
             body::discard(body).await;
             return Err(ApiError::invalid("$", "POST takes its parameters in the body, not in the query."));
         }
-        _ => body::read(&server.config.server, headers, body, route == Route::KeyToken).await?,
+        _ => body::read_body(&server.config.server, headers, body, route == Route::KeyToken).await?,
     };
     if !guest.begins() {
         return Err(ApiError::busy(guest.retry_after()));

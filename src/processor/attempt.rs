@@ -136,7 +136,7 @@ async fn verify_in_doubt(
 async fn send(processor: &Processor, request: &ProvisioningRequest, lease: &Lease, prepared: &Prepared<'_>) -> Sent {
     let began = processor.clock.moment();
     let until = if let Some(InDoubt::Resolving { until }) = request.in_doubt { Some(until) } else { None };
-    let call = Call::of(prepared.operation, prepared.envelope.to_send(), Some(request));
+    let call = Call::new(prepared.operation, prepared.envelope.to_send(), Some(request));
     let result = match processor.node.holds(lease, began.steady) {
         true => call_until(processor, call, until).await,
         false => Err(CallFailure::NotSent { kind: FailureKind::Connect, what: LEASE_ENDED.to_owned() }),

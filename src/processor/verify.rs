@@ -89,7 +89,7 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let result = call_until(processor, Call::of(operation, &body, None), Some(until)).await;
+    let result = call_until(processor, Call::new(operation, &body, None), Some(until)).await;
     event.request = Some(body);
     match result {
         Err(

@@ -1,7 +1,7 @@
-//! What a recorder knows of the cases in its folder: enough to find out which of them an exchange belongs to.
+//! The cases of a folder as its recorder knows them: enough to find the case that an exchange belongs to.
 
 use super::case::{Case, Exchange, FailureStage};
-use super::index::Index;
+use super::index::{Index, RequestKey};
 use super::message::{Digest, Message};
 use super::message_rules::MessageRules;
 
@@ -12,7 +12,7 @@ pub(super) struct KnownCase {
     answer: Answer,
 }
 
-/// What two exchanges of the same request are compared by.
+/// The parts by which two exchanges of the same request are compared.
 #[derive(PartialEq, Eq)]
 struct Answer {
     body: Option<Digest>,
@@ -30,12 +30,12 @@ pub(super) struct ReadCase {
 impl ReadCase {
     pub(super) fn new(case: Case) -> Self {
         let exchange = &case.exchange;
-        let request = Message::read(case.request.as_deref().unwrap_or_default(), Some(exchange.request_type()));
-        let response = case.response.as_ref().map(|body| Message::read(body, exchange.response_type()));
+        let request = Message::from_body(case.request.as_deref().unwrap_or_default(), Some(exchange.request_type()));
+        let response = case.response.as_ref().map(|body| Message::from_body(body, exchange.response_type()));
         Self { case, request, response }
     }
 
-    /// What is compared, without the elements that are volatile here.
+    /// The answer for comparison, without the elements that are volatile here.
     fn answer(&self, message_rules: &MessageRules, volatile: &[String]) -> Answer {
         let volatile = [message_rules.volatile.as_slice(), volatile].concat();
         Answer {
@@ -45,11 +45,11 @@ impl ReadCase {
         }
     }
 
-    /// Adds the case to those that are known; returns its place there.
-    pub(super) fn add_to(self, index: &mut Index<KnownCase>, message_rules: &MessageRules) -> usize {
+    /// The case as it is kept, and the key by which it is found.
+    pub(super) fn into_known(self, message_rules: &MessageRules) -> (RequestKey, KnownCase) {
         let answer = self.answer(message_rules, &self.case.exchange.volatile);
         let Case { name, exchange: Exchange { volatile, .. }, .. } = self.case;
-        index.add(&self.request, &volatile.clone(), KnownCase { name, volatile, answer })
+        (RequestKey::new(&self.request, &volatile), KnownCase { name, volatile, answer })
     }
 
     /// How many of these cases come before the first that has this case's answer.

@@ -14,7 +14,7 @@ const PIECE: usize = 512;
 /// Characters of the key's name.
 const ID_LENGTH: usize = 8;
 
-/// Which way.
+/// The way in which values are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From what is real to its pseudonym.
@@ -81,7 +81,7 @@ impl Cipher {
         symbols.iter().zip(chars).map(|(symbol, c)| *symbol.alphabet.get(symbol.index).unwrap_or(c)).collect()
     }
 
-    /// One number for each character of a half, from all of the other half.
+    /// A number for each character of a half, from all of the other half.
     fn round_keys(&self, round: u8, other: &[Symbol], changed: &[Symbol]) -> Vec<u64> {
         let mut message = vec![u32::from(round), to_u32(other.len())];
         message.extend(other.iter().flat_map(|symbol| [symbol.base(), to_u32(symbol.index)]));
@@ -108,7 +108,7 @@ impl Symbol {
             ('A'..='F', true) => ('A'..='F').collect(),
             ('a'..='z', _) => ('a'..='z').collect(),
             ('A'..='Z', _) => ('A'..='Z').collect(),
-            // Those of its kind among sixteen neighbours, by which Unicode groups kindred characters.
+            // Characters of the same kind among sixteen neighbours: Unicode groups kindred characters so.
             _ => {
                 let kind = |c: char| (c.is_alphabetic(), c.is_numeric());
                 let first = u32::from(c) & !0xF;

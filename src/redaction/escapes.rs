@@ -35,7 +35,7 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     out + text.get(done..).unwrap_or_default()
 }
 
-/// What makes another text of a place, character by character; where there are not as many, the first becomes all of it.
+/// The edits that put another text in a place, character by character; of unequal lengths, at the first character.
 pub(super) fn replace(text: &str, at: &Range<usize>, new: &str) -> Vec<Edit> {
     let old = text.get(at.clone()).unwrap_or_default();
     let places = old.char_indices().map(|(start, c)| (at.start + start..at.start + start + c.len_utf8(), c));
@@ -63,7 +63,7 @@ impl Decoded {
     }
 
     /// A text with its outermost escapes undone; `None` if it has none.
-    pub(super) fn of(raw: &str) -> Option<Self> {
+    pub(super) fn unescape(raw: &str) -> Option<Self> {
         let mut decoded = Self::default();
         let mut done = 0;
         for escape in ESCAPE.captures_iter(raw) {
@@ -90,7 +90,7 @@ impl Decoded {
         self.places.resize(self.text.len(), place);
     }
 
-    /// The same edits in the text that this one was made of.
+    /// The same edits in the text that was decoded.
     pub(super) fn back(&self, edits: Vec<Edit>) -> Vec<Edit> {
         let mut in_raw: Vec<Edit> = Vec::with_capacity(edits.len());
         for Edit { at, mut text } in edits {
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn one_layer_is_undone_and_what_changed_is_put_back() {
         let raw = r"a&#98;&amp;\u0063%64%C3%A9&nbsp;%zz\n%&#x0001D11E;\ud834\udd1e%E9";
-        let decoded = Decoded::of(raw).unwrap();
+        let decoded = Decoded::unescape(raw).unwrap();
         assert_eq!(decoded.text, "ab&cdé&nbsp;%zz\n%𝄞𝄞é");
         assert_eq!(apply(raw, decoded.back(Vec::new())), raw);
         let edits = replace(&decoded.text, &(0..4), "ax&y");
@@ -153,8 +153,8 @@ mod tests {
         assert_eq!(apply(raw, decoded.back(edits)), raw.replace(r"a&#98;&amp;\u0063", "****"));
         let edits = replace(&decoded.text, &(0..4), "-");
         assert_eq!(apply(raw, decoded.back(edits)), raw.replace(r"a&#98;&amp;\u0063", "-"));
-        assert!(Decoded::of("a & b %zz \\x &#x110000000000;").is_none());
-        assert_eq!(Decoded::of(r"&#xD834;\ud834%41").unwrap().text, "\u{FFFD}\u{FFFD}A");
+        assert!(Decoded::unescape("a & b %zz \\x &#x110000000000;").is_none());
+        assert_eq!(Decoded::unescape(r"&#xD834;\ud834%41").unwrap().text, "\u{FFFD}\u{FFFD}A");
     }
 
     #[test]

@@ -18,10 +18,10 @@ const BYTES: usize = 32;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-#[error("fixtures.key_file {}: {what}", file.display())]
+#[error("fixtures.key_file {}: {message}", file.display())]
 pub struct KeyFault {
     file: PathBuf,
-    what: String,
+    message: String,
 }
 
 /// The key in that file, else in the user's configuration folder, else in `data_dir`. It is made if there is none.
@@ -29,20 +29,20 @@ pub struct KeyFault {
 /// # Errors
 /// The file cannot be read or made, or holds something else.
 pub fn load_key(file: Option<&Path>, data_dir: &Path) -> Result<[u8; BYTES], KeyFault> {
-    let file = place(file, data_dir);
-    read_or_make(&file).map_err(|what| KeyFault { file, what })
+    let file = key_path(file, data_dir);
+    read_or_make_key(&file).map_err(|message| KeyFault { file, message })
 }
 
-/// The same key, if there is one.
+/// The key that [`load_key`] reads, if there is one.
 ///
 /// # Errors
 /// The file cannot be read, or holds something else.
 pub fn find_key(file: Option<&Path>, data_dir: &Path) -> Result<Option<[u8; BYTES]>, KeyFault> {
-    let file = place(file, data_dir);
+    let file = key_path(file, data_dir);
     if !file.exists() {
         return Ok(None);
     }
-    read(&file).map(Some).map_err(|what| KeyFault { file, what })
+    read_key(&file).map(Some).map_err(|message| KeyFault { file, message })
 }
 
 /// Makes sure that [`load_key`] would find a key or could make one.
@@ -53,18 +53,18 @@ pub fn check_key(file: Option<&Path>, data_dir: &Path) -> Result<(), KeyFault> {
     if find_key(file, data_dir)?.is_some() {
         return Ok(());
     }
-    let file = place(file, data_dir);
-    check_writable(file.parent().unwrap_or(Path::new("."))).map_err(|what| KeyFault { file, what })
+    let file = key_path(file, data_dir);
+    check_writable(file.parent().unwrap_or(Path::new("."))).map_err(|message| KeyFault { file, message })
 }
 
-fn place(file: Option<&Path>, data_dir: &Path) -> PathBuf {
+fn key_path(file: Option<&Path>, data_dir: &Path) -> PathBuf {
     match file {
         Some(file) => file.to_owned(),
         None => user_folder().unwrap_or_else(|| data_dir.to_owned()).join(FILE),
     }
 }
 
-fn read_or_make(file: &Path) -> Result<[u8; BYTES], String> {
+fn read_or_make_key(file: &Path) -> Result<[u8; BYTES], String> {
     let words = |e: std::io::Error| e.to_string();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !file.exists() {
@@ -79,10 +79,10 @@ fn read_or_make(file: &Path) -> Result<[u8; BYTES], String> {
             Ok(_) | Err(_) => {}
         }
     }
-    read(file)
+    read_key(file)
 }
 
-fn read(file: &Path) -> Result<[u8; BYTES], String> {
+fn read_key(file: &Path) -> Result<[u8; BYTES], String> {
     let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
     parse(text.trim()).ok_or_else(|| format!("does not hold {} hexadecimal digits", 2 * BYTES))
 }

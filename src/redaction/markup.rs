@@ -7,7 +7,7 @@ use regex::{Match, Regex};
 
 /// Names of open elements that are remembered. No reader here goes deeper; what is deeper belongs to the last of them.
 const DEPTH: usize = 64;
-/// What declarations of namespaces are called here, as if they were attributes of this name.
+/// The name under which declarations of namespaces appear here, as if they were attributes.
 pub(super) const DECLARATION: &str = "xmlns";
 
 /// All that is no text. What is not closed goes on to the end, so that no text is looked through twice.
@@ -19,7 +19,7 @@ static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// The brackets of what is no tag and has contents; of a DTD, say, an entity may hold anything.
 const BRACKETS: [(&str, &str); 3] = [("<!--", "-->"), ("<?", "?>"), ("<!", ">")];
-/// Those of text that is part of what the element says.
+/// The brackets of text that is part of an element's content.
 const CDATA: (&str, &str) = ("<![CDATA[", "]]>");
 
 /// The attributes in a tag; HTML may leave out the quotes.
@@ -37,7 +37,7 @@ pub(super) fn has_tags(text: &str) -> bool {
 #[derive(Default)]
 struct Path {
     names: Vec<String>,
-    /// Those beyond [`DEPTH`].
+    /// The number of open elements beyond [`DEPTH`].
     deeper: usize,
 }
 
@@ -49,7 +49,7 @@ impl Path {
     fn close(&mut self, name: &str) {
         match self.deeper.checked_sub(1) {
             Some(deeper) => self.deeper = deeper,
-            // One that nothing opened closes nothing.
+            // An end tag without a start tag closes nothing.
             None => self.names.truncate(self.names.iter().rposition(|open| open == name).unwrap_or(self.names.len())),
         }
     }
@@ -89,7 +89,7 @@ fn give_said(said: &mut Vec<Range<usize>>, path: &Path, give: &mut impl FnMut(&[
     said.clear();
 }
 
-/// What is between these brackets, if it begins with the first of them.
+/// The place between these brackets, if the text begins with the first of them.
 fn inside(found: &Match<'_>, (opening, closing): (&str, &str)) -> Option<Range<usize>> {
     let text = found.as_str().strip_prefix(opening)?;
     let text = text.strip_suffix(closing).unwrap_or(text);

@@ -51,7 +51,7 @@ pub struct Pseudonymizer {
 }
 
 impl Pseudonymizer {
-    /// One that knows no value yet.
+    /// A pseudonymizer that knows no value yet.
     pub fn new(names: Names, key: [u8; 32]) -> Self {
         Self { names, cipher: Cipher::new(key), real: RwLock::default(), pseudonyms: RwLock::default() }
     }
@@ -61,7 +61,7 @@ impl Pseudonymizer {
         self.cipher.id()
     }
 
-    /// What is personal by its name.
+    /// The names of what is personal.
     pub fn names(&self) -> &Names {
         &self.names
     }
@@ -81,7 +81,7 @@ impl Pseudonymizer {
         Scope::new(self, direction, true)
     }
 
-    /// The same, and what they name is forgotten afterwards.
+    /// Begins with such texts, whose values are forgotten afterwards.
     pub fn passing_scope(&self, direction: Direction) -> Scope<'_> {
         Scope::new(self, direction, false)
     }
@@ -116,12 +116,12 @@ impl Pseudonymizer {
 /// How what stands for bytes begins.
 const REPLACED: &[u8] = b"replaced whole: ";
 
-/// What is secret by name in a text.
+/// The values in a text that are secret by name.
 pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
     values_in(&names.secret, text)
 }
 
-/// What is personal by name in a text.
+/// The values in a text that are personal by name.
 pub fn personal_in(names: &Names, text: &str) -> Vec<String> {
     values_in(&names.personal, text)
 }
@@ -165,9 +165,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::contract::{Contract, ContractSource};
 
-    /// One with the names of the contract that the gateway has in it, and this key.
+    /// A pseudonymizer with the names of the embedded contract, and this key.
     pub(crate) fn pseudonymizer(key: u8) -> Pseudonymizer {
         let contract = Contract::load(&ContractSource::Embedded).unwrap();
-        Pseudonymizer::new(Names::of(&contract, &[]), [key; 32])
+        Pseudonymizer::new(Names::from_contract(&contract, &[]), [key; 32])
     }
 }

@@ -13,7 +13,7 @@ use crate::contract::{Contract, ValueSource};
 use crate::request::{DEVICE_FIELDS, Priority, RequestType, State};
 use crate::words::Word as _;
 
-/// What the JSON face calls people, what they say, and what leads to them, beside cards and boxes.
+/// Names in the JSON face for people, for their messages, and for what leads to them, beside cards and boxes.
 const PERSONAL: [&str; 11] = [
     "message",
     "serial_number",
@@ -27,7 +27,7 @@ const PERSONAL: [&str; 11] = [
     "created_by_business_unit",
     "updated_by_business_unit",
 ];
-/// What is secret whatever the contract: WS-Security brings one, and operators' own services may have PINs.
+/// Names of secrets whatever the contract: of WS-Security, and of PINs in operators' own services.
 const SECRET: [&str; 2] = ["Password", "Pin"];
 /// Where a reply has the gateway's own message.
 const OWN_MESSAGE: &str = "status/message";
@@ -43,7 +43,7 @@ pub struct Names {
 /// Names of one sort, secret or personal, and how they are found in texts.
 pub(super) struct NameSet {
     names: BTreeSet<String>,
-    /// Those of secrets, elements as the contract writes them.
+    /// The names of secrets, elements as the contract writes them.
     secrets: Vec<String>,
     /// The ends of the paths of messages that are Conax's and the gateway's own.
     own_messages: Vec<Vec<String>>,
@@ -53,7 +53,7 @@ pub(super) struct NameSet {
 
 impl Names {
     /// The names of a contract, and further elements or attributes by their local names.
-    pub fn of(contract: &Contract, further: &[String]) -> Self {
+    pub fn from_contract(contract: &Contract, further: &[String]) -> Self {
         let request_secrets: BTreeSet<&str> = RequestType::all().filter_map(RequestType::secret).collect();
         let mut secrets: BTreeSet<String> =
             SECRET.iter().chain(&request_secrets).map(|name| (*name).to_owned()).collect();

@@ -62,7 +62,7 @@ pub(super) fn is_opaque(run: &str) -> bool {
     has_shape(run) || is_wide(run)
 }
 
-/// Is it base64 of a text with more than one byte a character, which may have no digit?
+/// Is a run base64 of a text with more than one byte a character? That may have no digit.
 fn is_wide(run: &str) -> bool {
     let bytes = decoded(run).unwrap_or_default();
     bytes.len() > SHORTEST / 2 && bytes.iter().filter(|byte| **byte == 0).count() * 4 > bytes.len()

@@ -30,7 +30,7 @@ impl<'p> Scope<'p> {
         walk::by_name(&self.pseudonymizer.names.personal, text, &|value| self.remember(value));
     }
 
-    /// The same, in a call or a reply of the JSON face.
+    /// Remembers the values in a call or a reply of the JSON face that are personal by name.
     pub fn learn_json(&self, json: &Value) {
         self.rewrite_json(&mut Vec::new(), json, &|is_named, value| {
             match (value, is_named) {

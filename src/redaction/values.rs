@@ -27,7 +27,7 @@ pub(super) struct Values {
 impl Values {
     /// Adds a value, unless it is too short to be told from others like it, or too long. Returns whether it is long.
     pub(super) fn add(&mut self, value: &str) -> bool {
-        let Folded { letters, places, .. } = Folded::of(value);
+        let Folded { letters, places, .. } = Folded::from_text(value);
         let lengths = if letters.iter().any(|c| c.is_alphabetic()) { WORDS } else { NUMBERS };
         let is_long = letters.len() >= LONG;
         if let Some(beginning) = letters.first_chunk().filter(|_| lengths.contains(&letters.len())) {
@@ -55,7 +55,7 @@ impl Values {
 
 /// Where the values of these sets stand in a text; in one that is a name itself only long ones with digits count.
 pub(super) fn find_values(sets: &[&Values], text: &str, is_name: bool) -> Vec<Range<usize>> {
-    let folded = Folded::of(text);
+    let folded = Folded::from_text(text);
     let (mut found, mut at) = (Vec::new(), 0);
     while at < folded.letters.len() {
         let length = sets.iter().filter_map(|values| values.length_at(&folded, at, is_name)).max();
@@ -77,7 +77,7 @@ struct Folded {
 }
 
 impl Folded {
-    fn of(text: &str) -> Self {
+    fn from_text(text: &str) -> Self {
         let mut folded = Self::default();
         for (start, c) in text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
             let is_next = folded.places.last().is_some_and(|before| before.end == start);

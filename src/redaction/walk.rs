@@ -12,10 +12,10 @@ use super::opaque;
 /// Texts inside texts, counting each layer of escapes. What is deeper counts as named: nobody looks into it.
 const DEPTH: usize = 16;
 
-/// What is done with the texts.
+/// A way through texts, and what becomes of them.
 pub(super) struct Walk<'w> {
     pub(super) names: &'w NameSet,
-    /// What comes in place of what has such a name.
+    /// The text that replaces a named value.
     pub(super) named: &'w dyn Fn(&str) -> String,
     /// Replaces further places of a text that has no texts in it; and whether the text is a name itself.
     pub(super) found: &'w dyn Fn(&mut Places<'_>, bool),
@@ -77,7 +77,7 @@ impl Walk<'_> {
     }
 
     fn named(&self, text: &str, depth: usize) -> Vec<Edit> {
-        match Decoded::of(text).zip(depth.checked_sub(1)) {
+        match Decoded::unescape(text).zip(depth.checked_sub(1)) {
             Some((decoded, depth)) => decoded.back(self.named(&decoded.text, depth)),
             None if text.trim().is_empty() => Vec::new(),
             None => replace(text, &(0..text.len()), &(self.named)(text)),
@@ -87,7 +87,7 @@ impl Walk<'_> {
     fn content(&self, text: &str, depth: usize, is_name: bool) -> Vec<Edit> {
         let Some(depth) = depth.checked_sub(1) else { return self.named(text, depth) };
         if !markup::has_tags(text) {
-            return match Decoded::of(text) {
+            return match Decoded::unescape(text) {
                 Some(decoded) => decoded.back(self.content(&decoded.text, depth, is_name)),
                 None => self.plain(text, depth, is_name),
             };
@@ -136,7 +136,7 @@ mod tests {
     use crate::contract::{Contract, ContractSource};
 
     fn masked(text: &str) -> String {
-        let names = Names::of(&Contract::load(&ContractSource::Embedded).ok().unwrap(), &[]);
+        let names = Names::from_contract(&Contract::load(&ContractSource::Embedded).ok().unwrap(), &[]);
         Walk { names: &names.personal, named: &|_| "****".to_owned(), found: &|_, _| {} }.text(text, false)
     }
 

@@ -30,18 +30,18 @@ enum State {
     Closed { failures: u64 },
     /// None goes through until then.
     Open { until: Instant, pause: Duration },
-    /// One call tries, and has until then.
+    /// A single call tries, and has until then.
     HalfOpen { until: Instant, pause: Duration },
 }
 
-/// What a breaker does, for whoever watches.
+/// The state of a breaker, for whoever watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// It lets calls through.
+    /// Calls pass.
     Closed,
-    /// It lets none through.
+    /// No call passes.
     Open,
-    /// It lets a single one through, or will with the next one.
+    /// A single call passes, or the next one will.
     HalfOpen,
 }
 
@@ -110,7 +110,7 @@ impl Breaker {
         matches!(self.state, State::Open { until, .. } | State::HalfOpen { until, .. } if now < until)
     }
 
-    /// What it does now.
+    /// The state now.
     pub(super) fn state(&self, now: Instant) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,

@@ -126,7 +126,7 @@ impl Connection {
         Self { stream, is_judging: was_asked && version == Some(ProtocolVersion::TLSv1_3) }
     }
 
-    /// What a read came to, with a refusal of our certificate by its name.
+    /// The result of a read, with a refusal of our certificate by its name.
     fn judged(&mut self, read: io::Result<()>) -> io::Result<()> {
         let is_accepted = tls_of(&self.stream).is_none_or(|tls| tls.tls13_tickets_received() > 0);
         let may_refuse = std::mem::take(&mut self.is_judging) && !is_accepted;

@@ -57,7 +57,7 @@ impl FailOver {
         Err(refused)
     }
 
-    /// The same, but waits a little for a breaker to close.
+    /// The node to ask, after a little wait for a breaker to close.
     async fn admit_soon(&self) -> Result<usize, CallFailure> {
         let deadline = Instant::now() + ADMIT_TIMEOUT;
         loop {

@@ -18,9 +18,9 @@ pub(super) struct CertificateRefused(pub(super) io::Error);
 pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool) -> CallFailure {
     let what = in_words(error);
     let kind = match is_taken {
-        false if find::<rustls::Error>(error).is_some() => Some(FailureKind::Tls),
+        false if find_cause::<rustls::Error>(error).is_some() => Some(FailureKind::Tls),
         false => Some(FailureKind::Connect),
-        true => find::<CertificateRefused>(error).filter(|_| !once).map(|_| FailureKind::Tls),
+        true => find_cause::<CertificateRefused>(error).filter(|_| !once).map(|_| FailureKind::Tls),
     };
     match kind {
         Some(kind) => CallFailure::NotSent { kind, what },
@@ -28,7 +28,7 @@ pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool
     }
 }
 
-/// What a call came to that nothing was heard of.
+/// The failure of a call without any answer in time.
 pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
     let what = format!("there was no answer within {} s", limit.as_secs_f64());
     match is_taken {
@@ -37,10 +37,10 @@ pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
     }
 }
 
-/// Is it an alert by which a server refuses a certificate, or the lack of one?
+/// Is an alert one by which a server refuses a certificate, or the lack of one?
 pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
     matches!(
-        find::<rustls::Error>(error),
+        find_cause::<rustls::Error>(error),
         Some(rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
                 | AlertDescription::BadCertificate
@@ -56,7 +56,7 @@ pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
 }
 
 /// The first cause of that type.
-fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+fn find_cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {

@@ -62,7 +62,7 @@ impl LiveTransport {
     /// A transport to `base_url`, with everything else from the configuration; `tls` is made of the same.
     ///
     /// # Errors
-    /// What cannot be used of it.
+    /// A setting that cannot be used.
     pub fn new(base_url: &str, config: &Upstream, tls: &ClientConfig) -> Result<Self, FileFault> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));

@@ -36,7 +36,7 @@ pub use reason::{reason_of, usual_reason};
 pub use recorded::{Recorded, SERVER_TIMING};
 pub use tee::{Captured, End, Tee, tee};
 
-/// One SOAP request on its way.
+/// A SOAP request on its way.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Path of the service below the base URL.
@@ -50,7 +50,7 @@ pub struct Call {
     /// Never to be sent twice: it goes over a connection of its own, since one that was idle may be closed at the very
     /// moment it is used again; and once a connection took it, nothing tells that it did not arrive.
     pub once: bool,
-    /// It was sent before and not answered: that may be its own fault, and not upstream's.
+    /// The request was sent before and not answered: that may be its own fault, and not upstream's.
     pub is_suspect: bool,
     /// The request that it carries out; `None` for a query of the gateway's own.
     pub about: Option<About>,
@@ -60,7 +60,7 @@ impl Call {
     /// Sends a body to an operation, for a request or for a query of the gateway's own.
     ///
     /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
-    pub fn of(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Self {
+    pub fn new(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Self {
         let action = &operation.action;
         let content_type = operation.soap.content_type().to_owned();
         let (content_type, soap_action) = match operation.soap {
@@ -80,12 +80,12 @@ impl Call {
     }
 }
 
-/// What a call is made for.
+/// The reason for a call.
 #[derive(Clone, Debug)]
 pub struct About {
     /// Number of the record.
     pub number: i64,
-    /// What was asked.
+    /// The content of the request.
     pub content: Arc<NewRequest>,
 }
 
@@ -102,11 +102,11 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
     /// Retry-After as it came: seconds or a date (RFC 9110, 10.2.3).
     pub retry_after: Option<String>,
-    /// It was recorded some time, and not received now.
+    /// The recording that the answer comes from, if it was not received now.
     pub recorded: Option<Recorded>,
 }
 
-/// What is said of a call that is waited for no longer, in its record and in its case.
+/// The words for a call that is waited for no longer, in its record and in its case.
 pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt was over";
 
 /// Bytes that are kept of an answer that says nothing as SOAP, at most: such a one may be as large as it likes, as often
@@ -126,7 +126,7 @@ pub fn cut_note(kept: usize, came: usize) -> String {
 pub enum CallFailure {
     /// Nothing of the request can have been taken in: it may be sent again.
     NotSent {
-        /// What stood in the way.
+        /// The obstacle, in words.
         kind: FailureKind,
         /// In words, with the cause.
         what: String,
@@ -137,7 +137,7 @@ pub enum CallFailure {
         what: String,
         /// The status, if the answer got that far.
         status: Option<u16>,
-        /// What came of the body.
+        /// The part of the body that came.
         partial: Vec<u8>,
         /// Content-Type of that part.
         content_type: Option<String>,
@@ -146,7 +146,7 @@ pub enum CallFailure {
     },
     /// Nothing was to be sent, and no recorded answer fits.
     NoFixture {
-        /// What was looked for, and what is nearest.
+        /// The nearest case and how it differs, in words.
         what: String,
     },
 }
@@ -165,7 +165,7 @@ impl CallFailure {
     }
 }
 
-/// What keeps a request from being sent.
+/// The obstacle that keeps a request from being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// No connection: name, network, refusal, time-out.

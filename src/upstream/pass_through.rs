@@ -20,7 +20,7 @@ use super::tracked_body::SentMarker;
 
 /// Why a body broke off.
 pub type PassThroughError = io::Error;
-/// What polling a body gives.
+/// The result of polling a body.
 pub type PolledFrame = Poll<Option<Result<Frame<Bytes>, PassThroughError>>>;
 /// A body on its way.
 pub type PassThroughBody = UnsyncBoxBody<Bytes, PassThroughError>;
@@ -36,7 +36,7 @@ pub struct PassThroughRequest {
     pub path: String,
     /// Headers as they came, Host among them; a transport leaves out what concerns one connection only.
     pub headers: HeaderMap,
-    /// What the server knows beside them: how each name was written.
+    /// The server's notes on the headers: how each name was written.
     pub extensions: Extensions,
     /// The body; clones share it.
     pub body: RequestBody,

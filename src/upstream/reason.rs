@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::ext::ReasonPhrase;
 use hyper::http::Extensions;
 
-/// What a status usually has, if it is a known one.
+/// The usual reason phrase of a known status.
 pub fn usual_reason(status: u16) -> Option<&'static str> {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason())
 }

@@ -8,17 +8,17 @@ pub const SERVER_TIMING: &str = "server-timing";
 /// The name of the time that the recorded answer took.
 const METRIC: &str = "recorded";
 
-/// What a recording tells of an answer.
+/// The recording that an answer comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
     /// How long the answer took then.
     pub duration: Option<Duration>,
-    /// It has pseudonyms of this key.
+    /// The key of the answer's pseudonyms.
     pub redacted_with: Option<String>,
 }
 
 impl Recorded {
-    /// What the header field says; `None` for what comes from no recording.
+    /// The recording that a header field names, if any.
     pub fn from_server_timing(value: &str) -> Option<Self> {
         let rest = value.split(',').find_map(|metric| metric.trim().strip_prefix(METRIC))?;
         let milliseconds = rest.trim_start().strip_prefix(';')?.trim().strip_prefix("dur=")?.parse().ok()?;

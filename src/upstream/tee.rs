@@ -11,14 +11,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// What was kept of a body.
+/// The copy of a body.
 #[derive(Debug)]
 pub struct Captured {
-    /// Its first bytes.
+    /// The body's first bytes.
     pub bytes: Vec<u8>,
-    /// Are they all?
+    /// How the body ended, and whether these bytes are all of it.
     pub end: End,
-    /// Its share of the common budget, given back when this is dropped.
+    /// The copy's share of the common budget, given back when this is dropped.
     share: Share,
 }
 
@@ -58,7 +58,7 @@ pub enum End {
     Whole,
     /// All of it passed, and only its beginning was kept.
     Truncated,
-    /// It ended early; with the cause in words, unless its reader simply left.
+    /// The body ended early; with the cause in words, unless its reader simply left.
     BrokenOff(Option<String>),
 }
 

@@ -14,11 +14,11 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::pass_through::{PassThroughError, PolledFrame};
 
-/// Nobody took it yet.
+/// No connection took the body yet.
 const UNTOUCHED: u8 = 0;
-/// A connection took it.
+/// A connection took the body.
 const TAKEN: u8 = 1;
-/// It was given up before a connection took it.
+/// The body was given up before a connection took it.
 const WITHDRAWN: u8 = 2;
 
 /// Tells whether the body was taken.

@@ -258,6 +258,30 @@ async fn what_no_case_answers_is_rejected_with_the_nearest_one() {
     assert_eq!(record["reference_number"], "near");
 }
 
+/// Requests are read at the start, answers when they are needed.
+#[tokio::test]
+async fn files_that_change_under_a_replay_are_read_or_named() {
+    let folder = Folder::new();
+    let cases = folder.of("f");
+    write_query(&cases, "one", CARD, "before", &json!({}));
+    write_query(&cases, "two", OTHER_CARD, "gone", &json!({}));
+    let (_gateway, client) = folder.gateway(&format!("replay:{}", cases.display())).await;
+    write_query(&cases, "one", CARD, "after", &json!({}));
+    write_query(&cases, "three", "01450253399", "late", &json!({}));
+    std::fs::remove_dir_all(cases.join("GET_PAIRING_STATUS_FOR_CARD/two")).unwrap();
+    let ask = async |card: &str| {
+        let call = json!({"smartcard_ca_id": card, "process_immediately": true});
+        client.post(&format!("{WEB}/get_pairing_status_for_card"), call).await.data()
+    };
+    assert_eq!(ask(CARD).await["reference_number"], "after");
+    let gone = ask(OTHER_CARD).await;
+    let description = gone["error_description"].as_str().unwrap();
+    assert_eq!(gone["error_code"], "NO_FIXTURE");
+    assert!(description.contains("/two: No such file") && description.contains("start the gateway again"), "{gone}");
+    let late = ask("01450253399").await;
+    assert!(late["error_description"].as_str().unwrap().starts_with("No fixture in "), "{late}");
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_used_is_named_file_by_file() {
     let folder = Folder::new();

@@ -37,7 +37,7 @@ pub(super) fn run(flags: &TryFlags) -> Result<(), Failed> {
     let operation = operation.ok_or_else(|| Failed(format!("the contract has no operation for {request_type}")))?;
     let fields = read_fields(&flags.values)?.with_context(SystemClock.now());
     let envelope = create::render(&contract, request_type, &fields).map_err(|error| Failed(error.to_string()))?;
-    let call = Call::of(operation, &envelope.redacted, None);
+    let call = Call::new(operation, &envelope.redacted, None);
     output::line(&format!("POST {}{}", contract.base_path(), call.path));
     output::line(&format!("Content-Type: {}", call.content_type));
     if let Some(action) = &call.soap_action {

@@ -157,7 +157,7 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
     };
     let params = match params {
         Ok(params) if head.method == Method::GET => params,
-        Ok(_) => body::read(&server.config.server, headers, body, head.method == Method::DELETE).await?,
+        Ok(_) => body::read_body(&server.config.server, headers, body, head.method == Method::DELETE).await?,
         Err(error) => {
             body::discard(body).await;
             return Err(error);
