@@ -157,8 +157,7 @@ async fn a_card_leads_to_the_reason_and_to_another_try() {
     assert_eq!(none, "[]\n");
 
     let (shown, _) = printed(&gateway, &["requests", "show", "2"]);
-    let parts =
-        ["reason        java.lang.Illegal", "\nHistory\nattempt 1: ", "\n          <ns1:CaClientId>99", "\nAnswer\n"];
+    let parts = ["reason        java.lang.Illegal", "\nHistory\nattempt 1: ", "<ns1:CaClientId>99", "\nAnswer\n"];
     let places = parts.map(|part| shown.find(part));
     assert!(places.is_sorted() && places.iter().all(Option::is_some), "{places:?}: {shown}");
     assert_eq!(shown.matches("<ns1:CaClientId>99000000002").count(), 1, "nothing twice: {shown}");

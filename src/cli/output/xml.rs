@@ -1,6 +1,7 @@
-//! XML for a person: indented, and coloured on a terminal that has colours.
+//! XML for a person: on a terminal indented, and coloured where there are colours; as it is anywhere else.
 
 use std::borrow::Cow;
+use std::io::{IsTerminal as _, stdout};
 
 use anstyle::{AnsiColor, Style};
 
@@ -12,7 +13,9 @@ const MARKUP: Style = AnsiColor::Blue.on_default();
 
 /// The text, indented if it is XML and unchanged otherwise.
 pub(in crate::cli) fn xml_pieces(text: &str) -> Vec<Piece> {
-    match indented(text) {
+    // A program, or a person who searches, gets what was on the wire.
+    let indented = if stdout().is_terminal() { indented(text) } else { None };
+    match indented {
         Some(xml) => pieces_of_markup(&xml),
         None => vec![Piece::plain(text)],
     }
