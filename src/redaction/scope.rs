@@ -1,6 +1,7 @@
 //! Texts that belong together: first all of them are learned from, then each is rewritten.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use serde_json::{Map, Number, Value};
@@ -17,16 +18,21 @@ pub struct Scope<'p> {
     pseudonymizer: &'p Pseudonymizer,
     direction: Direction,
     known: RefCell<Values>,
+    /// Values that were remembered, and texts that were learned from: a record repeats its messages.
+    learned: RefCell<HashSet<(bool, String)>>,
     is_lasting: bool,
 }
 
 impl<'p> Scope<'p> {
     pub(super) fn new(pseudonymizer: &'p Pseudonymizer, direction: Direction, is_lasting: bool) -> Self {
-        Self { pseudonymizer, direction, known: RefCell::default(), is_lasting }
+        Self { pseudonymizer, direction, known: RefCell::default(), learned: RefCell::default(), is_lasting }
     }
 
     /// Remembers what is personal by name in a text.
     pub fn learn(&self, text: &str) {
+        if !self.is_new(false, text) {
+            return;
+        }
         walk::by_name(&self.pseudonymizer.names.personal, text, &|value| self.remember(value));
     }
 
@@ -45,9 +51,14 @@ impl<'p> Scope<'p> {
 
     fn remember(&self, value: &str) {
         match self.direction {
+            _ if !self.is_new(true, value) => {}
             Direction::Pseudonymize => self.remember_real(value),
             Direction::Restore => self.remember_real(&self.turned(value)),
         }
+    }
+
+    fn is_new(&self, is_value: bool, text: &str) -> bool {
+        self.learned.borrow_mut().insert((is_value, text.to_owned()))
     }
 
     /// Remembers a value that is real, whichever way this goes.
