@@ -110,7 +110,7 @@ async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlag
     let mut lines: Vec<Line> = passed.chain(sent.iter().map(|attempt| sent_line(attempt, dates))).collect();
     lines.sort_by_key(|line| Reverse(line.ended_at));
     lines.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    output::table(COLUMNS, format, lines.into_iter().map(|line| line.cells));
+    output::table(COLUMNS, format, lines.into_iter().rev().map(|line| line.cells));
     Ok(())
 }
 

@@ -29,9 +29,7 @@ fn stdout(gateway: &Gateway, args: &[&str]) -> String {
 /// The lines of the list below its heading, the oldest first, once there are so many.
 async fn listed(gateway: &Gateway, count: usize) -> Vec<String> {
     eventually(async || {
-        let listing = stdout(gateway, &["exchanges", "list"]);
-        let lines: Vec<_> =
-            listing.lines().rev().map(str::to_owned).take_while(|line| !line.starts_with("ID ")).collect();
+        let lines: Vec<_> = stdout(gateway, &["exchanges", "list"]).lines().skip(1).map(str::to_owned).collect();
         (lines.len() == count).then_some(lines)
     })
     .await

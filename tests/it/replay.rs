@@ -680,7 +680,7 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     // What is kept in the store has no secret either.
     let data_dir = gateway.data_dir();
     let (_, list) = folder.run(&["exchanges", "list", "--data-dir", &data_dir]);
-    let id = list.lines().nth(1).unwrap().split(' ').next().unwrap();
+    let id = list.lines().last().unwrap().split(' ').next().unwrap();
     let (_, shown) = folder.run(&["exchanges", "show", id, "--data-dir", &data_dir]);
     assert!(shown.contains("<CaPin>****</CaPin>") && shown.contains(CARD), "{shown}");
     assert!(!shown.contains("correct horse") && !shown.contains("bmlnaHQ6c2hpZnQ="), "{shown}");
