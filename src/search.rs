@@ -211,7 +211,8 @@ impl Search {
             },
             Some("dur") => duration_condition(value)?,
             Some(key @ ("since" | "until")) => {
-                let moment = moment(value, now, zone).ok_or_else(|| SearchFault(format!("{key} must be {SINCE}.")))?;
+                let moment = parse_moment(value, now, zone);
+                let moment = moment.map_err(|expected| SearchFault(format!("{key} must be {expected}.")))?;
                 let bound = if key == "since" { &mut self.since } else { &mut self.until };
                 if is_negated {
                     return Err(SearchFault(format!("{key} cannot be negated; there is since and until.")));
@@ -305,7 +306,14 @@ fn duration(text: &str) -> Option<TimeDelta> {
     Some(TimeDelta::milliseconds((count * millis).round() as i64))
 }
 
-/// A time ago, or a date.
+/// A moment that a person writes as a time ago or as a date; dates without an offset are in `zone`.
+///
+/// # Errors
+/// How a moment is written, as the end of the sentence "must be …".
+pub fn parse_moment(text: &str, now: DateTime<Utc>, zone: Tz) -> Result<DateTime<Utc>, &'static str> {
+    moment(text, now, zone).ok_or(SINCE)
+}
+
 fn moment(text: &str, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
     if let Some(ago) = duration(text) {
         return now.checked_sub_signed(ago);

@@ -16,7 +16,7 @@ use crate::api::{Dates, Record};
 use crate::app::{self, StartError};
 use crate::exchange::{Exchange, Message, Summary};
 use crate::recording::{self, Recorder};
-use crate::request::{ProvisioningRequest, RecordId};
+use crate::request::ProvisioningRequest;
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
 use crate::store::{DeviceKind, ExchangeFilter, RecordKey, RequestStore, SentAttempt, Store};
@@ -214,16 +214,12 @@ enum Found {
 
 async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
     let missing = || Failed(format!("there is no exchange or request {id}"));
-    let key = match (RecordId::parse(&id.to_uppercase()), id.parse()) {
-        (Some(id), _) => {
-            if let Some(exchange) = store.find_exchange(&id).await? {
-                return Ok(Found::Passed(Box::new(exchange)));
-            }
-            RecordKey::Id(id)
-        }
-        (None, Ok(number)) => RecordKey::Number(number),
-        (None, Err(_)) => return Err(missing()),
-    };
+    let key = RecordKey::parse(id).ok_or_else(missing)?;
+    if let RecordKey::Id(id) = &key
+        && let Some(exchange) = store.find_exchange(id).await?
+    {
+        return Ok(Found::Passed(Box::new(exchange)));
+    }
     store.find_request(None, key).await?.map(|request| Found::Request(Box::new(request))).ok_or_else(missing)
 }
 

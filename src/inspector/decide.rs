@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::list::to_data;
 use crate::api::{Api, ApiError, Code, Data, Params, Record, Session, resubmit};
-use crate::request::{Decision, Order, ProvisioningRequest, RecordId};
+use crate::request::{Decision, Order, ProvisioningRequest};
 use crate::store::{RecordKey, Resubmission, StoreError};
 
 /// Characters of a reason, at most.
@@ -61,11 +61,7 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
 
 /// A request by its id or its number.
 pub(super) async fn find_request(api: &Api, id: &str) -> Result<ProvisioningRequest, ApiError> {
-    let key = match RecordId::parse(&id.to_uppercase()) {
-        Some(id) => Some(RecordKey::Id(id)),
-        None => id.parse().ok().map(RecordKey::Number),
-    };
-    let found = match key {
+    let found = match RecordKey::parse(id) {
         Some(key) => api.store.find_request(None, key).await?,
         None => None,
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::request::{
@@ -175,6 +176,13 @@ pub enum RecordKey {
     Number(i64),
 }
 
+impl RecordKey {
+    /// The key that a person writes: an id in upper or lower case, or a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        RecordId::parse(&text.to_uppercase()).map(Self::Id).or_else(|| text.parse().ok().map(Self::Number))
+    }
+}
+
 /// Which records a list shows. Filters combine with AND.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -209,7 +217,8 @@ pub struct Filter {
 }
 
 /// What a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeviceKind {
     /// A smartcard.
     Card,

@@ -1,6 +1,5 @@
 //! XML for a person: on a terminal indented, and coloured where there are colours; as it is anywhere else.
 
-use std::borrow::Cow;
 use std::io::{IsTerminal as _, stdout};
 
 use anstyle::{AnsiColor, Style};
@@ -28,7 +27,7 @@ fn pieces_of_markup(xml: &str) -> Vec<Piece> {
         let (text, markup) = rest.split_at(start);
         let (markup, after) = markup.split_at(end_of_markup(markup));
         pieces.push(Piece::plain(text));
-        pieces.push(Piece { style: MARKUP, text: Cow::<str>::from(markup).into_owned() });
+        pieces.push(Piece { style: MARKUP, text: markup.to_owned() });
         rest = after;
     }
     pieces.push(Piece::plain(rest));

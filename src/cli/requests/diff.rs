@@ -34,14 +34,12 @@ fn differences(first: &ProvisioningRequest, second: &ProvisioningRequest, dates:
     let columns = columns.filter(|((name, one), other)| !LEFT_OUT.contains(name) && one != other);
     let mut differences: Vec<[Value; 4]> =
         columns.map(|((name, one), other)| [json!("record"), json!(name), one, other]).collect();
-    let texts = |request: &'_ ProvisioningRequest| {
-        [sent_text(request).map(str::to_owned), request.response.as_deref().map(str::to_owned)]
-    };
-    for ((part, one), other) in ["request", "answer"].into_iter().zip(texts(first)).zip(texts(second)) {
-        let nodes = compare_texts(one.as_deref(), other.as_deref());
-        differences.extend(
-            nodes.into_iter().map(|node| [json!(part), json!(node.xpath), json!(node.expected), json!(node.got)]),
-        );
+    for (part, one, other) in [
+        ("request", sent_text(first), sent_text(second)),
+        ("answer", first.response.as_deref(), second.response.as_deref()),
+    ] {
+        let nodes = compare_texts(one, other).into_iter();
+        differences.extend(nodes.map(|node| [json!(part), json!(node.xpath), json!(node.expected), json!(node.got)]));
     }
     differences
 }

@@ -1,6 +1,6 @@
 //! `requests list`: requests newest first, with the reason in words.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 
@@ -10,6 +10,7 @@ use crate::cli::output::{FormatFlags, Table};
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
 use crate::request::{ProvisioningRequest, RequestType, SERVICE_ID, State};
+use crate::search::parse_moment;
 use crate::store::{DeviceKind, Filter, RequestStore};
 use crate::words::{Word as _, parse_word};
 
@@ -64,7 +65,7 @@ pub(super) struct FilterFlags {
 }
 
 impl FilterFlags {
-    /// The filter for the store, with cards and boxes as the store has them.
+    /// The filter for the store, with CA IDs as the store has them.
     pub(super) async fn filter(self, store: &dyn RequestStore) -> Result<Filter, Failed> {
         let mut devices = [(DeviceKind::Card, self.card), (DeviceKind::Stb, self.stb)];
         for (kind, given) in &mut devices {
@@ -89,7 +90,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let config = args.store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
-    let since = args.since.map(|since| moment(&since, dates, Utc::now())).transpose()?;
+    let since = args.since.map(|since| parse_moment(&since, Utc::now(), config.server.time_zone)).transpose();
+    let since = since.map_err(|expected| Failed(format!("--since must be {expected}")))?;
     let filter = args.filter.filter(store.as_ref()).await?;
     let mut filter = Filter { since, before: args.before, newest_first: true, ..filter };
     let mut table = Table::new(COLUMNS, args.format.format());
@@ -127,45 +129,4 @@ pub(super) fn cells(request: &ProvisioningRequest, dates: Dates) -> [Value; 7] {
         request.state.as_str().into(),
         request.failure.as_ref().map_or(Value::Null, |failure| failure.reason().into()),
     ]
-}
-
-/// A date as in the API, or a period before now with its unit: s, m, h or d.
-fn moment(text: &str, dates: Dates, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failed> {
-    let ago = || {
-        let (at, unit) = text.char_indices().next_back()?;
-        let unit_s: i64 = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86400,
-            _ => return None,
-        };
-        let seconds = text.get(..at)?.parse::<u32>().ok().map(i64::from)?.checked_mul(unit_s)?;
-        now.checked_sub_signed(chrono::TimeDelta::try_seconds(seconds)?)
-    };
-    match ago() {
-        Some(moment) => Ok(moment),
-        None => dates
-            .parse("--since", text)
-            .map_err(|error| Failed(format!("--since {text}: {} Or how long ago: 90m, 2h, 3d.", error.message))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn since_is_a_date_or_how_long_ago() {
-        let dates = Dates(chrono_tz::UTC);
-        let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(10_000);
-        let ago = |text| moment(text, dates, now).map(|moment| (now - moment).num_seconds()).ok();
-        for (text, seconds) in [("90s", 90), ("2m", 120), ("3h", 10_800), ("1d", 86_400), ("0s", 0)] {
-            assert_eq!(ago(text), Some(seconds), "{text}");
-        }
-        for text in ["", "h", "-1h", "1w", "1.5h", "yesterday", "ä"] {
-            assert_eq!(ago(text), None, "{text}");
-        }
-        assert!(moment("2026-11-25T10:00:00", dates, now).is_ok());
-    }
 }

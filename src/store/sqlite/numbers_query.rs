@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 
 use super::traffic_sql::{Table, failure_text, within};
 use crate::request::{Family, RequestType, State};
-use crate::store::{Filter, StoreError};
+use crate::store::{DeviceKind, Filter, StoreError};
 use crate::words::Word as _;
 
 /// Numbers of a page, at most.
@@ -102,7 +102,7 @@ impl NumbersQuery {
             let reference = self.bind(reference.clone());
             sources.push(format!("(SELECT number FROM request WHERE reference_number = {reference})"));
         }
-        for (kind, ca_id) in [("card", &filter.card), ("stb", &filter.stb)] {
+        for (kind, ca_id) in [(DeviceKind::Card, &filter.card), (DeviceKind::Stb, &filter.stb)] {
             if let Some(ca_id) = ca_id {
                 let ca_id = self.bind(ca_id.clone());
                 sources.push(device_source(kind, &ca_id, filter.state));
@@ -141,14 +141,15 @@ impl Words {
 }
 
 /// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.
-fn device_source(kind: &str, ca_id: &str, state: Option<State>) -> String {
+fn device_source(kind: DeviceKind, ca_id: &str, state: Option<State>) -> String {
+    let word = kind.as_str();
     match state {
-        Some(State::Pending) if kind == "card" => format!(
+        Some(State::Pending) if kind == DeviceKind::Card => format!(
             "(SELECT number FROM card_queue WHERE card = {ca_id} UNION ALL SELECT number FROM card_lock WHERE card = {ca_id})"
         ),
         Some(State::Rejected) => {
-            format!("(SELECT number FROM rejected_device WHERE kind = '{kind}' AND ca_id = {ca_id})")
+            format!("(SELECT number FROM rejected_device WHERE kind = '{word}' AND ca_id = {ca_id})")
         }
-        _ => format!("(SELECT number FROM request_device WHERE kind = '{kind}' AND ca_id = {ca_id})"),
+        _ => format!("(SELECT number FROM request_device WHERE kind = '{word}' AND ca_id = {ca_id})"),
     }
 }

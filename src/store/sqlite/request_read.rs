@@ -11,9 +11,10 @@ use super::columns::Columns;
 use super::numbers_query::NumbersQuery;
 use crate::request::{
     Attempt, Envelope, Event, Failure, Family, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
-    Scalar, process,
+    STB_ID, Scalar, process,
 };
 use crate::store::{DeviceKind, Filter, Lease, LeasedRequest, RecordKey, SentAttempt, StoreError};
+use crate::words::Word as _;
 
 /// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
 const PAGE_BYTES: usize = 32 << 20;
@@ -83,8 +84,8 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
 
 /// The set-top boxes that the parameters name.
 fn stbs_of(items: &[Item]) -> Vec<String> {
-    let boxes = items.iter().filter(|item| item.name == "stb_ca_id");
-    boxes.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
+    let stbs = items.iter().filter(|item| item.name == STB_ID);
+    stbs.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
 }
 
 /// Reads the columns `resolve_until` and `in_doubt`.
@@ -168,12 +169,8 @@ pub(super) fn list_devices(db: &Connection, kind: DeviceKind, most: u64) -> Resu
     let mut statement = db.prepare_cached(
         "-- list_devices\nSELECT DISTINCT ca_id FROM request_device WHERE kind = ?1 ORDER BY ca_id LIMIT ?2",
     )?;
-    let kind = match kind {
-        DeviceKind::Card => "card",
-        DeviceKind::Stb => "stb",
-    };
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![kind, most], |row| row.get("ca_id"))?;
+    let rows = statement.query_map(params![kind.as_str(), most], |row| row.get("ca_id"))?;
     Ok(rows.collect::<Result<_>>()?)
 }
 

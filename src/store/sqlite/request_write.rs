@@ -10,7 +10,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{cards, connection, idempotency, request_read};
 use crate::request::{Envelope, Event, EventKind, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Due};
-use crate::store::{AttemptCommit, CommitResult, Lease, Resubmission, StoreError, Submission, SubmitResult};
+use crate::store::{
+    AttemptCommit, CommitResult, DeviceKind, Lease, Resubmission, StoreError, Submission, SubmitResult,
+};
 use crate::words::Word as _;
 
 /// The token of the first lease of a request.
@@ -172,9 +174,9 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
         "-- insert_devices
          INSERT OR IGNORE INTO request_device (kind, ca_id, number, sequence_number) VALUES (?1, ?2, ?3, ?4)",
     )?;
-    for (kind, ids) in [("card", &new.cards), ("stb", &new.stbs)] {
+    for (kind, ids) in [(DeviceKind::Card, &new.cards), (DeviceKind::Stb, &new.stbs)] {
         for id in ids {
-            device.execute(params![kind, id, number, sequence_number])?;
+            device.execute(params![kind.as_str(), id, number, sequence_number])?;
         }
     }
     Ok(())
@@ -280,9 +282,9 @@ pub(super) fn update(
 fn insert_rejected(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
     let mut rejected =
         db.prepare_cached("-- insert_rejected\nINSERT INTO rejected_device (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
-    for (kind, ids) in [("card", &request.content.cards), ("stb", &request.content.stbs)] {
+    for (kind, ids) in [(DeviceKind::Card, &request.content.cards), (DeviceKind::Stb, &request.content.stbs)] {
         for id in ids {
-            rejected.execute(params![kind, id, request.number])?;
+            rejected.execute(params![kind.as_str(), id, request.number])?;
         }
     }
     Ok(())

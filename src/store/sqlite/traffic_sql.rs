@@ -5,6 +5,7 @@ use strum::VariantArray as _;
 
 use crate::request::{Family, RequestType, State};
 use crate::search::{Condition, Patterns, Search, Standing, Term};
+use crate::store::DeviceKind;
 use crate::words::Word as _;
 
 /// Which list is walked through.
@@ -82,8 +83,8 @@ impl Conditions {
         for Term { is_negated, condition } in &search.terms {
             match condition {
                 _ if *is_negated => {}
-                Condition::Card(card) => device = device.or(card.exact().map(|card| ("card", card))),
-                Condition::Stb(stb) => device = device.or(stb.exact().map(|stb| ("stb", stb))),
+                Condition::Card(card) => device = device.or(card.exact().map(|card| (DeviceKind::Card, card))),
+                Condition::Stb(stb) => device = device.or(stb.exact().map(|stb| (DeviceKind::Stb, stb))),
                 Condition::Type(_) => has_states = true,
                 Condition::Fault(_) => {
                     has_states = true;
@@ -103,7 +104,7 @@ impl Conditions {
             // CROSS JOIN keeps SQLite from another order of reading.
             self.source = "request_device d CROSS JOIN request r ON r.number = d.number".to_owned();
             self.number = "d.number";
-            self.parts.push(format!("d.kind = '{kind}' AND d.ca_id = {ca_id}"));
+            self.parts.push(format!("d.kind = '{}' AND d.ca_id = {ca_id}", kind.as_str()));
         } else if has_states {
             self.source = "request r INDEXED BY request_filter".to_owned();
             let all = [
