@@ -108,12 +108,12 @@ pub enum ImportError {
     #[error("{0}")]
     Csv(#[from] csv::Error),
     /// A value is wrong.
-    #[error("line {line}: {what}")]
+    #[error("line {line}: {message}")]
     Value {
         /// Line, counted from 1.
         line: u64,
         /// The fault.
-        what: String,
+        message: String,
     },
 }
 
@@ -140,8 +140,8 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
     let headers = reader.headers()?.clone();
     if !headers.iter().any(|h| h == kind.name_field()) {
-        let what = format!("no column '{}', which {} need", kind.name_field(), kind.as_str());
-        return Err(ImportError::Value { line: 1, what });
+        let message = format!("no column '{}', which {} need", kind.name_field(), kind.as_str());
+        return Err(ImportError::Value { line: 1, message });
     }
     let mut entries = Vec::new();
     let mut ids = HashSet::new();
@@ -149,7 +149,7 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
     while reader.read_record(&mut record)? {
         let line = record.position().map_or(0, csv::Position::line);
         let row: Row = record.deserialize(Some(&headers))?;
-        let wrong = |what: &str| ImportError::Value { line, what: what.to_owned() };
+        let wrong = |message: &str| ImportError::Value { line, message: message.to_owned() };
         if row.id.is_empty() || row.name.is_empty() {
             return Err(wrong(&format!("id and {} must not be empty", kind.name_field())));
         }

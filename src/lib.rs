@@ -2,63 +2,63 @@
 //!
 //! The map, in the order that data flows:
 //!
-//! - [`cli`]: the command line, one file a subcommand; [`app`] builds everything once and serves; [`reload`] replaces what
+//! - [`cli`]: the command line, one file a subcommand; `app` builds everything once and serves; `reload` replaces what
 //!   may be replaced meanwhile;
-//!   [`transport`] opens the way to Conax that the configuration names: live, recorded or replayed.
-//! - [`config`], [`telemetry`], [`tls`], [`shutdown`], [`clock`], [`pace`], [`peer`], [`lock`], `printable`, [`secret`],
+//!   `transport` opens the way to Conax that the configuration names: live, recorded or replayed.
+//! - [`config`], `telemetry`, [`tls`], `shutdown`, `clock`, `pace`, `peer`, `lock`, `printable`, `secret`,
 //!   `words`, `writable`: the ground that all other rooms stand on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
-//! - [`api`]: the CRM.COM face, one file a method; [`account`] is who calls, [`catalogue`] what they name.
-//! - [`inspector`]: the traffic on pages for a browser: what they show, and their files.
+//! - [`api`]: the CRM.COM face, one file a method; `account` is who calls, `catalogue` what they name.
+//! - `inspector`: the traffic on pages for a browser: what they show, and their files.
 //! - [`request`]: the provisioning request, its types, states and outcome.
-//! - [`exchange`]: what a client and Conax said to each other through us, as it is kept.
-//! - [`search`]: the language in which a person searches both.
-//! - [`store`]: where both are kept: one trait a kind of thing, SQLite behind them.
-//! - [`retention`]: deletes what ended long ago.
-//! - [`processor`]: sends requests, at once or in their turn; policy is pure functions.
+//! - `exchange`: what a client and Conax said to each other through us, as it is kept.
+//! - `search`: the language in which a person searches both.
+//! - `store`: where both are kept: one trait a kind of thing, SQLite behind them.
+//! - `retention`: deletes what ended long ago.
+//! - `processor`: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
-//! - [`upstream`]: the transport to Conax, and how far the bytes got; [`coding`] undoes the codings of bodies.
-//! - [`observer`]: who watches what happens, as recording does, and [`metrics`], which counts it for Prometheus.
+//! - [`upstream`]: the transport to Conax, and how far the bytes got; `coding` undoes the codings of bodies.
+//! - `observer`: who watches what happens, as recording does, and `metrics`, which counts it for Prometheus.
 //! - [`recording`]: recorded traffic; a replay is a transport, too.
-//! - [`redaction`]: takes out what is personal, by the names in the contract and by value.
+//! - `redaction`: takes out what is personal, by the names in the contract and by value.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
 //! - [`xml`]: a strict reader, a tree and a writer, for all of them.
 
-pub mod account;
+mod account;
 pub mod api;
-pub mod app;
+mod app;
 pub mod axis;
-pub mod catalogue;
+mod catalogue;
 pub mod cli;
-pub mod clock;
-pub mod coding;
+mod clock;
+mod coding;
 pub mod config;
 pub mod contract;
-pub mod exchange;
+mod exchange;
 pub mod http;
-pub mod inspector;
-pub mod lock;
-pub mod metrics;
-pub mod observer;
-pub mod pace;
-pub mod peer;
+mod inspector;
+mod lock;
+mod metrics;
+mod observer;
+mod pace;
+mod peer;
 mod printable;
-pub mod processor;
+mod processor;
 pub mod recording;
-pub mod redaction;
-pub mod reload;
+mod redaction;
+mod reload;
 pub mod request;
-pub mod retention;
-pub mod search;
-pub mod secret;
-pub mod shutdown;
+mod retention;
+mod search;
+mod secret;
+mod shutdown;
 pub mod simulator;
 pub mod soap;
-pub mod store;
-pub mod telemetry;
+mod store;
+mod telemetry;
 pub mod tls;
-pub mod transport;
+mod transport;
 pub mod upstream;
 mod words;
 mod writable;

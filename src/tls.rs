@@ -99,7 +99,7 @@ fn unreadable(setting: &'static str, file: &Path, bytes: &[u8], wanted: &str) ->
     let shown = file.display();
     let text = String::from_utf8_lossy(bytes);
     let has = |label: &str| text.contains(label);
-    let what = match bytes {
+    let message = match bytes {
         [0xFE, 0xED, 0xFE, 0xED, ..] | [0xCE, 0xCE, 0xCE, 0xCE, ..] => format!(
             "it is a Java key store: make PKCS#12 of it with 'keytool -importkeystore -srckeystore {shown} -destkeystore \
              {shown}.p12 -deststoretype pkcs12', and PEM of that with openssl pkcs12"
@@ -122,7 +122,7 @@ fn unreadable(setting: &'static str, file: &Path, bytes: &[u8], wanted: &str) ->
         _ if wanted == "certificate" && has("PRIVATE KEY") => "it holds a private key and no certificate".to_owned(),
         _ => format!("it holds no {wanted} in PEM (-----BEGIN …-----) that can be read"),
     };
-    fault(setting, file, &what)
+    fault(setting, file, &message)
 }
 
 /// A PFX begins with a sequence, and in it the version 3 (RFC 7292, 4).
@@ -175,6 +175,6 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
-fn fault(setting: &'static str, file: &Path, what: &dyn std::fmt::Display) -> FileFault {
-    FileFault { setting, message: format!("{}: {what}", file.display()) }
+fn fault(setting: &'static str, file: &Path, message: &dyn std::fmt::Display) -> FileFault {
+    FileFault { setting, message: format!("{}: {message}", file.display()) }
 }

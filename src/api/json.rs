@@ -21,9 +21,9 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
         Ok(_) => Err(malformed("The body must be one JSON object (line 1, column 1).".to_owned())),
         Err(error) => {
             let words = error.to_string();
-            let what = words.split(" at line ").next().unwrap_or_default();
+            let message = words.split(" at line ").next().unwrap_or_default();
             let (line, column) = (error.line(), error.column());
-            Err(malformed(format!("The body is not valid JSON: {what} (line {line}, column {column}).")))
+            Err(malformed(format!("The body is not valid JSON: {message} (line {line}, column {column}).")))
         }
     }
 }

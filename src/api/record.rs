@@ -16,7 +16,7 @@ pub struct Record<'r> {
     id: &'r str,
     number: String,
     #[serde(rename = "type")]
-    kind: &'static str,
+    request_type: &'static str,
     name: Option<&'r str>,
     life_cycle_state: &'static str,
     priority: &'static str,
@@ -120,7 +120,7 @@ impl<'r> Record<'r> {
         Self {
             id: content.id.as_str(),
             number: request.number.to_string(),
-            kind: content.request_type.as_str(),
+            request_type: content.request_type.as_str(),
             name: None,
             life_cycle_state: request.state.as_str(),
             priority: content.priority.as_str(),

@@ -253,10 +253,10 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
             added.map_err(|e| Failed(e.to_string()))?.into_iter().collect()
         }
         Found::Request(request) => {
-            let kind = request.content.request_type;
-            let operation = contract.operation(kind);
+            let request_type = request.content.request_type;
+            let operation = contract.operation(request_type);
             let operation =
-                operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {kind}")))?;
+                operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {request_type}")))?;
             let reply = Record::new(&request, Dates(config.server.time_zone)).to_reply();
             let attempts = store.list_attempts(request.number).await?;
             let call = request.content.call_with_secret().unwrap_or_default();

@@ -15,7 +15,7 @@ const TIME: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(flags: ConfigFlags) -> Result<(), Failed> {
     let address = address(&configuration(flags, Vec::new())?)?;
-    let failed = |what: &dyn std::fmt::Display| Failed(format!("{address}: {what}"));
+    let failed = |message: &dyn std::fmt::Display| Failed(format!("{address}: {message}"));
     match tokio::time::timeout(TIME, ask(address)).await {
         Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => Ok(()),
         Ok(Ok(_)) => Err(failed(&"the answer is not 200")),
@@ -30,9 +30,9 @@ fn address(config: &Config) -> Result<SocketAddr, Failed> {
         MetricsListen::Own(address) => address,
         _ if config.server.tls_certificate.is_none() => config.server.listen,
         _ => {
-            let what =
+            let message =
                 "server.listen speaks TLS: give metrics.listen an address of its own, where health is answered, too";
-            return Err(Failed(what.to_owned()));
+            return Err(Failed(message.to_owned()));
         }
     };
     match address.ip() {

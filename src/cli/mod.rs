@@ -140,6 +140,6 @@ pub fn run() -> ExitCode {
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed(what)) => output::failed(&what),
+        Err(Failed(message)) => output::failed(&message),
     }
 }

@@ -10,7 +10,7 @@ mod detail;
 mod list;
 mod stream;
 
-pub use assets::{Asset, PAGE, asset};
+pub use assets::{PAGE, asset};
 pub use decide::decide;
 pub use detail::detail;
 pub use list::list;

@@ -139,7 +139,7 @@ async fn send(processor: &Processor, request: &ProvisioningRequest, lease: &Leas
     let call = Call::new(prepared.operation, prepared.envelope.to_send(), Some(request));
     let result = match processor.node.holds(lease, began.steady) {
         true => call_until(processor, call, until).await,
-        false => Err(CallFailure::NotSent { kind: FailureKind::Connect, what: LEASE_ENDED.to_owned() }),
+        false => Err(CallFailure::NotSent { kind: FailureKind::Connect, message: LEASE_ENDED.to_owned() }),
     };
     let now = processor.clock.moment();
     Sent { result, began, passed: now.since(&began), now: now.date }
@@ -154,7 +154,7 @@ pub(super) async fn call_until(
 ) -> Result<HttpAnswer, CallFailure> {
     let left = until.map(|until| (until - processor.clock.now()).to_std().unwrap_or_default());
     if left.is_some_and(|left| left.is_zero()) {
-        return Err(CallFailure::NotSent { kind: FailureKind::Connect, what: OUT_OF_TIME.to_owned() });
+        return Err(CallFailure::NotSent { kind: FailureKind::Connect, message: OUT_OF_TIME.to_owned() });
     }
     processor.transport.call(call, left).await
 }
@@ -198,12 +198,12 @@ fn classify(
             tell(Err(&failed));
             let outcome = processor.retry.after_failure(&failed, &context);
             match failed {
-                CallFailure::NotSent { what, .. } | CallFailure::NoFixture { what } => {
+                CallFailure::NotSent { message, .. } | CallFailure::NoFixture { message } => {
                     attempt.sent = false;
-                    attempt.error = Some(what);
+                    attempt.error = Some(message);
                 }
-                CallFailure::InDoubt { what, status, partial, content_type, .. } => {
-                    attempt.error = Some(what);
+                CallFailure::InDoubt { message, status, partial, content_type, .. } => {
+                    attempt.error = Some(message);
                     attempt.http_status = status;
                     let text = status.map(|_| texts::text_of_partial(&partial, content_type.as_deref()));
                     attempt.response = text.map(Into::into);

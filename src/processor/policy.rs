@@ -91,9 +91,9 @@ impl RetryRule {
     fn not_delivered(&self, context: &AttemptContext, failure: Failure, not_before: Option<Duration>) -> Outcome {
         if context.in_doubt.is_some() {
             // An earlier attempt may have arrived all the same.
-            let what = failure.description.unwrap_or_default();
-            let what = format!("Sent before without a valid answer; then: {what}");
-            return self.in_doubt_after(context, what, not_before);
+            let message = failure.description.unwrap_or_default();
+            let message = format!("Sent before without a valid answer; then: {message}");
+            return self.in_doubt_after(context, message, not_before);
         }
         if u64::from(context.attempt) >= self.max_attempts {
             return rejected(failure);
@@ -103,11 +103,11 @@ impl RetryRule {
     }
 
     /// What becomes of a request of which nobody knows whether it was done.
-    pub(super) fn in_doubt(&self, context: &AttemptContext, what: String) -> Outcome {
-        self.in_doubt_after(context, what, None)
+    pub(super) fn in_doubt(&self, context: &AttemptContext, message: String) -> Outcome {
+        self.in_doubt_after(context, message, None)
     }
 
-    fn in_doubt_after(&self, context: &AttemptContext, what: String, not_before: Option<Duration>) -> Outcome {
+    fn in_doubt_after(&self, context: &AttemptContext, message: String, not_before: Option<Duration>) -> Outcome {
         let until = match (context.resend, context.in_doubt) {
             // What an operator ordered is sent once: later requests of its cards have gone out since.
             (Resend::Never, _) | (_, Some(InDoubt::RetryOrdered | InDoubt::NeedsOperator | InDoubt::Earlier)) => None,
@@ -121,7 +121,7 @@ impl RetryRule {
         let next = until.filter(|until| *until > context.now);
         let not_before = later(context.now, not_before.unwrap_or_default());
         let next = next.map(|until| Next { at: self.next_look(context, until).max(not_before).min(until), until });
-        Outcome::InDoubt { failure: ours(failure::OUTCOME_UNKNOWN, what), next }
+        Outcome::InDoubt { failure: ours(failure::OUTCOME_UNKNOWN, message), next }
     }
 
     /// What an answer means for the request; `retry_after` is the header's value.
@@ -156,18 +156,20 @@ impl RetryRule {
     /// What a call without a whole answer means for the request.
     pub(super) fn after_failure(&self, call: &CallFailure, context: &AttemptContext) -> Outcome {
         match call {
-            CallFailure::NotSent { kind, what } => {
+            CallFailure::NotSent { kind, message } => {
                 let code = match kind {
                     FailureKind::Connect => failure::CONNECT_FAILED,
                     FailureKind::Tls => failure::TLS_FAILED,
                 };
-                self.not_delivered(context, ours(code, what.clone()), None)
+                self.not_delivered(context, ours(code, message.clone()), None)
             }
             // What was sent before may have been done, whatever a folder says.
-            CallFailure::NoFixture { what } if context.in_doubt.is_none() => {
-                rejected(ours(failure::NO_FIXTURE, what.clone()))
+            CallFailure::NoFixture { message } if context.in_doubt.is_none() => {
+                rejected(ours(failure::NO_FIXTURE, message.clone()))
             }
-            CallFailure::InDoubt { what, .. } | CallFailure::NoFixture { what } => self.in_doubt(context, what.clone()),
+            CallFailure::InDoubt { message, .. } | CallFailure::NoFixture { message } => {
+                self.in_doubt(context, message.clone())
+            }
         }
     }
 }
@@ -201,8 +203,8 @@ pub(super) fn rejected(failure: Failure) -> Outcome {
 }
 
 /// A failure that the gateway itself found.
-pub(super) fn ours(code: &str, what: String) -> Failure {
-    Failure { code: code.to_owned(), description: Some(what), ..Failure::default() }
+pub(super) fn ours(code: &str, message: String) -> Failure {
+    Failure { code: code.to_owned(), description: Some(message), ..Failure::default() }
 }
 
 /// The bytes of a request that may be sent now, or why not.

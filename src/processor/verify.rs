@@ -39,7 +39,7 @@ pub(super) async fn verify(
     event.text = Some(match &found {
         Verification::Applied => "It was done.".to_owned(),
         Verification::NotApplied => "It was not done, and is sent again.".to_owned(),
-        Verification::Inconclusive(what) => format!("Not found out: {what}"),
+        Verification::Inconclusive(message) => format!("Not found out: {message}"),
     });
     (found, event)
 }
@@ -71,7 +71,7 @@ async fn ask_all(
                 Verification::Applied => {}
                 other => return other,
             },
-            Err(what) => return Verification::Inconclusive(what),
+            Err(message) => return Verification::Inconclusive(message),
         }
     }
     Verification::Applied
@@ -93,10 +93,12 @@ async fn ask(
     event.request = Some(body);
     match result {
         Err(
-            CallFailure::NotSent { what, .. } | CallFailure::InDoubt { what, .. } | CallFailure::NoFixture { what },
+            CallFailure::NotSent { message, .. }
+            | CallFailure::InDoubt { message, .. }
+            | CallFailure::NoFixture { message },
         ) => {
             (event.http_status, event.response) = (None, None);
-            Err(what)
+            Err(message)
         }
         Ok(http) => {
             event.http_status = Some(http.status);

@@ -34,7 +34,7 @@ use crate::secret::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
 use escapes::{Decoded, replace};
-pub use key::{KeyFault, check_key, find_key, load_key};
+pub use key::{check_key, find_key, load_key};
 use names::NameSet;
 pub use names::Names;
 pub use scope::Scope;

@@ -63,7 +63,7 @@ impl Conax {
     /// Carries out a request, and returns the content of the answer.
     pub(super) fn perform(
         &mut self,
-        kind: RequestType,
+        request_type: RequestType,
         fields: &Fields,
         now: DateTime<Utc>,
     ) -> Result<Fields, Refusal> {
@@ -75,13 +75,13 @@ impl Conax {
         if self.cards.len() + names.iter().filter(|card| !self.cards.contains_key(**card)).count() > MOST_CARDS {
             return Err(Refusal { status: Status::SystemError, message: "The simulator's memory is full".to_owned() });
         }
-        if kind.as_str() == "GET_PAIRING_STATUS_FOR_PAIRING_MODULE" {
+        if request_type.as_str() == "GET_PAIRING_STATUS_FOR_PAIRING_MODULE" {
             return Ok(self.pairing_of_box(fields.first("stb_ca_id").unwrap_or_default()));
         }
         let mut answer = Fields::new();
         for name in names {
             let card = self.cards.entry(name.to_owned()).or_default();
-            answer = card.perform(kind, fields, now)?;
+            answer = card.perform(request_type, fields, now)?;
         }
         Ok(answer)
     }
@@ -98,9 +98,9 @@ impl Conax {
 }
 
 impl Card {
-    fn perform(&mut self, kind: RequestType, fields: &Fields, now: DateTime<Utc>) -> Result<Fields, Refusal> {
+    fn perform(&mut self, request_type: RequestType, fields: &Fields, now: DateTime<Utc>) -> Result<Fields, Refusal> {
         let stbs = fields.all("stb_ca_id").map(str::to_owned);
-        match kind.as_str() {
+        match request_type.as_str() {
             "ADD_SUBSCRIPTIONS" | "RENEW_SUBSCRIPTIONS" => self.subscribe(fields, now),
             "CANCEL_SUBSCRIPTIONS" => {
                 self.subscriptions.retain(|product, _| !fields.all("service_ca_id").any(|p| p == product));

@@ -29,13 +29,13 @@ struct Health {
     breaker: Breaker,
     /// Why the last call was not answered.
     kind: FailureKind,
-    what: String,
+    message: String,
 }
 
 impl FailOver {
     /// Transports by base URL.
     pub fn new(nodes: Vec<(String, Box<dyn Transport>)>, rule: BreakerRule) -> Self {
-        let health = || Health { breaker: Breaker::new(rule), kind: FailureKind::Connect, what: String::new() };
+        let health = || Health { breaker: Breaker::new(rule), kind: FailureKind::Connect, message: String::new() };
         let node = |(base_url, transport)| Node { base_url, transport, health: Mutex::new(health()) };
         Self(nodes.into_iter().map(node).collect())
     }
@@ -77,11 +77,11 @@ impl FailOver {
 
     fn not_tried(&self) -> CallFailure {
         let Some(node) = self.0.first() else {
-            return CallFailure::NotSent { kind: FailureKind::Connect, what: "there is no base URL".to_owned() };
+            return CallFailure::NotSent { kind: FailureKind::Connect, message: "there is no base URL".to_owned() };
         };
         let health = node.health();
-        let what = format!("not tried, since calls in a row were not answered; the last one: {}", health.what);
-        CallFailure::NotSent { kind: health.kind, what }
+        let message = format!("not tried, since calls in a row were not answered; the last one: {}", health.message);
+        CallFailure::NotSent { kind: health.kind, message }
     }
 }
 
@@ -108,8 +108,10 @@ impl BreakerGuard<'_> {
                     tracing::warn!(base_url = node.base_url, "upstream answers again");
                 }
             }
-            Err(CallFailure::NotSent { what, kind }) => node.note(&mut health, *kind, what, false),
-            Err(CallFailure::InDoubt { what, .. }) => node.note(&mut health, FailureKind::Connect, what, is_suspect),
+            Err(CallFailure::NotSent { message, kind }) => node.note(&mut health, *kind, message, false),
+            Err(CallFailure::InDoubt { message, .. }) => {
+                node.note(&mut health, FailureKind::Connect, message, is_suspect)
+            }
             Err(CallFailure::NoFixture { .. }) => {}
         }
     }
@@ -142,10 +144,10 @@ impl Node {
         result
     }
 
-    fn note(&self, health: &mut Health, kind: FailureKind, what: &str, is_suspect: bool) {
-        (health.kind, health.what) = (kind, what.to_owned());
+    fn note(&self, health: &mut Health, kind: FailureKind, message: &str, is_suspect: bool) {
+        (health.kind, health.message) = (kind, message.to_owned());
         if health.breaker.unanswered(Instant::now(), rand::random(), is_suspect) {
-            tracing::error!(base_url = self.base_url, what, "upstream does not answer: calls pause");
+            tracing::error!(base_url = self.base_url, error = message, "upstream does not answer: calls pause");
         }
     }
 }

@@ -16,24 +16,24 @@ pub(super) struct CertificateRefused(pub(super) io::Error);
 /// What a call came to that failed with `error`: not sent only where that is certain. What must not be sent twice
 /// (`once`) is certain only while no connection took it.
 pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool) -> CallFailure {
-    let what = in_words(error);
+    let message = in_words(error);
     let kind = match is_taken {
         false if find_cause::<rustls::Error>(error).is_some() => Some(FailureKind::Tls),
         false => Some(FailureKind::Connect),
         true => find_cause::<CertificateRefused>(error).filter(|_| !once).map(|_| FailureKind::Tls),
     };
     match kind {
-        Some(kind) => CallFailure::NotSent { kind, what },
-        None => CallFailure::in_doubt(what, false),
+        Some(kind) => CallFailure::NotSent { kind, message },
+        None => CallFailure::in_doubt(message, false),
     }
 }
 
 /// The failure of a call without any answer in time.
 pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
-    let what = format!("there was no answer within {} s", limit.as_secs_f64());
+    let message = format!("there was no answer within {} s", limit.as_secs_f64());
     match is_taken {
-        true => CallFailure::in_doubt(what, true),
-        false => CallFailure::NotSent { kind: FailureKind::Connect, what },
+        true => CallFailure::in_doubt(message, true),
+        false => CallFailure::NotSent { kind: FailureKind::Connect, message },
     }
 }
 

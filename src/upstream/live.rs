@@ -85,7 +85,7 @@ impl LiveTransport {
 
     /// The head of a call's request.
     fn request(&self, call: &Call) -> Result<Request<()>, CallFailure> {
-        let not_sent = |what| CallFailure::NotSent { kind: FailureKind::Connect, what };
+        let not_sent = |message| CallFailure::NotSent { kind: FailureKind::Connect, message };
         let url = format!("{}{}", self.base_url, call.path);
         let uri: Uri = url.parse().map_err(|e| not_sent(format!("{url} is not an URL: {e}")))?;
         let mut request = Request::new(());
@@ -148,12 +148,12 @@ impl LiveTransport {
         let Unpacked { mut body, fault } = unpacked(packed, &head.headers, limit);
         // A coding that nobody knows may be a slip of the server: the text says whether it is one.
         let fault = fault.filter(|fault| !matches!(fault, CodingFault::Unknown(_)));
-        if let Some(what) = broken.or_else(|| fault.map(|fault| fault.to_string())) {
-            let what = what + &cut_note(body.len(), body.len());
+        if let Some(message) = broken.or_else(|| fault.map(|fault| fault.to_string())) {
+            let message = message + &cut_note(body.len(), body.len());
             body.truncate(KEPT_BYTES);
             body.shrink_to_fit();
             return Err(CallFailure::InDoubt {
-                what,
+                message,
                 status: Some(status),
                 partial: body,
                 content_type,
@@ -214,6 +214,6 @@ fn basic(username: &str, password: &Secret) -> Result<HeaderValue, FileFault> {
     Ok(value)
 }
 
-fn fault(setting: &'static str, what: String) -> FileFault {
-    FileFault { setting, message: what }
+fn fault(setting: &'static str, message: String) -> FileFault {
+    FileFault { setting, message }
 }

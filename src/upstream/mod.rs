@@ -129,12 +129,12 @@ pub enum CallFailure {
         /// The obstacle, in words.
         kind: FailureKind,
         /// In words, with the cause.
-        what: String,
+        message: String,
     },
     /// The request, or a part of it, may have arrived.
     InDoubt {
         /// In words, with the cause.
-        what: String,
+        message: String,
         /// The status, if the answer got that far.
         status: Option<u16>,
         /// The part of the body that came.
@@ -147,20 +147,20 @@ pub enum CallFailure {
     /// Nothing was to be sent, and no recorded answer fits.
     NoFixture {
         /// The nearest case and how it differs, in words.
-        what: String,
+        message: String,
     },
 }
 
 impl CallFailure {
     /// A doubt where nothing came back.
-    pub fn in_doubt(what: String, is_late: bool) -> Self {
-        Self::InDoubt { what, status: None, partial: Vec::new(), content_type: None, is_late }
+    pub fn in_doubt(message: String, is_late: bool) -> Self {
+        Self::InDoubt { message, status: None, partial: Vec::new(), content_type: None, is_late }
     }
 
     /// In words, with the cause.
-    pub fn what(&self) -> &str {
+    pub fn message(&self) -> &str {
         match self {
-            Self::NotSent { what, .. } | Self::InDoubt { what, .. } | Self::NoFixture { what } => what,
+            Self::NotSent { message, .. } | Self::InDoubt { message, .. } | Self::NoFixture { message } => message,
         }
     }
 }

@@ -81,7 +81,7 @@ impl PassThroughClient {
         let url = format!("{}{}", self.base_url, forward.path);
         let not_sent = |e: hyper::http::uri::InvalidUri| CallFailure::NotSent {
             kind: FailureKind::Connect,
-            what: format!("its path makes no URL: {e}"),
+            message: format!("its path makes no URL: {e}"),
         };
         let mut request = Request::new(body);
         *request.uri_mut() = url.parse().map_err(not_sent)?;

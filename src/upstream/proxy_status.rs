@@ -36,13 +36,13 @@ pub fn error_type(failure: &CallFailure) -> &'static str {
 }
 
 /// The failure that a type of error stands for. What the gateway answered without trying stands for nothing to send.
-pub fn failure(error_type: &str, what: String) -> Option<CallFailure> {
+pub fn failure(error_type: &str, message: String) -> Option<CallFailure> {
     Some(match error_type {
-        "connection_refused" => CallFailure::NotSent { kind: FailureKind::Connect, what },
-        "tls_protocol_error" => CallFailure::NotSent { kind: FailureKind::Tls, what },
-        "http_response_timeout" => CallFailure::in_doubt(what, true),
-        "connection_terminated" => CallFailure::in_doubt(what, false),
-        "destination_not_found" | REQUEST_ERROR | INTERNAL_RESPONSE => CallFailure::NoFixture { what },
+        "connection_refused" => CallFailure::NotSent { kind: FailureKind::Connect, message },
+        "tls_protocol_error" => CallFailure::NotSent { kind: FailureKind::Tls, message },
+        "http_response_timeout" => CallFailure::in_doubt(message, true),
+        "connection_terminated" => CallFailure::in_doubt(message, false),
+        "destination_not_found" | REQUEST_ERROR | INTERNAL_RESPONSE => CallFailure::NoFixture { message },
         _ => return None,
     })
 }
@@ -61,7 +61,7 @@ pub fn of_failure(failure: &CallFailure) -> String {
     }
     // Visible ASCII only, quotes and backslashes escaped (RFC 8941, 3.3.3).
     let visible = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-    let details: String = failure.what().chars().take(DETAILS).map(visible).collect();
+    let details: String = failure.message().chars().take(DETAILS).map(visible).collect();
     format!("{PROXY}; error={error}; details=\"{}\"", details.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -78,7 +78,7 @@ pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
         CallFailure::InDoubt { .. } => {
             (StatusCode::BAD_GATEWAY, "The connection to Conax broke off before it answered.")
         }
-        CallFailure::NoFixture { what } => return (StatusCode::INTERNAL_SERVER_ERROR, Cow::Borrowed(what)),
+        CallFailure::NoFixture { message } => return (StatusCode::INTERNAL_SERVER_ERROR, Cow::Borrowed(message)),
     };
     (status, Cow::Borrowed(words))
 }
@@ -120,12 +120,12 @@ mod tests {
     }
 
     fn not_sent(kind: FailureKind) -> CallFailure {
-        CallFailure::NotSent { kind, what: "refused".to_owned() }
+        CallFailure::NotSent { kind, message: "refused".to_owned() }
     }
 
     #[test]
     fn a_failure_comes_back_as_it_went() {
-        let no_fixture = CallFailure::NoFixture { what: "none < here".to_owned() };
+        let no_fixture = CallFailure::NoFixture { message: "none < here".to_owned() };
         for failure in
             [not_sent(FailureKind::Connect), not_sent(FailureKind::Tls), doubt(true), doubt(false), no_fixture.clone()]
         {

@@ -100,9 +100,12 @@ async fn every_case_of_every_type() {
         assert!(run(&["catalogue", "import", kind, file, "--data-dir", &data_dir]).status.success());
     }
     let cases = read_folder(&folder()).unwrap();
-    for kind in RequestType::all() {
+    for request_type in RequestType::all() {
         for name in ["success", "rejection", "fault", "invalid"] {
-            assert!(cases.iter().any(|case| case.kind == kind.as_str() && case.name == name), "{kind}/{name}");
+            assert!(
+                cases.iter().any(|case| case.case_type == request_type.as_str() && case.name == name),
+                "{request_type}/{name}"
+            );
         }
     }
     for case in &cases {

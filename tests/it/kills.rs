@@ -107,8 +107,8 @@ impl Meant {
     }
 }
 
-fn is_never(kind: &Value) -> bool {
-    kind == "SEND_MAIL_MESSAGE_TO_CLIENT" || kind == "DISPLAY_FINGERPRINT"
+fn is_never(request_type: &Value) -> bool {
+    request_type == "SEND_MAIL_MESSAGE_TO_CLIENT" || request_type == "DISPLAY_FINGERPRINT"
 }
 
 /// A Conax that does what it is asked, and answers truthfully what is paired.
@@ -292,17 +292,20 @@ fn check(records: &[Value], answered: &HashMap<String, String>, received: &[Rece
     let mut repeated = 0;
     for (index, Arrival { card, record, body }) in arrivals.iter().enumerate() {
         let Some(record) = record else { continue };
-        let (number, kind) = (number_of(record), &record["type"]);
+        let (number, request_type) = (number_of(record), &record["type"]);
         let sequence = record["sequence_number"].as_i64().unwrap();
         let latest = last_of_card.entry(card).or_insert(0);
         assert!(sequence >= *latest, "request {number} of {card} came after a later one");
         *latest = sequence;
         let Some(before) = first.insert(number.clone(), index) else { continue };
         repeated += 1;
-        assert!(!is_never(kind), "request {number}, {kind}, came twice");
+        assert!(!is_never(request_type), "request {number}, {request_type}, came twice");
         assert_eq!(*body, arrivals[before].body, "request {number} came with other bytes");
         let asked = arrivals[before..index].iter().any(|a| a.record.is_none() && a.card == *card);
-        assert!(kind != "CREATE_PAIRING" || asked, "request {number} came again without a look at what is paired");
+        assert!(
+            request_type != "CREATE_PAIRING" || asked,
+            "request {number} came again without a look at what is paired"
+        );
     }
     for record in records {
         let (number, arrived) = (number_of(record), first.contains_key(&number_of(record)));

@@ -261,7 +261,7 @@ async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> 
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers, body.await.ok())), None),
         // Only the first line of the words is kept: the other lines of a missing fixture quote content.
         Outcome::Failed(Some(failure)) => {
-            let words = failure.what().lines().next().unwrap_or_default().to_owned();
+            let words = failure.message().lines().next().unwrap_or_default().to_owned();
             (None, Some((words, Some(failure))))
         }
         Outcome::Failed(None) => (None, Some(("the client went away before the answer".to_owned(), None))),

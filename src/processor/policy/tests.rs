@@ -26,12 +26,12 @@ fn context(resend: Resend, in_doubt: Option<InDoubt>, attempt: u32) -> AttemptCo
 }
 
 fn refused() -> CallFailure {
-    CallFailure::NotSent { kind: FailureKind::Connect, what: "refused".to_owned() }
+    CallFailure::NotSent { kind: FailureKind::Connect, message: "refused".to_owned() }
 }
 
 fn cut() -> CallFailure {
     CallFailure::InDoubt {
-        what: "cut".to_owned(),
+        message: "cut".to_owned(),
         status: None,
         partial: Vec::new(),
         content_type: None,
