@@ -86,9 +86,18 @@ fn unpack(mut reader: impl Read, limit: usize) -> (Vec<u8>, End) {
     (unpacked, end)
 }
 
-/// A body in gzip.
+/// A body in gzip, to be kept.
 pub fn gzipped(body: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzipped_at(body, Compression::default())
+}
+
+/// A body in gzip, for a client that waits: somewhat larger, in a third of the time.
+pub fn gzipped_quickly(body: &[u8]) -> Vec<u8> {
+    gzipped_at(body, Compression::fast())
+}
+
+fn gzipped_at(body: &[u8], level: Compression) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), level);
     let gzipped = gzip.write_all(body).and_then(|()| gzip.finish());
     gzipped.expect("writing to a Vec cannot fail")
 }

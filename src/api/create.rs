@@ -9,9 +9,10 @@ use sha2::{Digest as _, Sha256};
 use super::draft::Draft;
 use super::error::{ApiError, Code};
 use super::params::Params;
-use super::{Api, Data, Record, Session, data, device};
+use super::{Answer, Api, Record, Session, data, device};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
+use crate::processor::Submitted;
 use crate::request::{Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, failure};
 use crate::secret::Secret;
 use crate::soap::encode::{self, EncodeError};
@@ -31,12 +32,15 @@ pub async fn call(
     (family, request_type): (Family, RequestType),
     key: Option<String>,
     params: Params,
-) -> Result<Data, ApiError> {
+) -> Result<Answer, ApiError> {
     let now = api.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
     let submission = prepare(api, session, (family, request_type), params, now).await?;
     match api.processor.submit(Submission { key, ..submission }).await? {
-        Some(record) => data(&Record::new(&record, api.dates)),
+        Some(Submitted { request, is_repeat }) => {
+            let data = data(&Record::new(&request, api.dates))?;
+            Ok(Answer { data, number: Some(request.number), is_repeat })
+        }
         None => {
             let message = "This Idempotency-Key was used before, with a different call.";
             Err(ApiError::at(Code::Conflict, "Idempotency-Key", message))

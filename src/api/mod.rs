@@ -122,6 +122,22 @@ impl Api {
 /// The result of a method: the `data` of the envelope, written as JSON already.
 pub type Data = Box<serde_json::value::RawValue>;
 
+/// What a call is answered with.
+pub struct Answer {
+    /// The result.
+    pub data: Data,
+    /// The number of the record that the call made, or had made before.
+    pub number: Option<i64>,
+    /// An earlier call with the same Idempotency-Key made the record.
+    pub is_repeat: bool,
+}
+
+impl From<Data> for Answer {
+    fn from(data: Data) -> Self {
+        Self { data, number: None, is_repeat: false }
+    }
+}
+
 /// Writes the result of a method.
 fn data(value: &impl serde::Serialize) -> Result<Data, ApiError> {
     serde_json::value::to_raw_value(value).map_err(|e| ApiError::internal(format!("data cannot be written: {e}")))

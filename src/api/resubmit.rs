@@ -24,6 +24,7 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
     let submission = prepare(api, &session, method, params, api.clock.now()).await?;
     let submission = Submission { resubmission: Some(resubmission), ..submission };
     let submitted = api.processor.submit(submission).await?;
+    let submitted = submitted.map(|submitted| submitted.request);
     submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }
 

@@ -10,8 +10,8 @@ use hyper::{Method, Response};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::Server;
 use super::reply::{self, Reply};
+use super::{Server, packing};
 use crate::metrics::{self, Metrics, Sample};
 
 pub(super) const PATH: &str = "/metrics";
@@ -49,7 +49,7 @@ pub(super) async fn respond(server: &Server, method: &Method) -> Option<Reply> {
     };
     let mut reply = Response::new(Full::new(page));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-    Some(reply)
+    Some(packing::allow(reply))
 }
 
 async fn sample(server: &Server) -> Sample {

@@ -13,6 +13,7 @@ mod health;
 mod inspector;
 mod metrics;
 mod openapi;
+mod packing;
 mod pass_through;
 mod reply;
 mod route;

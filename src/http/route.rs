@@ -2,7 +2,7 @@
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use strum::VariantArray as _;
 use tokio::time::Instant;
@@ -11,12 +11,13 @@ use tracing::Instrument as _;
 use super::admission::Access;
 use super::guest::Guest;
 use super::inspector;
+use super::packing;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
 use super::{Face, Server};
 use super::{auth, body, health, metrics, openapi};
 use crate::account::Role;
-use crate::api::{ApiError, Code, Data, Params, Session, authentication, create, list, query_object, show};
+use crate::api::{Answer, ApiError, Code, Params, Session, authentication, create, list, query_object, show};
 use crate::config::MetricsListen;
 use crate::observer::{ApiAnswer, Observers};
 use crate::request::{Family, RequestType, random_hex};
@@ -27,6 +28,8 @@ use crate::words::Word as _;
 const SHOWN: usize = 200;
 /// The header of draft-ietf-httpapi-idempotency-key-header.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The header of an answer that repeats the record of an earlier call, as others name it.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Most characters of an Idempotency-Key.
 pub(super) const KEY_LENGTH: usize = 255;
 /// The prefix of all CRM.COM paths.
@@ -88,6 +91,7 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     // The span continues in the processor, so that every log line about this request has its id.
     let span = tracing::info_span!("http", request_id);
     let has_place = guest.asks() == Access::All;
+    let is_gzip_understood = packing::is_understood(request.headers());
     let path = request.uri().path();
     let mut reply = if health::is_check(path) {
         guest.begins();
@@ -131,6 +135,9 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     };
     if !has_place {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if is_gzip_understood {
+        reply = packing::pack(reply).await;
     }
     reply::sign(&mut reply, &request_id, server.api.clock.now());
     reply.map(|body| body.map_err(|never| match never {}).boxed_unsync())
@@ -179,9 +186,14 @@ async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Reques
     observers(server).tell(|observer| observer.api_answered(&ApiAnswer { method: name, code, took }));
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match result {
-        Ok(data) => {
-            tracing::info!(%method, path, duration_ms, code, "request");
-            reply::success(data)
+        Ok(Answer { data, number, is_repeat }) => {
+            tracing::info!(%method, path, duration_ms, code, number, "request");
+            let mut reply = reply::success(data);
+            if is_repeat {
+                reply.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            }
+            let has_token = matches!(found, Ok(Route::Token | Route::KeyToken));
+            if has_token { reply } else { packing::allow(reply) }
         }
         Err(error) => {
             match &error.private {
@@ -208,9 +220,12 @@ fn find_route(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'
     let shown: String = path.chars().take(SHOWN).collect();
     match method_of(path).and_then(route_of) {
         Some((verb, route)) if method.as_str() == verb => Ok(route),
+        // The answer to HEAD is that to GET, less its body (RFC 9110, 9.3.2).
+        Some(("GET", route)) if method == Method::HEAD => Ok(route),
         Some((verb, _)) => {
             let message = format!("{shown} takes {verb}, not {method}.");
-            Err((ApiError::new(Code::MethodNotAllowed, message), Some(verb)))
+            let allow = if verb == "GET" { "GET, HEAD" } else { verb };
+            Err((ApiError::new(Code::MethodNotAllowed, message), Some(allow)))
         }
         None => Err((ApiError::new(Code::MethodNotFound, format!("There is no method {shown}.")), None)),
     }
@@ -230,11 +245,16 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request<Incoming>) -> Result<Data, ApiError> {
+async fn dispatch(
+    server: &Server,
+    guest: &Guest,
+    route: Route,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
     let mut params = match head.method {
-        Method::GET => Params::new(query_object(head.uri.query().unwrap_or_default())?),
+        Method::GET | Method::HEAD => Params::new(query_object(head.uri.query().unwrap_or_default())?),
         _ if head.uri.query().is_some_and(|query| !query.is_empty()) => {
             body::discard(body).await;
             return Err(ApiError::invalid("$", "POST takes its parameters in the body, not in the query."));
@@ -244,7 +264,7 @@ async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request
     if !guest.begins() {
         return Err(ApiError::busy(guest.retry_after()));
     }
-    match route {
+    let data = match route {
         Route::Token => authentication::token(&server.api, guest.peer(), params).await,
         Route::KeyToken => authentication::web_api_key(&server.api, guest.peer(), auth::api_key(headers), params).await,
         Route::ReleaseToken => {
@@ -262,9 +282,10 @@ async fn dispatch(server: &Server, guest: &Guest, route: Route, request: Request
         Route::Create(family, request_type) => {
             let session = sign_in(server, headers, &mut params, Role::Provision).await?;
             let key = idempotency_key(headers)?;
-            create::call(&server.api, &session, (family, request_type), key, params).await
+            return create::call(&server.api, &session, (family, request_type), key, params).await;
         }
-    }
+    };
+    data.map(Answer::from)
 }
 
 /// Takes the Idempotency-Key header: a text that the client chooses anew for each new request.

@@ -40,6 +40,15 @@ pub use places::Load;
 use policy::RetryRule;
 use waiting::Waiting;
 
+/// A request that was accepted, now or by an earlier call.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The record as it now stands.
+    pub request: ProvisioningRequest,
+    /// Its Idempotency-Key came before, with the same call: that one's record.
+    pub is_repeat: bool,
+}
+
 /// Why a request was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -130,7 +139,7 @@ impl Processor {
     ///
     /// # Errors
     /// Too many immediate ones wait for a place, or the store did not take it; nothing is accepted then.
-    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Option<ProvisioningRequest>, SubmitError> {
+    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Option<Submitted>, SubmitError> {
         let is_immediate = submission.request.process_immediately == Some(true) && self.is_effective;
         let priority = submission.request.priority;
         let place = if is_immediate { Some(self.places.enter(priority, self.place_wait).await?) } else { None };
@@ -143,7 +152,9 @@ impl Processor {
             // Nothing of it is sent by this call.
             let submitted = task.await.map_err(ended_early)??;
             return match submitted {
-                Some(request) if is_immediate => Ok(Some(self.wait_for(request).await)),
+                Some(Submitted { request, is_repeat }) if is_immediate => {
+                    Ok(Some(Submitted { request: self.wait_for(request).await, is_repeat }))
+                }
                 other => Ok(other),
             };
         };
@@ -152,11 +163,12 @@ impl Processor {
         let mut told = self.waiting.watch(known.number);
         let ended = async {
             tokio::select! {
-                ended = task => ended.ok()?.ok()?,
+                ended = task => ended.ok()?.ok()?.map(|submitted| submitted.request),
                 Some(told) = told.ended() => Some(told),
             }
         };
-        Ok(Some(tokio::time::timeout(self.call_limit, ended).await.ok().flatten().unwrap_or(known)))
+        let request = tokio::time::timeout(self.call_limit, ended).await.ok().flatten().unwrap_or(known);
+        Ok(Some(Submitted { request, is_repeat: false }))
     }
 
     /// Accepts a request. An immediate one comes with the place that it is to be sent from: if its cards are free, `leased`
@@ -166,22 +178,24 @@ impl Processor {
         submission: Submission,
         place: Option<Place>,
         leased: oneshot::Sender<ProvisioningRequest>,
-    ) -> Result<Option<ProvisioningRequest>, StoreError> {
+    ) -> Result<Option<Submitted>, StoreError> {
         let lease_to = place.as_ref().map(|_| self.node.id());
         let mut results = self.store.submit(vec![Submission { lease_to, ..submission }]).await?;
         if let Some(SubmitResult::New { request, .. }) = results.last() {
             self.transport.observers().tell(|observer| observer.accepted(request));
         }
+        let is_repeat = matches!(results.last(), Some(SubmitResult::Repeated(_)));
         match (results.pop(), place) {
             (Some(SubmitResult::New { request, lease: Some(lease) }), Some(place)) => {
                 // The client may have gone.
                 drop(leased.send(request.clone()));
-                self.attempt(LeasedRequest { request, lease }, place).await.map(Some)
+                let request = self.attempt(LeasedRequest { request, lease }, place).await?;
+                Ok(Some(Submitted { request, is_repeat }))
             }
             // The cards are not free: the run sends it when they are, and the place is another one's now.
             (Some(SubmitResult::New { request, .. } | SubmitResult::Repeated(request)), _) => {
                 self.wake.notify_one();
-                Ok(Some(request))
+                Ok(Some(Submitted { request, is_repeat }))
             }
             (Some(SubmitResult::Conflict), _) => Ok(None),
             (None, _) => Err(StoreError::Other("the store took nothing".to_owned())),

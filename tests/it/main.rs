@@ -19,6 +19,7 @@ mod durability;
 mod fail_over;
 mod faults;
 mod fixtures;
+mod http_habits;
 mod inspector;
 mod kills;
 mod limits;

@@ -19,6 +19,7 @@ use super::Server;
 use super::auth;
 use super::body;
 use super::guest::Guest;
+use super::packing;
 use super::reply::{self, Reply};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, authentication, query_object};
@@ -135,9 +136,9 @@ fn secure(headers: &mut HeaderMap) {
 /// The verbs of a path.
 fn allowed(path: &str) -> &'static str {
     match target(path) {
-        Some(Target::Session) => "GET, POST, DELETE",
+        Some(Target::Session) => "GET, HEAD, POST, DELETE",
         Some(Target::Decide(..)) => "POST",
-        _ => "GET",
+        _ => "GET, HEAD",
     }
 }
 
@@ -146,7 +147,7 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
     let (headers, path) = (&head.headers, head.uri.path());
     let params = match (&head.method, target(path)) {
         (_, None) => Err(ApiError::new(Code::NotFound, "There is no such page of the inspector.")),
-        (&Method::GET, Some(_)) => query_object(head.uri.query().unwrap_or_default()).map(Params::new),
+        (&Method::GET | &Method::HEAD, Some(_)) => query_object(head.uri.query().unwrap_or_default()).map(Params::new),
         (&Method::POST | &Method::DELETE, Some(Target::Session)) | (&Method::POST, Some(Target::Decide(..))) => {
             session::check_origin(headers).map(|()| Params::new(serde_json::Map::new()))
         }
@@ -156,7 +157,7 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
         }
     };
     let params = match params {
-        Ok(params) if head.method == Method::GET => params,
+        Ok(params) if matches!(head.method, Method::GET | Method::HEAD) => params,
         Ok(_) => body::read_body(&server.config.server, headers, body, head.method == Method::DELETE).await?,
         Err(error) => {
             body::discard(body).await;
@@ -239,7 +240,7 @@ fn file(name: &str) -> Result<Answered, ApiError> {
     let asset = asset.ok_or_else(|| ApiError::new(Code::NotFound, "There is no such file of the inspector."))?;
     let mut reply = Response::new(Full::new(Bytes::from_static(asset.bytes)));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
-    Ok(Answered::Reply(reply))
+    Ok(Answered::Reply(packing::allow(reply)))
 }
 
 fn redirect() -> Reply {

@@ -95,9 +95,17 @@ pub(super) fn errors() -> Value {
     Value::Object(codes_by_status().into_iter().map(error).collect())
 }
 
+/// Any answer to HEAD.
+pub(super) fn without_body() -> Value {
+    json!({"description": "As to GET, without the body", "headers": {"X-Request-Id": request_id()}})
+}
+
+fn request_id() -> Value {
+    json!({"required": true, "description": "The id under which the log has the call", "schema": text()})
+}
+
 fn answer(description: &str, schema: &Value, mut headers: Value) -> Value {
-    headers["X-Request-Id"] =
-        json!({"required": true, "description": "The id under which the log has the call", "schema": text()});
+    headers["X-Request-Id"] = request_id();
     json!({"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}})
 }
 

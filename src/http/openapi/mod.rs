@@ -10,6 +10,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use strum::VariantArray as _;
 
+use super::packing;
 use super::reply::{self, Reply};
 use super::route::{IDEMPOTENCY_KEY, KEY_LENGTH, PREFIX, Route, routes};
 use crate::config;
@@ -31,7 +32,7 @@ impl OpenApi {
     /// The answer to whoever asks for it.
     pub(super) fn respond(&self, method: &Method) -> Reply {
         match *method {
-            Method::GET | Method::HEAD => reply::json_reply_of(StatusCode::OK, self.0.clone()),
+            Method::GET | Method::HEAD => packing::allow(reply::json_reply_of(StatusCode::OK, self.0.clone())),
             _ => reply::not_allowed("GET, HEAD"),
         }
     }
@@ -40,7 +41,13 @@ impl OpenApi {
 fn document(max_set_items: usize) -> Value {
     let mut paths = Map::new();
     for (verb, path, route) in routes() {
-        paths.insert(format!("{PREFIX}{path}"), json!({ verb.to_lowercase(): operation(&path, route, max_set_items) }));
+        let operation = operation(&path, route, max_set_items);
+        let head = (verb == "GET").then(|| head_of(&operation));
+        let mut verbs = json!({ verb.to_lowercase(): operation });
+        if let Some(head) = head {
+            verbs["head"] = head;
+        }
+        paths.insert(format!("{PREFIX}{path}"), verbs);
     }
     json!({
         "openapi": "3.1.0",
@@ -83,6 +90,13 @@ fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
     for status in answers::statuses(codes) {
         responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{status}")}));
     }
+    if matches!(route, Route::Create(..)) {
+        responses["200"]["headers"]["Idempotent-Replayed"] = json!({
+            "required": false,
+            "description": "The record is that of an earlier call with the same Idempotency-Key",
+            "schema": {"const": "true"},
+        });
+    }
     operation["responses"] = Value::Object(responses);
     operation["security"] = match route {
         Route::Token => json!([]),
@@ -112,6 +126,17 @@ fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
         debug_assert!("Idempotency-Key".eq_ignore_ascii_case(IDEMPOTENCY_KEY), "it is the header that is read");
     }
     operation
+}
+
+/// The same by HEAD, which has the answers of GET without their bodies.
+fn head_of(get: &Value) -> Value {
+    let mut head = get.clone();
+    head["operationId"] = json!(format!("{}_head", get["operationId"].as_str().unwrap_or_default()));
+    head["summary"] = json!("The head of the answer to GET");
+    for answer in head["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        *answer = answers::without_body();
+    }
+    head
 }
 
 fn summary(name: &str, route: Route) -> String {

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::Server;
 use super::body::discard;
 use super::forwarded;
+use super::packing;
 use super::reply::{self, Reply};
 use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
@@ -87,7 +88,7 @@ fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
     let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     match server.api.contract.served(path, query, &format!("{scheme}://{host}")) {
-        Some(document) => own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes()),
+        Some(document) => packing::allow(own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes())),
         None => own(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", b"No service here; try PATH?wsdl.".to_vec()),
     }
 }
