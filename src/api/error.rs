@@ -1,4 +1,4 @@
-//! API errors: a stable code, a sentence for a person, the place, and a private text that only the log gets.
+//! API errors: a stable code, a sentence for a person, the location, and a private text that only the log gets.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Rule: failures count against the pair of user name and address, which has to pause longer and longer. The same name
 //! may sign in from other addresses, with fewer free failures while its password is being guessed. An address that
 //! failed with many names may try a new name only now and then. A pair that signed in before is exempt from both
-//! limits, and its password checks have places of their own. Unknown names count like known names.
+//! limits, and its password checks have slots of their own. Unknown names count like known names.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -60,7 +60,7 @@ pub(super) struct Attempt {
     is_known: bool,
 }
 
-/// A place for one password check.
+/// A slot for one password check.
 pub(super) struct Turn {
     began: Instant,
     pace: Arc<Mutex<Pace>>,
@@ -97,7 +97,7 @@ impl SignIns {
         }
     }
 
-    /// Waits for a place to check a password.
+    /// Waits for a slot to check a password.
     ///
     /// # Errors
     /// TOO_MANY_REQUESTS if too many checks wait.

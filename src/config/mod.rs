@@ -1,7 +1,7 @@
 //! The configuration: one documented struct a section, read from a TOML file and the environment.
 //!
 //! Precedence: flag, environment (`CONAX_GATEWAY_SERVER_LISTEN` is `server.listen`), file, default. Unknown keys are
-//! refused, every fault is reported at once with its place, and secrets print as `***`.
+//! refused, every fault is reported at once with its location, and secrets print as `***`.
 
 mod environment;
 mod file;

@@ -1,4 +1,4 @@
-//! Reads the layers of configuration and reports every fault with its place.
+//! Reads the layers of configuration and reports every fault with its location.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -174,9 +174,9 @@ sections! {
         in_doubt_timeout_s: Duration = "900",
         /// Seconds that an immediate request waits for earlier ones of its card before it is answered as PENDING.
         immediate_wait_s: Duration = "30",
-        /// Immediate requests that may wait for a place among those under way; more are answered UNAVAILABLE, and nothing is accepted for them.
+        /// Immediate requests that may wait for a slot; more are answered UNAVAILABLE, and nothing is accepted for them.
         immediate_queue: usize = "256",
-        /// Seconds that an immediate request waits for a place; one that would wait for more than half of that, as things go, is answered UNAVAILABLE at once.
+        /// Seconds that an immediate request waits for a slot; a request that would probably wait for more than half of that is answered UNAVAILABLE at once.
         immediate_queue_s: Duration = "5",
         /// Seconds after which the run looks for due requests even if nothing woke it.
         poll_s: Duration = "5",

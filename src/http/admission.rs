@@ -1,9 +1,9 @@
 //! Admission of connections: a bounded number is open, whatever clients do.
 //!
-//! Rule: no connection waits to be accepted. If all places are taken, or an address has used up its share, a new
+//! Rule: no connection waits to be accepted. If all slots are taken, or an address has used up its share, a new
 //! connection displaces an idle one: the longest silent of those that never sent a byte, else the one whose request has
 //! been incomplete for longest. If every connection is busy, the new one goes to the reserve: only health checks are
-//! answered there. All other requests get 503, unless a place has become free by the time of the request.
+//! answered there. All other requests get 503, unless a slot has become free by the time of the request.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,10 +20,10 @@ const GRACE: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Connections with full access.
-    pub(super) places: usize,
+    pub(super) slots: usize,
     /// Most of these for one address.
     pub(super) per_peer: usize,
-    /// Connections in the reserve, on top of the places.
+    /// Connections in the reserve, on top of the slots.
     pub(super) reserve: usize,
 }
 
@@ -120,12 +120,12 @@ impl<H> Admission<H> {
         self.open.remove(&id);
     }
 
-    /// Estimated time until a connection in the reserve can have a place.
+    /// Estimated time until a connection in the reserve can have a slot.
     pub(super) fn retry_after(&self, now: Instant) -> Duration {
         let busy: Vec<_> = self.open.values().filter(|open| open.phase == Phase::Busy).collect();
         let all: Duration = busy.iter().map(|open| now.saturating_duration_since(open.since)).sum();
         let so_far = all / u32::try_from(busy.len()).unwrap_or(u32::MAX).max(1);
-        self.pace.time_for(self.count(Access::Health, None), self.limits.places, so_far)
+        self.pace.time_for(self.count(Access::Health, None), self.limits.slots, so_far)
     }
 
     fn count(&self, access: Access, peer: Option<Peer>) -> usize {
@@ -133,11 +133,11 @@ impl<H> Admission<H> {
         self.open.values().filter(is_meant).count()
     }
 
-    /// Frees a place for a connection of this address, if the limits need it; `Err` if every candidate is busy.
+    /// Frees a slot for a connection of this address, if the limits need it; `Err` if every candidate is busy.
     fn make_room(&mut self, peer: Peer, now: Instant) -> Result<Option<H>, ()> {
         let whose = if self.count(Access::All, Some(peer)) >= self.limits.per_peer {
             Some(peer)
-        } else if self.count(Access::All, None) >= self.limits.places {
+        } else if self.count(Access::All, None) >= self.limits.slots {
             None
         } else {
             return Ok(None);
@@ -146,7 +146,7 @@ impl<H> Admission<H> {
         self.displace(Access::All, whose, may_go).map(Some).ok_or(())
     }
 
-    /// Frees a place in the reserve, always. An address with more than half of the reserve loses one of its own.
+    /// Frees a slot in the reserve, always. An address with more than half of the reserve loses one of its own.
     fn make_room_in_reserve(&mut self, peer: Peer) -> Option<H> {
         if self.count(Access::Health, None) < self.limits.reserve {
             return None;
@@ -174,8 +174,8 @@ mod tests {
     }
 
     impl Doorman {
-        fn new(places: usize, per_peer: usize, reserve: usize) -> Self {
-            Self { admission: Admission::new(Limits { places, per_peer, reserve }), origin: Instant::now() }
+        fn new(slots: usize, per_peer: usize, reserve: usize) -> Self {
+            Self { admission: Admission::new(Limits { slots, per_peer, reserve }), origin: Instant::now() }
         }
 
         fn at(&self, millis: u64) -> Instant {
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(door.admit("next", A, 3).1, Some("silent"), "without a grace");
         assert_eq!(door.admit("next", A, 4).1, Some("next"));
         door.admission.close(busy);
-        assert_eq!(door.admission.ask(asked, door.at(5)), (Access::All, None), "a place is free by now");
+        assert_eq!(door.admission.ask(asked, door.at(5)), (Access::All, None), "a slot is free by now");
     }
 
     #[test]

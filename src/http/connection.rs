@@ -70,22 +70,22 @@ pub async fn serve(
 fn limits(config: &config::Server) -> Limits {
     let files = usize::try_from(open_files()).unwrap_or(usize::MAX);
     let allowed = files.saturating_sub(OTHER_FILES + RESERVE) / 2;
-    let places = config.max_connections.min(allowed.max(1));
-    if places < config.max_connections {
+    let slots = config.max_connections.min(allowed.max(1));
+    if slots < config.max_connections {
         let (setting, files) = (config.max_connections, files);
         tracing::warn!(
-            places,
+            slots,
             setting,
             files,
             "fewer connections than server.max_connections are accepted: raise the limit of open files (ulimit -n)"
         );
     }
     let per_peer = match usize::try_from(config.max_connections_per_address) {
-        Ok(0) => places - places / 8,
+        Ok(0) => slots - slots / 8,
         Ok(share) => share,
         Err(_) => usize::MAX,
     };
-    Limits { places, per_peer, reserve: RESERVE }
+    Limits { slots, per_peer, reserve: RESERVE }
 }
 
 /// Raises the limit of open files as far as the system allows, and returns it.

@@ -18,7 +18,7 @@ pub(super) struct Door {
     face: Face,
 }
 
-/// An open connection; dropping it frees its place.
+/// An open connection; dropping it frees its slot.
 pub(super) struct Guest {
     door: Arc<Door>,
     id: u64,
@@ -116,7 +116,7 @@ impl Guest {
         }
     }
 
-    /// Estimated time until the connection can have a place.
+    /// Estimated time until the connection can have a slot.
     pub(super) fn retry_after(&self) -> Duration {
         self.door.lock().retry_after(Instant::now())
     }

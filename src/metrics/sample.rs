@@ -1,4 +1,4 @@
-//! What is asked for when somebody looks: queues, doubts, files, breakers, places.
+//! What is asked for when somebody looks: queues, doubts, files, breakers, slots.
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
@@ -47,7 +47,7 @@ impl Sample {
         let under_way = ConstGauge::new(count(self.load.under_way));
         all.register("requests_under_way", "Provisioning requests that are being sent", under_way);
         let calls = ConstGauge::new(count(self.load.waiting));
-        all.register("immediate_calls_waiting", "Calls that wait for one of the places to send from", calls);
+        all.register("immediate_calls_waiting", "Calls that wait for a slot", calls);
         self.add_breakers(&mut all);
         if let Some(store) = &self.store {
             self.add_store(&mut all, store);

@@ -1,5 +1,5 @@
-//! One attempt at a leased request, in five steps: prepare (what is to be sent, or why nothing is), verify (ask Conax whether
-//! it did what is in doubt), send (the committed bytes), classify (what came back, once), commit.
+//! One attempt at a leased request, in five steps: prepare (find the operation and the committed envelope), verify (ask Conax
+//! whether a request in doubt was done), send the envelope, classify the answer once, commit the outcome.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use crate::soap::texts;
 use crate::store::{AttemptCommit, CommitResult, Lease, LeasedRequest, StoreError};
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 
-/// How long an API call waits for an outcome to be stored, once there is one; then it gets the record as it was accepted.
+/// How long an API call waits for the commit of a known outcome; after that the call answers with the record as accepted.
 const STORE_TIME: Duration = Duration::from_secs(3);
 
-/// Why a request was not sent although it was its turn.
+/// The error of a request that was not sent because its lease had ended.
 const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
 
-/// What a request is sent as.
+/// The operation and the envelope of a request that can be sent.
 struct Prepared<'a> {
     operation: &'a Operation,
     envelope: &'a Envelope,
@@ -33,13 +33,13 @@ struct Prepared<'a> {
 
 /// Whether a request is to be sent.
 enum Verified {
-    /// It is; if it was in doubt, `was_asked` says that Conax told it had not been done.
+    /// Send the request; `was_asked`: Conax said that an earlier attempt had not been done.
     Send { was_asked: bool },
-    /// It is not: what is in doubt is resolved, or stays in doubt.
+    /// Do not send: the doubt is resolved, or stays.
     Ended(Outcome),
 }
 
-/// What came back, and when.
+/// The result of a call, with its times.
 struct Sent {
     result: Result<HttpAnswer, CallFailure>,
     began: Moment,
@@ -55,11 +55,11 @@ struct Ended {
     events: Vec<Event>,
 }
 
-/// Takes a leased request one step further; the record is committed when this returns. Also tells whether requests that
-/// waited for it may go on.
+/// Makes one attempt at a leased request and returns the committed record, and whether requests that waited for this one
+/// may go on.
 ///
 /// # Errors
-/// The outcome could not be stored. The lease stays: the next start finds it, and puts the request in doubt.
+/// The outcome could not be stored. The lease stays: whoever takes it over puts the request in doubt.
 pub(super) async fn attempt(
     processor: &Processor,
     LeasedRequest { request, lease }: LeasedRequest,
@@ -90,7 +90,7 @@ fn prepare<'a>(processor: &'a Processor, request: &'a ProvisioningRequest) -> Re
     let prepared = policy::sendable(request).and_then(|envelope| Ok(Prepared { operation: operation?, envelope }));
     prepared.map_err(|failure| match request.in_doubt {
         None => policy::rejected(failure),
-        // Whether it was done is not known, and the gateway can do nothing about it now.
+        // The gateway can neither verify nor resend the request: an operator has to decide.
         Some(_) => {
             let failure = ours(failure::OUTCOME_UNKNOWN, failure.description.unwrap_or_default());
             Outcome::InDoubt { failure, next: None }
@@ -120,7 +120,7 @@ async fn verify_in_doubt(
     let query = match resend {
         Resend::Verify(query) => query,
         Resend::Safe => return (Verified::Send { was_asked: false }, Vec::new()),
-        // The rule was another one when it was sent.
+        // The request was sent under another resend rule.
         Resend::Never => return (still_in_doubt("It may not be sent again.".to_owned()), Vec::new()),
     };
     let (verification, event) = verify(processor, request, query, until).await;
@@ -159,7 +159,7 @@ pub(super) async fn call_until(
     processor.transport.call(call, left).await
 }
 
-/// What came back means for the request, and what the history keeps of it.
+/// SlotQueue the result of a call into the outcome, and into the attempt that the history keeps.
 fn classify(
     processor: &Processor,
     request: &ProvisioningRequest,
@@ -213,14 +213,14 @@ fn classify(
             outcome
         }
     };
-    // Whatever came back may repeat the secret.
+    // The answer may repeat the secret.
     match prepared.envelope.secret() {
         Some(secret) => mask(&secret, outcome, attempt),
         None => (outcome, attempt),
     }
 }
 
-/// Takes the outcome into the record, and stores both. Whoever waits for the request is told once that is on disk.
+/// Applies the outcome to the record and stores both. Calls that wait for the request are told after the commit.
 async fn commit(
     processor: &Processor,
     LeasedRequest { mut request, lease }: LeasedRequest,
@@ -235,7 +235,7 @@ async fn commit(
         Ok(stored) => stored,
         Err(_) => {
             tracing::warn!(number = request.number, "the outcome of a request cannot be stored yet");
-            // Nobody is told what may yet be lost.
+            // The outcome may yet be lost, so waiting calls get the record as accepted.
             processor.waiting.tell(&accepted);
             storing.await
         }

@@ -1,6 +1,7 @@
-//! Reads and classifies an HTTP answer: which text came back, and what it says became of the request.
+//! Reads and classifies an HTTP answer: its text for the record, and whether the request was done.
 //!
-//! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. All else is doubt.
+//! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. Any other answer leaves
+//! the request in doubt.
 
 use std::borrow::Cow;
 
@@ -17,17 +18,17 @@ use serde_json::value::{RawValue, to_raw_value};
 /// An answer, read and classified once.
 #[derive(Clone, Debug)]
 pub struct ClassifiedAnswer {
-    /// The body as text, for the record; of one that says nothing as SOAP only the beginning.
+    /// The body as text, for the record; only the beginning of a body that is no SOAP message.
     pub text: String,
-    /// What it says became of the request.
+    /// Whether the request was done, by this answer.
     pub classification: Classification,
     /// Conax's transaction id, where the answer has one.
     pub reference: Option<String>,
-    /// Why the request was not done, or what is unknown about it; `None` if it is completed.
+    /// Why the request was not done, or why its outcome is unknown; `None` if the request is completed.
     pub failure: Option<Failure>,
-    /// What a query's answer tells, as JSON.
+    /// The content of a query's answer, as JSON.
     pub result: Option<Box<RawValue>>,
-    /// The same, by the names of the bindings.
+    /// The same content, by the names of the bindings.
     pub results: Fields,
 }
 
@@ -42,7 +43,7 @@ impl ClassifiedAnswer {
         Self::new(Classification::Unknown, Some(Failure { code, description: Some(message), ..Failure::default() }))
     }
 
-    /// What the bindings say of a status or fault code, with what Conax says of the request.
+    /// An answer whose status or fault code the bindings classify.
     fn of_code(classification: Classification, failure: Failure) -> Self {
         match classification {
             Classification::Completed => Self::new(classification, None),
@@ -79,7 +80,7 @@ pub fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedA
     let (whole, message) = texts_of(&answer);
     let Decoded { text, fault } = message.as_ref().unwrap_or(&whole);
     if operation.output.is_none() && matches!(answer.status, 200..=299) && text.trim().is_empty() {
-        // Nothing comes back of a one-way operation (SOAP 1.1 over HTTP: 6.2; WS-I Basic Profile 1.1: R2714).
+        // A one-way operation has no answer (SOAP 1.1 over HTTP: 6.2; WS-I Basic Profile 1.1: R2714).
         return classify_absent(operation);
     }
     let root = fault.clone().map_or_else(|| xml::parse(text, Limits::default()).map_err(|e| e.to_string()), Err);
@@ -97,7 +98,7 @@ pub fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedA
     }
     let text = match whole.text {
         text if !is_kept => beginning(&text).to_owned(),
-        // What may be large is not copied.
+        // A body may be large: take its bytes instead of a copy.
         Cow::Borrowed(text) if text.len() == answer.body.len() => {
             String::from_utf8(answer.body).expect("bytes that are a text")
         }
@@ -106,13 +107,13 @@ pub fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedA
     ClassifiedAnswer { text, ..classified }
 }
 
-/// As much of a text as is kept of an answer that says nothing as SOAP.
+/// The part that is kept of an answer without a SOAP message.
 fn beginning(text: &str) -> &str {
     let length = (0..=text.len().min(KEPT_BYTES)).rev().find(|length| text.is_char_boundary(*length));
     text.get(..length.unwrap_or(0)).unwrap_or_default()
 }
 
-/// The text of the body, and that of the message in it, which differ where the answer has several parts.
+/// The text of the body, and the text of the SOAP message in a body of several MIME parts.
 fn texts_of(answer: &HttpAnswer) -> (Decoded<'_>, Option<Decoded<'_>>) {
     let content_type = answer.content_type.as_deref();
     (charset::decode(&answer.body, content_type), texts::root_of_parts(&answer.body, content_type))
@@ -127,7 +128,7 @@ fn classify_soap(
     if let Some((element, fault)) = opened.fault.and_then(|element| Some((element, axis::soap_fault(root)?))) {
         let parts = FaultParts { code: &fault.code, string: &fault.string, element };
         let classification = operation.verdicts.classify_fault(&parts);
-        // Axis reads a fault only behind the statuses that it takes for SOAP.
+        // Axis reads a fault only under an HTTP status that can carry SOAP.
         let shown = match axis::is_http_error(answer.status, answer.content_type.as_deref()) {
             true => http_error(answer, text),
             false => fault,
@@ -164,7 +165,7 @@ fn classify_soap(
     classified
 }
 
-/// An answer that holds nothing, where nothing can be in it.
+/// Classifies an empty answer of an operation whose answer is void.
 fn classify_absent(operation: &Operation) -> ClassifiedAnswer {
     match operation.verdicts.classify_status(None) {
         Some(classification) => ClassifiedAnswer::of_code(classification, of_status(None, None)),
@@ -172,7 +173,7 @@ fn classify_absent(operation: &Operation) -> ClassifiedAnswer {
     }
 }
 
-/// An answer without a SOAP message: only its status counts. (contract: delivery; how far did the bytes get)
+/// Classifies an answer without a SOAP message by its HTTP status alone (docs/delivery.md).
 fn classify_http(answer: &HttpAnswer, text: &str, why: &str) -> ClassifiedAnswer {
     let failure = || of_fault(http_error(answer, text));
     match answer.status {
@@ -182,7 +183,7 @@ fn classify_http(answer: &HttpAnswer, text: &str, why: &str) -> ClassifiedAnswer
     }
 }
 
-/// The text of an HTTP error; where only the beginning of the body is kept, its last line says so.
+/// The text of an HTTP error; its last line says so if only the beginning of the body is kept.
 fn http_error(answer: &HttpAnswer, text: &str) -> AxisFault {
     let note = cut_note(text.len(), answer.body.len());
     axis::http_error(answer.status, &answer.reason, &format!("{}{note}", beginning(text)))

@@ -11,7 +11,7 @@ pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
     let duration_ms = attempt.map(|a| a.duration_ms);
     let http_status = attempt.and_then(|a| a.http_status);
     let error_code = request.failure.as_ref().map(|f| f.code.as_str());
-    // Only the first line: what a missing fixture differs in is content.
+    // Only the first line: further lines of a NO_FIXTURE error quote the content of messages.
     let error = attempt.and_then(|a| a.error.as_deref()?.lines().next());
     match (request.state, request.in_doubt) {
         (State::Pending, Some(InDoubt::Resolving { .. })) => {
@@ -34,7 +34,7 @@ pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
                 "outcome unknown: an operator must settle it"
             );
         }
-        // A certificate that is not accepted does not get better by itself.
+        // An operator must act: trying again does not make a certificate valid.
         (State::Pending, None) if error_code == Some(failure::TLS_FAILED) => {
             tracing::error!(number, request_type, error, "TLS to upstream failed: check the certificates");
         }

@@ -1,9 +1,9 @@
-//! Masks the secret of a request in all that came back for it.
+//! Masks the secret of a request in the outcome and the texts of an attempt.
 
 use crate::request::{Attempt, Outcome};
 use crate::secret::Secret;
 
-/// Masks a secret in all that came back. A reference number may have the same digits in it, and stays what it is.
+/// Masks a secret in an outcome and an attempt. A reference number stays as it is, even if the secret's digits occur in it.
 pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outcome, Attempt) {
     let reference = match &outcome {
         Outcome::Completed { reference, .. } | Outcome::Rejected { reference, .. } => reference.clone(),

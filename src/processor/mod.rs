@@ -1,18 +1,18 @@
-//! Working requests through: the API's immediate ones and the processing run's share one `attempt`.
+//! Sends requests: immediate requests of API calls and due requests of the processing run go through the same `attempt`.
 //!
-//! Rule: work that must finish belongs to the processor, never to a client's connection. Every task it spawns is in its
-//! tracker, and [`Processor::drain`] awaits them.
+//! Rule: work that must finish belongs to the processor, never to a client's connection. The processor tracks every task
+//! that it spawns, and [`Processor::drain`] awaits them all.
 
 mod attempt;
 mod classify;
 mod log;
 mod mask;
 mod node;
-mod places;
 mod policy;
 mod recover;
 mod run;
-mod turns;
+mod slot_queue;
+mod slots;
 mod verify;
 mod waiting;
 
@@ -33,11 +33,11 @@ use crate::request::{Priority, ProvisioningRequest, State};
 use crate::store::{LeasedRequest, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
 use crate::upstream::BreakerState;
 use node::Node;
-use places::{Full, Place, Places};
+use slots::{Full, Slot, Slots};
 
 pub use classify::{ClassifiedAnswer, classify_answer};
-pub use places::Load;
 use policy::RetryRule;
+pub use slots::Load;
 use waiting::Waiting;
 
 /// A request that was accepted, now or by an earlier call.
@@ -45,20 +45,20 @@ use waiting::Waiting;
 pub struct Submitted {
     /// The record as it now stands.
     pub request: ProvisioningRequest,
-    /// Its Idempotency-Key came before, with the same call: that one's record.
+    /// The Idempotency-Key was used before with the same call, whose record this is.
     pub is_repeat: bool,
 }
 
 /// Why a request was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// It is immediate, and too many wait to be sent.
+    /// The request is immediate, and too many immediate requests wait already.
     #[error("too many immediate requests wait to be sent")]
     Full {
-        /// When it will be its turn, as things go now.
+        /// How long until the request would get its turn at the present rate.
         retry_after: Duration,
     },
-    /// The store did not take it.
+    /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -77,13 +77,14 @@ pub struct Processor {
     clock: Arc<dyn Clock>,
     retry: RetryRule,
     is_effective: bool,
-    /// How long an immediate request waits for a place, and how long for earlier ones of its card.
-    place_wait: Duration,
+    /// How long an immediate request waits for a slot (`slot_wait`), and for earlier requests of its cards
+    /// (`immediate_wait`).
+    slot_wait: Duration,
     immediate_wait: Duration,
-    /// How long an API call waits for the attempt that it made.
+    /// How long an API call waits for its own attempt.
     call_limit: Duration,
     poll: Duration,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
     node: Node,
     wake: Arc<Notify>,
     waiting: Waiting,
@@ -91,7 +92,7 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// A processor; it does nothing by itself until [`Processor::run`].
+    /// Creates a processor, which is idle until [`Processor::run`].
     pub fn new(
         config: &Config,
         store: Arc<dyn RequestStore>,
@@ -101,7 +102,7 @@ impl Processor {
     ) -> Self {
         let processor = &config.processor;
         let wake = Arc::<Notify>::default();
-        let (places, waiting) = (config.upstream.max_concurrency, processor.immediate_queue);
+        let (slots, waiting) = (config.upstream.max_concurrency, processor.immediate_queue);
         Self {
             store,
             transport,
@@ -114,11 +115,11 @@ impl Processor {
                 hold: processor.in_doubt_timeout_s,
             },
             is_effective: config.upstream.effective,
-            place_wait: processor.immediate_queue_s,
+            slot_wait: processor.immediate_queue_s,
             immediate_wait: processor.immediate_wait_s,
             call_limit: processor.immediate_wait_s + config.upstream.answer_timeout_s,
             poll: processor.poll_s,
-            places: Arc::new(Places::new(places, waiting, Arc::clone(&wake))),
+            slots: Arc::new(Slots::new(slots, waiting, Arc::clone(&wake))),
             node: Node::new(),
             wake,
             waiting: Waiting::default(),
@@ -126,30 +127,30 @@ impl Processor {
         }
     }
 
-    /// May an immediate request wait for a place now?
+    /// Checks that an immediate request may wait for a slot now.
     ///
     /// # Errors
-    /// Too many do already.
+    /// Too many immediate requests wait already.
     pub fn check_room(&self, priority: Priority) -> Result<(), SubmitError> {
-        if self.is_effective { Ok(self.places.check_room(priority, self.place_wait)?) } else { Ok(()) }
+        if self.is_effective { Ok(self.slots.check_room(priority, self.slot_wait)?) } else { Ok(()) }
     }
 
-    /// Accepts a request: committed when this returns. An immediate one waits for a place first, and is then sent, if its
-    /// cards are free in time. `None` if its Idempotency-Key came before with something else.
+    /// Accepts a request, and returns its committed record. An immediate request first waits for a slot, and is sent if
+    /// its cards are free in time. `None`: the Idempotency-Key was used before with other content.
     ///
     /// # Errors
-    /// Too many immediate ones wait for a place, or the store did not take it; nothing is accepted then.
+    /// Too many immediate requests wait for a slot, or the store failed; the request is not accepted then.
     pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Option<Submitted>, SubmitError> {
         let is_immediate = submission.request.process_immediately == Some(true) && self.is_effective;
         let priority = submission.request.priority;
-        let place = if is_immediate { Some(self.places.enter(priority, self.place_wait).await?) } else { None };
+        let slot = if is_immediate { Some(self.slots.enter(priority, self.slot_wait).await?) } else { None };
         let (leased, is_leased) = oneshot::channel();
         let processor = Arc::clone(self);
-        let task = async move { processor.accept(submission, place, leased).await };
+        let task = async move { processor.accept(submission, slot, leased).await };
         let task = self.tasks.spawn(task.in_current_span());
         let ended_early = |e| StoreError::Other(format!("accepting a request ended early: {e}"));
         let Ok(known) = is_leased.await else {
-            // Nothing of it is sent by this call.
+            // This call makes no attempt of its own.
             let submitted = task.await.map_err(ended_early)??;
             return match submitted {
                 Some(Submitted { request, is_repeat }) if is_immediate => {
@@ -158,8 +159,7 @@ impl Processor {
                 other => Ok(other),
             };
         };
-        // It is on disk: if its outcome cannot be stored, or not yet, that is no error of the call, which then gets the
-        // record as it was accepted.
+        // The request is on disk: if its outcome cannot be stored (yet), the call succeeds with the record as accepted.
         let mut told = self.waiting.watch(known.number);
         let ended = async {
             tokio::select! {
@@ -171,28 +171,28 @@ impl Processor {
         Ok(Some(Submitted { request, is_repeat: false }))
     }
 
-    /// Accepts a request. An immediate one comes with the place that it is to be sent from: if its cards are free, `leased`
-    /// gets the record as it was accepted, and the attempt is made here.
+    /// Accepts a request. An immediate request comes with its `slot`: if its cards are free, this makes the attempt, after
+    /// telling `leased` the record as accepted.
     async fn accept(
         self: Arc<Self>,
         submission: Submission,
-        place: Option<Place>,
+        slot: Option<Slot>,
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<Submitted>, StoreError> {
-        let lease_to = place.as_ref().map(|_| self.node.id());
+        let lease_to = slot.as_ref().map(|_| self.node.id());
         let mut results = self.store.submit(vec![Submission { lease_to, ..submission }]).await?;
         if let Some(SubmitResult::New { request, .. }) = results.last() {
             self.transport.observers().tell(|observer| observer.accepted(request));
         }
         let is_repeat = matches!(results.last(), Some(SubmitResult::Repeated(_)));
-        match (results.pop(), place) {
-            (Some(SubmitResult::New { request, lease: Some(lease) }), Some(place)) => {
+        match (results.pop(), slot) {
+            (Some(SubmitResult::New { request, lease: Some(lease) }), Some(slot)) => {
                 // The client may have gone.
                 drop(leased.send(request.clone()));
-                let request = self.attempt(LeasedRequest { request, lease }, place).await?;
+                let request = self.attempt(LeasedRequest { request, lease }, slot).await?;
                 Ok(Some(Submitted { request, is_repeat }))
             }
-            // The cards are not free: the run sends it when they are, and the place is another one's now.
+            // The cards are not free: the run sends the request later, and the slot is given back now.
             (Some(SubmitResult::New { request, .. } | SubmitResult::Repeated(request)), _) => {
                 self.wake.notify_one();
                 Ok(Some(Submitted { request, is_repeat }))
@@ -202,14 +202,14 @@ impl Processor {
         }
     }
 
-    /// Has the run look for due requests now: somebody changed one beside it.
+    /// Makes the processing run look for due requests now.
     pub fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Takes a leased request one step further, frees its place, and wakes the run if that may want it.
-    async fn attempt(self: &Arc<Self>, leased: LeasedRequest, place: Place) -> Result<ProvisioningRequest, StoreError> {
-        // What panics there must not leave the request leased for ever.
+    /// Makes an attempt at a leased request, frees its slot, and wakes the run if another request may go on.
+    async fn attempt(self: &Arc<Self>, leased: LeasedRequest, slot: Slot) -> Result<ProvisioningRequest, StoreError> {
+        // A panic must not leave the request leased for ever.
         let ended = match AssertUnwindSafe(attempt::attempt(self, leased.clone())).catch_unwind().await {
             Ok(ended) => ended,
             Err(_) => {
@@ -217,17 +217,17 @@ impl Processor {
                 self.commit_in_doubt(&leased).await
             }
         };
-        place.leave();
+        slot.leave();
         if ended.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some()) {
             self.wake.notify_one();
         }
         ended.map(|(request, _)| request)
     }
 
-    /// Waits for a request that the run sends; when the time is over, its record is returned as it stands.
+    /// Waits until the run has tried a request, or the time is over; returns the record as it then stands.
     async fn wait_for(&self, request: ProvisioningRequest) -> ProvisioningRequest {
         let mut outcome = self.waiting.watch(request.number);
-        // It may have been tried before it was watched.
+        // The run may have tried the request before the watch began.
         let seen = self.as_it_stands(request).await;
         if seen.state != State::Pending || seen.attempts > 0 {
             return seen;
@@ -238,7 +238,7 @@ impl Processor {
         }
     }
 
-    /// The record as the store has it; as it was seen last, if that cannot be read now.
+    /// Reads the record again; returns the record seen last if the store cannot be read.
     async fn as_it_stands(&self, seen: ProvisioningRequest) -> ProvisioningRequest {
         match self.store.find_request(None, RecordKey::Number(seen.number)).await {
             Ok(found) => found.unwrap_or(seen),
@@ -249,22 +249,22 @@ impl Processor {
         }
     }
 
-    /// Is it known that nothing would reach Conax now?
+    /// Do the breakers of all base URLs pause calls now?
     pub fn is_upstream_down(&self) -> bool {
         self.transport.is_down()
     }
 
-    /// How many requests are under way, and how many immediate ones wait for that.
+    /// How many requests are under way, and how many immediate requests wait for a slot.
     pub fn load(&self) -> Load {
-        self.places.load()
+        self.slots.load()
     }
 
-    /// What lets calls to each base URL through.
+    /// The state of each base URL's breaker.
     pub fn breakers(&self) -> Vec<(String, BreakerState)> {
         self.transport.breakers()
     }
 
-    /// Waits until nothing is under way any more.
+    /// Waits until no attempt is under way.
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;

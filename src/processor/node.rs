@@ -1,18 +1,19 @@
-//! The gateway as a node of the store: its leases are its own while it gives a sign of life in time.
+//! The gateway as a node of the store: it holds its leases for as long as it renews them in time.
 //!
-//! Rule: nothing is sent with a lease that may have ended: a node that could not give its sign of life sends nothing more
-//! before it could. What it had sent by then goes on, and its outcome is committed if nobody took the request over.
+//! Rule: nothing is sent with a lease that may have ended: a node that could not renew its leases sends nothing until it can.
+//! Attempts under way go on, and their outcome is committed if no other node took the request over.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::{Lease, NodeId, RequestStore, StoreError};
 
-/// How long leases last without a sign of life, and how often one is given.
+/// How long leases last unless they are renewed.
 const LEASE_TIME: Duration = Duration::from_secs(30);
+/// How often leases are renewed.
 pub(super) const RENEW_INTERVAL: Duration = Duration::from_secs(10);
 
-/// This node, in its present life.
+/// This node. A node that was declared dead goes on under a new id.
 pub(super) struct Node(Mutex<Life>);
 
 struct Life {
@@ -31,13 +32,13 @@ impl Node {
         self.life().id.clone()
     }
 
-    /// May something be sent with this lease now?
+    /// May an attempt be sent with this lease now?
     pub(super) fn holds(&self, lease: &Lease, now: Instant) -> bool {
         let life = self.life();
         life.id == lease.owner && now < life.leases_end_at
     }
 
-    /// Gives a sign of life; a node that was found dead goes on under a new id.
+    /// Renews the leases of this node.
     pub(super) async fn renew(&self, store: &dyn RequestStore) -> Result<(), StoreError> {
         let (id, began) = (self.id(), Instant::now());
         let id = if store.renew_leases(&id, LEASE_TIME).await? {

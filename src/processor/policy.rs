@@ -1,7 +1,7 @@
-//! Decisions of the processor as pure functions: what an exchange means for a request, and what is done next.
+//! The processor's decisions as pure functions: the outcome of an attempt, and when the next attempt is made.
 //!
-//! Rule: what was not sent may be sent again; what may have arrived is sent again only as the resend rule of its type
-//! allows, for a limited time, and is never called rejected for want of an answer.
+//! Rule: a request that was not sent may be sent again. A request that may have arrived is sent again only as the resend rule
+//! of its type allows, for a limited time, and is never called rejected for want of an answer.
 
 #[cfg(test)]
 mod tests;
@@ -16,19 +16,19 @@ use crate::contract::Resend;
 use crate::request::{Classification, Envelope, Failure, InDoubt, Next, Outcome, ProvisioningRequest, failure};
 use crate::upstream::{CallFailure, FailureKind};
 
-/// The longest that a Retry-After is heeded: a mistaken one must not hold up a card for ever.
+/// The longest Retry-After that is heeded: a mistaken header must not hold up a card for ever.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How often and when a request is tried again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RetryRule {
-    /// Attempts in all, for one that was not delivered.
+    /// Attempts in all, for a request that was not delivered.
     pub max_attempts: u64,
     /// Before the second attempt.
     pub initial: Duration,
     /// At most, between two attempts.
     pub max: Duration,
-    /// How long a doubt is looked into.
+    /// How long the gateway tries to resolve a doubt.
     pub hold: Duration,
 }
 
@@ -37,15 +37,15 @@ pub(super) struct RetryRule {
 pub(super) struct AttemptContext {
     /// Its resend rule.
     pub resend: Resend,
-    /// The doubt that it was in before.
+    /// The doubt before the attempt.
     pub in_doubt: Option<InDoubt>,
-    /// How long it may be sent again after it was first sent, if that is limited.
+    /// How long after the first sending the request may be sent again, if limited.
     pub within: Option<Duration>,
     /// Attempts made, this one included.
     pub attempt: u32,
     /// How long ago the attempt began.
     pub took: Duration,
-    /// It was found out before the attempt that none before it was done.
+    /// Conax said before this attempt that no earlier attempt was done.
     pub is_verified: bool,
     /// Now.
     pub now: DateTime<Utc>,
@@ -54,7 +54,7 @@ pub(super) struct AttemptContext {
 }
 
 impl AttemptContext {
-    /// Of a request, after an attempt.
+    /// The context of a request after an attempt.
     pub(super) fn of(request: &ProvisioningRequest, resend: Resend, passed: Passed, now: DateTime<Utc>) -> Self {
         let within = request.content.request_type.resend_within();
         let attempt = request.attempts.saturating_add(1);
@@ -70,13 +70,13 @@ impl RetryRule {
         doubled.min(self.max).mul_f64(jitter.clamp(0.0, 1.0))
     }
 
-    /// How long a doubt is looked into, from when it was sent at first.
+    /// How long after the first sending the gateway tries to resolve a doubt.
     fn window(&self, context: &AttemptContext) -> Duration {
         context.within.map_or(self.hold, |within| within.min(self.hold))
     }
 
-    /// The longer a doubt has lasted, the longer until it is looked into again: they double like the delays above. So long
-    /// as more than a first delay is left, the next look comes in the first half of that.
+    /// When to try to resolve a doubt again. Delays double with the age of the doubt, as those of `delay` do, and the next
+    /// try comes in the first half of the time that is left, unless less than an initial delay is left.
     fn next_look(&self, context: &AttemptContext, until: DateTime<Utc>) -> DateTime<Utc> {
         let left = (until - context.now).to_std().unwrap_or_default();
         let lasted = match context.in_doubt {
@@ -87,7 +87,7 @@ impl RetryRule {
         later(context.now, longest.mul_f64(context.jitter.clamp(0.0, 1.0))).min(until)
     }
 
-    /// What becomes of a request of which nothing was taken in at this attempt.
+    /// The outcome of an attempt that delivered nothing.
     fn not_delivered(&self, context: &AttemptContext, failure: Failure, not_before: Option<Duration>) -> Outcome {
         if context.in_doubt.is_some() {
             // An earlier attempt may have arrived all the same.
@@ -102,14 +102,14 @@ impl RetryRule {
         Outcome::RetryLater { at: later(context.now, delay), failure }
     }
 
-    /// What becomes of a request of which nobody knows whether it was done.
+    /// The outcome of an attempt that leaves the request in doubt.
     pub(super) fn in_doubt(&self, context: &AttemptContext, message: String) -> Outcome {
         self.in_doubt_after(context, message, None)
     }
 
     fn in_doubt_after(&self, context: &AttemptContext, message: String, not_before: Option<Duration>) -> Outcome {
         let until = match (context.resend, context.in_doubt) {
-            // What an operator ordered is sent once: later requests of its cards have gone out since.
+            // An operator's retry is sent once: later requests of its cards have gone out since.
             (Resend::Never, _) | (_, Some(InDoubt::RetryOrdered | InDoubt::NeedsOperator | InDoubt::Earlier)) => None,
             (_, Some(InDoubt::Resolving { until })) => Some(until),
             (Resend::Safe | Resend::Verify(_), None) => {
@@ -117,14 +117,14 @@ impl RetryRule {
                 Some(later(context.now, within.unwrap_or(self.hold).min(self.hold)))
             }
         };
-        // At its end the claim gives up.
+        // The claim gives up at `until`.
         let next = until.filter(|until| *until > context.now);
         let not_before = later(context.now, not_before.unwrap_or_default());
         let next = next.map(|until| Next { at: self.next_look(context, until).max(not_before).min(until), until });
         Outcome::InDoubt { failure: ours(failure::OUTCOME_UNKNOWN, message), next }
     }
 
-    /// What an answer means for the request; `retry_after` is the header's value.
+    /// The outcome of an attempt that got an answer; `retry_after` is the header's value.
     pub(super) fn after_answer(
         &self,
         answer: ClassifiedAnswer,
@@ -141,7 +141,7 @@ impl RetryRule {
                 Outcome::Rejected { reference, failure, leaves_doubt }
             }
             Classification::RetryLater => self.not_delivered(context, failure, None),
-            // It says nothing of the earlier attempt.
+            // An HTTP status says nothing of the earlier attempt.
             Classification::HttpRejected if context.in_doubt.is_some() => in_doubt(failure),
             Classification::HttpRejected => rejected(failure),
             Classification::Overloaded if context.resend == Resend::Never => in_doubt(failure),
@@ -153,7 +153,7 @@ impl RetryRule {
         }
     }
 
-    /// What a call without a whole answer means for the request.
+    /// The outcome of an attempt that got no whole answer.
     pub(super) fn after_failure(&self, call: &CallFailure, context: &AttemptContext) -> Outcome {
         match call {
             CallFailure::NotSent { kind, message } => {
@@ -163,7 +163,7 @@ impl RetryRule {
                 };
                 self.not_delivered(context, ours(code, message.clone()), None)
             }
-            // What was sent before may have been done, whatever a folder says.
+            // An earlier attempt may have been done, whether a case is missing now or not.
             CallFailure::NoFixture { message } if context.in_doubt.is_none() => {
                 rejected(ours(failure::NO_FIXTURE, message.clone()))
             }
@@ -187,8 +187,8 @@ fn later(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(by).ok().and_then(|by| now.checked_add_signed(by)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// A doubt after the date was set: what is left of its time stays the same. What may be sent again for a limited time only
-/// never gets more of that, since a machine that slept looks like a date that was set forward.
+/// Moves the end of a doubt by a step of the date, so that the time left stays the same. The limited time of a secret only
+/// gets shorter: a machine that slept looks like a date that was set forward.
 fn carried(doubt: InDoubt, within: Option<Duration>, step: TimeDelta) -> InDoubt {
     let step = if within.is_some() { step.min(TimeDelta::zero()) } else { step };
     match doubt {
@@ -197,7 +197,7 @@ fn carried(doubt: InDoubt, within: Option<Duration>, step: TimeDelta) -> InDoubt
     }
 }
 
-/// The end of a request of which nothing may have been done.
+/// The outcome of a request that cannot have been done.
 pub(super) fn rejected(failure: Failure) -> Outcome {
     Outcome::Rejected { reference: None, failure, leaves_doubt: false }
 }
@@ -207,7 +207,7 @@ pub(super) fn ours(code: &str, message: String) -> Failure {
     Failure { code: code.to_owned(), description: Some(message), ..Failure::default() }
 }
 
-/// The bytes of a request that may be sent now, or why not.
+/// The envelope of a request, or why the request must not be sent.
 pub(super) fn sendable(request: &ProvisioningRequest) -> Result<&Envelope, Failure> {
     match (&request.content.rejection, &request.content.envelope) {
         (Some(refusal), _) => Err(refusal.clone()),

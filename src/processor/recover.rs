@@ -1,5 +1,5 @@
-//! What a dead node left under way, or an attempt that failed: the bytes may have gone out, so such a request is in doubt,
-//! and what is done about it is the same as for any other doubt.
+//! Takes over the requests that a dead node, or an attempt that panicked, left under way. Their bytes may have been sent, so
+//! they are in doubt, and are resolved like any other doubt.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::contract::Resend;
 use crate::request::{Attempt, InDoubt, ProvisioningRequest};
 use crate::store::{AttemptCommit, CommitResult, DateStep, LeasedRequest, StoreError};
 
-/// Requests taken over in one write.
+/// How many requests are taken over in one transaction.
 const BATCH: usize = 100;
 
 impl Processor {
-    /// Carries along what is due if the date was set since the last change, and takes over what dead nodes left under way;
-    /// to be called before anything is sent.
+    /// Moves due times if the date was set back since the last change, and takes over the requests of dead nodes. Must be
+    /// called before anything is sent.
     ///
     /// # Errors
     /// The store.
@@ -32,7 +32,7 @@ impl Processor {
         self.renew_and_take_over().await
     }
 
-    /// Renews the leases in time, and takes over those of dead nodes: for as long as an attempt may be under way.
+    /// Renews the leases in time and takes over those of dead nodes, for as long as an attempt may be under way.
     pub async fn keep_leases(&self) -> Infallible {
         loop {
             tokio::time::sleep(RENEW_INTERVAL).await;
@@ -60,7 +60,7 @@ impl Processor {
         }
     }
 
-    /// Commits a request whose attempt ended without telling how; also tells whether requests that waited for it may go on.
+    /// Puts a request in doubt whose attempt panicked; also returns whether requests that waited for this one may go on.
     pub(super) async fn commit_in_doubt(
         &self,
         leased: &LeasedRequest,
@@ -77,17 +77,17 @@ impl Processor {
         Ok((request, released > 0))
     }
 
-    /// The record of a request of which it is not known how far it got.
+    /// The commit that puts a request in doubt.
     fn in_doubt(&self, leased: &LeasedRequest, message: &str) -> AttemptCommit {
         let LeasedRequest { mut request, lease } = leased.clone();
         let now = self.clock.now();
         let (outcome, attempt) = match policy::sendable(&request) {
             Err(failure) if request.in_doubt.is_none() => (policy::rejected(failure), None),
             _ => {
-                // It was leased at its last change, and sent after that.
+                // The request was leased at its last change, and sent after that.
                 let started_at = request.updated_at;
                 let resend = self.contract.operation(request.content.request_type).map_or(Resend::Never, |o| o.resend);
-                // If the date was set back meanwhile, nobody knows how long ago that was.
+                // If the date was set back meanwhile, the time that passed is unknown.
                 let time = (now - started_at).to_std().unwrap_or(Duration::MAX);
                 let passed = Passed { time, ..Passed::default() };
                 let context = AttemptContext::of(&request, resend, passed, now);

@@ -1,4 +1,5 @@
-//! The processing run: wakes on arrival, when something falls due, or by the poll; leases what is ready, and spawns it.
+//! The processing run: wakes when a request arrives or falls due, or by the poll; leases the due requests and spawns their
+//! attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::Processor;
-use super::places::Place;
+use super::slots::Slot;
 use crate::clock::Moment;
 use crate::shutdown::Shutdown;
 use crate::store::{DateStep, LeasedRequest, StoreError};
@@ -27,7 +28,7 @@ impl Processor {
                 let (processor, shutdown) = (Arc::clone(&self), shutdown.clone());
                 async move { processor.start_ready(&shutdown).await }
             };
-            // In a task of its own: the run goes on, whatever happens in a round.
+            // A task of its own, so that the run survives a panic in a round.
             let pause = match tokio::spawn(round).await {
                 Ok(Ok(pause)) => pause,
                 Ok(Err(error)) => {
@@ -48,7 +49,7 @@ impl Processor {
         self.waiting.close();
     }
 
-    /// Carries along what is due, if the date was set since the moment `seen`; returns the present one.
+    /// Moves due times if the date was set since the moment `seen`; returns the present moment.
     async fn follow_date(&self, seen: Moment) -> Result<Moment, StoreError> {
         let now = self.clock.moment();
         let passed = now.since(&seen);
@@ -59,7 +60,7 @@ impl Processor {
         Ok(now)
     }
 
-    /// Carries along what is due.
+    /// Moves due times by a step of the date.
     pub(super) async fn carry(&self, step: DateStep) -> Result<(), StoreError> {
         let requests = self.store.shift_due_times(step).await?;
         let seconds = step.by.num_seconds();
@@ -67,7 +68,7 @@ impl Processor {
         Ok(())
     }
 
-    /// Starts all that is ready, and returns how long nothing else will be.
+    /// Starts all due requests, and returns the time until the next one falls due.
     async fn start_ready(self: &Arc<Self>, shutdown: &Shutdown) -> Result<Duration, StoreError> {
         if !self.is_effective {
             return Ok(self.poll);
@@ -77,29 +78,29 @@ impl Processor {
             match self.store.find_next_due().await? {
                 Some(due) if due <= now => {}
                 next => {
-                    self.places.run_is_idle();
+                    self.slots.run_is_idle();
                     let pause = next.and_then(|due| (due - now).to_std().ok());
                     return Ok(pause.unwrap_or(self.poll).min(self.poll));
                 }
             }
-            let places = self.places.take_for_run();
-            if places.is_empty() {
-                // The first one that is free wakes the run.
+            let slots = self.slots.take_for_run();
+            if slots.is_empty() {
+                // The next slot that becomes free wakes the run.
                 return Ok(self.poll);
             }
-            // Whatever was due is leased now, or known to wait for another one.
-            let claimed = self.store.claim_requests(now, places.len(), &self.node.id()).await?;
-            self.spawn(claimed, places);
+            // Every due request is leased now, or noted as waiting for another one.
+            let claimed = self.store.claim_requests(now, slots.len(), &self.node.id()).await?;
+            self.spawn(claimed, slots);
         }
         Ok(self.poll)
     }
 
-    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedRequest>, places: Vec<Place>) {
-        for (leased, place) in claimed.into_iter().zip(places) {
+    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedRequest>, slots: Vec<Slot>) {
+        for (leased, slot) in claimed.into_iter().zip(slots) {
             let processor = Arc::clone(self);
             self.tasks.spawn(async move {
-                // A failure is logged there; nobody waits for it here.
-                drop(processor.attempt(leased, place).await);
+                // `attempt` logs its failures.
+                drop(processor.attempt(leased, slot).await);
             });
         }
     }

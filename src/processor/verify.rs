@@ -1,4 +1,4 @@
-//! Finding out, by the query that the bindings name, whether a pairing whose outcome is not known was done.
+//! Asks Conax, by the query that the bindings name, whether a pairing in doubt was done.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use crate::request::{Event, EventKind, Failure, Fields, ProvisioningRequest, Req
 use crate::soap::encode;
 use crate::upstream::{Call, CallFailure};
 
-/// What PairingStatus says of a card or box that has no pairing (contract: the SOAP face).
+/// The PairingStatus of a card or STB that has no pairing (contract: the SOAP face).
 const NOT_PAIRED: &str = "NOT_PAIRED";
 
 /// Whether Conax did what a request in doubt asks for.
@@ -18,14 +18,14 @@ const NOT_PAIRED: &str = "NOT_PAIRED";
 pub(super) enum Verification {
     /// Conax did it.
     Applied,
-    /// Conax did not do it: it may be sent again.
+    /// Conax did not do it, so the request may be sent again.
     NotApplied,
-    /// The query did not tell: why.
+    /// The query gave no answer: the reason.
     Inconclusive(String),
 }
 
-/// Asks for each card (or box, as the query wants it) of the request until one is found not to be paired as asked. The
-/// history keeps the last question and its answer, which decided.
+/// Queries each card (or STB, depending on the query) of the request until one is found not paired as requested. The history
+/// keeps the last query and its answer, which decided.
 pub(super) async fn verify(
     processor: &Processor,
     request: &ProvisioningRequest,
@@ -77,7 +77,7 @@ async fn ask_all(
     Verification::Applied
 }
 
-/// One query; its texts go into the event.
+/// Makes one query; the event gets its texts.
 async fn ask(
     processor: &Processor,
     operation: &Operation,
@@ -114,7 +114,7 @@ async fn ask(
     }
 }
 
-/// Is the subject of an answer paired with all of these?
+/// Compares the pairing in an answer with the partners requested.
 fn compare(results: &Fields, partner: &str, partners: &[String]) -> Verification {
     let listed: Vec<&str> = results.all(partner).collect();
     match results.first("pairing_status") {

@@ -1,4 +1,4 @@
-//! API calls that wait for a request which somebody else sends.
+//! API calls that wait for the outcome of a request which another task sends.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +14,12 @@ pub(super) struct Waiting(Mutex<State>);
 #[derive(Default)]
 struct State {
     calls: HashMap<i64, broadcast::Sender<ProvisioningRequest>>,
-    /// Nothing is sent any more: waiting is in vain.
+    /// No further attempts are made, so that no call waits in vain.
     is_closed: bool,
 }
 
 impl Waiting {
-    /// Starts to watch a request.
+    /// Starts to wait for the next attempt at a request.
     pub(super) fn watch(&self, number: i64) -> Watch<'_> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = match state.is_closed {
@@ -36,17 +36,17 @@ impl Waiting {
         state.calls.clear();
     }
 
-    /// Tells whoever watches the request how an attempt left it.
+    /// Gives the calls that wait for a request its record after an attempt.
     pub(super) fn tell(&self, request: &ProvisioningRequest) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&request.number);
         if let Some(sender) = sender {
-            // Nobody may be left to hear it.
+            // The calls may have gone.
             drop(sender.send(request.clone()));
         }
     }
 }
 
-/// One call that watches; dropping it ends the watch.
+/// A call that waits for a request; dropping the watch ends the wait.
 pub(super) struct Watch<'w> {
     waiting: &'w Waiting,
     number: i64,

@@ -27,21 +27,21 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// All streams.
 pub struct Streams {
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     end: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(MOST)), end: CancellationToken::new(), tasks: TaskTracker::new() }
+        Self { slots: Arc::new(Semaphore::new(MOST)), end: CancellationToken::new(), tasks: TaskTracker::new() }
     }
 }
 
 impl Streams {
     /// Ends all of them, and lets no more begin.
     pub async fn end(&self) {
-        self.places.close();
+        self.slots.close();
         self.end.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -50,7 +50,7 @@ impl Streams {
     /// A new one, for who has this token.
     pub(super) fn open(&self, server: &Server, token: String, params: Params) -> Result<Answered, ApiError> {
         let page = LivePage::new(&server.api, params)?;
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             let message =
                 format!("{MOST} pages of the inspector are followed already; the list can be read all the same.");
             ApiError::later(Code::Unavailable, message, RETRY_AFTER)
@@ -59,7 +59,7 @@ impl Streams {
         let (events, received) = mpsc::channel(1);
         let (end, api) = (self.end.clone(), Arc::clone(&server.api));
         self.tasks.spawn(async move {
-            let _place = place;
+            let _slot = slot;
             end.run_until_cancelled(follow(&api, &token, page, events)).await;
         });
         let frames = futures_util::stream::unfold(received, |mut received| async {

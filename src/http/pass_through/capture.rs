@@ -49,7 +49,7 @@ pub struct Captures {
     /// Bytes of bodies that may still be held.
     pub(super) budget: Arc<Semaphore>,
     heads: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     dropped: Arc<AtomicU64>,
     context: CaptureContext,
     /// A task for each exchange.
@@ -72,14 +72,14 @@ struct CaptureContext {
     writer: mpsc::UnboundedSender<StoredCapture>,
 }
 
-/// An exchange that is ready for the store, with its place and its shares of the budgets.
+/// An exchange that is ready for the store, with its slot and its shares of the budgets.
 struct StoredCapture {
     exchange: Arc<PackedExchange>,
-    _held: (Place, Option<Captured>, Option<Captured>),
+    _held: (Slot, Option<Captured>, Option<Captured>),
 }
 
-/// A share of the heads' budget, and a place.
-type Place = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+/// A share of the heads' budget, and a slot.
+type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A request when its head has come.
 pub(super) struct CaptureStart {
@@ -89,7 +89,7 @@ pub(super) struct CaptureStart {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: oneshot::Receiver<Captured>,
-    pub(super) place: Place,
+    pub(super) slot: Slot,
 }
 
 /// The end of the call to upstream.
@@ -109,7 +109,7 @@ impl Captures {
         (names, subjects): (Arc<Names>, Arc<Subjects>),
         most_bytes: usize,
     ) -> Self {
-        // Each exchange in this channel has a place, which bounds the channel.
+        // Each exchange in this channel has a slot, which bounds the channel.
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
@@ -118,7 +118,7 @@ impl Captures {
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
             heads: Arc::new(Semaphore::new(HEADS_BYTES)),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
             dropped,
             context: CaptureContext {
                 large,
@@ -144,16 +144,16 @@ impl Captures {
         writing.wait().await;
     }
 
-    /// Reserves a place for an exchange with this head; `None` if the exchange is dropped.
-    pub(super) fn place(&self, path: &str, headers: &HeaderMap) -> Option<Place> {
+    /// Reserves a slot for an exchange with this head; `None` if the exchange is dropped.
+    pub(super) fn slot(&self, path: &str, headers: &HeaderMap) -> Option<Slot> {
         let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
         let head = u32::try_from(path.len() + lines.sum::<usize>()).ok();
         let head = head.and_then(|bytes| Arc::clone(&self.heads).try_acquire_many_owned(bytes).ok());
-        let place = head.zip(Arc::clone(&self.places).try_acquire_owned().ok());
-        if place.is_none() {
+        let slot = head.zip(Arc::clone(&self.slots).try_acquire_owned().ok());
+        if slot.is_none() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        place
+        slot
     }
 
     /// Captures an exchange. A sender that is dropped without an outcome means that the client has left.
@@ -323,7 +323,7 @@ impl CaptureEnd {
         let mut exchange = exchange.masked(names, &credentials.secrets);
         exchange.subject = subjects.find(&exchange);
         let exchange = Arc::new(PackedExchange::new(exchange));
-        StoredCapture { exchange, _held: (begun.place, request_share, answer_share) }
+        StoredCapture { exchange, _held: (begun.slot, request_share, answer_share) }
     }
 }
 

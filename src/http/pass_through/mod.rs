@@ -137,14 +137,14 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let config = &server.config.pass_through;
     let (inbound, outcome_of_body) = LimitedBody::new(body, config.max_body_bytes, server.config.server.body_timeout_s);
     // A dropped exchange needs no copy of its bodies.
-    let place = server.captures.place(&path, &headers);
-    let capture_bytes = if place.is_some() { config.capture_bytes } else { 0 };
+    let slot = server.captures.slot(&path, &headers);
+    let capture_bytes = if slot.is_some() { config.capture_bytes } else { 0 };
     let (inbound, copy) = tee(inbound, capture_bytes, &server.captures.budget);
     let body = RequestBody::new(inbound);
     let at = server.api.clock.now();
-    let tell = place.map(|place| {
+    let tell = slot.map(|slot| {
         let (id, path, headers) = (RecordId::new(at), path.clone(), headers.clone());
-        server.captures.begin(CaptureStart { id, at, began: Instant::now(), path, headers, body: copy, place })
+        server.captures.begin(CaptureStart { id, at, began: Instant::now(), path, headers, body: copy, slot })
     });
     let tell = |outcome| {
         if let Some(tell) = tell {

@@ -1,44 +1,44 @@
-//! Whose turn it is to send: a pure queue. EXPRESS calls go before REGULAR ones, each in their order.
+//! The queue for slots, as pure state: EXPRESS calls go before REGULAR calls, each in the order of arrival.
 //!
-//! Rule: while the processing run has due requests, the places that become free go to it and to the calls that wait by
-//! turns, so that neither keeps the other from going on.
+//! Rule: while the processing run has due requests, free slots go to the run and to waiting calls alternately, so that neither
+//! starves.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::places::Full;
+use super::slots::Full;
 use crate::pace::Pace;
 use crate::request::Priority;
 
-/// Who goes next. Told what happens and when, it does nothing by itself.
-pub(super) struct Turns<W> {
-    places: usize,
+/// The queue for slots; callers report each event and its time.
+pub(super) struct SlotQueue<W> {
+    slots: usize,
     most_waiting: usize,
-    /// Places that nobody has.
+    /// Slots that are free.
     free: usize,
-    /// Places that the run may fetch.
+    /// Slots set aside for the processing run.
     for_run: usize,
-    /// The calls that wait, EXPRESS first.
+    /// The waiting calls, EXPRESS first.
     waiting: BTreeMap<Priority, VecDeque<W>>,
-    /// The run has due requests that wait for a place.
+    /// The processing run has due requests that wait for a slot.
     is_crowded: bool,
     was_runs_turn: bool,
-    /// How long a place is held, and since when those are that are held now: their sum, counted from `origin`.
+    /// How long a slot is held. `taken` is the sum of the times, counted from `origin`, at which the held slots were taken.
     pace: Pace,
     origin: Instant,
     taken: Duration,
 }
 
-/// What a call is to do.
+/// Whether a call has a slot or must wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     Go,
     Wait,
 }
 
-/// Whose place it is that became free.
+/// Who gets a free slot.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<W> {
     Call(W),
@@ -46,12 +46,12 @@ pub(super) enum Next<W> {
     Nobody,
 }
 
-impl<W> Turns<W> {
-    pub(super) fn new(places: usize, most_waiting: usize, origin: Instant) -> Self {
+impl<W> SlotQueue<W> {
+    pub(super) fn new(slots: usize, most_waiting: usize, origin: Instant) -> Self {
         Self {
-            places,
+            slots,
             most_waiting,
-            free: places,
+            free: slots,
             for_run: 0,
             waiting: BTreeMap::new(),
             is_crowded: false,
@@ -62,7 +62,7 @@ impl<W> Turns<W> {
         }
     }
 
-    /// A call comes, for which there is room.
+    /// Takes a slot for a new call, if one is free.
     pub(super) fn enter(&mut self, now: Instant) -> Entry {
         if self.free == 0 {
             return Entry::Wait;
@@ -79,29 +79,29 @@ impl<W> Turns<W> {
         self.waiting.values().flatten()
     }
 
-    /// Forgets the calls that wait no longer.
+    /// Removes the calls that no longer wait.
     pub(super) fn retain(&mut self, mut is_waiting: impl FnMut(&W) -> bool) {
         self.waiting.values_mut().for_each(|calls| calls.retain(&mut is_waiting));
     }
 
-    /// Is there room for a call?
+    /// Checks that a call may enter: a slot is free, or the wait would be short enough.
     pub(super) fn check_room(&self, priority: Priority, patience: Duration, now: Instant) -> Result<(), Full> {
         if self.free > 0 {
             return Ok(());
         }
         let full = self.full(priority, now);
         let waiting: usize = self.waiting.values().map(VecDeque::len).sum();
-        // Half of it: whoever waits is to get a place, also when things go slower than they did.
+        // Half of the patience: a call that waits should get a slot even if attempts become slower.
         let may_wait = waiting < self.most_waiting && full.retry_after <= patience / 2;
         if may_wait { Ok(()) } else { Err(full) }
     }
 
-    /// The places that somebody has.
+    /// The number of slots held.
     pub(super) fn held(&self) -> usize {
-        self.places - self.free - self.for_run
+        self.slots - self.free - self.for_run
     }
 
-    /// How long a call of that priority waits that comes now.
+    /// Estimates how long a call of that priority would wait from now on.
     pub(super) fn full(&self, priority: Priority, now: Instant) -> Full {
         let held = self.held();
         let since = now.saturating_duration_since(self.origin);
@@ -109,7 +109,7 @@ impl<W> Turns<W> {
         let so_far = all / u32::try_from(held).unwrap_or(u32::MAX).max(1);
         let turns = if self.is_crowded { 2 } else { 1 };
         let before: usize = self.waiting.range(..=priority).map(|(_, calls)| calls.len()).sum();
-        Full { retry_after: self.pace.time_for(turns * (before + 1), self.places, so_far) }
+        Full { retry_after: self.pace.time_for(turns * (before + 1), self.slots, so_far) }
     }
 
     pub(super) fn take_for_run(&mut self, now: Instant) -> usize {
@@ -136,12 +136,12 @@ impl<W> Turns<W> {
         self.free += 1;
     }
 
-    /// How long a request was under way.
+    /// Notes how long a slot was held.
     pub(super) fn note_pace(&mut self, took: Duration) {
         self.pace.note(took);
     }
 
-    /// Gives a free place to whoever is next.
+    /// Gives a free slot to the next in the queue.
     pub(super) fn next(&mut self, now: Instant) -> Next<W> {
         if self.free == 0 {
             return Next::Nobody;
@@ -170,84 +170,84 @@ mod tests {
 
     const ADMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-    fn turns(places: usize, waiting: usize) -> (Turns<u32>, impl Fn(u64) -> Instant) {
+    fn new_queue(slots: usize, waiting: usize) -> (SlotQueue<u32>, impl Fn(u64) -> Instant) {
         let origin = Instant::now();
-        (Turns::new(places, waiting, origin), move |seconds| origin + Duration::from_secs(seconds))
+        (SlotQueue::new(slots, waiting, origin), move |seconds| origin + Duration::from_secs(seconds))
     }
 
-    /// A call comes.
-    fn enter(turns: &mut Turns<u32>, now: Instant) -> Result<Entry, Full> {
-        turns.check_room(Priority::Regular, ADMIT_TIMEOUT, now)?;
-        Ok(turns.enter(now))
+    /// Lets a call enter.
+    fn enter(queue: &mut SlotQueue<u32>, now: Instant) -> Result<Entry, Full> {
+        queue.check_room(Priority::Regular, ADMIT_TIMEOUT, now)?;
+        Ok(queue.enter(now))
     }
 
-    fn wait(turns: &mut Turns<u32>, call: u32, now: Instant) {
-        assert_eq!(enter(turns, now), Ok(Entry::Wait));
-        turns.wait(Priority::Regular, call);
+    fn wait(queue: &mut SlotQueue<u32>, call: u32, now: Instant) {
+        assert_eq!(enter(queue, now), Ok(Entry::Wait));
+        queue.wait(Priority::Regular, call);
     }
 
     #[test]
     fn so_many_go_so_many_wait_in_their_order_and_the_others_are_told_when_to_come() {
-        let (mut turns, at) = turns(2, 2);
-        assert_eq!([enter(&mut turns, at(0)), enter(&mut turns, at(2))], [Ok(Entry::Go), Ok(Entry::Go)]);
-        wait(&mut turns, 1, at(2));
-        wait(&mut turns, 2, at(2));
+        let (mut queue, at) = new_queue(2, 2);
+        assert_eq!([enter(&mut queue, at(0)), enter(&mut queue, at(2))], [Ok(Entry::Go), Ok(Entry::Go)]);
+        wait(&mut queue, 1, at(2));
+        wait(&mut queue, 2, at(2));
         // Two have been under way for 4 and 2 s, three are to come, two at a time.
-        assert_eq!(enter(&mut turns, at(4)), Err(Full { retry_after: Duration::from_millis(4500) }));
-        turns.pace.note(Duration::from_secs(4));
-        turns.put_back(at(0));
-        assert_eq!((turns.next(at(4)), turns.next(at(4))), (Next::Call(1), Next::Nobody));
-        turns.put_back(at(2));
-        assert_eq!((turns.next(at(4)), turns.next(at(4))), (Next::Call(2), Next::Nobody));
-        turns.put_back(at(4));
-        assert_eq!(turns.next(at(5)), Next::Nobody);
-        assert_eq!(enter(&mut turns, at(5)), Ok(Entry::Go));
+        assert_eq!(enter(&mut queue, at(4)), Err(Full { retry_after: Duration::from_millis(4500) }));
+        queue.pace.note(Duration::from_secs(4));
+        queue.put_back(at(0));
+        assert_eq!((queue.next(at(4)), queue.next(at(4))), (Next::Call(1), Next::Nobody));
+        queue.put_back(at(2));
+        assert_eq!((queue.next(at(4)), queue.next(at(4))), (Next::Call(2), Next::Nobody));
+        queue.put_back(at(4));
+        assert_eq!(queue.next(at(5)), Next::Nobody);
+        assert_eq!(enter(&mut queue, at(5)), Ok(Entry::Go));
     }
 
     #[test]
     fn none_waits_who_would_wait_too_long() {
-        let (mut turns, at) = turns(1, 10);
-        turns.pace.note(Duration::from_secs(10));
-        assert_eq!(enter(&mut turns, at(0)), Ok(Entry::Go));
-        wait(&mut turns, 1, at(0));
-        assert_eq!(enter(&mut turns, at(0)), Err(Full { retry_after: Duration::from_secs(20) }));
+        let (mut queue, at) = new_queue(1, 10);
+        queue.pace.note(Duration::from_secs(10));
+        assert_eq!(enter(&mut queue, at(0)), Ok(Entry::Go));
+        wait(&mut queue, 1, at(0));
+        assert_eq!(enter(&mut queue, at(0)), Err(Full { retry_after: Duration::from_secs(20) }));
     }
 
     #[test]
     fn the_run_and_the_calls_go_by_turns() {
-        let (mut turns, at) = turns(1, 10);
-        assert_eq!(turns.take_for_run(at(0)), 1);
-        (1..=2).for_each(|call| wait(&mut turns, call, at(0)));
+        let (mut queue, at) = new_queue(1, 10);
+        assert_eq!(queue.take_for_run(at(0)), 1);
+        (1..=2).for_each(|call| wait(&mut queue, call, at(0)));
         let mut order = Vec::new();
         for _ in 0..4 {
-            turns.put_back(at(0));
-            order.push(turns.next(at(0)));
+            queue.put_back(at(0));
+            order.push(queue.next(at(0)));
             if order.last() == Some(&Next::Run) {
-                assert_eq!(enter(&mut turns, at(0)), Ok(Entry::Wait), "it is set aside");
-                assert_eq!(turns.take_for_run(at(0)), 1);
+                assert_eq!(enter(&mut queue, at(0)), Ok(Entry::Wait), "it is set aside");
+                assert_eq!(queue.take_for_run(at(0)), 1);
             }
         }
         assert_eq!(order, [Next::Run, Next::Call(1), Next::Run, Next::Call(2)]);
-        turns.put_back(at(0));
-        assert_eq!(turns.next(at(0)), Next::Run);
-        turns.run_is_idle();
-        assert_eq!(enter(&mut turns, at(0)), Ok(Entry::Go));
+        queue.put_back(at(0));
+        assert_eq!(queue.next(at(0)), Next::Run);
+        queue.run_is_idle();
+        assert_eq!(enter(&mut queue, at(0)), Ok(Entry::Go));
     }
 
     #[test]
     fn express_calls_go_first_and_wait_for_each_other_only() {
-        let (mut turns, at) = turns(1, 10);
-        turns.pace.note(Duration::from_secs(5));
-        assert_eq!(enter(&mut turns, at(0)), Ok(Entry::Go));
+        let (mut queue, at) = new_queue(1, 10);
+        queue.pace.note(Duration::from_secs(5));
+        assert_eq!(enter(&mut queue, at(0)), Ok(Entry::Go));
         let [express, regular] = [Priority::Express, Priority::Regular];
         for (priority, call) in [(regular, 1), (express, 2), (regular, 3), (express, 4)] {
-            turns.wait(priority, call);
+            queue.wait(priority, call);
         }
-        let wait = |priority| turns.full(priority, at(0)).retry_after.as_secs();
+        let wait = |priority| queue.full(priority, at(0)).retry_after.as_secs();
         assert_eq!([wait(express), wait(regular)], [15, 25]);
         let order = [(); 4].map(|()| {
-            turns.put_back(at(0));
-            turns.next(at(0))
+            queue.put_back(at(0));
+            queue.next(at(0))
         });
         assert_eq!(order, [2, 4, 1, 3].map(Next::Call));
     }
