@@ -58,7 +58,7 @@ pub struct User {
     pub person_name: Option<String>,
     /// Email address.
     pub email: Option<String>,
-    /// What the user may do.
+    /// Rights of the user.
     pub role: Role,
     /// The unit.
     pub unit: Unit,

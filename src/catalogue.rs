@@ -56,7 +56,7 @@ pub struct Entry {
 /// every gateway. The id tells as much as the number, since numbers can be tried out: a place that must not show the
 /// number must not show the id either (recordings have the id of the pseudonym).
 pub fn own_distribution_id(kind: EntryKind, ca_id: &str) -> String {
-    // Whoever noted an id is to find it again: it does not follow the kind's name.
+    // Ids must never change, so they do not depend on the kind's name.
     let devices = match kind {
         EntryKind::Stbs => "set-top-boxes",
         other => other.as_str(),

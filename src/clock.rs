@@ -32,21 +32,21 @@ pub trait Clock: Send + Sync {
 pub struct Moment {
     /// The date, which somebody may set.
     pub date: DateTime<Utc>,
-    /// What nobody can set.
+    /// The steady clock, which nobody can set.
     pub steady: Instant,
 }
 
-/// What lies between two moments.
+/// The difference between two moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// How long it was.
+    /// Time by the steady clock.
     pub time: Duration,
     /// How far the date was set forward (or back) beside that.
     pub step: TimeDelta,
 }
 
 impl Moment {
-    /// What has passed since an earlier moment.
+    /// The difference from an earlier moment.
     pub fn since(&self, earlier: &Self) -> Passed {
         let time = self.steady.saturating_duration_since(earlier.steady);
         let step = self.date - earlier.date - TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);

@@ -22,7 +22,7 @@ pub struct Unpacked {
     pub fault: Option<CodingFault>,
 }
 
-/// What is wrong with a body's coding.
+/// The fault of a body's coding.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodingFault {
     /// The body is as it came from this coding.
@@ -76,7 +76,7 @@ enum End {
 
 fn unpack(mut reader: impl Read, limit: usize) -> (Vec<u8>, End) {
     let mut unpacked = Vec::new();
-    // What came before an error is in the vector.
+    // The vector has the bytes before the error.
     let end = reader.by_ref().take(u64::try_from(limit).unwrap_or(u64::MAX)).read_to_end(&mut unpacked);
     let end = match end.and_then(|_| reader.read(&mut [0])) {
         Ok(0) => End::Whole,

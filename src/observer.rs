@@ -1,5 +1,5 @@
-//! Watching what the gateway does: what it answers, exchanges with Conax, and commits. Recording and metrics are observers:
-//! each stands in the list that `serve` makes, and no room that tells of something knows which ones there are.
+//! Observers of the gateway's answers, calls to Conax and commits. Recording and metrics are observers:
+//! `serve` makes the list of observers, and no other room knows which observers it holds.
 //!
 //! Rule: an observer changes nothing of what it sees. The gateway waits for an observer only where the function is async;
 //! all others return at once.
@@ -18,28 +18,28 @@ use crate::upstream::{
     BreakerState, Call, CallFailure, HttpAnswer, OUT_OF_TIME, PassThroughAnswer, PassThroughRequest, Transport,
 };
 
-/// Is told of what happens. Each function does nothing unless an observer wants to know.
+/// An observer. Each function is called after an event, and does nothing by default.
 #[async_trait]
 pub trait Observer: Send + Sync {
     /// A call of the JSON face was answered.
     fn api_answered(&self, _answer: &ApiAnswer<'_>) {}
     /// A request was accepted: it is on disk.
     fn accepted(&self, _request: &ProvisioningRequest) {}
-    /// A call is going to be sent.
+    /// A call is about to be sent.
     fn started(&self, _call: &Call) {}
-    /// A call was answered, or failed; after `took`.
+    /// A call was answered, or failed, after `took`.
     async fn answered(&self, _call: &Call, _result: &Result<HttpAnswer, CallFailure>, _took: Duration) {}
     /// An attempt at a request was classified.
     fn classified(&self, _attempt: &ClassifiedAttempt<'_>) {}
     /// Work on a request has ended for now: the record as the store has it.
     async fn ended(&self, _request: &ProvisioningRequest) {}
-    /// Does it want to know of clients' own exchanges? Then these are told one after the other, in the order of their ends.
+    /// Does the observer want clients' own exchanges? They are reported one after the other, in the order of their ends.
     fn wants_client_exchanges(&self) -> bool {
         false
     }
     /// A client's own exchange has ended. May block, for writing files.
     fn client_exchange_ended(&self, _exchange: &ClientExchange<'_>) {}
-    /// So many of clients' own exchanges were not kept.
+    /// That many of clients' own exchanges were dropped.
     fn captures_dropped(&self, _count: u64) {}
     /// A client's own request was passed through and answered, by upstream or in its place.
     fn passed_through(&self, _status: u16, _took: Duration) {}
@@ -59,13 +59,13 @@ pub struct ApiAnswer<'a> {
     pub took: Duration,
 }
 
-/// An attempt at a request, with what came of its call.
+/// An attempt at a request, with its classified answer.
 pub struct ClassifiedAttempt<'a> {
     /// The request before the attempt.
     pub request: &'a ProvisioningRequest,
     /// When the attempt began.
     pub began: DateTime<Utc>,
-    /// What the answer says, or why there is none.
+    /// The classification of the answer, or why there is none.
     pub result: Result<Classification, &'a CallFailure>,
 }
 
@@ -83,28 +83,28 @@ pub struct Commit {
 pub struct ClientExchange<'a> {
     /// The exchange.
     pub exchange: &'a Exchange,
-    /// What the client signed in with.
+    /// The client's credentials.
     pub credentials: &'a Credentials,
     /// Why there is no whole answer.
     pub failure: Option<&'a CallFailure>,
 }
 
-/// Who watches.
+/// A list of observers.
 #[derive(Clone, Default)]
 pub struct Observers(Arc<[Arc<dyn Observer>]>);
 
 impl Observers {
-    /// These observers, told in this order.
+    /// A list of these observers, in the order of their calls.
     pub fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
         Self(observers.into())
     }
 
-    /// The same and one more.
+    /// The list with one more observer.
     pub fn and(&self, observer: Arc<dyn Observer>) -> Self {
         Self(self.0.iter().cloned().chain([observer]).collect())
     }
 
-    /// Tells each one of something.
+    /// Calls a function of each observer.
     pub fn tell(&self, event: impl Fn(&dyn Observer)) {
         self.0.iter().for_each(|observer| event(observer.as_ref()));
     }
@@ -116,7 +116,7 @@ impl Observers {
         }
     }
 
-    /// Does one of them want to know of clients' own exchanges?
+    /// Does an observer want clients' own exchanges?
     pub fn want_client_exchanges(&self) -> bool {
         self.0.iter().any(|observer| observer.wants_client_exchanges())
     }
@@ -128,7 +128,7 @@ impl Observers {
     }
 }
 
-/// The transport, and who watches it.
+/// A transport with its observers.
 #[derive(Clone)]
 pub struct ObservedTransport {
     transport: Arc<ArcSwap<Arc<dyn Transport>>>,
@@ -136,22 +136,22 @@ pub struct ObservedTransport {
 }
 
 impl ObservedTransport {
-    /// A transport, and who watches it.
+    /// Creates a transport with its observers.
     pub fn new(transport: Arc<dyn Transport>, observers: Observers) -> Self {
         Self { transport: Arc::new(ArcSwap::from_pointee(transport)), observers }
     }
 
-    /// From now on calls go another way; those under way end as they began.
+    /// Replaces the transport; calls under way end over the old one.
     pub fn replace(&self, transport: Arc<dyn Transport>) {
         self.transport.store(Arc::new(transport));
     }
 
-    /// Who watches.
+    /// The observers.
     pub fn observers(&self) -> &Observers {
         &self.observers
     }
 
-    /// Makes one call, and waits for its answer for so long at most.
+    /// Makes one call, and waits for its answer for at most `limit`.
     ///
     /// # Errors
     /// There is no whole answer: why, and whether the call may have arrived.
@@ -181,12 +181,12 @@ impl ObservedTransport {
         self.transport.load_full().pass_through(request).await
     }
 
-    /// Is it known that no call would be answered now?
+    /// Do the breakers of all base URLs pause calls now?
     pub fn is_down(&self) -> bool {
         self.transport.load().is_down()
     }
 
-    /// Each base URL, and what its breaker does.
+    /// The state of each base URL's breaker.
     pub fn breakers(&self) -> Vec<(String, BreakerState)> {
         self.transport.load().breakers()
     }

@@ -12,7 +12,7 @@ use crate::observer::ObservedTransport;
 use crate::tls::CertificateExpiry;
 use crate::{tls, transport};
 
-/// What may be replaced while the gateway serves.
+/// The parts that can be replaced while the gateway serves.
 pub struct Reloadable {
     /// As it was started.
     started: Arc<Config>,
@@ -22,7 +22,7 @@ pub struct Reloadable {
 }
 
 impl Reloadable {
-    /// What may be replaced of this application.
+    /// The parts of this application that can be replaced.
     pub fn of(app: &App) -> Self {
         let App { config, server, tls, transport } = app;
         let (started, server, tls) = (Arc::clone(config), Arc::clone(server), Arc::clone(tls));

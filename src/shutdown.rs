@@ -46,12 +46,12 @@ pub struct Signals {
     hangup: Signal,
 }
 
-/// What a signal asks for.
+/// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// The end.
+    /// End the process.
     Stop,
-    /// The configuration anew.
+    /// Load the configuration anew.
     Reload,
 }
 
@@ -79,7 +79,7 @@ impl Signals {
         }
     }
 
-    /// Waits for one that asks for the end.
+    /// Waits for a signal that ends the process.
     pub async fn wait(&mut self) {
         while self.next().await != Asked::Stop {}
     }

@@ -1,5 +1,5 @@
-//! The way to Conax that `upstream.url` names: live, over a simulator that is started here, or from a folder of fixtures;
-//! and around any of these one that records.
+//! Opens the transport that `upstream.url` names: to a live Conax, to a simulator started here, or from a folder of fixtures;
+//! a recorder observes any of these.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -36,17 +36,17 @@ impl From<Vec<CaseFault>> for StartError {
 /// Where calls go, in words for the log; the transport; and the simulator's task, if one was started here. That serves
 /// until `shutdown`.
 pub struct UpstreamHandle {
-    /// In words.
+    /// Description of the transport for the log.
     pub description: String,
     /// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
     pub catalogue: Vec<(EntryKind, Cow<'static, str>)>,
-    /// What carries calls, and who watches it.
+    /// The transport and its observers.
     pub transport: ObservedTransport,
     /// The simulator's task.
     pub simulator: Option<JoinHandle<()>>,
 }
 
-/// Opens the way that the configuration names; a recorder is one more observer.
+/// Opens the transport that the configuration names; a recorder is one more observer.
 ///
 /// # Errors
 /// A file that cannot be used, or the simulator's address is not free.
@@ -60,7 +60,7 @@ pub async fn open(
 ) -> Result<UpstreamHandle, StartError> {
     let target = &config.upstream.url;
     let (mut simulator, mut catalogue) = (None, Vec::new());
-    // What is recorded from a replay is known to both.
+    // The entries recorded from a replay are known to both.
     let recording = match &target.record {
         Some(folder) => Some((folder, pseudonymizer(config, contract)?)),
         None => None,
@@ -119,11 +119,11 @@ pub async fn find_entries(store: &dyn CatalogueStore, call: &Value) -> Result<Ve
     Ok(found)
 }
 
-/// What [`open`] would refuse, found without changing anything; without a contract no recorded messages are read.
+/// Finds whatever [`open`] would refuse, and changes nothing; recorded messages are read only with a contract.
 /// `is_running`: a gateway may be recording already.
 ///
 /// # Errors
-/// Every fault there is.
+/// All faults.
 pub fn check(config: &Config, contract: Option<&Contract>, is_running: bool) -> Result<(), StartError> {
     let target = &config.upstream.url;
     let mut faults = Vec::new();
@@ -173,12 +173,12 @@ pub fn recorded_catalogue(
     Ok(texts.into_iter().map(|(kind, text)| (kind, Cow::Owned(text))).collect())
 }
 
-/// What the contract tells of recorded messages.
+/// The rules of the contract for recorded messages.
 pub fn message_rules(config: &Config, contract: &Contract) -> Arc<MessageRules> {
     Arc::new(MessageRules::from_contract(contract, &config.fixtures.volatile))
 }
 
-/// What hides what is personal, with the key that the configuration names.
+/// The pseudonymizer with the key that the configuration names.
 ///
 /// # Errors
 /// The key's file.
@@ -188,7 +188,7 @@ pub fn pseudonymizer(config: &Config, contract: &Contract) -> Result<Arc<Pseudon
     Ok(pseudonymizer_with(config, contract, key))
 }
 
-/// The same for whoever only reads pseudonyms: without the key they stay what they are.
+/// The pseudonymizer of a reader: without the key, pseudonyms stay as they are.
 fn replay_pseudonymizer(config: &Config, contract: &Contract) -> Arc<Pseudonymizer> {
     let file = config.fixtures.key_file.as_deref();
     let without_key = |fault: String| tracing::warn!(fault, "replaying without the key: only pseudonyms are answered");
@@ -210,7 +210,7 @@ fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Ar
     Arc::new(pseudonymizer)
 }
 
-/// The way to a Conax that is named by base URLs; `None` where answers come from elsewhere.
+/// The transport to a Conax named by base URLs; `None` if answers come from elsewhere.
 ///
 /// # Errors
 /// A file that cannot be used.

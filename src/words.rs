@@ -20,7 +20,7 @@ const LONGEST: usize = 64;
 /// The value whose word this is, in upper or lower case.
 ///
 /// # Errors
-/// What was expected, as the end of the sentence "must be …".
+/// The expected words, as the end of the sentence "must be …".
 pub(crate) fn parse_word<T: Copy>(
     given: &str,
     all: impl IntoIterator<Item = T> + Clone,

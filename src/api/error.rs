@@ -46,7 +46,7 @@ pub enum Code {
     UnsupportedMediaType,
     /// Too many requests of one user, or too many signing in at once; try again after `Retry-After`.
     TooManyRequests,
-    /// Something inside failed; the log has it under the X-Request-Id.
+    /// The gateway failed; the log has the reason under the X-Request-Id.
     InternalError,
     /// The gateway cannot take requests now; try again after `Retry-After`.
     Unavailable,
@@ -57,7 +57,7 @@ pub enum Code {
 pub struct ApiError {
     /// Stable code.
     pub code: Code,
-    /// One sentence for a person.
+    /// A sentence for a person.
     pub message: String,
     /// JSON path of the parameter; empty if the error concerns none.
     pub location: String,

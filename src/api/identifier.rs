@@ -49,7 +49,7 @@ pub(super) fn optional(
 /// Takes a mandatory identifier.
 ///
 /// # Errors
-/// Those of [`optional`], or MISSING_PARAMETER.
+/// The errors of [`optional`], or MISSING_PARAMETER.
 pub(super) fn mandatory(
     params: &mut Params,
     name: &'static str,

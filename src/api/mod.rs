@@ -122,7 +122,7 @@ impl Api {
 /// The result of a method: the `data` of the envelope, written as JSON already.
 pub type Data = Box<serde_json::value::RawValue>;
 
-/// What a call is answered with.
+/// The answer to a call.
 pub struct Answer {
     /// The result.
     pub data: Data,

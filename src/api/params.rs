@@ -55,7 +55,7 @@ impl Params {
     /// Takes a mandatory text, which must not be empty.
     ///
     /// # Errors
-    /// Those of [`Params::text`]; the text is absent or empty.
+    /// The errors of [`Params::text`], or the text is absent or empty.
     pub fn mandatory_text(&mut self, name: &'static str) -> Result<String, ApiError> {
         match self.text(name)? {
             None => Err(ApiError::missing(self.location_of(name))),

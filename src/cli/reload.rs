@@ -9,9 +9,9 @@ use crate::app::StartError;
 use crate::reload::Reloadable;
 use crate::telemetry::Telemetry;
 
-/// What a new configuration goes to.
+/// The parts of the process that take a new configuration.
 pub(super) struct Reloader {
-    /// What the start was told.
+    /// The command line's choice of the configuration.
     pub(super) config: ConfigFlags,
     pub(super) flags: Vec<(&'static str, String, &'static str)>,
     pub(super) telemetry: Telemetry,

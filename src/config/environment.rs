@@ -23,7 +23,7 @@ static SERVICE: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the pattern is a regular expression: a test uses it")
 });
 
-/// What is wrong with a variable of the prefix that is no setting; `None` if it is not ours.
+/// The fault of a variable that has the prefix and is no setting; `None` if another program's.
 pub(super) fn unknown_variable(name: &str, value: &str, known: &[SettingInfo]) -> Option<String> {
     if BOOTSTRAP.contains(&name) || name == VARIABLE || SERVICE.is_match(&format!("{name}={value}")) {
         return None;

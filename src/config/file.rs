@@ -81,7 +81,7 @@ struct Broken {
 struct Repaired {
     text: String,
     broken: BTreeMap<usize, Broken>,
-    /// Nothing else is wrong with it.
+    /// Has the file no other fault?
     is_whole: bool,
 }
 
@@ -129,7 +129,7 @@ fn no_section(name: &str, content: &DeValue<'_>) -> String {
     }
 }
 
-/// What is wrong with a line, and what to write instead. The value may be a secret: it is not repeated.
+/// The fault of a line, and its remedy. The value may be a secret, and is not repeated.
 fn what_is_wrong(line: &str, error: &Error) -> String {
     let line = line.trim();
     let is_toml = |text: &str| DeTable::parse(text).is_ok();

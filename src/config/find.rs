@@ -18,7 +18,7 @@ pub fn find_file(flag: Option<PathBuf>) -> Option<PathBuf> {
     match (flag, std::env::var_os(VARIABLE)) {
         (Some(named), _) => Some(named),
         (None, Some(named)) => Some(PathBuf::from(named)).filter(|named| !named.as_os_str().is_empty()),
-        // What cannot be looked at is found: reading says why.
+        // A file that cannot be examined counts as found: reading reports the reason.
         (None, None) => candidates().into_iter().find(|file| file.try_exists().unwrap_or(true)),
     }
 }

@@ -10,14 +10,14 @@ use toml::Value;
 use super::environment::{PREFIX, unknown_variable};
 use super::{Config, Setting, settings};
 
-/// One thing that is wrong with the configuration.
+/// A fault of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFault {
     /// File and line, environment variable, or flag.
     pub location: String,
-    /// The setting whose value is wrong; it has its default then. `None` for what is no setting.
+    /// The setting whose value is wrong, and which has its default then; `None` if the fault is no setting's.
     pub setting: Option<String>,
-    /// What is wrong.
+    /// The fault, as a sentence.
     pub message: String,
 }
 
@@ -43,15 +43,15 @@ pub struct Inputs {
 pub struct Loaded {
     /// The configuration; a setting at fault has its default.
     pub config: Config,
-    /// Every fault there is.
+    /// All faults.
     pub faults: Vec<ConfigFault>,
 }
 
 impl Loaded {
-    /// The configuration, if nothing is wrong with it.
+    /// The configuration, if it has no fault.
     ///
     /// # Errors
-    /// Every fault there is.
+    /// All faults.
     pub fn into_config(self) -> Result<Config, Vec<ConfigFault>> {
         if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
     }
@@ -140,7 +140,7 @@ impl Layers {
         from_text_value(default).expect("every default is of its setting's type: the tests read them all")
     }
 
-    /// Settings that make sense only together, or that exclude each other.
+    /// Checks settings that depend on or exclude each other.
     fn check_pairs(&mut self, config: &Config) {
         let Config { server, upstream, .. } = config;
         let has_password = upstream.password.is_some() || upstream.password_file.is_some();
@@ -169,7 +169,7 @@ impl Layers {
         }
     }
 
-    /// Where a setting was given.
+    /// The location of a setting: file and line, variable, or flag.
     fn place_of(&self, setting: &str) -> Option<String> {
         self.values.get(setting).map(|given| given.location.clone())
     }

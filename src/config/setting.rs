@@ -12,7 +12,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use crate::secret::Secret;
 use crate::words::{Word, parse_word};
 
-/// What is known of one setting: the commented default and the table in docs/configuration.md come from it.
+/// A setting: the commented default and the table in docs/configuration.md come from it.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingInfo {
     /// Section, as in `server`.
@@ -21,7 +21,7 @@ pub struct SettingInfo {
     pub key: &'static str,
     /// Default, as TOML.
     pub default: &'static str,
-    /// One sentence.
+    /// Meaning of the setting, in one sentence.
     pub doc: &'static str,
 }
 
@@ -40,7 +40,7 @@ pub trait Setting: Sized {
     /// Reads a TOML value.
     ///
     /// # Errors
-    /// What was expected, as the end of the sentence "must be …".
+    /// The expected value, as the end of the sentence "must be …".
     fn from_toml(value: &Value) -> Result<Self, String>;
 }
 
@@ -119,7 +119,7 @@ impl<T: Setting> Setting for Vec<T> {
 pub struct FileFault {
     /// The setting at fault.
     pub setting: &'static str,
-    /// What is wrong.
+    /// The fault, as a sentence.
     pub message: String,
 }
 
@@ -150,21 +150,21 @@ pub enum LogFormat {
     Json,
 }
 
-/// What the simulator does to every request that is not for a reserved card.
+/// The simulator's behaviour for requests whose card is not reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum SimulatorBehavior {
-    /// Works as Conax would.
+    /// Answers as Conax would.
     Normal,
     /// Answers a fault as Apache CXF words it.
     CxfFault,
     /// Answers a fault as Apache Axis words it.
     AxisFault,
-    /// Works, after `simulator.slow_s`.
+    /// Answers as Conax would, after `simulator.slow_s`.
     Slow,
     /// Closes the connection instead of answering.
     Cut,
-    /// Answers something that is not XML.
+    /// Answers text that is not XML.
     Garbage,
     /// Answers HTTP 503.
     Busy,
@@ -282,7 +282,7 @@ pub enum UpstreamSource {
     Replay(PathBuf),
 }
 
-/// What `upstream.url` may be.
+/// The allowed values of `upstream.url`.
 const TARGETS: &str = "\"simulator\", \"replay:DIR\", or http:// or https:// URLs without user, query or fragment, \
                        separated by commas; or \"record:DIR=\" and one of these";
 

@@ -1,4 +1,4 @@
-//! A SOAP request of a client and its answer, as they are stored: raw, without credentials (`credentials`, `path`),
+//! The SOAP request of a client and its answer, as stored: raw, without credentials (`credentials`, `path`),
 //! readable ([`crate::coding`]).
 //!
 //! Rule: everything stored has passed [`Message::new`] and [`Exchange::masked`]: bodies are unpacked, and credentials

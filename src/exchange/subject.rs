@@ -21,7 +21,7 @@ const LONGEST: usize = 64;
 /// Characters of a fault that are told, at most.
 const LONGEST_FAULT: usize = 500;
 
-/// What an exchange is about, as far as is known.
+/// The subject of an exchange, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// The local name of the message in the request.
@@ -51,7 +51,7 @@ impl Subjects {
         Self { card_names: names.collect() }
     }
 
-    /// What an exchange is about.
+    /// The subject of an exchange.
     pub fn find(&self, exchange: &Exchange) -> Subject {
         let mut subject = Subject::default();
         if let Some(root) = message_of(&exchange.request)

@@ -33,7 +33,7 @@ const RESERVE: usize = 128;
 /// Open files that are no client connections: database, log, recordings, calls under way.
 const OTHER_FILES: usize = 256;
 
-/// What new connections speak TLS with, if they do; it may be replaced.
+/// The TLS configuration of new connections, if any; can be replaced.
 pub type CurrentTls = Arc<ArcSwapOption<TlsAcceptor>>;
 
 /// Serves until shutdown; returns the connections that are still open then, to be finished or cut off.

@@ -1,4 +1,4 @@
-//! What a proxy in front of the gateway says about the client's own call.
+//! The headers by which a proxy in front of the gateway describes the client's own call.
 
 use hyper::HeaderMap;
 
@@ -9,7 +9,7 @@ pub(super) fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     Some(headers.get(name)?.to_str().ok()?.split(',').next()?.trim())
 }
 
-/// What the client called with: `http` or `https`.
+/// The scheme of the client's call: `http` or `https`.
 pub(super) fn scheme<'h>(server: &Server, headers: &'h HeaderMap) -> &'h str {
     let usual = if server.config.server.tls_certificate.is_some() { "https" } else { "http" };
     first(headers, "x-forwarded-proto").filter(|scheme| ["http", "https"].contains(scheme)).unwrap_or(usual)

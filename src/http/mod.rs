@@ -50,7 +50,7 @@ pub struct Server {
     pub streams: Streams,
     /// The metrics of `/metrics`.
     scrapes: Scrapes,
-    /// What describes the methods.
+    /// The OpenAPI document.
     openapi: OpenApi,
 }
 

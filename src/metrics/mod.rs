@@ -27,21 +27,21 @@ use crate::words::Word as _;
 pub use prometheus_text::CONTENT_TYPE;
 pub use sample::Sample;
 
-/// What every name begins with.
+/// Prefix of every metric's name.
 const PREFIX: &str = "conax_gateway";
 /// Upper bounds of times in seconds, from what memory answers to the longest time-out.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
-/// The same of waits, which may take as long as it takes.
+/// Upper bounds of waits in seconds, which may last for days.
 const WAIT_SECONDS: [f64; 11] = [0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0];
 /// Upper bounds of the writes in a transaction.
 const WRITES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-/// The value of a label for whatever is not known by name.
+/// The label value for everything without a value of its own.
 const OTHER: &str = "other";
 
 /// Names and values of a metric's labels.
 type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 
-/// Everything that is counted.
+/// The counters and histograms.
 pub struct Metrics {
     registry: Registry,
     /// Reasons that have a label value of their own.
@@ -74,7 +74,7 @@ fn waits() -> Histogram {
 }
 
 impl Metrics {
-    /// Nothing counted yet; the contract's status codes are reasons by name.
+    /// Creates metrics; each status code of the contract gets a label value as a reason.
     pub fn new(contract: &Contract) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let own = failure::ALL.iter().map(|code| (*code).to_owned());
@@ -137,7 +137,7 @@ impl Metrics {
         }
     }
 
-    /// All of it, with what was asked for just now, as Prometheus reads it.
+    /// All metrics and the sample in Prometheus's text format.
     pub fn render(&self, sample: &Sample) -> String {
         let mut text = String::new();
         let written = prometheus_text::encode(&mut text, &self.registry)

@@ -1,4 +1,4 @@
-//! What is asked for when somebody looks: queues, doubts, files, breakers, slots.
+//! The gauges that are read at each scrape: queues, doubts, files, breakers, slots.
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
@@ -17,15 +17,15 @@ use crate::store::{StoreMeasures, WaitingMeasures};
 use crate::upstream::BreakerState;
 use crate::words::Word as _;
 
-/// How things stand at a moment.
+/// The gauges at one moment.
 pub struct Sample {
     /// The moment.
     pub now: DateTime<Utc>,
-    /// What the store has; `None` while it does not answer.
+    /// Figures of the store; `None` while the store does not answer.
     pub store: Option<StoreMeasures>,
-    /// What is under way.
+    /// The use of the slots.
     pub load: Load,
-    /// Each base URL, and what its breaker does.
+    /// The state of each base URL's breaker.
     pub breakers: Vec<(String, BreakerState)>,
 }
 
@@ -33,7 +33,7 @@ pub struct Sample {
 type Gauges<const N: usize> = Family<Labels<N>, Gauge<i64>>;
 
 impl Sample {
-    /// The sample as metrics; made anew each time, so that nothing in it is older than the others.
+    /// The sample as metrics, built anew for each scrape so that all values are of one moment.
     pub(super) fn registry(&self) -> Registry {
         let mut all = Registry::with_prefix(PREFIX);
         let build = Info::new([("version", env!("BUILD_VERSION"))]);

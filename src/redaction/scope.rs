@@ -63,7 +63,7 @@ impl<'p> Scope<'p> {
 
     /// Remembers a value that is real, whichever way this goes.
     pub fn remember_real(&self, real: &str) {
-        // Somebody may take it for a number, which has no zeros before it.
+        // A reader may parse the value as a number, which has no leading zeros.
         let number = real.trim_start_matches('0');
         let is_number = number.len() < real.len() && number.len() >= LONG_NUMBER;
         let number = Some(number).filter(|number| is_number && number.bytes().all(|b| b.is_ascii_digit()));

@@ -1,4 +1,4 @@
-//! What an answer of Conax says became of a request.
+//! The classification of an answer: whether Conax did the request.
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -13,10 +13,10 @@ pub enum Classification {
     Rejected,
     /// Conax did not do it, but may later.
     RetryLater,
-    /// Something before Conax refused it, by its HTTP status.
+    /// A server in front of Conax refused the request, by its HTTP status.
     HttpRejected,
-    /// Something before Conax is too busy, by its HTTP status.
+    /// A server in front of Conax is overloaded, by its HTTP status.
     Overloaded,
-    /// Nothing that can be relied on.
+    /// The answer does not tell.
     Unknown,
 }

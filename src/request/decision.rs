@@ -1,4 +1,4 @@
-//! What an operator may do with a request, and what becomes of it.
+//! An operator's decision about a request, and its effect.
 //!
 //! Rule: the record stays true. What was never sent may be cancelled; what may have arrived can only be sent again or
 //! settled, by somebody who looked.
@@ -8,16 +8,16 @@ use chrono::{DateTime, Utc};
 use super::history::{Event, EventKind};
 use super::record::{Failure, InDoubt, ProvisioningRequest, State, failure};
 
-/// What an operator decides.
+/// A decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Send it, now and once more, whatever its resend rule.
+    /// Send the request once more now, whatever its resend rule.
     Retry,
-    /// Do not send it any more.
+    /// Do not send the request any more.
     Cancel,
-    /// It is known by now what became of it.
+    /// Resolve a doubt: the operator knows the outcome.
     Resolve {
-        /// Did Conax do it?
+        /// Did Conax do the request?
         completed: bool,
         /// Conax's transaction id, if known.
         reference: Option<String>,
@@ -27,17 +27,17 @@ pub enum Decision {
 /// A decision, by whom and why.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// What.
+    /// The decision.
     pub decision: Decision,
-    /// Who.
+    /// User name of the operator.
     pub user: String,
-    /// Why.
+    /// The operator's reason.
     pub reason: String,
-    /// When.
+    /// When the operator decided.
     pub at: DateTime<Utc>,
 }
 
-/// The state of the request does not allow it: why, as a sentence.
+/// The state of the request does not allow the decision: the reason, as a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NotAllowed(pub &'static str);
@@ -52,16 +52,16 @@ impl ProvisioningRequest {
         Event::new(now, EventKind::GaveUp, None, Some(text))
     }
 
-    /// May this be decided about the request as it stands now?
+    /// Does the state of the request allow the decision?
     pub fn allows(&self, decision: &Decision, at: DateTime<Utc>) -> bool {
         let order = Order { decision: decision.clone(), user: String::new(), reason: String::new(), at };
         self.clone().decide(&order).is_ok()
     }
 
-    /// Takes a decision about a request that is not under way into the record.
+    /// Applies a decision to the record of a request that is not under way.
     ///
     /// # Errors
-    /// Its state does not allow it.
+    /// The state of the request does not allow the decision.
     pub fn decide(&mut self, order: &Order) -> Result<Event, NotAllowed> {
         if self.state != State::Pending {
             return Err(NotAllowed("it has ended"));

@@ -34,7 +34,7 @@ impl Fields {
         self.push_option(name, Some(value.into()));
     }
 
-    /// Adds one more place of a parameter, possibly empty.
+    /// Adds one more position of a parameter, possibly empty.
     pub fn push_option(&mut self, name: &str, value: Option<String>) {
         match self.0.get_mut(name) {
             Some(values) => values.push(value),
@@ -44,12 +44,12 @@ impl Fields {
         }
     }
 
-    /// How many places a parameter has.
+    /// The number of positions of a parameter.
     pub fn count(&self, name: &str) -> usize {
         self.0.get(name).map_or(0, Vec::len)
     }
 
-    /// The value at a place.
+    /// The value at a position.
     pub fn at(&self, name: &str, index: usize) -> Option<&str> {
         self.0.get(name)?.get(index)?.as_deref()
     }
@@ -64,7 +64,7 @@ impl Fields {
         self.0.get(name).into_iter().flatten().filter_map(Option::as_deref)
     }
 
-    /// The names that have a place.
+    /// The names of all parameters.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! What happened to a request, in order: every attempt at sending it, and whatever else was found or decided.
+//! The history of a request, in order: attempts, and events such as verifications and operators' decisions.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ pub struct Attempt {
     pub attempt: u32,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// How long it took.
+    /// Duration of the attempt in milliseconds.
     pub duration_ms: i64,
     /// Was the body handed to a connection?
     pub sent: bool,
     /// HTTP status of the answer, if one came.
     pub http_status: Option<u16>,
-    /// What went wrong below SOAP.
+    /// The failure below SOAP.
     pub error: Option<String>,
     /// The answer's body as text; it may be large.
     pub response: Option<Arc<str>>,
@@ -26,13 +26,13 @@ pub struct Attempt {
     pub content_type: Option<String>,
 }
 
-/// What else can happen to a request.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum EventKind {
-    /// A query looked into the doubt.
+    /// A query asked Conax whether the request in doubt was done.
     Verified,
-    /// The doubt was not resolved in time, and the cards were let go.
+    /// The doubt was not resolved in time, and later requests of the cards went on.
     GaveUp,
     /// An operator ordered a resend.
     Retried,
@@ -46,18 +46,18 @@ pub enum EventKind {
     Resubmission,
 }
 
-/// Anything else than an attempt.
+/// An event other than an attempt.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// When.
+    /// When the event happened.
     pub at: DateTime<Utc>,
-    /// What.
+    /// Kind of the event.
     pub kind: EventKind,
-    /// Which operator, where it was one.
+    /// The operator, if one decided.
     pub user: Option<String>,
-    /// The operator's reason, or what was found.
+    /// The operator's reason, or the result of a verification.
     pub text: Option<String>,
-    /// How long a query took.
+    /// Duration of a query in milliseconds.
     pub duration_ms: Option<i64>,
     /// HTTP status of a query's answer.
     pub http_status: Option<u16>,

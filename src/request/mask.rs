@@ -1,15 +1,15 @@
-//! Secrets that requests carry (CA PINs), and how they are kept out of whatever is shown.
+//! Masks the secrets of requests (CA PINs) in every text that is shown.
 
 use std::ops::Range;
 
 use super::record::Failure;
 use crate::secret::Secret;
 
-/// What stands in place of a secret.
+/// The mask: stands in place of a secret.
 const MASK: &str = "****";
 
 impl Secret {
-    /// The secret that a text has where another one, equal but for that, has the mask.
+    /// Finds the secret in a text by another text that equals it but has the mask.
     pub(super) fn between(text: &str, masked: &str) -> Option<Self> {
         let same = text.chars().zip(masked.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
         let after = masked.get(same..)?.strip_prefix(MASK)?.chars().next();
@@ -17,12 +17,12 @@ impl Secret {
         Some(Self::new(after.map_or(rest, |after| rest.split(after).next().unwrap_or_default())))
     }
 
-    /// What is shown in its place.
+    /// The mask of this secret.
     pub fn mask() -> String {
         MASK.to_owned()
     }
 
-    /// Masks it wherever it stands by itself.
+    /// Masks the secret wherever it stands by itself.
     pub fn mask_in(&self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());
         let mut done = 0;
@@ -59,7 +59,7 @@ impl Secret {
         found
     }
 
-    /// What follows the secret, if the text begins with it.
+    /// The rest of a text that begins with the secret.
     fn at_start_of<'t>(&self, text: &'t str) -> Option<&'t str> {
         let mut rest = Some(text).filter(|_| !self.expose().is_empty())?;
         for expected in self.expose().chars() {
@@ -68,7 +68,7 @@ impl Secret {
         Some(rest)
     }
 
-    /// Masks it in all that a failure says.
+    /// Masks the secret in all texts of a failure.
     pub fn mask_failure(&self, failure: Failure) -> Failure {
         let mask = |text: Option<String>| text.map(|text| self.mask_in(&text));
         Failure {
@@ -80,7 +80,7 @@ impl Secret {
     }
 }
 
-/// What follows a character reference to `expected`, if the text begins with one.
+/// The rest of a text that begins with a character reference to `expected`.
 fn after_reference(text: &str, expected: char) -> Option<&str> {
     let (number, rest) = text.strip_prefix("&#")?.split_once(';')?;
     let code = match number.strip_prefix('x') {

@@ -1,4 +1,4 @@
-//! What one attempt made of a request, and the legal transitions: PENDING ends once, and never comes back.
+//! The outcome of an attempt, and the legal transitions of a request: PENDING ends once, and never comes back.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -6,52 +6,52 @@ use serde_json::value::RawValue;
 use super::history::Attempt;
 use super::record::{Failure, InDoubt, ProvisioningRequest, State};
 
-/// What an attempt means for the request.
+/// The outcome of an attempt for its request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// Conax did it.
     Completed {
-        /// Its transaction id.
+        /// Conax's transaction id, if the answer has one.
         reference: Option<String>,
-        /// What the answer of a query tells.
+        /// Content of a query's answer.
         result: Option<Box<RawValue>>,
     },
-    /// A definite no.
+    /// Conax, or the gateway, refused the request for good.
     Rejected {
         /// Conax's transaction id, where the answer has one.
         reference: Option<String>,
-        /// Why.
+        /// The reason.
         failure: Failure,
-        /// It is the answer to a repetition: the attempt before it may have worked all the same.
+        /// Conax rejected a resend: an earlier attempt may have worked.
         leaves_doubt: bool,
     },
-    /// Not delivered: to be tried again.
+    /// Not delivered; the request is tried again.
     RetryLater {
-        /// When.
+        /// When the next attempt is due.
         at: DateTime<Utc>,
-        /// Why it was not delivered.
+        /// Why the request was not delivered.
         failure: Failure,
     },
-    /// Sent, outcome unknown.
+    /// Sent, and the outcome is unknown.
     InDoubt {
-        /// What was seen.
+        /// Why the outcome is unknown.
         failure: Failure,
-        /// When the gateway looks into it again; `None` leaves it to an operator.
+        /// When the gateway tries to resolve the doubt; `None` leaves that to an operator.
         next: Option<Next>,
     },
 }
 
-/// When the gateway resolves what is in doubt.
+/// When the gateway resolves a doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Next {
-    /// When.
+    /// When the gateway tries to resolve the doubt next.
     pub at: DateTime<Utc>,
     /// When the gateway gives up.
     pub until: DateTime<Utc>,
 }
 
 impl ProvisioningRequest {
-    /// Takes the outcome of an attempt (`None` where nothing was tried) into the record.
+    /// Applies an outcome to the record; `attempt` is `None` if nothing was sent.
     pub fn apply(&mut self, outcome: Outcome, attempt: Option<&Attempt>, now: DateTime<Utc>) {
         debug_assert_eq!(self.state, State::Pending, "a request ends once");
         self.updated_at = now;

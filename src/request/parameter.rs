@@ -8,49 +8,49 @@ use super::request_type::Field;
 pub struct Parameter {
     /// Name in the method's JSON.
     pub name: &'static str,
-    /// What it holds.
+    /// Shape of the value.
     pub shape: Shape,
-    /// The request cannot be made without it.
+    /// Is the parameter mandatory?
     pub is_mandatory: bool,
-    /// For a card or box: the name under which parameters_set shows the id of its distribution, if it does.
+    /// For a card or STB: the name under which parameters_set shows the distribution id, if any.
     pub distribution: Option<&'static str>,
-    /// parameters_set shows it as null when it is absent.
+    /// Does parameters_set show an absent parameter as null?
     pub is_shown_absent: bool,
 }
 
-/// What a parameter holds.
+/// The shape of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// The CA ID of a card.
     Card,
-    /// The CA ID of a box.
+    /// The CA ID of an STB.
     Stb,
     /// Objects with the CA ID of a card each.
     CardSet,
-    /// Objects with the CA ID of a box each.
+    /// Objects with the CA ID of an STB each.
     StbSet,
     /// A service as CRM.COM knows it; or its CA ID, as `service_ca_id`, in the web services family.
     Service,
     /// A card as CRM.COM knows it; or a set of cards, in the web services family.
     InstalledCard,
-    /// A text of so many characters at most.
+    /// A text, of at most that many characters.
     Text(Option<usize>),
-    /// A text that is shown nowhere.
+    /// A secret text, masked wherever the request is shown.
     Secret,
     /// A whole number.
     Whole {
-        /// The numbers that it may be; any, if absent.
+        /// The range of the number; `None` allows any.
         range: Option<Steps>,
-        /// What it is if the client does not say.
+        /// Default.
         default: Option<i64>,
     },
-    /// A moment that Conax is told.
+    /// A date and time in the SOAP message.
     Date,
-    /// A moment that the message has no place for: the request waits until then.
+    /// A date and time that the SOAP message does not carry: the request waits until then.
     DueDate,
-    /// The number of the request among those of its cards, which is known when it is accepted: not the client's.
+    /// The sequence number of the request among those of its cards, assigned by the store at acceptance.
     SequenceNumber,
-    /// A value that the bindings may give a path, and that no method takes.
+    /// A value that only the bindings use; no method takes it.
     Untaken,
 }
 
@@ -61,7 +61,7 @@ pub struct Steps {
     pub least: i64,
     /// The most.
     pub most: i64,
-    /// All are multiples of it.
+    /// The step between allowed numbers.
     pub step: i64,
 }
 
@@ -73,11 +73,11 @@ pub const CARD_ID: &str = "smartcard_ca_id";
 pub const STB_ID: &str = "stb_ca_id";
 /// The value that is a service's CA ID.
 pub const SERVICE_ID: &str = "service_ca_id";
-/// The value that the store gives.
+/// The value that the store assigns.
 pub const SEQUENCE_NUMBER: &str = "sequence_number";
 
 impl Parameter {
-    /// The value of the SOAP message that it becomes.
+    /// The value of the SOAP message that the parameter becomes.
     pub fn field(&self) -> Option<Field> {
         let (name, many) = match self.shape {
             Shape::CardSet | Shape::InstalledCard => (CARD_ID, true),
@@ -89,7 +89,7 @@ impl Parameter {
         Some(Field { name, mandatory: self.is_mandatory || self.has_default(), many })
     }
 
-    /// Is it masked wherever it is shown?
+    /// Is the value masked wherever it is shown?
     pub fn is_secret(&self) -> bool {
         self.shape == Shape::Secret
     }
@@ -98,17 +98,17 @@ impl Parameter {
         matches!(self.shape, Shape::Whole { default: Some(_), .. })
     }
 
-    /// The same, but it may be absent.
+    /// The same parameter, but optional.
     pub(super) const fn optional(self) -> Self {
         Self { is_mandatory: false, ..self }
     }
 
-    /// The same, but it may be absent, and is then not in parameters_set.
+    /// The same parameter, but optional, and without an item in parameters_set when absent.
     pub(super) const fn optional_and_hidden(self) -> Self {
         Self { is_mandatory: false, is_shown_absent: false, ..self }
     }
 
-    /// The same, with the distribution's id under that name.
+    /// The same parameter, with the name of the distribution id in parameters_set.
     pub(super) const fn showing(self, distribution: &'static str) -> Self {
         Self { distribution: Some(distribution), ..self }
     }
@@ -120,7 +120,7 @@ pub(super) const fn parameter(name: &'static str, shape: Shape) -> Parameter {
 }
 
 impl Steps {
-    /// Is the number one of them?
+    /// Does the range contain the number?
     pub fn has(self, number: i64) -> bool {
         (self.least..=self.most).contains(&number) && number % self.step == 0
     }

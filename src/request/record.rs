@@ -1,4 +1,4 @@
-//! The provisioning request as it is kept: what was asked, where it stands, and what came of it.
+//! The provisioning request as the store keeps it: content, state and outcome.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::account::User;
 use crate::secret::Secret;
 use crate::words::Word as _;
 
-/// Which of the two documented resources a record belongs to; it is seen only through that one.
+/// The documented resource that a record belongs to; only that resource shows the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 pub enum Family {
     /// `conax_web_services`.
@@ -23,7 +23,7 @@ pub enum Family {
     SmsSas,
 }
 
-/// Where a request stands. PENDING goes to one of the others, never back.
+/// The state of a request. PENDING becomes one of the others, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
@@ -31,21 +31,21 @@ pub enum State {
     Pending,
     /// Conax did it.
     Completed,
-    /// Not done, and never will be.
+    /// The request was not done, and never will be.
     Rejected,
 }
 
-/// EXPRESS goes first.
+/// The priority of a request: EXPRESS goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Priority {
     /// Before all regular requests.
     Express,
-    /// In its turn.
+    /// After all express requests.
     Regular,
 }
 
-/// What stands between a family and the name of a method.
+/// The path segment between a family and the name of a method.
 const RESOURCE: &str = "provisioning_requests";
 
 impl Family {
@@ -54,7 +54,7 @@ impl Family {
         format!("{}/{RESOURCE}/{method}", self.as_str())
     }
 
-    /// The family and the name of the method that a path leads to.
+    /// Splits the path of a method into the family and the method's name.
     pub fn of_path(path: &str) -> Option<(Self, &str)> {
         let (family, rest) = path.split_once('/')?;
         Some((family.parse().ok()?, rest.strip_prefix(RESOURCE)?.strip_prefix('/')?))
@@ -101,7 +101,7 @@ pub struct Item {
     pub id: String,
     /// Name of the parameter, as in the documents' examples.
     pub name: String,
-    /// Its value; null is not "".
+    /// Value of the parameter; null is not "".
     pub value: Option<Scalar>,
 }
 
@@ -115,41 +115,41 @@ impl Item {
 /// The SOAP request, rendered once and sent as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// As it is shown.
+    /// The text as shown: a secret is masked.
     pub redacted: String,
-    /// As it is sent, where that has a secret that `redacted` masks; gone when the request has ended.
+    /// The text as sent, if it has a secret, which `redacted` masks; deleted when the request ends.
     pub raw: Option<String>,
 }
 
 impl Envelope {
-    /// What is sent.
+    /// The text as sent.
     pub fn to_send(&self) -> &str {
         self.raw.as_deref().unwrap_or(&self.redacted)
     }
 
-    /// The secret that is sent and not shown.
+    /// The secret in the text as sent.
     pub fn secret(&self) -> Option<Secret> {
         Secret::between(self.raw.as_deref()?, &self.redacted)
     }
 }
 
-/// What is to become of a request that was sent without a valid answer.
+/// A request in doubt: sent, without a valid answer. The stage says who decides, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InDoubt {
-    /// The gateway resolves it by the resend rule of its type, until then; its cards wait.
+    /// The gateway resolves the doubt by the resend rule of the type; later requests of the cards wait.
     Resolving {
-        /// When it gives up.
+        /// When the gateway gives up.
         until: DateTime<Utc>,
     },
-    /// An operator decides; no card waits.
+    /// An operator decides; later requests of the cards go on.
     NeedsOperator,
-    /// An operator ordered it to be sent once more, in its cards' turn.
+    /// An operator ordered one more attempt, in the order of the cards.
     RetryOrdered,
-    /// Nothing more: Conax said no to a repetition, and the request has ended. What was sent before may have worked.
+    /// The request has ended: Conax rejected a resend. The first attempt may have worked.
     Earlier,
 }
 
-/// Why a request was rejected, or is uncertain.
+/// Why a request was rejected, or is in doubt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// Our code, `AxisFault`, or Conax's StatusCode.
@@ -163,7 +163,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The reason in one line, as a person would say it: the words of Conax where it gave some, else ours, behind the code.
+    /// The reason in one line: the code, then the words of Conax if it gave any, else the gateway's.
     pub fn reason(&self) -> String {
         let line = |text: &Option<String>| {
             text.as_deref()?.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
@@ -194,17 +194,17 @@ pub mod failure {
     pub const TLS_FAILED: &str = "TLS_FAILED";
     /// Conax was too busy, after all tries.
     pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
-    /// Sent, and what became of it is not known.
+    /// Sent, and the outcome is unknown.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
-    /// The answer has no status, and the bindings say that this is a no.
+    /// The answer has no status, which the bindings classify as a rejection.
     pub const NO_STATUS: &str = "NO_STATUS";
-    /// Requests are answered from recorded fixtures, and none fits.
+    /// The gateway replays fixtures, and no case fits.
     pub const NO_FIXTURE: &str = "NO_FIXTURE";
-    /// An operator cancelled it before it was sent.
+    /// An operator cancelled the request before it was sent.
     pub const CANCELLED: &str = "CANCELLED";
-    /// Its outcome was not known, and an operator found that Conax did not do it.
+    /// An operator resolved a doubt: Conax did not do the request.
     pub const SETTLED: &str = "SETTLED";
-    /// Every one of them.
+    /// All of these codes.
     pub const ALL: [&str; 11] = [
         AXIS_FAULT,
         SERVICE_NOT_MAPPED,
@@ -223,45 +223,45 @@ pub mod failure {
 /// A request on its way into the store.
 #[derive(Clone, Debug)]
 pub struct NewRequest {
-    /// Its id.
+    /// Id of the request.
     pub id: RecordId,
     /// The resource that created it.
     pub family: Family,
-    /// What it asks for.
+    /// Type of the request.
     pub request_type: RequestType,
-    /// Its priority.
+    /// Priority of the request.
     pub priority: Priority,
     /// As given; `None` where the method was called without it and the documents show null.
     pub process_immediately: Option<bool>,
-    /// When it is due.
+    /// When the request is due.
     pub scheduled_at: DateTime<Utc>,
     /// parameters_set.
     pub items: Vec<Item>,
-    /// The subscription it belongs to, as the client named it (JSON), if it did.
+    /// The subscription that the request belongs to, as the client named it (JSON).
     pub subscription: Option<String>,
-    /// The smartcards it touches: one request at a time is sent for each.
+    /// CA IDs of the smartcards: one request at a time is sent for each.
     pub cards: Vec<String>,
-    /// The set-top boxes it touches.
+    /// CA IDs of the set-top boxes.
     pub stbs: Vec<String>,
-    /// What the client called with, as JSON: without token, and with the secret masked.
+    /// The parameters of the API call as JSON, without token; the secret is masked.
     pub api_call: Option<String>,
-    /// The SOAP request; `None` where it cannot be sent (and then `rejection` says why).
+    /// The SOAP request; `None` if none could be rendered (`rejection` says why).
     pub envelope: Option<Envelope>,
-    /// Why it is to be rejected without being sent, when its turn comes.
+    /// Why the gateway will reject the request instead of sending it.
     pub rejection: Option<Failure>,
-    /// Who created it.
+    /// User who created the request.
     pub created_by: Arc<User>,
-    /// When.
+    /// When the request was created.
     pub created_at: DateTime<Utc>,
 }
 
 impl NewRequest {
-    /// Was it to wait for its date when it was accepted?
+    /// Was the request due later than its acceptance?
     pub fn is_scheduled(&self) -> bool {
         self.scheduled_at > self.created_at
     }
 
-    /// What the client called with, its secret in place, for as long as that is known.
+    /// The parameters of the API call with the secret, until the request has ended.
     pub fn call_with_secret(&self) -> Option<serde_json::Value> {
         let mut call: serde_json::Value = serde_json::from_str(self.api_call.as_deref()?).ok()?;
         let secret = self.envelope.as_ref().and_then(Envelope::secret);
@@ -277,36 +277,36 @@ impl NewRequest {
 /// A request as the store has it.
 #[derive(Clone, Debug)]
 pub struct ProvisioningRequest {
-    /// Ascending, never used twice.
+    /// Number of the request: ascending, never used twice.
     pub number: i64,
     /// Per smartcard, the order of sending.
     pub sequence_number: i64,
-    /// What was asked.
+    /// Content of the request.
     pub content: Arc<NewRequest>,
-    /// Where it stands.
+    /// State of the request.
     pub state: State,
-    /// When it was last sent; `None` while nothing of it was.
+    /// When the request was last sent; `None` before that.
     pub executed_at: Option<DateTime<Utc>>,
     /// Last change.
     pub updated_at: DateTime<Utc>,
-    /// Times that sending was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When it is tried again.
+    /// When the next attempt is due.
     pub next_attempt_at: Option<DateTime<Utc>>,
-    /// It was sent, and the outcome is not known: what is done about it.
+    /// The stage of the doubt, if the request is in doubt.
     pub in_doubt: Option<InDoubt>,
     /// Was the body handed to a connection in any attempt?
     pub sent: bool,
-    /// The text that came back in the last attempt.
+    /// Text of the last attempt's answer.
     pub response: Option<Arc<str>>,
     /// Conax's transaction id.
     pub reference_number: Option<String>,
-    /// What the answer of a query tells, as JSON.
+    /// Content of a query's answer, as JSON.
     pub result: Option<Box<RawValue>>,
-    /// Why it was rejected, or what is uncertain about it.
+    /// Why the request was rejected, or is in doubt.
     pub failure: Option<Failure>,
-    /// Who sent it: [`process`].
+    /// Who sent the request: one of [`process`].
     pub process_name: &'static str,
-    /// Id of the processing run that sent it.
+    /// Id of the node that sent the request.
     pub process_id: Option<String>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::types::TABLE;
 use super::{Family, Parameter};
 
-/// What a provisioning request asks Conax to do. Ordered as the table is.
+/// A request type: what a provisioning request asks Conax to do. Ordered as in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestType(usize);
 
@@ -21,22 +21,22 @@ pub(super) struct Row {
     pub(super) requires_subscription: Option<Family>,
     /// In the order of parameters_set.
     pub(super) parameters: &'static [Parameter],
-    /// What the answer of a query carries beyond its status; nothing for a command.
+    /// The values in a query's answer beyond the status; none for a command.
     pub(super) results: &'static [Field],
     /// The queries whose answers tell whether a request of this type was done.
     pub(super) verified_by: &'static [&'static str],
-    /// Seconds after the first sending within which it may be sent again, if that is limited.
+    /// Seconds after the first sending within which the request may be sent again, if limited.
     pub(super) resend_within_s: Option<u64>,
 }
 
-/// A value of the SOAP message: what the bindings give a path.
+/// A value of the SOAP message, which the bindings give a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Name, as in parameters_set and in the bindings.
     pub name: &'static str,
-    /// The message cannot be sent (or understood) without it.
+    /// Is the value mandatory?
     pub mandatory: bool,
-    /// It may carry several values.
+    /// May the value repeat?
     pub many: bool,
 }
 
@@ -51,7 +51,7 @@ impl RequestType {
         Self::all().filter(move |request_type| request_type.row().families.contains(&family))
     }
 
-    /// The type of a name that the code itself is about. In a constant an unknown name does not compile.
+    /// The type of a name that is written in the code. In a constant, an unknown name does not compile.
     ///
     /// # Panics
     /// There is no type of that name.
@@ -86,22 +86,22 @@ impl RequestType {
         Self::of_family(family).find(|request_type| is_lower && request_type.as_str().eq_ignore_ascii_case(method))
     }
 
-    /// What the method takes, in the order of parameters_set.
+    /// The parameters of the method, in the order of parameters_set.
     pub fn parameters(self) -> &'static [Parameter] {
         self.row().parameters
     }
 
-    /// What the SOAP request carries.
+    /// The values of the SOAP request.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         self.parameters().iter().filter_map(Parameter::field)
     }
 
-    /// What the answer of a query carries beyond its status; empty for a command.
+    /// The values in a query's answer beyond the status; empty for a command.
     pub fn results(self) -> &'static [Field] {
         self.row().results
     }
 
-    /// Does it change nothing?
+    /// Is the type a query, which changes nothing?
     pub fn is_query(self) -> bool {
         !self.results().is_empty()
     }
@@ -111,12 +111,12 @@ impl RequestType {
         self.row().requires_subscription == Some(family)
     }
 
-    /// The parameter that is a secret: it is masked wherever it is shown.
+    /// The parameter that is a secret, which is masked wherever it is shown.
     pub fn secret(self) -> Option<&'static str> {
         self.parameters().iter().find(|parameter| parameter.is_secret()).map(|parameter| parameter.name)
     }
 
-    /// How long after it was first sent it may be sent again, if that is limited.
+    /// How long after the first sending a request may be sent again, if limited.
     pub fn resend_within(self) -> Option<Duration> {
         self.row().resend_within_s.map(Duration::from_secs)
     }

@@ -47,12 +47,12 @@ pub struct Call {
     pub soap_action: Option<String>,
     /// The envelope, as it was committed.
     pub body: Bytes,
-    /// Never to be sent twice: it goes over a connection of its own, since one that was idle may be closed at the very
-    /// moment it is used again; and once a connection took it, nothing tells that it did not arrive.
+    /// Must not be sent twice: the call gets a new connection, since an idle connection may be closed at the very
+    /// moment of its use; and once a connection took the call, nothing proves that it did not arrive.
     pub once: bool,
-    /// The request was sent before and not answered: that may be its own fault, and not upstream's.
+    /// The request was sent before and not answered, perhaps by its own fault: the breaker does not count it.
     pub is_suspect: bool,
-    /// The request that it carries out; `None` for a query of the gateway's own.
+    /// The request that the call carries out; `None` for a query of the gateway's own.
     pub about: Option<About>,
 }
 
@@ -89,7 +89,7 @@ pub struct About {
     pub content: Arc<NewRequest>,
 }
 
-/// An HTTP answer, whole.
+/// A whole HTTP answer.
 #[derive(Clone, Debug)]
 pub struct HttpAnswer {
     /// Status code.
@@ -102,11 +102,11 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
     /// Retry-After as it came: seconds or a date (RFC 9110, 10.2.3).
     pub retry_after: Option<String>,
-    /// The recording that the answer comes from, if it was not received now.
+    /// The recording that the answer was replayed from, if any.
     pub recorded: Option<Recorded>,
 }
 
-/// The words for a call that is waited for no longer, in its record and in its case.
+/// The error of a call whose time is over, in the record and in the case.
 pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt was over";
 
 /// Bytes that are kept of an answer that says nothing as SOAP, at most: such a one may be as large as it likes, as often
@@ -124,9 +124,9 @@ pub fn cut_note(kept: usize, came: usize) -> String {
 /// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {
-    /// Nothing of the request can have been taken in: it may be sent again.
+    /// No byte of the request can have been processed: the request may be sent again.
     NotSent {
-        /// The obstacle, in words.
+        /// The kind of obstacle.
         kind: FailureKind,
         /// In words, with the cause.
         message: String,
@@ -141,18 +141,18 @@ pub enum CallFailure {
         partial: Vec<u8>,
         /// Content-Type of that part.
         content_type: Option<String>,
-        /// There was nothing but no answer in time.
+        /// Did the time run out, with no other fault?
         is_late: bool,
     },
-    /// Nothing was to be sent, and no recorded answer fits.
+    /// The gateway replays fixtures, and no case fits.
     NoFixture {
-        /// The nearest case and how it differs, in words.
+        /// The nearest case and its differences, in words.
         message: String,
     },
 }
 
 impl CallFailure {
-    /// A doubt where nothing came back.
+    /// A doubt without any part of an answer.
     pub fn in_doubt(message: String, is_late: bool) -> Self {
         Self::InDoubt { message, status: None, partial: Vec::new(), content_type: None, is_late }
     }
@@ -174,16 +174,16 @@ pub enum FailureKind {
     Tls,
 }
 
-/// Carries calls to Conax.
+/// Carries calls to Conax, over HTTP or from recorded cases.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
     /// Carries a client's own request, body and answer streaming; never repeats it by itself.
     async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure>;
-    /// Is it known that no call would be answered now?
+    /// Do the breakers of all base URLs pause calls now?
     fn is_down(&self) -> bool;
-    /// Each base URL, and what its breaker does.
+    /// The state of each base URL's breaker.
     fn breakers(&self) -> Vec<(String, BreakerState)> {
         Vec::new()
     }

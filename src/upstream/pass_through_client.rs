@@ -71,7 +71,7 @@ impl PassThroughClient {
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
         match within(client.request(request), &source, self.answer_timeout).await {
             Some(Ok(answer)) => Ok(self.answer(answer)),
-            // Nobody knows here what may be sent twice.
+            // The client alone knows whether its request may be sent twice.
             Some(Err(error)) => Err(of_error(&error, was_taken(error.is_connect()), true)),
             None => Err(of_silence(self.answer_timeout, was_taken(false))),
         }
@@ -102,7 +102,7 @@ impl PassThroughClient {
     }
 }
 
-/// May the connection that this goes over stay signed in afterwards?
+/// May a request with these headers leave its connection signed in?
 fn may_sign_in_connection(headers: &HeaderMap) -> bool {
     let scheme = |value: &HeaderValue| {
         let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();

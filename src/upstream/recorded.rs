@@ -1,4 +1,4 @@
-//! What a replayed answer tells of its recording. Over HTTP it travels in `Server-Timing` (W3C Server Timing), so that
+//! The facts of a recording that a replayed answer carries, over HTTP in `Server-Timing` (W3C Server Timing), so that
 //! whoever records a replay writes the same case.
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ pub struct Captured {
     share: Share,
 }
 
-/// So many bytes of a budget that many bodies share.
+/// A share of a budget of bytes, which many bodies have in common.
 #[derive(Debug)]
 struct Share {
     budget: Arc<Semaphore>,
@@ -30,7 +30,7 @@ struct Share {
 }
 
 impl Share {
-    /// Takes so many bytes more; false when the budget does not have them.
+    /// Takes that many bytes more; false if the budget does not have them.
     fn pay(&mut self, bytes: usize) -> bool {
         let budget = Arc::clone(&self.budget);
         let Some(more) = u32::try_from(bytes).ok().and_then(|n| budget.try_acquire_many_owned(n).ok()) else {
@@ -105,7 +105,7 @@ impl Copy {
 
     fn hand_over(self, end: End) {
         let end = if self.is_truncated && end == End::Whole { End::Truncated } else { end };
-        // Nobody may be interested any more.
+        // The receiver may have gone.
         drop(self.tell.send(Captured { bytes: self.bytes, end, share: self.share }));
     }
 }

@@ -77,7 +77,7 @@ fn read_fields(file: &Path) -> Result<Fields, Failed> {
     Ok(fields)
 }
 
-/// What an answer says became of the request.
+/// Prints the classification of an answer.
 fn told(operation: &Operation, body: Vec<u8>) -> Vec<String> {
     let (status, reason) = (200, "OK".to_owned());
     let answer = HttpAnswer { status, reason, content_type: None, body, retry_after: None, recorded: None };

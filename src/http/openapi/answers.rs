@@ -1,4 +1,4 @@
-//! What methods answer, as JSON Schema: the record, and the errors by their HTTP status.
+//! Answers of methods as JSON Schema: the record, and the errors by their HTTP status.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::http::reply::status_of;
 use crate::request::{Priority, RequestType, State};
 use crate::words::Word as _;
 
-/// What a method answers as `data`, by name.
+/// The `data` of a method's answer, by name.
 pub(super) fn data(route: Route) -> Value {
     match route {
         Route::Token | Route::KeyToken => json!({"$ref": "#/components/schemas/Token"}),
@@ -109,7 +109,7 @@ fn answer(description: &str, schema: &Value, mut headers: Value) -> Value {
     json!({"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}})
 }
 
-/// What answers are made of.
+/// The schemas that answers consist of.
 pub(super) fn schemas() -> Value {
     let empty = json!({"const": ""});
     let success = object(&[("code", json!({"const": "OK"})), ("message", empty.clone()), ("description", empty)]);

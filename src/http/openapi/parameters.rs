@@ -1,4 +1,4 @@
-//! What methods take, as JSON Schema: of a creating method, what its row in the table of request types lists.
+//! Parameters of methods as JSON Schema; those of a creating method come from its row in the table of request types.
 
 use serde_json::{Map, Value, json};
 use strum::VariantArray as _;
