@@ -6,7 +6,8 @@ use super::error::{ApiError, Code};
 use super::fields_set::FieldsSet;
 use super::{Api, Data, Params, Record, Session, data};
 use crate::request::{Family, RequestType, State};
-use crate::store::Filter;
+use crate::search::{Condition, Patterns, Search, Standing};
+use crate::store::{DeviceKind, RequestQuery};
 use crate::words::Word as _;
 
 /// Records of a page without number_of_results.
@@ -38,11 +39,21 @@ pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) ->
         let message = format!("One of type, life_cycle_state, {reference}smartcard_ca_id, stb_ca_id is mandatory.");
         return Err(ApiError::at(Code::MissingParameter, "$", message));
     }
+    let mut search = Search::default();
+    let state = state.map(|state| Condition::State(vec![Standing::Request(state)]));
+    let request_type = request_type.map(|request_type| Condition::Type(Patterns::literal(request_type.as_str())));
+    let reference = reference_number.map(|reference| Condition::Reference(Patterns::literal(reference)));
+    let devices = [(DeviceKind::Card, card), (DeviceKind::Stb, stb)];
+    let devices = devices.iter().filter_map(|(kind, ca_id)| Some(kind.condition(ca_id.as_ref()?)));
+    state
+        .into_iter()
+        .chain(request_type)
+        .chain(reference)
+        .chain(devices)
+        .for_each(|condition| search.require(condition));
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let family = Some(family);
-    let filter =
-        Filter { family, request_type, state, reference_number, card, stb, after, offset, limit, ..Filter::default() };
-    let records = api.store.list_requests(filter).await?;
+    let query = RequestQuery { search, family: Some(family), after, offset, limit, ..RequestQuery::default() };
+    let records = api.store.list_requests(query).await?;
     let records: Vec<_> = records.iter().map(|request| fields_set.apply(Record::new(request, api.dates))).collect();
     data(&records)
 }

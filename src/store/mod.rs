@@ -29,8 +29,8 @@ pub use engine::{Access, inspect, location, open, open_existing, restore};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use leases::{Lease, LeasedRequest, NodeId};
 pub use requests::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, Filter, IdempotencyKey, Purged, RecordKey, Render, RequestStore,
-    Resubmission, SentAttempt, Submission, SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, IdempotencyKey, Purged, RecordKey, Render, RequestQuery,
+    RequestStore, Resubmission, SentAttempt, Submission, SubmitResult,
 };
 pub use traffic::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow, TrafficStore};
 

@@ -11,6 +11,7 @@ use super::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::request::{
     Attempt, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
 };
+use crate::search::{Condition, Patterns, Search};
 
 /// Where provisioning requests are kept, and what happened to each.
 #[async_trait]
@@ -52,10 +53,10 @@ pub trait RequestStore: Send + Sync {
         family: Option<Family>,
         key: RecordKey,
     ) -> Result<Option<ProvisioningRequest>, StoreError>;
-    /// Records by a filter.
-    async fn list_requests(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError>;
-    /// How many records a filter lets through, of the next `filter.limit` ones after its offset.
-    async fn count_requests(&self, filter: Filter) -> Result<u64, StoreError>;
+    /// Records by a query; a page may end early when its texts are large.
+    async fn list_requests(&self, query: RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError>;
+    /// How many records a query finds, of the next `query.limit` ones after its offset.
+    async fn count_requests(&self, query: RequestQuery) -> Result<u64, StoreError>;
     /// The CA IDs of cards or boxes that requests touch, in order, at most so many.
     async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError>;
     /// The history of a request's attempts.
@@ -183,27 +184,13 @@ impl RecordKey {
     }
 }
 
-/// Which records a list shows. Filters combine with AND.
+/// Which records a list shows, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct RequestQuery {
+    /// What is searched for.
+    pub search: Search,
     /// Of this family only.
     pub family: Option<Family>,
-    /// Of this type only.
-    pub request_type: Option<RequestType>,
-    /// In this state only.
-    pub state: Option<State>,
-    /// With this reference number.
-    pub reference_number: Option<String>,
-    /// That touch this smartcard.
-    pub card: Option<String>,
-    /// That touch this set-top box.
-    pub stb: Option<String>,
-    /// Only those that wait for an operator's decision.
-    pub needs_operator: bool,
-    /// Whose failure (codes and texts) contains this, in any case; `*` stands for any characters.
-    pub failure: Option<String>,
-    /// Created then or later.
-    pub since: Option<DateTime<Utc>>,
     /// With a greater number.
     pub after: i64,
     /// With a smaller number.
@@ -227,12 +214,11 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// The filter for the requests that touch this one.
-    pub fn filter(self, ca_id: &str) -> Filter {
-        let ca_id = Some(ca_id.to_owned());
+    /// What the requests fulfil that touch this one.
+    pub fn condition(self, ca_id: &str) -> Condition {
         match self {
-            Self::Card => Filter { card: ca_id, ..Filter::default() },
-            Self::Stb => Filter { stb: ca_id, ..Filter::default() },
+            Self::Card => Condition::Card(Patterns::literal(ca_id)),
+            Self::Stb => Condition::Stb(Patterns::literal(ca_id)),
         }
     }
 }

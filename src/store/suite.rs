@@ -13,8 +13,8 @@ use crate::request::{
     ProvisioningRequest, RecordId, RequestType,
 };
 use crate::store::{
-    AttemptCommit, CommitResult, DateStep, ExchangeFilter, Filter, IdempotencyKey, Lease, LeasedRequest, NodeId,
-    RecordKey, RequestStore, Store, StoreError, Submission, SubmitResult, TokenOwner,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, ExchangeFilter, IdempotencyKey, Lease, LeasedRequest, NodeId,
+    RecordKey, RequestQuery, RequestStore, Store, StoreError, Submission, SubmitResult, TokenOwner,
 };
 
 mod leases;
@@ -37,6 +37,7 @@ macro_rules! tests_of_every_store {
             requests_of_a_dead_node_are_taken_over_and_what_it_commits_then_changes_nothing,
             a_list_is_of_one_moment,
             a_list_has_either_order_a_beginning_and_a_failure,
+            every_term_finds_its_requests,
             exchanges_are_kept_listed_and_deleted,
             all_traffic_is_one_list_and_a_search_ends_with_its_time,
             what_was_tried_blocks_its_card_though_its_date_lies_ahead_again,
@@ -206,7 +207,11 @@ pub(super) async fn what_ended_long_ago_is_deleted_and_numbers_go_on(store: Arc<
         from = next;
     }
     assert_eq!(count, 250);
-    let of_card = |card: &str| Filter { card: Some(card.to_owned()), limit: 1000, ..Filter::default() };
+    let of_card = |card: &str| RequestQuery {
+        search: DeviceKind::Card.condition(card).into(),
+        limit: 1000,
+        ..RequestQuery::default()
+    };
     assert_eq!(store.list_requests(of_card("a")).await.unwrap().len(), 50);
     assert_eq!(listed(&store.list_requests(of_card("b")).await.unwrap()), [waiting.number], "what has not ended stays");
     assert_eq!(store.purge_requests(moment(400), 0).await.unwrap().count, 50);

@@ -150,6 +150,10 @@ async fn a_card_leads_to_the_reason_and_to_another_try() {
     assert_eq!(fault["number"], 2);
     assert_eq!(fault["card"], json!(["99000000002"]));
     assert_eq!(fault["reason"], "java.lang.IllegalStateException: fault in the simulator");
+    let filter = "-state:completed fault:\"in the sim*\" status:5*";
+    assert_eq!(printed(&gateway, &["requests", "list", "--filter", filter, "--jsonl"]).0, faults);
+    let wrong = run(&["requests", "list", "--filter", "stat:x", "--data-dir", &gateway.data_dir()]);
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("--filter: There is no key stat"));
     let (all, _) = printed(&gateway, &["requests", "list", "--since", "1h", "--json"]);
     let all: Vec<Value> = serde_json::from_str(&all).unwrap();
     assert_eq!(all.len(), 3);

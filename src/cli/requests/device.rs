@@ -1,7 +1,7 @@
 //! Finds a card or set-top box whose CA ID a person typed, perhaps with blanks, dashes or a wrong digit.
 
 use crate::cli::{Failed, output};
-use crate::store::{DeviceKind, Filter, RequestStore};
+use crate::store::{DeviceKind, RequestQuery, RequestStore};
 use crate::words::nearest;
 
 /// Most CA IDs that are compared when none matches.
@@ -18,8 +18,8 @@ pub(in crate::cli) async fn find_device(
 ) -> Result<String, Failed> {
     let bare: String = given.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '.')).collect();
     for ca_id in [given, &bare] {
-        let filter = Filter { limit: 1, ..kind.filter(ca_id) };
-        if store.count_requests(filter).await? > 0 {
+        let query = RequestQuery { search: kind.condition(ca_id).into(), limit: 1, ..RequestQuery::default() };
+        if store.count_requests(query).await? > 0 {
             return Ok(ca_id.to_owned());
         }
     }

@@ -1,6 +1,7 @@
 //! `requests list`: requests newest first, with the reason in words.
 
 use chrono::Utc;
+use chrono_tz::Tz;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 
@@ -10,8 +11,8 @@ use crate::cli::output::{FormatFlags, Table};
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
 use crate::request::{ProvisioningRequest, RequestType, SERVICE_ID, State};
-use crate::search::parse_moment;
-use crate::store::{DeviceKind, Filter, RequestStore};
+use crate::search::{Condition, Patterns, Search, SearchFault, Standing, parse_moment};
+use crate::store::{DeviceKind, RequestQuery, RequestStore};
 use crate::words::{Word as _, parse_word};
 
 /// Requests that are read at a time.
@@ -22,9 +23,6 @@ pub(super) const COLUMNS: [&str; 7] = ["number", "time", "type", "card", "servic
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterFlags,
-    /// Only requests created since: a date, or a period such as 90m, 2h or 3d.
-    #[arg(long, value_name = "WHEN")]
-    since: Option<String>,
     /// Only requests with a smaller number: the next page.
     #[arg(long, value_name = "NUMBER")]
     before: Option<i64>,
@@ -37,7 +35,7 @@ pub(super) struct Args {
     store: StoreFlags,
 }
 
-/// The flags of the filter.
+/// The flags of the filter, each a term of the inspector's.
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterFlags {
     /// Only requests of this type, such as CREATE_PAIRING.
@@ -62,27 +60,36 @@ pub(super) struct FilterFlags {
     /// Only requests in doubt that wait for an operator's decision.
     #[arg(long)]
     in_doubt: bool,
+    /// Only requests created since: a date, or a period such as 90m, 2h or 3d.
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only requests that a filter of the inspector finds, such as 'type:*pairing -state:completed dur:>500ms'.
+    #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
+    filter: Option<String>,
 }
 
 impl FilterFlags {
-    /// The filter for the store, with CA IDs as the store has them.
-    pub(super) async fn filter(self, store: &dyn RequestStore) -> Result<Filter, Failed> {
-        let mut devices = [(DeviceKind::Card, self.card), (DeviceKind::Stb, self.stb)];
-        for (kind, given) in &mut devices {
+    /// What the flags ask for, with CA IDs as the store has them.
+    pub(super) async fn search(self, store: &dyn RequestStore, zone: Tz) -> Result<Search, Failed> {
+        let Self { request_type, state, card, stb, fault, in_doubt, since, filter } = self;
+        let now = Utc::now();
+        let search = Search::parse(&filter.unwrap_or_default(), now, zone);
+        let mut search = search.map_err(|SearchFault(why)| Failed(format!("--filter: {why}")))?;
+        if let Some(since) = since {
+            let moment = parse_moment(&since, now, zone);
+            search.since = Some(moment.map_err(|expected| Failed(format!("--since must be {expected}")))?);
+        }
+        let request_type = request_type.map(|request_type| Condition::Type(Patterns::literal(request_type.as_str())));
+        let state = state.map(|state| Condition::State(vec![Standing::Request(state)]));
+        let fault = fault.map(|fault| Condition::Fault(Patterns::one(&fault)));
+        let in_doubt = in_doubt.then(|| Condition::State(vec![Standing::NeedsOperator]));
+        [request_type, state, fault, in_doubt].into_iter().flatten().for_each(|condition| search.require(condition));
+        for (kind, given) in [(DeviceKind::Card, card), (DeviceKind::Stb, stb)] {
             if let Some(given) = given {
-                *given = find_device(store, *kind, given).await?;
+                search.require(kind.condition(&find_device(store, kind, &given).await?));
             }
         }
-        let [(_, card), (_, stb)] = devices;
-        Ok(Filter {
-            request_type: self.request_type,
-            state: self.state,
-            card,
-            stb,
-            failure: self.fault,
-            needs_operator: self.in_doubt,
-            ..Filter::default()
-        })
+        Ok(search)
     }
 }
 
@@ -90,26 +97,24 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let config = args.store.load()?;
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config)?;
-    let since = args.since.map(|since| parse_moment(&since, Utc::now(), config.server.time_zone)).transpose();
-    let since = since.map_err(|expected| Failed(format!("--since must be {expected}")))?;
-    let filter = args.filter.filter(store.as_ref()).await?;
-    let mut filter = Filter { since, before: args.before, newest_first: true, ..filter };
+    let search = args.filter.search(store.as_ref(), config.server.time_zone).await?;
+    let mut query = RequestQuery { search, before: args.before, newest_first: true, ..RequestQuery::default() };
     let mut table = Table::new(COLUMNS, args.format.format());
     let mut left = args.limit;
     let mut has_reader = true;
     while left > 0 && has_reader {
-        filter.limit = left.min(PAGE);
-        let page = store.list_requests(filter.clone()).await?;
+        query.limit = left.min(PAGE);
+        let page = store.list_requests(query.clone()).await?;
         let Some(last) = page.last() else { break };
-        filter.before = Some(last.number);
+        query.before = Some(last.number);
         left -= page.len() as u64;
         has_reader = page.iter().all(|request| table.row(cells(request, dates)));
     }
     table.end();
     if left == 0 && has_reader {
-        filter.limit = u64::MAX;
-        let more = store.count_requests(filter.clone()).await?;
-        if let (true, Some(last)) = (more > 0, filter.before) {
+        query.limit = u64::MAX;
+        let more = store.count_requests(query.clone()).await?;
+        if let (true, Some(last)) = (more > 0, query.before) {
             output::note(&format!("{more} more: --before {last}, or a greater --limit"));
         }
     }

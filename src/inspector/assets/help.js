@@ -18,7 +18,7 @@ export const FILTERS = [
   ["type:create_*", "a request type, or the SOAP operation"],
   ["card:0145*", "a smartcard"],
   ["stb:9000*", "a set-top box"],
-  ["state:rejected,in_doubt", "pending, completed, rejected, in_doubt; passed through: passed, broken"],
+  ["state:rejected,in_doubt", "pending, completed, rejected, in_doubt, needs_operator; passed through: passed, broken"],
   ["fault:CLIENT_*", "a code, or words of the reason"],
   ["status:500", "HTTP status of the last answer"],
   ["reference:123", "Conax's reference number"],

@@ -18,16 +18,16 @@ mod files;
 mod idempotency;
 mod leases;
 mod measure;
-mod numbers_query;
 mod purge;
 mod reader;
 mod request_read;
 mod request_write;
 mod requests;
+mod search_sql;
 #[cfg(test)]
 mod tests;
 mod traffic;
-mod traffic_sql;
+mod walk;
 mod writer;
 
 use std::collections::HashMap;

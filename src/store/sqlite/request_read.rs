@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::accounts::{USER_COLUMNS, row_to_user};
 use super::columns::Columns;
-use super::numbers_query::NumbersQuery;
+use super::search_sql::{Conditions, Order, Table};
+use super::walk::Walk;
 use crate::request::{
     Attempt, Envelope, Event, Failure, Family, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
     STB_ID, Scalar, process,
 };
-use crate::store::{DeviceKind, Filter, Lease, LeasedRequest, RecordKey, SentAttempt, StoreError};
+use crate::store::{DeviceKind, Lease, LeasedRequest, RecordKey, RequestQuery, SentAttempt, StoreError};
 use crate::words::Word as _;
 
 /// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
@@ -137,13 +138,12 @@ pub(super) fn find_leased(db: &Connection, leased: Vec<(i64, Lease)>) -> Result<
     Ok(found.into_iter().zip(leased).map(|(request, (_, lease))| LeasedRequest { request, lease }).collect())
 }
 
-pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
+pub(super) fn list_requests(db: &Connection, query: &RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError> {
     // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
     let moment = db.unchecked_transaction()?;
-    let numbers = NumbersQuery::new(&moment, filter)?.read_numbers(&moment)?;
     let mut page = Vec::new();
     let mut bytes = 0;
-    for number in numbers {
+    for number in list_numbers(&moment, query)? {
         if bytes > PAGE_BYTES {
             break;
         }
@@ -154,9 +154,35 @@ pub(super) fn list_requests(db: &Connection, filter: &Filter) -> Result<Vec<Prov
     Ok(page)
 }
 
-pub(super) fn count_requests(db: &Connection, filter: &Filter) -> Result<u64, StoreError> {
+fn list_numbers(db: &Connection, query: &RequestQuery) -> Result<Vec<i64>, StoreError> {
+    let Some(conditions) = conditions(query) else { return Ok(Vec::new()) };
+    let bounds = find_bounds(db, query)?;
+    let order = if query.newest_first { Order::Descending } else { Order::Ascending };
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let (offset, deadline, columns) = (query.offset, None, "r.number AS number");
+    let walk = Walk { conditions: &conditions, columns, bounds, order, offset, limit, deadline };
+    Ok(walk.run(db, |row| row.get("number").map(|number| (number, number)))?.rows)
+}
+
+pub(super) fn count_requests(db: &Connection, query: &RequestQuery) -> Result<u64, StoreError> {
     let moment = db.unchecked_transaction()?;
-    NumbersQuery::new(&moment, filter)?.count(&moment)
+    let Some(conditions) = conditions(query) else { return Ok(0) };
+    let (from, to) = find_bounds(&moment, query)?;
+    let most = i64::try_from(query.offset.saturating_add(query.limit)).unwrap_or(i64::MAX);
+    let bounds = [from, to, most].map(Value::from);
+    let mut statement = moment.prepare_cached(&conditions.count())?;
+    let values = params_from_iter(bounds.iter().chain(conditions.values()));
+    let total: i64 = statement.query_row(values, |row| row.get("total"))?;
+    Ok(total.unsigned_abs().saturating_sub(query.offset))
+}
+
+fn conditions(query: &RequestQuery) -> Option<Conditions> {
+    Conditions::new(Table::Requests, &query.search, query.family)
+}
+
+fn find_bounds(db: &Connection, query: &RequestQuery) -> Result<(i64, i64), StoreError> {
+    let bounds = (query.after.saturating_add(1), query.before.unwrap_or(i64::MAX));
+    Table::Requests.find_bounds(db, &query.search, bounds)
 }
 
 /// Bytes of the two texts, which are most of a record.

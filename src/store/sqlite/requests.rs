@@ -11,8 +11,8 @@ use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_
 use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
 use crate::store::policy::DueShift;
 use crate::store::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, Filter, LeasedRequest, NodeId, Purged, RecordKey, RequestStore,
-    SentAttempt, StoreError, Submission, SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, LeasedRequest, NodeId, Purged, RecordKey, RequestQuery,
+    RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
 };
 
 impl SqliteStore {
@@ -89,12 +89,12 @@ impl RequestStore for SqliteStore {
         self.readers.read(move |db| request_read::find_request(db, family, &key)).await
     }
 
-    async fn list_requests(&self, filter: Filter) -> Result<Vec<ProvisioningRequest>, StoreError> {
-        self.readers.read(move |db| request_read::list_requests(db, &filter)).await
+    async fn list_requests(&self, query: RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError> {
+        self.readers.read(move |db| request_read::list_requests(db, &query)).await
     }
 
-    async fn count_requests(&self, filter: Filter) -> Result<u64, StoreError> {
-        self.readers.read(move |db| request_read::count_requests(db, &filter)).await
+    async fn count_requests(&self, query: RequestQuery) -> Result<u64, StoreError> {
+        self.readers.read(move |db| request_read::count_requests(db, &query)).await
     }
 
     async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError> {

@@ -1,27 +1,25 @@
-//! The list of all traffic: two tables, each walked from its end in windows of numbers, and merged by time.
+//! The list of all traffic: two tables, each walked from its end, and merged by time.
 //!
-//! Rule: a window is so large that it is read within milliseconds, and the clock is looked at between two of them. So a
-//! search answers in its time whatever it is for: what an index leads to is found in all of the table, and what has to be
-//! looked for row by row as far as the time goes; the page then says how far that was, and the next one goes on there.
+//! Rule: what an index leads to is found in all of the table, and what has to be looked for row by row as far as the time
+//! goes; the page then says how far that was, and the next one goes on there.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::{Connection, Row};
 
 use super::SqliteStore;
 use super::columns::Columns;
 use super::exchanges::{SUMMARY_COLUMNS, row_to_summary};
 use super::request_read::failure;
-use super::traffic_sql::{Conditions, Table};
+use super::search_sql::{Conditions, Order, Table};
+use super::walk::{Walk, Walked};
 use crate::request::{RecordId, RequestType, State};
 use crate::store::{RequestRow, StoreError, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow, TrafficStore};
 
-/// Numbers of the first window; each is twice as large as the one before it, while that was read in this time.
-const WINDOW: i64 = 16;
-const WINDOW_TIME: Duration = Duration::from_millis(8);
+/// What [`row_to_request_row`] reads.
+const REQUEST_COLUMNS: &str = "r.number, r.id, r.created_at, r.type, r.state, r.in_doubt, r.cards, r.reference_number, \
+                               r.failure, r.attempts, a.duration_ms, a.http_status";
 
 #[async_trait]
 impl TrafficStore for SqliteStore {
@@ -32,15 +30,6 @@ impl TrafficStore for SqliteStore {
     async fn find_change_mark(&self) -> Result<i64, StoreError> {
         self.readers.change_mark()
     }
-}
-
-/// What a walk through one table has found.
-struct Walk {
-    rows: Vec<TrafficRow>,
-    /// Where it goes on; `None` when the table has no more.
-    rest: Option<i64>,
-    /// Its time was over.
-    is_cut: bool,
 }
 
 fn list_traffic(db: &Connection, query: &TrafficQuery) -> Result<TrafficPage, StoreError> {
@@ -54,7 +43,12 @@ fn list_traffic(db: &Connection, query: &TrafficQuery) -> Result<TrafficPage, St
 
 /// Puts both walks in order. Where one of them was cut, the page ends at its time: what the other one has found before
 /// that is for the next page.
-fn merge(db: &Connection, query: &TrafficQuery, requests: Walk, exchanges: Walk) -> Result<TrafficPage, StoreError> {
+fn merge(
+    db: &Connection,
+    query: &TrafficQuery,
+    requests: Walked<TrafficRow>,
+    exchanges: Walked<TrafficRow>,
+) -> Result<TrafficPage, StoreError> {
     let mut searched_to = None;
     for (walk, table) in [(&requests, Table::Requests), (&exchanges, Table::Exchanges)] {
         if let (true, Some(rest)) = (walk.is_cut, walk.rest) {
@@ -99,55 +93,16 @@ fn walk(
     before: i64,
     query: &TrafficQuery,
     deadline: Instant,
-) -> Result<Walk, StoreError> {
-    let mut walk = Walk { rows: Vec::new(), rest: None, is_cut: false };
-    let Some(conditions) = Conditions::new(table, &query.search) else { return Ok(walk) };
-    let (first, last) = table.find_ends(db)?;
-    let low = query.search.since.map_or(Ok(first), |since| table.find_first_since(db, since))?.max(first);
-    let until = query.search.until.map_or(Ok(i64::MAX), |until| table.find_first_since(db, until))?;
-    let mut high = before.min(until).min(last.saturating_add(1));
-    let (start, mut window) = (high, WINDOW);
-    while high > low && walk.rows.len() < query.limit {
-        let began = Instant::now();
-        // One window in any case: the next page then begins further on.
-        if began >= deadline && high < start {
-            walk.is_cut = true;
-            break;
-        }
-        let from = high.saturating_sub(window).max(low);
-        let found = read_window(db, table, &conditions, (from, high), query.limit - walk.rows.len())?;
-        let is_full = walk.rows.len() + found.len() >= query.limit;
-        high = found.last().filter(|_| is_full).map_or(from, TrafficRow::number);
-        walk.rows.extend(found);
-        window = if began.elapsed() < WINDOW_TIME { window.saturating_mul(2) } else { (window / 2).max(WINDOW) };
-    }
-    walk.rest = (high > low).then_some(high);
-    Ok(walk)
-}
-
-/// The rows with these numbers, the second one excluded.
-fn read_window(
-    db: &Connection,
-    table: Table,
-    conditions: &Conditions,
-    (from, to): (i64, i64),
-    limit: usize,
-) -> Result<Vec<TrafficRow>, StoreError> {
-    let columns = match table {
-        Table::Requests => {
-            "r.number, r.id, r.created_at, r.type, r.state, r.in_doubt, r.cards, r.reference_number, r.failure, \
-             r.attempts, a.duration_ms, a.http_status"
-        }
-        Table::Exchanges => SUMMARY_COLUMNS,
+) -> Result<Walked<TrafficRow>, StoreError> {
+    let Some(conditions) = Conditions::new(table, &query.search, None) else { return Ok(Walked::nothing()) };
+    let bounds = table.find_bounds(db, &query.search, (i64::MIN, before))?;
+    let (columns, read): (_, fn(&Row<'_>) -> rusqlite::Result<TrafficRow>) = match table {
+        Table::Requests => (REQUEST_COLUMNS, |row| row_to_request_row(row).map(TrafficRow::Request)),
+        Table::Exchanges => (SUMMARY_COLUMNS, |row| row_to_summary(&Columns::new(row)).map(TrafficRow::Exchange)),
     };
-    let mut statement = db.prepare_cached(&conditions.select(columns))?;
-    let bounds = [from, to, i64::try_from(limit).unwrap_or(i64::MAX)].map(Value::from);
-    let values = bounds.iter().chain(conditions.values());
-    let rows = statement.query_map(params_from_iter(values), |row| match table {
-        Table::Requests => row_to_request_row(row).map(TrafficRow::Request),
-        Table::Exchanges => row_to_summary(&Columns::new(row)).map(TrafficRow::Exchange),
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let (order, limit, deadline) = (Order::Descending, query.limit, Some(deadline));
+    let walk = Walk { conditions: &conditions, columns, bounds, order, offset: 0, limit, deadline };
+    walk.run(db, |row| read(row).map(|row| (row.number(), row)))
 }
 
 fn row_to_request_row(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
@@ -166,47 +121,4 @@ fn row_to_request_row(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
         duration_ms: row.get("duration_ms")?,
         http_status: row.get("http_status")?,
     })
-}
-
-impl Table {
-    fn name_and_time(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Requests => ("request", "created_at"),
-            Self::Exchanges => ("exchange", "at"),
-        }
-    }
-
-    /// The first and the last number; of an empty table the last one is smaller.
-    fn find_ends(self, db: &Connection) -> Result<(i64, i64), StoreError> {
-        let (table, _) = self.name_and_time();
-        // Two questions: SQLite answers each of them by the end of the tree.
-        let end = |function: &str| {
-            let sql = format!("-- find_ends\nSELECT {function}(number) AS number FROM {table}");
-            db.prepare_cached(&sql)?.query_row([], |row| row.get::<_, Option<i64>>("number"))
-        };
-        Ok((end("min")?.unwrap_or(1), end("max")?.unwrap_or(0)))
-    }
-
-    /// The time of the first row with this number or a greater one.
-    fn find_time(self, db: &Connection, number: i64) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let (table, time) = self.name_and_time();
-        let sql =
-            format!("-- find_time\nSELECT {time} AS time FROM {table} WHERE number >= ?1 ORDER BY number LIMIT 1");
-        Ok(db.prepare_cached(&sql)?.query_row([number], |row| Columns::new(row).time("time")).optional()?)
-    }
-
-    /// The first number of a row that began at `moment` or later; numbers ascend with the time, unless the date was set
-    /// back, or nearly: an exchange has its number from its end.
-    pub(super) fn find_first_since(self, db: &Connection, moment: DateTime<Utc>) -> Result<i64, StoreError> {
-        let (mut low, last) = self.find_ends(db)?;
-        let mut high = last.saturating_add(1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.find_time(db, middle)? {
-                Some(time) if time < moment => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
-    }
 }

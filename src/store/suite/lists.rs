@@ -1,10 +1,30 @@
 //! Lists of requests.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::DateTime;
+use chrono_tz::Tz;
 
 use super::{commit, done, listed, moment, pairing, submit_leased};
-use crate::request::{Failure, Outcome, State};
-use crate::store::{Filter, Store};
+use crate::request::{Failure, Family, Outcome, State};
+use crate::search::{Condition, Patterns, Search};
+use crate::store::{DeviceKind, RecordKey, RequestQuery, Store, TrafficCursor, TrafficQuery, TrafficRow};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn search(words: &str) -> Search {
+    Search::parse(words, DateTime::UNIX_EPOCH, Tz::UTC).unwrap()
+}
+
+fn rejected(code: &str, description: &str) -> Outcome {
+    let (code, description) = (code.to_owned(), Some(description.to_owned()));
+    Outcome::Rejected {
+        reference: None,
+        failure: Failure { code, description, ..Failure::default() },
+        leaves_doubt: false,
+    }
+}
 
 /// Requests end while they are listed by their state: each page is of one moment.
 pub(in crate::store) async fn a_list_is_of_one_moment(store: Arc<dyn Store>) {
@@ -22,19 +42,14 @@ pub(in crate::store) async fn a_list_is_of_one_moment(store: Arc<dyn Store>) {
         }
     });
     while !ending.is_finished() {
-        let filter = Filter { state: Some(State::Pending), limit: 1000, ..Filter::default() };
-        let listed = store.list_requests(filter).await.unwrap();
+        let query = RequestQuery { search: search("state:pending"), limit: 1000, ..RequestQuery::default() };
+        let listed = store.list_requests(query).await.unwrap();
         assert!(listed.iter().all(|request| request.state == State::Pending));
     }
     ending.await.unwrap();
 }
 
 pub(in crate::store) async fn a_list_has_either_order_a_beginning_and_a_failure(store: Arc<dyn Store>) {
-    let rejected = |code: &str, description: &str| {
-        let (code, description) = (code.to_owned(), Some(description.to_owned()));
-        let failure = Failure { code, description, ..Failure::default() };
-        Outcome::Rejected { reference: None, failure, leaves_doubt: false }
-    };
     for (second, outcome) in [
         (10, done()),
         (20, rejected("CLIENT_1", "50% of \"it\"")),
@@ -44,21 +59,25 @@ pub(in crate::store) async fn a_list_has_either_order_a_beginning_and_a_failure(
         let leased = submit_leased(store.as_ref(), pairing("a", moment(second), true)).await;
         commit(store.as_ref(), leased, outcome, moment(second)).await;
     }
-    let list = async |filter: Filter| {
-        let filter = Filter { limit: 9, ..filter };
-        let listed = listed(&store.list_requests(filter.clone()).await.unwrap());
-        assert_eq!(store.count_requests(filter).await.unwrap(), listed.len() as u64);
+    let list = async |query: RequestQuery| {
+        let query = RequestQuery { limit: 9, ..query };
+        let listed = listed(&store.list_requests(query.clone()).await.unwrap());
+        assert_eq!(store.count_requests(query).await.unwrap(), listed.len() as u64);
         listed
     };
-    let newest_first = || Filter { newest_first: true, ..Filter::default() };
+    let newest_first = || RequestQuery { newest_first: true, ..RequestQuery::default() };
     assert_eq!(list(newest_first()).await, [4, 3, 2, 1]);
-    assert_eq!(list(Filter { before: Some(3), ..newest_first() }).await, [2, 1]);
-    assert_eq!(list(Filter { before: Some(4), after: 1, card: Some("a".to_owned()), ..newest_first() }).await, [3, 2]);
+    assert_eq!(list(RequestQuery { before: Some(3), ..newest_first() }).await, [2, 1]);
+    assert_eq!(list(RequestQuery { offset: 1, ..newest_first() }).await, [3, 2, 1]);
+    assert_eq!(list(RequestQuery { offset: 3, ..RequestQuery::default() }).await, [4]);
+    let of_card = search("card:a");
+    assert_eq!(list(RequestQuery { before: Some(4), after: 1, search: of_card, ..newest_first() }).await, [3, 2]);
     for (since, expected) in [(0, 1), (20, 2), (21, 3), (40, 4), (41, 5)] {
-        let filter = Filter { since: Some(moment(since)), ..Filter::default() };
-        assert_eq!(list(filter).await, (expected..=4).collect::<Vec<_>>(), "{since}");
+        let search = Search { since: Some(moment(since)), ..Search::default() };
+        let found = list(RequestQuery { search, ..RequestQuery::default() }).await;
+        assert_eq!(found, (expected..=4).collect::<Vec<_>>(), "{since}");
     }
-    for (failure, expected) in [
+    for (words, expected) in [
         ("client_", &[2, 4][..]),
         ("client", &[2, 3, 4]),
         ("CLIENT_*2", &[4]),
@@ -68,12 +87,71 @@ pub(in crate::store) async fn a_list_has_either_order_a_beginning_and_a_failure(
         ("CLIENT_1: 50", &[2]),
         ("50*CLIENT_1", &[]),
     ] {
-        assert_eq!(
-            list(Filter { failure: Some(failure.to_owned()), ..Filter::default() }).await,
-            expected,
-            "{failure}"
-        );
-        let of_card = Filter { card: Some("a".to_owned()), state: Some(State::Rejected), ..Filter::default() };
-        assert_eq!(list(Filter { failure: Some(failure.to_owned()), ..of_card }).await, expected, "{failure}");
+        let fault = || Condition::Fault(Patterns::one(words));
+        let mut of_card = search("card:a state:rejected");
+        of_card.require(fault());
+        for search in [fault().into(), of_card] {
+            assert_eq!(list(RequestQuery { search, ..RequestQuery::default() }).await, expected, "{words}");
+        }
     }
+}
+
+/// Whatever leads, an index or none, the same requests are found.
+pub(in crate::store) async fn every_term_finds_its_requests(store: Arc<dyn Store>) {
+    for (card, outcome) in [
+        ("a", Some(Outcome::Completed { reference: Some("R-1".to_owned()), result: None })),
+        ("b", Some(rejected("CLIENT_1", "no"))),
+        ("a*", Some(Outcome::InDoubt { failure: Failure::default(), next: None })),
+        ("b,c", None),
+    ] {
+        let leased = submit_leased(store.as_ref(), pairing(card, moment(1), true)).await;
+        if let Some(outcome) = outcome {
+            commit(store.as_ref(), leased, outcome, moment(2)).await;
+        }
+    }
+    let (card, stb) =
+        (|id: &str| DeviceKind::Card.condition(id).into(), |id: &str| DeviceKind::Stb.condition(id).into());
+    let first = store.find_request(None, RecordKey::Number(1)).await.unwrap().unwrap();
+    let of_all = first.content.stbs[0].clone();
+    for (search, expected) in [
+        (search(""), &[1, 2, 3, 4][..]),
+        (search("state:pending"), &[3, 4]),
+        (search("state:completed"), &[1]),
+        (search("state:rejected"), &[2]),
+        (search("state:in_doubt"), &[3]),
+        (search("state:needs_operator"), &[3]),
+        (search("-state:needs_operator"), &[1, 2, 4]),
+        (search("state:completed,in_doubt"), &[1, 3]),
+        (search("state:passed"), &[]),
+        (search("type:create_pairing -state:pending"), &[1, 2]),
+        (search("type:none"), &[]),
+        (search("card:a"), &[1]),
+        (search("card:a*"), &[1, 3]),
+        (search("card:a,b"), &[1, 2]),
+        (card("a*"), &[3]),
+        (card("b,c"), &[4]),
+        (search("card:a state:pending"), &[]),
+        (search("card:b state:rejected"), &[2]),
+        (stb(&of_all), &[1, 2, 3, 4]),
+        (search("reference:R-1"), &[1]),
+        (search("reference:r-*"), &[1]),
+        (search("number:2"), &[2]),
+        (search("number:9"), &[]),
+    ] {
+        for newest_first in [false, true] {
+            let query = RequestQuery { search: search.clone(), newest_first, limit: 9, ..RequestQuery::default() };
+            let mut found = listed(&store.list_requests(query.clone()).await.unwrap());
+            assert_eq!(store.count_requests(query).await.unwrap(), found.len() as u64, "{search:?}");
+            if newest_first {
+                found.reverse();
+            }
+            assert_eq!(found, expected, "{search:?}");
+        }
+        let query = TrafficQuery { search: search.clone(), before: TrafficCursor::default(), limit: 9, time: LONG };
+        let rows = store.list_traffic(query).await.unwrap().rows;
+        let found: Vec<_> = rows.iter().rev().map(TrafficRow::number).collect();
+        assert_eq!(found, expected, "{search:?}");
+    }
+    let query = RequestQuery { family: Some(Family::SmsSas), limit: 9, ..RequestQuery::default() };
+    assert!(store.list_requests(query).await.unwrap().is_empty());
 }

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use strum::VariantArray as _;
 
 use crate::request::{Family, RequestType, State};
-use crate::search::{Condition, Patterns, Search, Standing, Term};
+use crate::search::{Condition, Pattern, Patterns, Search, Standing, Term};
 use crate::store::DeviceKind;
 use crate::words::Word as _;
 
@@ -13,6 +13,22 @@ use crate::words::Word as _;
 pub(super) enum Table {
     Requests,
     Exchanges,
+}
+
+/// In which order the rows of a table are read, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Ascending,
+    Descending,
+}
+
+impl Order {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ascending => "ASC",
+            Self::Descending => "DESC",
+        }
+    }
 }
 
 /// The conditions of a search, with their values.
@@ -30,17 +46,14 @@ pub(super) struct Conditions {
 const BOUNDS: usize = 3;
 
 impl Conditions {
-    /// None where nothing of the table can fulfil the search.
-    pub(super) fn new(table: Table, search: &Search) -> Option<Self> {
+    /// None where nothing of the table can fulfil the search; `family` is for requests.
+    pub(super) fn new(table: Table, search: &Search, family: Option<Family>) -> Option<Self> {
         let (source, number) = match table {
             Table::Requests => ("request r", "r.number"),
             Table::Exchanges => ("exchange", "number"),
         };
         let (parts, values) = (Vec::new(), Vec::new());
         let mut conditions = Self { table, source: source.to_owned(), number, parts, values };
-        if table == Table::Requests {
-            conditions.lead(search);
-        }
         for Term { is_negated, condition } in &search.terms {
             let part = match table {
                 Table::Requests => conditions.of_request(condition),
@@ -53,66 +66,86 @@ impl Conditions {
                 (None, false) => return None,
             }
         }
+        if table == Table::Requests {
+            conditions.parts.extend(family.map(|family| one_of("r.family", vec![family.as_str()])));
+            conditions.lead(search, family);
+        }
         Some(conditions)
     }
 
     /// The statement that reads these columns of the rows with numbers from ?1 to before ?2, ?3 of them at most.
-    pub(super) fn select(&self, columns: &str) -> String {
+    pub(super) fn select(&self, columns: &str, order: Order) -> String {
+        let (number, order) = (self.number, order.as_str());
+        format!("-- walk\n{} ORDER BY {number} {order} LIMIT ?3", self.rows(columns))
+    }
+
+    /// The statement that counts the rows with numbers from ?1 to before ?2, up to ?3.
+    pub(super) fn count(&self) -> String {
+        if self.table == Table::Requests && self.parts.is_empty() {
+            // The rows of the index are many to a page.
+            let source = "request INDEXED BY request_filter WHERE number >= ?1 AND number < ?2";
+            return format!("-- count_requests: all\nSELECT count(*) AS total FROM (SELECT 1 FROM {source} LIMIT ?3)");
+        }
+        format!("-- count_requests\nSELECT count(*) AS total FROM ({} LIMIT ?3)", self.rows("1"))
+    }
+
+    fn rows(&self, columns: &str) -> String {
         let Self { table, source, number, parts, .. } = self;
         let attempt = match table {
             Table::Requests => "LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts",
             Table::Exchanges => "",
         };
         let conditions: String = parts.iter().map(|part| format!(" AND {part}")).collect();
-        format!(
-            "-- list_traffic
-             SELECT {columns} FROM {source} {attempt} WHERE {number} >= ?1 AND {number} < ?2{conditions}
-             ORDER BY {number} DESC LIMIT ?3"
-        )
+        format!("SELECT {columns} FROM {source} {attempt} WHERE {number} >= ?1 AND {number} < ?2{conditions}")
     }
 
     pub(super) fn values(&self) -> &[Value] {
         &self.values
     }
 
-    /// Lets an index lead: that of a device, or else that of type and state. A completed request has neither a failure
-    /// nor a doubt.
-    fn lead(&mut self, search: &Search) {
-        let (mut has_states, mut device) = (false, None);
-        let mut states = State::VARIANTS.to_vec();
-        for Term { is_negated, condition } in &search.terms {
+    /// Lets the index lead that narrows most: that of doubts, of reference numbers, of devices, or else that of states and
+    /// types. A completed request has neither a failure nor a doubt.
+    fn lead(&mut self, search: &Search, family: Option<Family>) {
+        let (mut states, mut types) = (State::VARIANTS.to_vec(), RequestType::all().collect::<Vec<_>>());
+        let (mut device, mut has_reference, mut needs_operator) = (None, false, false);
+        for condition in search.required() {
             match condition {
-                _ if *is_negated => {}
                 Condition::Card(card) => device = device.or(card.exact().map(|card| (DeviceKind::Card, card))),
                 Condition::Stb(stb) => device = device.or(stb.exact().map(|stb| (DeviceKind::Stb, stb))),
-                Condition::Type(_) => has_states = true,
-                Condition::Fault(_) => {
-                    has_states = true;
-                    states.retain(|state| *state != State::Completed);
+                Condition::Reference(reference) => has_reference |= reference.exact().is_some(),
+                Condition::Type(patterns) => {
+                    let named = patterns.request_types();
+                    types.retain(|request_type| named.contains(request_type));
                 }
+                Condition::Fault(_) => states.retain(|state| *state != State::Completed),
                 Condition::State(standings) => {
-                    has_states = true;
-                    let has_doubt = standings.contains(&Standing::InDoubt);
+                    needs_operator |= standings.as_slice() == [Standing::NeedsOperator];
+                    let has_doubt = standings.iter().any(|standing| standing.is_doubt());
                     let may_be = |state| standings.contains(&Standing::Request(state));
                     states.retain(|state| may_be(*state) || (has_doubt && *state != State::Completed));
                 }
                 _ => {}
             }
         }
-        if let Some((kind, ca_id)) = device {
-            let ca_id = self.bind(ca_id);
+        if needs_operator {
+            self.source = "request r INDEXED BY request_in_doubt".to_owned();
+            self.parts.push("r.in_doubt = 'NEEDS_OPERATOR'".to_owned());
+        } else if has_reference {
+            self.source = "request r INDEXED BY request_reference".to_owned();
+        } else if let Some((kind, ca_id)) = device {
+            let numbers = device_numbers(kind, &self.bind(ca_id), &states);
             // CROSS JOIN keeps SQLite from another order of reading.
-            self.source = "request_device d CROSS JOIN request r ON r.number = d.number".to_owned();
+            self.source = format!("({numbers}) d CROSS JOIN request r ON r.number = d.number");
             self.number = "d.number";
-            self.parts.push(format!("d.kind = '{}' AND d.ca_id = {ca_id}", kind.as_str()));
-        } else if has_states {
+        } else if family.is_some() || states.len() < State::VARIANTS.len() || types.len() < RequestType::all().count() {
             self.source = "request r INDEXED BY request_filter".to_owned();
+            let families = family.map_or(Family::VARIANTS.to_vec(), |family| vec![family]);
             let all = [
-                ("family", Family::VARIANTS.iter().map(|family| family.as_str()).collect()),
-                ("state", states.into_iter().map(State::as_str).collect()),
-                ("type", RequestType::all().map(RequestType::as_str).collect::<Vec<_>>()),
+                ("r.family", families.into_iter().map(Family::as_str).collect()),
+                ("r.state", states.into_iter().map(State::as_str).collect()),
+                ("r.type", types.into_iter().map(RequestType::as_str).collect()),
             ];
-            self.parts.extend(all.map(|(column, words)| one_of(&format!("r.{column}"), words)));
+            self.parts.extend(all.map(|(column, words)| one_of(column, words)));
         }
     }
 
@@ -128,7 +161,7 @@ impl Conditions {
             let pattern = self.bind(pattern);
             parts.extend(columns.iter().map(|column| format!("{column} LIKE {pattern} ESCAPE '\\'")));
         }
-        format!("({})", if parts.is_empty() { "0".to_owned() } else { parts.join(" OR ") })
+        any_of(parts)
     }
 
     /// One of the strings in a column of JSON fits one of the patterns. The column is compared first as the text that it
@@ -139,27 +172,33 @@ impl Conditions {
         format!("({quick} AND EXISTS (SELECT 1 FROM json_each({column}) WHERE {value}))")
     }
 
+    fn has_device(&mut self, kind: DeviceKind, ca_id: &str) -> String {
+        let (kind, ca_id) = (kind.as_str(), self.bind(ca_id));
+        format!(
+            "EXISTS (SELECT 1 FROM request_device b WHERE b.kind = '{kind}' AND b.ca_id = {ca_id} AND b.number = r.number)"
+        )
+    }
+
     fn of_request(&mut self, condition: &Condition) -> Option<String> {
         Some(match condition {
             Condition::Type(patterns) => {
                 one_of("r.type", patterns.request_types().into_iter().map(RequestType::as_str).collect())
             }
             Condition::State(standings) => {
-                let words = standings.iter().filter_map(|standing| match standing {
-                    Standing::Request(state) => Some(state.as_str()),
-                    _ => None,
+                let parts = standings.iter().map(|standing| match standing {
+                    Standing::Request(state) => one_of("r.state", vec![state.as_str()]),
+                    Standing::InDoubt => "r.in_doubt IS NOT NULL".to_owned(),
+                    Standing::NeedsOperator => "r.in_doubt IS 'NEEDS_OPERATOR'".to_owned(),
+                    Standing::Passed | Standing::Broken => "0".to_owned(),
                 });
-                let state = one_of("r.state", words.collect());
-                let in_doubt = if standings.contains(&Standing::InDoubt) { " OR r.in_doubt IS NOT NULL" } else { "" };
-                format!("({state}{in_doubt})")
+                any_of(parts.collect())
             }
-            Condition::Card(patterns) => self.one_fits("r.cards", patterns),
+            Condition::Card(patterns) => match patterns.exact() {
+                Some(card) => self.has_device(DeviceKind::Card, card),
+                None => self.one_fits("r.cards", patterns),
+            },
             Condition::Stb(patterns) => match patterns.exact() {
-                Some(stb) => {
-                    let stb = self.bind(stb);
-                    let device = "SELECT 1 FROM request_device b WHERE b.kind = 'stb' AND b.ca_id";
-                    format!("EXISTS ({device} = {stb} AND b.number = r.number)")
-                }
+                Some(stb) => self.has_device(DeviceKind::Stb, stb),
                 None => {
                     self.fits(&["r.items"], patterns.each().map(|word| format!("%\"stb_ca_id\",\"{}\"%", like(word))))
                 }
@@ -175,10 +214,10 @@ impl Conditions {
             },
             Condition::Number(number) => format!("r.number = {number}"),
             Condition::Duration { is_longer, millis } => compare("a.duration_ms", *is_longer, *millis),
-            Condition::Text(text) => {
+            Condition::Text(patterns) => {
                 let columns =
                     ["r.id", "r.cards", "r.items", "r.type", "r.reference_number", "r.failure", "r.body", "a.response"];
-                self.fits(&columns, [within(text)])
+                self.fits(&columns, patterns.each().map(within))
             }
         })
     }
@@ -186,7 +225,7 @@ impl Conditions {
     fn of_exchange(&mut self, condition: &Condition) -> Option<String> {
         Some(match condition {
             Condition::Type(patterns) => {
-                self.fits(&["operation"], patterns.each().map(|word| like(&word.replace('_', ""))))
+                self.fits(&["operation"], patterns.each().map(|word| like(&word.without_underscores())))
             }
             Condition::State(standings) => {
                 let has = |standing| standings.contains(&standing);
@@ -203,13 +242,17 @@ impl Conditions {
             Condition::Status(patterns) => self.fits(&["status"], patterns.each().map(like)),
             Condition::Number(number) => format!("number = {number}"),
             Condition::Duration { is_longer, millis } => compare("duration_ms", *is_longer, *millis),
-            Condition::Text(text) => {
+            Condition::Text(patterns) => {
                 let columns =
                     ["id", "path", "user", "operation", "cards", "fault", "error", "request_headers", "answer_headers"];
-                self.fits(&columns, [within(text)])
+                self.fits(&columns, patterns.each().map(within))
             }
         })
     }
+}
+
+fn any_of(parts: Vec<String>) -> String {
+    if parts.is_empty() { "0".to_owned() } else { format!("({})", parts.join(" OR ")) }
 }
 
 /// The words are the program's own.
@@ -222,24 +265,40 @@ fn compare(column: &str, is_longer: bool, millis: i64) -> String {
 }
 
 /// Code and words of a failure side by side, as a person sees them.
-pub(super) fn failure_text(column: &str) -> String {
+fn failure_text(column: &str) -> String {
     format!("(SELECT group_concat(value, ': ') FROM json_each({column}))")
 }
 
-/// A pattern of LIKE, in which only `*` is special: it stands for any characters.
-pub(super) fn like(text: &str) -> String {
-    let mut pattern = String::new();
-    for c in text.chars() {
-        match c {
-            '*' => pattern.push('%'),
-            '%' | '_' | '\\' => pattern.extend(['\\', c]),
-            c => pattern.push(c),
-        }
+/// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.
+fn device_numbers(kind: DeviceKind, ca_id: &str, states: &[State]) -> String {
+    let word = kind.as_str();
+    match states {
+        [State::Pending] if kind == DeviceKind::Card => format!(
+            "SELECT number FROM card_queue WHERE card = {ca_id} UNION ALL SELECT number FROM card_lock WHERE card = {ca_id}"
+        ),
+        [State::Rejected] => format!("SELECT number FROM rejected_device WHERE kind = '{word}' AND ca_id = {ca_id}"),
+        _ => format!("SELECT number FROM request_device WHERE kind = '{word}' AND ca_id = {ca_id}"),
     }
-    pattern
+}
+
+/// A pattern of LIKE.
+fn like(pattern: &Pattern) -> String {
+    pattern.parts().map(escaped).collect::<Vec<_>>().join("%")
 }
 
 /// The same for what contains it.
-pub(super) fn within(text: &str) -> String {
-    format!("%{}%", like(text))
+fn within(pattern: &Pattern) -> String {
+    format!("%{}%", like(pattern))
+}
+
+/// Text in a pattern of LIKE that stands for itself.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::new();
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }

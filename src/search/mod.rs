@@ -4,11 +4,18 @@
 //! Rule: `*` stands for any characters, a comma for "or", a minus before a term for "not", and upper and lower case are
 //! the same; what stands in quotation marks is text. A word that is not understood is an error, never a silent nothing.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
+mod moment;
+mod pattern;
+
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::request::{RequestType, State};
+use self::moment::duration;
+use crate::request::State;
 use crate::words::{Word as _, did_you_mean, parse_word, quoted};
+
+pub use self::moment::parse_moment;
+pub use self::pattern::{Pattern, Patterns};
 
 /// Characters of a search, and its terms, at most.
 const LONGEST: usize = 1000;
@@ -18,7 +25,7 @@ pub const KEYS: [(&str, &str); 11] = [
     ("type", "a request type, or the operation of a SOAP request that was passed through"),
     ("card", "the CA ID of a smartcard"),
     ("stb", "the CA ID of a set-top box"),
-    ("state", "pending, completed, rejected, in_doubt; of what was passed through: passed, broken"),
+    ("state", "pending, completed, rejected, in_doubt, needs_operator; of what was passed through: passed, broken"),
     ("fault", "a code, or a part of the reason's words"),
     ("status", "the HTTP status of the last answer"),
     ("reference", "Conax's reference number"),
@@ -75,12 +82,8 @@ pub enum Condition {
         millis: i64,
     },
     /// What any of its texts contains.
-    Text(String),
+    Text(Patterns),
 }
-
-/// Alternatives, in which `*` stands for any characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patterns(Vec<String>);
 
 /// Where a request or an exchange stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,8 @@ pub enum Standing {
     Request(State),
     /// A request that was sent, and may have worked.
     InDoubt,
+    /// A request in doubt that waits for an operator's decision.
+    NeedsOperator,
     /// Passed through to its end.
     Passed,
     /// Passed through, and something went wrong below SOAP.
@@ -101,66 +106,64 @@ pub enum Standing {
 pub struct SearchFault(pub String);
 
 impl Standing {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Request(State::Pending),
         Self::Request(State::Completed),
         Self::Request(State::Rejected),
         Self::InDoubt,
+        Self::NeedsOperator,
         Self::Passed,
         Self::Broken,
     ];
+
+    /// A request in it was sent, and may have worked.
+    pub fn is_doubt(self) -> bool {
+        matches!(self, Self::InDoubt | Self::NeedsOperator)
+    }
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Request(state) => state.as_str(),
             Self::InDoubt => "IN_DOUBT",
+            Self::NeedsOperator => "NEEDS_OPERATOR",
             Self::Passed => "PASSED",
             Self::Broken => "BROKEN",
         }
     }
 }
 
-impl Patterns {
-    fn parse(words: &str) -> Self {
-        Self(words.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
-    }
-
-    /// The alternatives.
-    pub fn each(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-
-    /// The one value that is meant, if it is one.
-    pub fn exact(&self) -> Option<&str> {
-        let [word] = self.0.as_slice() else { return None };
-        (!word.contains('*')).then_some(word)
-    }
-
-    /// The request types that are meant. A SOAP operation is called as its type is, without the underscores.
-    pub fn request_types(&self) -> Vec<RequestType> {
-        let bare = |word: &str| word.replace('_', "").to_lowercase();
-        let fits = |name: &str| self.each().any(|word| fits(&bare(word), &bare(name)));
-        RequestType::all().filter(|request_type| fits(request_type.as_str())).collect()
+impl Condition {
+    /// It may hold for a request at one time, and not at another.
+    fn can_change(&self) -> bool {
+        !matches!(self, Self::Type(_) | Self::Card(_) | Self::Stb(_) | Self::Number(_))
     }
 }
 
-/// Does a text fit a pattern with `*`?
-fn fits(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match text.find(part) {
-            Some(at) => text = text.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
+impl From<Condition> for Search {
+    fn from(condition: Condition) -> Self {
+        Self { terms: vec![Term { is_negated: false, condition }], ..Self::default() }
     }
-    text.ends_with(last)
 }
 
 impl Search {
+    /// A further condition that must hold.
+    pub fn require(&mut self, condition: Condition) {
+        self.terms.push(Term { is_negated: false, condition });
+    }
+
+    /// The search without what a request may come to fulfil later, or no longer.
+    #[must_use]
+    pub fn without_changing_terms(mut self) -> Self {
+        self.terms.retain(|term| !term.condition.can_change());
+        self
+    }
+
+    /// The conditions that must hold, as opposed to those that must not.
+    pub fn required(&self) -> impl Iterator<Item = &Condition> {
+        self.terms.iter().filter(|term| !term.is_negated).map(|term| &term.condition)
+    }
+
     /// Reads a search; dates without an offset are in `zone`.
     ///
     /// # Errors
@@ -197,7 +200,7 @@ impl Search {
             };
         }
         let condition = match key.as_deref() {
-            None => Condition::Text(value.to_owned()),
+            None => Condition::Text(Patterns::one(value)),
             Some("type") => Condition::Type(Patterns::parse(value)),
             Some("card") => Condition::Card(Patterns::parse(value)),
             Some("stb") => Condition::Stb(Patterns::parse(value)),
@@ -231,9 +234,6 @@ impl Search {
         Ok(())
     }
 }
-
-/// How a moment is written.
-const SINCE: &str = "a time ago such as 90s, 15m, 2h, 3d, or a date such as 2026-03-31 or 2026-03-31T18:00";
 
 struct Token {
     is_negated: bool,
@@ -289,44 +289,6 @@ fn duration_condition(value: &str) -> Result<Condition, SearchFault> {
     Ok(Condition::Duration { is_longer, millis })
 }
 
-/// `500ms`, `1.5s`, `15m`, `2h`, `3d`.
-fn duration(text: &str) -> Option<TimeDelta> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let (count, unit) = text.split_at_checked(unit)?;
-    let millis = match unit {
-        "ms" => 1.0,
-        "s" => 1000.0,
-        "m" | "min" => 60_000.0,
-        "h" => 3_600_000.0,
-        "d" => 86_400_000.0,
-        _ => return None,
-    };
-    let count: f64 = count.parse().ok().filter(|count| (0.0..1e6).contains(count))?;
-    #[expect(clippy::cast_possible_truncation, reason = "it is far below what fits")]
-    Some(TimeDelta::milliseconds((count * millis).round() as i64))
-}
-
-/// A moment that a person writes as a time ago or as a date; dates without an offset are in `zone`.
-///
-/// # Errors
-/// How a moment is written, as the end of the sentence "must be …".
-pub fn parse_moment(text: &str, now: DateTime<Utc>, zone: Tz) -> Result<DateTime<Utc>, &'static str> {
-    moment(text, now, zone).ok_or(SINCE)
-}
-
-fn moment(text: &str, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
-    if let Some(ago) = duration(text) {
-        return now.checked_sub_signed(ago);
-    }
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-        return Some(moment.to_utc());
-    }
-    let forms = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
-    let dated = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN));
-    zone.from_local_datetime(&dated.or_else(day)?).earliest().map(|moment| moment.to_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,14 +305,13 @@ mod tests {
     fn every_key_is_read_and_the_rest_is_text() {
         let search =
             parse(r#"type:create_* card:0145*,0146 -STATE:Completed,in_doubt dur:>1.5s "a key: b" 42"#).unwrap();
-        let patterns = |words: &[&str]| Patterns(words.iter().map(|word| (*word).to_owned()).collect());
         let terms = [
-            (false, Condition::Type(patterns(&["create_*"]))),
-            (false, Condition::Card(patterns(&["0145*", "0146"]))),
+            (false, Condition::Type(Patterns::parse("create_*"))),
+            (false, Condition::Card(Patterns::parse("0145*,0146"))),
             (true, Condition::State(vec![Standing::Request(State::Completed), Standing::InDoubt])),
             (false, Condition::Duration { is_longer: true, millis: 1500 }),
-            (false, Condition::Text("a key: b".to_owned())),
-            (false, Condition::Text("42".to_owned())),
+            (false, Condition::Text(Patterns::one("a key: b"))),
+            (false, Condition::Text(Patterns::one("42"))),
         ];
         assert_eq!(search.terms, terms.map(|(is_negated, condition)| Term { is_negated, condition }));
         assert_eq!(parse("  ").unwrap(), Search::default());
@@ -384,7 +345,7 @@ mod tests {
         for (text, expected) in [
             ("stat:x", "Did you mean state?"),
             ("soap:Envelope", "quotation marks"),
-            ("state:done", "one of pending, completed, rejected, in_doubt, passed, broken"),
+            ("state:done", "one of pending, completed, rejected, in_doubt, needs_operator, passed, broken"),
             ("since:yesterday", "since must be a time ago"),
             ("dur:fast", "dur must be"),
             ("number:x", "number must be"),
@@ -396,16 +357,5 @@ mod tests {
             assert!(fault.0.contains(expected), "{text}: {fault}");
         }
         assert!(parse(&"a ".repeat(21)).is_err() && parse(&"a".repeat(1001)).is_err());
-    }
-
-    #[test]
-    fn a_type_is_found_by_its_name_and_by_its_operations() {
-        let types = |words: &str| Patterns::parse(words).request_types();
-        let named = |name| vec![RequestType::named(name)];
-        assert_eq!(types("create_pairing"), named("CREATE_PAIRING"));
-        assert_eq!(types("CreatePairing"), named("CREATE_PAIRING"));
-        assert_eq!(types("none"), []);
-        assert!(types("*subscr*").len() > 1 && types("*").len() == RequestType::all().count());
-        assert!(fits("a*b*c", "a1b2c") && !fits("a*b*c", "a1c2b") && !fits("ab*b", "ab") && fits("*", ""));
     }
 }
