@@ -13,7 +13,9 @@ use super::{Answer, Api, Record, Session, data, device};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
 use crate::processor::Submitted;
-use crate::request::{Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, failure};
+use crate::request::{
+    Correlation, Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, failure,
+};
 use crate::secret::Secret;
 use crate::soap::encode::{self, EncodeError};
 use crate::store::{IdempotencyKey, Render, Submission};
@@ -31,11 +33,12 @@ pub async fn call(
     session: &Session,
     (family, request_type): (Family, RequestType),
     key: Option<String>,
+    correlation: Option<Correlation>,
     params: Params,
 ) -> Result<Answer, ApiError> {
     let now = api.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
-    let submission = prepare(api, session, (family, request_type), params, now).await?;
+    let submission = prepare(api, session, (family, request_type), correlation, params, now).await?;
     match api.processor.submit(Submission { key, ..submission }).await? {
         Some(Submitted { request, is_repeat }) => {
             let data = data(&Record::new(&request, api.dates))?;
@@ -56,6 +59,7 @@ pub(super) async fn prepare(
     api: &Api,
     session: &Session,
     (family, request_type): (Family, RequestType),
+    correlation: Option<Correlation>,
     params: Params,
     now: DateTime<Utc>,
 ) -> Result<Submission, ApiError> {
@@ -73,7 +77,7 @@ pub(super) async fn prepare(
         None => rendered(api, &draft)?,
         Some(_) => (None, None),
     };
-    let request = Arc::new(new_request(session, draft, given, body, now));
+    let request = Arc::new(NewRequest { correlation, ..new_request(session, draft, given, body, now) });
     Ok(Submission { request, render, lease_to: None, key: None, resubmission: None })
 }
 
@@ -110,6 +114,7 @@ fn new_request(
         api_call: Some(call),
         envelope: body,
         rejection: draft.rejection,
+        correlation: None,
         created_by: session.user.clone(),
         created_at: now,
     }

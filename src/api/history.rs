@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Dates, Record};
-use crate::request::{Attempt, Event, ProvisioningRequest};
+use crate::request::{Attempt, Correlation, Event, ProvisioningRequest};
 use crate::words::Word as _;
 
 /// A record, its attempts and its events, ready to be written as JSON.
@@ -12,6 +12,8 @@ pub struct RecordWithHistory<'r> {
     record: Record<'r>,
     attempts: Vec<AttemptJson<'r>>,
     events: Vec<EventJson<'r>>,
+    /// By what the call that made the record is known elsewhere.
+    correlation: Option<&'r Correlation>,
 }
 
 /// One try to send the request.
@@ -48,6 +50,7 @@ impl<'r> RecordWithHistory<'r> {
             record: Record::new(request, dates),
             attempts: attempts.iter().map(|attempt| AttemptJson::new(attempt, dates)).collect(),
             events: events.iter().map(|event| EventJson::new(event, dates)).collect(),
+            correlation: request.content.correlation.as_ref(),
         }
     }
 }

@@ -21,7 +21,7 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
     let content = &earlier.content;
     let session = Session { user: content.created_by.clone() };
     let method = (content.family, content.request_type);
-    let submission = prepare(api, &session, method, params, api.clock.now()).await?;
+    let submission = prepare(api, &session, method, None, params, api.clock.now()).await?;
     let submission = Submission { resubmission: Some(resubmission), ..submission };
     let submitted = api.processor.submit(submission).await?;
     let submitted = submitted.map(|submitted| submitted.request);

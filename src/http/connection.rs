@@ -48,7 +48,7 @@ pub async fn serve(
     let door = Door::new(limits(&server.config.server), face);
     let mut tasks = JoinSet::new();
     while let Some((stream, address)) = accept(&listener, &mut shutdown).await {
-        let guest = door.admit(address.ip().into());
+        let guest = door.admit(address.ip());
         let (server, tls, connections) = (Arc::clone(&server), tls.load_full(), Arc::clone(&connections));
         let shutdown = shutdown.clone();
         tasks.spawn(async move {

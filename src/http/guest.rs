@@ -1,6 +1,7 @@
 //! A connection, as the rest of the server sees it: reports its progress to the [`Admission`], and ends when told to
 //! leave.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) struct Door {
 pub(super) struct Guest {
     door: Arc<Door>,
     id: u64,
-    peer: Peer,
+    address: IpAddr,
     leave: CancellationToken,
     /// True from the head of a request until every byte of the answer is sent.
     is_asking: AtomicBool,
@@ -36,14 +37,14 @@ impl Door {
     }
 
     /// Lets a connection in.
-    pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Arc<Guest> {
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Arc<Guest> {
         let leave = CancellationToken::new();
-        let (id, displaced) = self.lock().admit(peer, leave.clone(), Instant::now());
+        let (id, displaced) = self.lock().admit(address.into(), leave.clone(), Instant::now());
         end(displaced);
         Arc::new(Guest {
             door: Arc::clone(self),
             id,
-            peer,
+            address,
             leave,
             is_asking: AtomicBool::default(),
             is_answered: AtomicBool::default(),
@@ -63,9 +64,14 @@ fn end(displaced: Option<CancellationToken>) {
 }
 
 impl Guest {
-    /// The address of the client.
+    /// The client, as far as its address tells.
     pub(super) fn peer(&self) -> Peer {
-        self.peer
+        self.address.into()
+    }
+
+    /// The address of the client.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address.to_canonical()
     }
 
     /// The paths that this connection may ask for.

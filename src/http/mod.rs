@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod body;
 mod connection;
+mod correlation;
 mod forwarded;
 mod guest;
 mod health;

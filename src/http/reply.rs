@@ -15,7 +15,7 @@ use crate::request::random_hex;
 use crate::words::Word as _;
 
 /// Header with the id of a request; every answer has it, and so has the log.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The body type of all replies.
 pub(super) type Reply = Response<Full<Bytes>>;

@@ -6,7 +6,8 @@ use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use strum::VariantArray as _;
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::admission::Access;
 use super::guest::Guest;
@@ -15,12 +16,12 @@ use super::packing;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
 use super::{Face, Server};
-use super::{auth, body, health, metrics, openapi};
+use super::{auth, body, correlation, health, metrics, openapi};
 use crate::account::Role;
 use crate::api::{Answer, ApiError, Code, Params, Session, authentication, create, list, query_object, show};
 use crate::config::MetricsListen;
 use crate::observer::{ApiAnswer, Observers};
-use crate::request::{Family, RequestType, random_hex};
+use crate::request::{Correlation, Family, RequestType};
 use crate::upstream::PassThroughAnswer;
 use crate::words::Word as _;
 
@@ -87,9 +88,11 @@ fn route_of(path: &str) -> Option<(&'static str, Route)> {
 
 /// Answers a request. Every error becomes a reply, and a line in the log, here.
 pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> PassThroughAnswer {
-    let (request_id, began) = (random_hex(), Instant::now());
-    // The span continues in the processor, so that every log line about this request has its id.
-    let span = tracing::info_span!("http", request_id);
+    let (correlation, began) = (correlation::of(request.headers()), Instant::now());
+    let request_id = correlation.request_id.clone();
+    // The span continues in the processor, so that every log line about this request says whose it is; and it is there
+    // whichever lines are written.
+    let span = tracing::error_span!("http", request_id, peer = %guest.address(), user = Empty);
     let has_place = guest.asks() == Access::All;
     let is_gzip_understood = packing::is_understood(request.headers());
     let path = request.uri().path();
@@ -131,7 +134,7 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
             pass_through::turn_away(request, guest.retry_after()).await
         }
     } else {
-        answer(server, guest, has_place, request).instrument(span).await
+        answer(server, guest, has_place, request, correlation).instrument(span).await
     };
     if !has_place {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -161,7 +164,13 @@ fn passed_through(server: &Server, status: StatusCode, began: Instant) {
     observers(server).tell(|observer| observer.passed_through(status.as_u16(), began.elapsed()));
 }
 
-async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Request<Incoming>) -> Reply {
+async fn answer(
+    server: &Server,
+    guest: &Guest,
+    has_place: bool,
+    request: Request<Incoming>,
+    correlation: Correlation,
+) -> Reply {
     let began = Instant::now();
     let method = request.method().clone();
     // Only the path is logged: the query of a GET has the token.
@@ -174,7 +183,7 @@ async fn answer(server: &Server, guest: &Guest, has_place: bool, request: Reques
         (Ok(()), Ok(route)) => Ok(*route),
     };
     let result = match refusal {
-        Ok(route) => dispatch(server, guest, route, request).await,
+        Ok(route) => dispatch(server, guest, route, request, correlation).await,
         Err(error) => {
             body::discard(request.into_body()).await;
             Err(error)
@@ -250,6 +259,7 @@ async fn dispatch(
     guest: &Guest,
     route: Route,
     request: Request<Incoming>,
+    correlation: Correlation,
 ) -> Result<Answer, ApiError> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
@@ -282,7 +292,7 @@ async fn dispatch(
         Route::Create(family, request_type) => {
             let session = sign_in(server, headers, &mut params, Role::Provision).await?;
             let key = idempotency_key(headers)?;
-            return create::call(&server.api, &session, (family, request_type), key, params).await;
+            return create::call(&server.api, &session, (family, request_type), key, Some(correlation), params).await;
         }
     };
     data.map(Answer::from)
@@ -305,6 +315,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 async fn sign_in(server: &Server, headers: &HeaderMap, params: &mut Params, role: Role) -> Result<Session, ApiError> {
     let token = auth::token(headers, params)?;
     let session = server.api.sessions.find(&token).await?;
+    Span::current().record("user", &session.user.username);
     session.require(role)?;
     server.api.rates.take(&session.user.id, server.api.clock.now())?;
     Ok(session)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tracing::Instrument as _;
 
 use super::Processor;
 use super::slots::Slot;
@@ -98,10 +99,15 @@ impl Processor {
     fn spawn(self: &Arc<Self>, claimed: Vec<LeasedRequest>, slots: Vec<Slot>) {
         for (leased, slot) in claimed.into_iter().zip(slots) {
             let processor = Arc::clone(self);
-            self.tasks.spawn(async move {
+            let content = &leased.request.content;
+            let request_id = content.correlation.as_ref().map(|correlation| correlation.request_id.as_str());
+            // What the log says of a request has the id of its call, however much later.
+            let span = tracing::error_span!("request", request_id, user = content.created_by.username);
+            let attempt = async move {
                 // `attempt` logs its failures.
                 drop(processor.attempt(leased, slot).await);
-            });
+            };
+            self.tasks.spawn(attempt.instrument(span));
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Processor;
 use super::attempt::call_until;
 use super::classify::classify_answer;
 use crate::contract::Operation;
-use crate::request::{Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType};
+use crate::request::{Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType, TraceContext};
 use crate::soap::encode;
 use crate::upstream::{Call, CallFailure};
 
@@ -66,7 +66,8 @@ async fn ask_all(
         ));
     }
     for subject in subjects {
-        match ask(processor, operation, (parameter.name, subject), until, event).await {
+        let trace = request.content.correlation.as_ref().and_then(|correlation| correlation.trace.clone());
+        match ask(processor, operation, (parameter.name, subject), (until, trace), event).await {
             Ok(results) => match compare(&results, partner, partners) {
                 Verification::Applied => {}
                 other => return other,
@@ -82,14 +83,15 @@ async fn ask(
     processor: &Processor,
     operation: &Operation,
     (parameter, subject): (&str, &str),
-    until: DateTime<Utc>,
+    (until, trace): (DateTime<Utc>, Option<TraceContext>),
     event: &mut Event,
 ) -> Result<Fields, String> {
     let mut fields = Fields::new().with_context(processor.clock.now());
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let result = call_until(processor, Call::new(operation, &body, None), Some(until)).await;
+    let call = Call { trace, ..Call::new(operation, &body, None) };
+    let result = call_until(processor, call, Some(until)).await;
     event.request = Some(body);
     match result {
         Err(

@@ -1,6 +1,7 @@
 //! The provisioning request: its type and parameters, its states, and the record that tells what happened to it.
 
 mod classification;
+mod correlation;
 mod decision;
 mod fields;
 mod history;
@@ -13,6 +14,7 @@ mod request_type;
 mod types;
 
 pub use classification::Classification;
+pub use correlation::{Correlation, REQUEST_ID_LENGTH, TraceContext, TraceParent, is_request_id};
 pub use decision::{Decision, NotAllowed, Order};
 pub use fields::{CONTEXT, Fields};
 pub use history::{Attempt, Event, EventKind};

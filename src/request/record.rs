@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{RecordId, RequestType};
+use super::{Correlation, RecordId, RequestType};
 use crate::account::User;
 use crate::secret::Secret;
 use crate::words::Word as _;
@@ -249,6 +249,8 @@ pub struct NewRequest {
     pub envelope: Option<Envelope>,
     /// Why the gateway will reject the request instead of sending it.
     pub rejection: Option<Failure>,
+    /// The ids of the call that created the request; `None` if no call did.
+    pub correlation: Option<Correlation>,
     /// User who created the request.
     pub created_by: Arc<User>,
     /// When the request was created.

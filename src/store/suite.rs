@@ -9,7 +9,7 @@ use crate::account::{ApiKey, Role, Unit, User};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::exchange::{Exchange, PackedExchange};
 use crate::request::{
-    Attempt, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome, Priority,
+    Attempt, Correlation, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome, Priority,
     ProvisioningRequest, RecordId, RequestType,
 };
 use crate::store::{
@@ -84,6 +84,7 @@ pub(super) fn pairing(card: &str, created_at: DateTime<Utc>, is_immediate: bool)
         envelope: Some(Envelope { redacted: "<a/>".to_owned(), raw: None }),
         api_call: None,
         rejection: None,
+        correlation: Some(Correlation { request_id: "r".to_owned(), trace: None }),
         created_by: Arc::new(user()),
         created_at,
     };
@@ -377,7 +378,10 @@ pub(super) async fn a_key_that_comes_again_gives_the_same_record_or_a_conflict(s
     let (first, _) = submit(store.as_ref(), with_key(1)).await;
     let results = store.submit(vec![with_key(1), with_key(2)]).await.unwrap();
     match results.as_slice() {
-        [SubmitResult::Repeated(repeated), SubmitResult::Conflict] => assert_eq!(repeated.number, first.number),
+        [SubmitResult::Repeated(repeated), SubmitResult::Conflict] => {
+            assert_eq!(repeated.number, first.number);
+            assert_eq!(repeated.content.correlation, first.content.correlation);
+        }
         other => panic!("{other:?}"),
     }
 }

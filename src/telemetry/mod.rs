@@ -52,7 +52,9 @@ pub fn start(config: &Log) -> Result<Telemetry, TelemetryError> {
     let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone()).with_ansi(false);
     match config.format {
         LogFormat::Text => tracing_subscriber::registry().with(filter).with(layer).try_init()?,
-        LogFormat::Json => tracing_subscriber::registry().with(filter).with(layer.json()).try_init()?,
+        LogFormat::Json => {
+            tracing_subscriber::registry().with(filter).with(layer.json().with_span_list(false)).try_init()?
+        }
     }
     Ok(Telemetry { filter: handle, _guard: guard })
 }

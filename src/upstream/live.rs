@@ -32,6 +32,9 @@ use crate::coding::{CodingFault, Unpacked, unpacked};
 use crate::config::{FileFault, Upstream};
 use crate::secret::Secret;
 
+/// Headers of W3C Trace Context.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 /// Header that names the operation in SOAP 1.1.
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
@@ -93,7 +96,14 @@ impl LiveTransport {
         *request.uri_mut() = uri;
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
-        for (name, value) in [(CONTENT_TYPE, Some(&call.content_type)), (SOAP_ACTION, call.soap_action.as_ref())] {
+        let trace_parent = call.trace.as_ref().map(|trace| trace.traceparent.to_string());
+        let trace_state = call.trace.as_ref().and_then(|trace| trace.tracestate.as_ref());
+        for (name, value) in [
+            (CONTENT_TYPE, Some(&call.content_type)),
+            (SOAP_ACTION, call.soap_action.as_ref()),
+            (TRACE_PARENT, trace_parent.as_ref()),
+            (TRACE_STATE, trace_state),
+        ] {
             let Some(value) = value else { continue };
             let value =
                 HeaderValue::from_str(value).map_err(|_| not_sent(format!("{value:?} cannot be sent as {name}")))?;

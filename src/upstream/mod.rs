@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::contract::{Operation, Resend, SoapVersion};
-use crate::request::{NewRequest, ProvisioningRequest};
+use crate::request::{NewRequest, ProvisioningRequest, TraceContext};
 
 pub use breaker::{BreakerRule, BreakerState};
 pub use fail_over::FailOver;
@@ -52,6 +52,8 @@ pub struct Call {
     pub once: bool,
     /// The request was sent before and not answered, perhaps by its own fault: the breaker does not count it.
     pub is_suspect: bool,
+    /// The trace that the call belongs to.
+    pub trace: Option<TraceContext>,
     /// The request that the call carries out; `None` for a query of the gateway's own.
     pub about: Option<About>,
 }
@@ -75,6 +77,7 @@ impl Call {
             body: Bytes::copy_from_slice(body.as_bytes()),
             once: operation.resend == Resend::Never,
             is_suspect: request.is_some_and(|request| request.in_doubt.is_some()),
+            trace: request.and_then(|request| request.content.correlation.as_ref()?.trace.clone()),
             about: request.map(|request| About { number: request.number, content: Arc::clone(&request.content) }),
         }
     }

@@ -9,6 +9,7 @@ mod backup;
 mod bad_input;
 mod command_line;
 mod connections;
+mod correlation;
 mod date;
 mod decisions;
 mod disk;

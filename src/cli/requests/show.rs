@@ -123,6 +123,8 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
     let executed = request.executed_at.map(|at| dates.print(at)).unwrap_or_default();
     let next = request.next_attempt_at.filter(|_| request.state == State::Pending);
     let next = next.map(|at| dates.print(at)).unwrap_or_default();
+    let correlation = content.correlation.as_ref();
+    let trace = correlation.and_then(|correlation| correlation.trace.as_ref());
     let lines = [
         ("state", format!("{}, {}", request.state.as_str(), record.delivery_state())),
         ("reason", failure.map(|failure| failure.reason()).unwrap_or_default()),
@@ -139,6 +141,8 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
         ("result", request.result.as_ref().map(|json| json.get().to_owned()).unwrap_or_default()),
         ("call", content.api_call.clone().unwrap_or_default()),
         ("id", content.id.to_string()),
+        ("request id", correlation.map(|correlation| correlation.request_id.clone()).unwrap_or_default()),
+        ("traceparent", trace.map(|trace| trace.traceparent.to_string()).unwrap_or_default()),
     ];
     let mut pieces = vec![Piece::heading(format!("Request {}: {}\n", request.number, content.request_type))];
     let shown = lines.into_iter().filter(|(_, text)| !text.is_empty());

@@ -50,6 +50,7 @@ pub(super) fn token(headers: &HeaderMap) -> Result<String, ApiError> {
 /// INVALID_TOKEN, FORBIDDEN, TOO_MANY_REQUESTS, or the store.
 pub(super) async fn find(server: &Server, token: &str, role: Role) -> Result<Session, ApiError> {
     let session = server.api.sessions.find(token).await?;
+    tracing::Span::current().record("user", &session.user.username);
     session.require(role)?;
     server.api.rates.take(&session.user.id, server.api.clock.now())?;
     Ok(session)

@@ -64,6 +64,7 @@ fn document(max_set_items: usize) -> Value {
         "paths": paths,
         "components": {
             "schemas": answers::schemas(),
+            "parameters": parameters::of_all(),
             "responses": answers::errors(),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "A token of authentication/token. It may also be the parameter token."},
@@ -83,7 +84,7 @@ fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
     let tag = path.split('/').next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     let id = path.replace('/', "_").replace("_provisioning_requests", "");
-    let mut operation = json!({"operationId": id, "tags": [tag], "summary": summary(name, route)});
+    let mut operation = json!({"operationId": id, "tags": [tag], "summary": summary(name, route), "parameters": []});
     let (data, codes) = (answers::data(route), answers::codes(route));
     let mut responses = Map::new();
     responses.insert("200".to_owned(), answers::success(data));
@@ -124,6 +125,10 @@ fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
             "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": "^[!-~]+$"},
         }]);
         debug_assert!("Idempotency-Key".eq_ignore_ascii_case(IDEMPOTENCY_KEY), "it is the header that is read");
+    }
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        let shared = parameters::of_all();
+        parameters.extend(shared.as_object().into_iter().flat_map(Map::keys).map(|name| parameters::reference(name)));
     }
     operation
 }

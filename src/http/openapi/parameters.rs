@@ -5,7 +5,9 @@ use strum::VariantArray as _;
 
 use super::Route;
 use crate::api::RECORD_KEYS;
-use crate::request::{CARD_ID, Family, Parameter, Priority, RequestType, SERVICE_ID, STB_ID, Shape, State};
+use crate::request::{
+    CARD_ID, Family, Parameter, Priority, REQUEST_ID_LENGTH, RequestType, SERVICE_ID, STB_ID, Shape, State,
+};
 use crate::words::Word as _;
 
 /// Characters that XML 1.0 can carry.
@@ -15,6 +17,29 @@ const DATE: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})?$";
 const CARD_EXAMPLE: &str = "01450253313";
 const STB_EXAMPLE: &str = "THMOD001-10002";
+
+/// The headers that every method understands, by their names among the components.
+pub(super) fn of_all() -> Value {
+    let header = |name: &str, schema: Value, description: &str| json!({"name": name, "in": "header", "required": false, "description": description, "schema": schema});
+    json!({
+        "RequestId": header(
+            "X-Request-Id",
+            json!({"type": "string", "minLength": 1, "maxLength": REQUEST_ID_LENGTH, "pattern": "^[0-9A-Za-z._:/+=@-]+$"}),
+            "Kept for the answer, the log and the record's history; without one, or if it is not like this, the gateway \
+             makes one up",
+        ),
+        "TraceParent": header(
+            "traceparent",
+            json!({"type": "string", "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]}),
+            "W3C Trace Context: kept with the record and passed on to Conax, as tracestate is",
+        ),
+    })
+}
+
+/// A reference to one of these.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/parameters/{name}")})
+}
 
 /// The query of a method: its token may stand in it, too.
 pub(super) fn of_query(route: Route, family: Family) -> Value {

@@ -26,7 +26,7 @@ type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 fn select(tail: &str) -> String {
     format!(
         "SELECT r.attempts, r.ready_at, r.items, r.id, r.family, r.type, r.priority, r.process_immediately,
-             r.scheduled_at, r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.created_at,
+             r.scheduled_at, r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.correlation, r.created_at,
              {USER_COLUMNS}, r.number, r.sequence_number, r.state, r.resolve_until, r.in_doubt, r.sent, r.executed_at,
              r.updated_at, r.reference_number, r.result, r.failure, r.process_name, r.process_id, a.response
          FROM request r JOIN user u ON u.id = r.created_by
@@ -59,6 +59,7 @@ fn row_to_request(row: &Row<'_>) -> Result<ProvisioningRequest> {
         },
         api_call: row.get("api_call")?,
         rejection: failure(&row, "rejection")?,
+        correlation: row.json("correlation")?,
         created_at: row.time("created_at")?,
         created_by: Arc::new(row_to_user(&row)?),
     };

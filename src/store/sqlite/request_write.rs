@@ -141,8 +141,9 @@ fn insert_request(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
              body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease_owner,
-             lease_token, updated_at, process_name, api_call)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?20, ?14, ?17, ?19)",
+             lease_token, updated_at, process_name, api_call, correlation)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?20, ?14, ?17, ?19,
+             ?21)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -165,6 +166,7 @@ fn insert_request(
         new.envelope.as_ref().and_then(|body| body.raw.as_ref()),
         new.api_call,
         lease.map_or(0, |lease| lease.token),
+        new.correlation.as_ref().map(to_json).transpose()?,
     ])?;
     Ok(())
 }

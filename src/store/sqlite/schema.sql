@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 9 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 10 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -57,6 +57,7 @@ CREATE TABLE request (
     raw_body TEXT, -- what is sent in place of body, while it has a secret that body masks
     api_call TEXT, -- JSON: what the client called with, without token, its secret masked
     rejection TEXT, -- JSON: why it is rejected without being sent
+    correlation TEXT, -- JSON: X-Request-Id and trace of the call
     sequence_number INTEGER NOT NULL,
     created_by TEXT NOT NULL REFERENCES user (id),
     created_at INTEGER NOT NULL,
