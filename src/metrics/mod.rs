@@ -3,6 +3,7 @@
 //!
 //! Rule: every label has a bounded set of values, whatever clients and upstream send.
 
+mod process;
 mod sample;
 
 use std::borrow::Cow;
@@ -141,7 +142,8 @@ impl Metrics {
     pub fn render(&self, sample: &Sample) -> String {
         let mut text = String::new();
         let written = prometheus_text::encode(&mut text, &self.registry)
-            .and_then(|()| prometheus_text::encode(&mut text, &sample.registry()));
+            .and_then(|()| prometheus_text::encode(&mut text, &sample.registry()))
+            .and_then(|()| prometheus_text::encode(&mut text, &process::registry()));
         written.expect("a String takes whatever is written");
         text
     }

@@ -104,6 +104,26 @@ async fn what_is_under_way_or_late_shows() {
     assert!(value(&page, attempts) >= Some(1.0), "{page}");
 }
 
+/// What the system counts of the process is told by its usual names.
+#[tokio::test]
+async fn the_process_is_measured() {
+    let gateway = Gateway::start(&[]).await;
+    let page = page(&gateway.url).await;
+    let read = |name: &str| value(&page, name).unwrap_or_else(|| panic!("{name}: {page}"));
+    let started =
+        std::process::Command::new("ps").args(["-o", "etimes=,rss=", "-p", &gateway.pid().to_string()]).output();
+    let started = String::from_utf8(started.unwrap().stdout).unwrap();
+    let (age, resident) = started.trim().split_once(char::is_whitespace).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let age_told = now - read("process_start_time_seconds");
+    assert!((age_told - age.parse::<f64>().unwrap()).abs() < 3.0, "{age_told} {age}");
+    let resident = resident.trim().parse::<f64>().unwrap() * 1024.0;
+    assert!((0.8..1.25).contains(&(read("process_resident_memory_bytes") / resident)), "{resident}");
+    assert!(read("process_virtual_memory_bytes") > resident);
+    assert!((0.01..60.0).contains(&read("process_cpu_seconds_total")));
+    assert!((5.0..200.0).contains(&read("process_open_fds")) && read("process_max_fds") > 200.0);
+}
+
 #[tokio::test]
 async fn metrics_have_an_address_of_their_own_or_none() {
     let own = Gateway::start(&[("metrics.listen", "127.0.0.1:0")]).await;
