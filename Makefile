@@ -5,7 +5,7 @@ SHELL := bash
 DEBUG := target/debug/conax-gateway
 RELEASE := target/release/conax-gateway
 
-.PHONY: help check test run kills scale docs deny foreign inspector quick-start package rules ci
+.PHONY: help check test run kills scale docs deny foreign inspector quick-start package rules measure ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s: -l2
@@ -26,6 +26,12 @@ kills: ## kill the gateway a thousand times beside a Conax that remembers what i
 scale: ## a store with a million requests beside one with a thousand (REQUESTS=100000 for fewer)
 	cargo build --locked --release
 	tests/scale $(RELEASE)
+
+measure: ## the release build beside nginx and PHP: ratios, memory, draining (SECONDS_EACH=1 ROUNDS=1 for a short run)
+	cargo build --locked --release
+	benches/system/measure.py $(RELEASE) >target/measure.csv
+	benches/system/plot.py target/measure.csv >target/measure.svg
+	column -ts, target/measure.csv
 
 docs: ## the documentation of the code
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
@@ -53,4 +59,8 @@ rules: ## the alert rules, by Prometheus's own tool
 
 ci: export KILLS := 200
 ci: export REQUESTS := 100000
-ci: check test quick-start kills docs deny foreign inspector package rules scale ## all of them, the long ones short
+ci: export SECONDS_EACH := 1
+ci: export ROUNDS := 1
+ci: export CONNECTIONS := 32
+ci: export DUE := 1000
+ci: check test quick-start kills docs deny foreign inspector package rules scale measure ## all of them, the long ones short
