@@ -34,9 +34,12 @@ SERVICE = "/ca-server/webservices/pairing"
 ANSWER = (HERE / "../../fixtures/CREATE_PAIRING/success/response.xml").read_text().strip()
 
 rows = csv.writer(sys.stdout)
+errors = 0
 
 
 def note(experiment, subject, connections, figure, value):
+    global errors
+    errors += value if figure == "errors" else 0
     rows.writerow([experiment, subject, connections, figure, f"{value:.4g}"])
     sys.stdout.flush()
 
@@ -267,6 +270,7 @@ def main():
     for name in os.environ.get("ONLY", " ".join(EXPERIMENTS)).split():
         with tempfile.TemporaryDirectory() as folder:
             EXPERIMENTS[name](binaries, pathlib.Path(folder))
+    return f"{errors:.0f} calls failed" if errors else 0
 
 
-main()
+sys.exit(main())
