@@ -19,7 +19,8 @@
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
 //! - [`upstream`]: the transport to Conax, and how far the bytes got; `coding` undoes the codings of bodies.
-//! - `observer`: who watches what happens, as recording does, and `metrics`, which counts it for Prometheus.
+//! - `observer`: who watches what happens, as recording does, `metrics`, which counts it for Prometheus, and `traces`, which
+//!   makes spans of it for OpenTelemetry.
 //! - [`recording`]: recorded traffic; a replay is a transport, too.
 //! - `redaction`: takes out what is personal, by the names in the contract and by value.
 //! - [`simulator`]: a Conax of our own, behind a real socket.
@@ -58,6 +59,7 @@ pub mod soap;
 mod store;
 mod telemetry;
 pub mod tls;
+mod traces;
 mod transport;
 pub mod upstream;
 mod words;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::exchange::{Credentials, Exchange};
-use crate::request::{Classification, ProvisioningRequest};
+use crate::request::{Classification, Correlation, ProvisioningRequest, TraceContext};
 use crate::upstream::{
     BreakerState, Call, CallFailure, HttpAnswer, OUT_OF_TIME, PassThroughAnswer, PassThroughRequest, Transport,
 };
@@ -23,6 +23,12 @@ use crate::upstream::{
 pub trait Observer: Send + Sync {
     /// A call of the JSON face was answered.
     fn api_answered(&self, _answer: &ApiAnswer<'_>) {}
+    /// Does the observer make spans? Then each call and each attempt gets an id in a trace.
+    fn wants_spans(&self) -> bool {
+        false
+    }
+    /// What is new of a request was committed within `took`: its acceptance, or an attempt.
+    fn stored(&self, _request: &ProvisioningRequest, _took: Duration) {}
     /// A request was accepted: it is on disk.
     fn accepted(&self, _request: &ProvisioningRequest) {}
     /// A call is about to be sent.
@@ -57,6 +63,14 @@ pub struct ApiAnswer<'a> {
     pub code: &'static str,
     /// From the request's head to its answer.
     pub took: Duration,
+    /// The call's ids, its place in a trace among them.
+    pub correlation: &'a Correlation,
+    /// The span of the client that the call stands below in its trace.
+    pub parent_span_id: Option<&'a str>,
+    /// The number of the record that the call made.
+    pub number: Option<i64>,
+    /// Did the gateway fail?
+    pub is_failure: bool,
 }
 
 /// An attempt at a request, with its classified answer.
@@ -67,6 +81,8 @@ pub struct ClassifiedAttempt<'a> {
     pub began: DateTime<Utc>,
     /// The classification of the answer, or why there is none.
     pub result: Result<Classification, &'a CallFailure>,
+    /// The place of the attempt in the trace of its request.
+    pub trace: Option<&'a TraceContext>,
 }
 
 /// A transaction of the store.
@@ -114,6 +130,11 @@ impl Observers {
         for observer in self.0.iter() {
             observer.ended(request).await;
         }
+    }
+
+    /// Does one of them make spans?
+    pub fn want_spans(&self) -> bool {
+        self.0.iter().any(|observer| observer.wants_spans())
     }
 
     /// Does an observer want clients' own exchanges?

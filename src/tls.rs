@@ -51,6 +51,15 @@ pub fn client_config(config: &Upstream) -> Result<ClientConfig, Vec<FileFault>> 
     Ok(tls)
 }
 
+/// A client's TLS that trusts the system's authorities; `setting` is named if that cannot be.
+///
+/// # Errors
+/// The system's authorities cannot be found.
+pub fn public_client_config(setting: &'static str) -> Result<ClientConfig, FileFault> {
+    let builder = trusting(None).map_err(|fault| FileFault { setting, ..fault })?;
+    Ok(builder.with_no_client_auth())
+}
+
 /// Trusts the authorities of a file and no other, or the system's.
 fn trusting(ca_file: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, FileFault> {
     let builder = ClientConfig::builder();

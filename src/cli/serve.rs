@@ -20,7 +20,7 @@ use crate::reload::Reloadable;
 use crate::shutdown::{self, Asked, Signals, Trigger};
 use crate::store::{self, Access};
 use crate::transport::{self, UpstreamHandle};
-use crate::{telemetry, tls};
+use crate::{telemetry, tls, traces};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -54,9 +54,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
     let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contract)));
-    let observers = Observers::new(metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>).collect());
-    let store = store::open(&config.store, Access::Gateway(observers.clone()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (traces, exporter) = traces::start(&config.otlp, &clock).map_err(|fault| Failed(fault.to_string()))?.unzip();
+    let counting = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>);
+    let tracing = traces.map(|traces| traces as Arc<dyn Observer>);
+    let observers = Observers::new(counting.chain(tracing).collect());
+    let store = store::open(&config.store, Access::Gateway(observers.clone()))?;
 
     let server = listen("server.listen", config.server.listen).await?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, server.local_addr()?);
@@ -89,8 +92,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     }
     output::line(&format!("listening on {url}"));
     service::ready();
+    let (export_trigger, export_shutdown) = shutdown::channel();
+    let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(export_shutdown)));
     let in_time = app.serve(Listeners { server, watching }, shutdown).await?;
     tasks.shutdown().await;
+    export_trigger.set();
+    if let Some(exporting) = exporting {
+        exporting.await.map_err(|e| Failed(e.to_string()))?;
+    }
     simulator_trigger.set();
     if let Some(simulator) = simulator {
         simulator.await.map_err(|e| Failed(e.to_string()))?;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use super::first_user;
 use crate::app::{self, StartError};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, MetricsListen, UpstreamSource};
 use crate::contract::Contract;
-use crate::{store, tls, transport};
+use crate::{store, tls, traces, transport};
 
 /// A configuration with which a gateway can start.
 pub(super) struct Checked {
@@ -63,6 +64,10 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
         listeners.push(findings.look("metrics.listen", || listen("metrics.listen", address, is_running)));
     }
     findings.look("upstream.url", || transport::check(&config, contract.as_deref(), is_running));
+    findings.look("otlp.url", || {
+        let traces = traces::start(&config.otlp, &(Arc::new(SystemClock) as Arc<dyn Clock>));
+        traces.map(drop).map_err(|fault| one(fault.to_string()))
+    });
     if is_running {
         warnings.push(format!(
             "{}: a gateway is running there; it is not known whether addresses and folders that are in use are its own",

@@ -16,12 +16,12 @@ pub use environment::BOOTSTRAP;
 pub use find::{candidates, find_file, is_switched_off, user_folder};
 pub use read::{ConfigFault, Inputs, Loaded, load};
 pub use sections::{
-    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, MetricsSection, PassThrough, Processor,
-    Server, SimulatorSection, StoreSection, Upstream,
+    Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, MetricsSection, Otlp, PassThrough,
+    Processor, Server, SimulatorSection, StoreSection, Upstream,
 };
 pub use setting::{
-    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo, SimulatorBehavior,
-    UpstreamSource, UpstreamTarget,
+    BaseUrl, CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo,
+    SimulatorBehavior, UpstreamSource, UpstreamTarget,
 };
 
 impl Config {

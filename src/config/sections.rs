@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::read::Layers;
 use super::setting::{
-    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior, UpstreamTarget,
+    BaseUrl, CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior,
+    UpstreamTarget,
 };
 use crate::secret::Secret;
 
@@ -210,6 +211,13 @@ sections! {
     metrics: MetricsSection {
         /// Where /metrics is: "server" (at server.listen), "off", or an address and port of its own, where /livez and /readyz answer as well.
         listen: MetricsListen = "\"server\"",
+    }
+    /// Spans of calls, for OpenTelemetry.
+    otlp: Otlp {
+        /// Base URL of the receiver (OTLP over HTTP), as in http://127.0.0.1:4318; empty makes no spans.
+        url: Option<BaseUrl> = "\"\"",
+        /// What the Authorization header to the receiver says.
+        authorization: Option<Secret> = "\"\"",
     }
     /// Logging, to standard error.
     log: Log {

@@ -326,6 +326,24 @@ fn base_url(text: &str) -> Option<String> {
     (is_http && is_plain && url.fragment().is_none()).then(|| text.trim_end_matches('/').to_owned())
 }
 
+/// The base URL of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// As it was given, without the slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Setting for BaseUrl {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        let expected = "an http:// or https:// URL without user, query or fragment";
+        base_url(text(value)?).map(Self).ok_or_else(|| expected.to_owned())
+    }
+}
+
 impl Setting for UpstreamTarget {
     fn from_toml(value: &Value) -> Result<Self, String> {
         text(value)?.parse()

@@ -21,7 +21,7 @@ use crate::account::Role;
 use crate::api::{Answer, ApiError, Code, Params, Session, authentication, create, list, query_object, show};
 use crate::config::MetricsListen;
 use crate::observer::{ApiAnswer, Observers};
-use crate::request::{Correlation, Family, RequestType};
+use crate::request::{Correlation, Family, RequestType, TraceContext};
 use crate::upstream::PassThroughAnswer;
 use crate::words::Word as _;
 
@@ -169,9 +169,14 @@ async fn answer(
     guest: &Guest,
     has_place: bool,
     request: Request<Incoming>,
-    correlation: Correlation,
+    mut correlation: Correlation,
 ) -> Reply {
     let began = Instant::now();
+    let mut parent = None;
+    if observers(server).want_spans() {
+        parent = correlation.trace.take();
+        correlation.trace = Some(parent.as_ref().map_or_else(TraceContext::root, TraceContext::child));
+    }
     let method = request.method().clone();
     // Only the path is logged: the query of a GET has the token.
     let path: String = request.uri().path().chars().take(SHOWN).collect();
@@ -183,7 +188,7 @@ async fn answer(
         (Ok(()), Ok(route)) => Ok(*route),
     };
     let result = match refusal {
-        Ok(route) => dispatch(server, guest, route, request, correlation).await,
+        Ok(route) => dispatch(server, guest, route, request, &correlation).await,
         Err(error) => {
             body::discard(request.into_body()).await;
             Err(error)
@@ -191,8 +196,16 @@ async fn answer(
     };
     let took = began.elapsed();
     let code = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
-    let name = found.as_ref().ok().and_then(|_| method_of(&path));
-    observers(server).tell(|observer| observer.api_answered(&ApiAnswer { method: name, code, took }));
+    let told = ApiAnswer {
+        method: found.as_ref().ok().and_then(|_| method_of(&path)),
+        code,
+        took,
+        correlation: &correlation,
+        parent_span_id: parent.as_ref().map(|parent| parent.traceparent.span_id.as_str()),
+        number: result.as_ref().ok().and_then(|answer| answer.number),
+        is_failure: result.as_ref().is_err_and(|error| matches!(error.code, Code::InternalError | Code::Unavailable)),
+    };
+    observers(server).tell(|observer| observer.api_answered(&told));
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match result {
         Ok(Answer { data, number, is_repeat }) => {
@@ -259,7 +272,7 @@ async fn dispatch(
     guest: &Guest,
     route: Route,
     request: Request<Incoming>,
-    correlation: Correlation,
+    correlation: &Correlation,
 ) -> Result<Answer, ApiError> {
     let (head, body) = request.into_parts();
     let headers = &head.headers;
@@ -292,7 +305,8 @@ async fn dispatch(
         Route::Create(family, request_type) => {
             let session = sign_in(server, headers, &mut params, Role::Provision).await?;
             let key = idempotency_key(headers)?;
-            return create::call(&server.api, &session, (family, request_type), key, Some(correlation), params).await;
+            return create::call(&server.api, &session, (family, request_type), key, Some(correlation.clone()), params)
+                .await;
         }
     };
     data.map(Answer::from)

@@ -198,7 +198,7 @@ impl Observer for Metrics {
     }
 
     fn classified(&self, attempt: &ClassifiedAttempt<'_>) {
-        let ClassifiedAttempt { request, began, result } = attempt;
+        let ClassifiedAttempt { request, began, result, .. } = attempt;
         let class = match result {
             Ok(classification) => classification.as_str(),
             Err(failure) => failure_label(failure),

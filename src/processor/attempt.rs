@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::Processor;
 use super::classify::classify_answer;
@@ -14,7 +15,7 @@ use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
 use crate::contract::{Operation, Resend};
 use crate::observer::ClassifiedAttempt;
-use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, failure};
+use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, TraceContext, failure};
 use crate::soap::texts;
 use crate::store::{AttemptCommit, CommitResult, Lease, LeasedRequest, StoreError};
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
@@ -42,6 +43,7 @@ enum Verified {
 /// The result of a call, with its times.
 struct Sent {
     result: Result<HttpAnswer, CallFailure>,
+    trace: Option<TraceContext>,
     began: Moment,
     passed: Passed,
     now: DateTime<Utc>,
@@ -136,13 +138,17 @@ async fn verify_in_doubt(
 async fn send(processor: &Processor, request: &ProvisioningRequest, lease: &Lease, prepared: &Prepared<'_>) -> Sent {
     let began = processor.clock.moment();
     let until = if let Some(InDoubt::Resolving { until }) = request.in_doubt { Some(until) } else { None };
-    let call = Call::new(prepared.operation, prepared.envelope.to_send(), Some(request));
+    let mut call = Call::new(prepared.operation, prepared.envelope.to_send(), Some(request));
+    if processor.transport.observers().want_spans() {
+        call.trace = call.trace.as_ref().map(TraceContext::child);
+    }
+    let trace = call.trace.clone();
     let result = match processor.node.holds(lease, began.steady) {
         true => call_until(processor, call, until).await,
         false => Err(CallFailure::NotSent { kind: FailureKind::Connect, message: LEASE_ENDED.to_owned() }),
     };
     let now = processor.clock.moment();
-    Sent { result, began, passed: now.since(&began), now: now.date }
+    Sent { result, trace, began, passed: now.since(&began), now: now.date }
 }
 
 /// One call; while a request in doubt is being resolved the call ends with the time for that, because later requests go on
@@ -167,7 +173,7 @@ fn classify(
     sent: Sent,
     is_verified: bool,
 ) -> (Outcome, Attempt) {
-    let Sent { result, began, passed, now } = sent;
+    let Sent { result, trace, began, passed, now } = sent;
     let context = AttemptContext::of(request, prepared.operation.resend, passed, now);
     let context = AttemptContext { is_verified, ..context };
     let mut attempt = Attempt {
@@ -181,7 +187,7 @@ fn classify(
         content_type: None,
     };
     let tell = |result| {
-        let classified = ClassifiedAttempt { request, began: began.date, result };
+        let classified = ClassifiedAttempt { request, began: began.date, result, trace: trace.as_ref() };
         processor.transport.observers().tell(|observer| observer.classified(&classified));
     };
     let outcome = match result {
@@ -230,6 +236,7 @@ async fn commit(
     request.apply(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
     let commit = AttemptCommit { request: request.clone(), lease, attempt, events };
+    let began = Instant::now();
     let mut storing = processor.store.commit_attempts(vec![commit]);
     let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
         Ok(stored) => stored,
@@ -244,7 +251,10 @@ async fn commit(
         results.pop().ok_or_else(|| StoreError::Other("the store committed nothing".to_owned()))
     });
     let (request, released) = match committed {
-        Ok(CommitResult::Committed { released }) => (request, released),
+        Ok(CommitResult::Committed { released }) => {
+            processor.transport.observers().tell(|observer| observer.stored(&request, began.elapsed()));
+            (request, released)
+        }
         Ok(CommitResult::LeaseLost(record)) => {
             tracing::warn!(number = request.number, "another gateway took the request over: this outcome is not kept");
             (*record, 0)

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -180,9 +181,13 @@ impl Processor {
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<Submitted>, StoreError> {
         let lease_to = slot.as_ref().map(|_| self.node.id());
+        let began = Instant::now();
         let mut results = self.store.submit(vec![Submission { lease_to, ..submission }]).await?;
         if let Some(SubmitResult::New { request, .. }) = results.last() {
-            self.transport.observers().tell(|observer| observer.accepted(request));
+            self.transport.observers().tell(|observer| {
+                observer.accepted(request);
+                observer.stored(request, began.elapsed());
+            });
         }
         let is_repeat = matches!(results.last(), Some(SubmitResult::Repeated(_)));
         match (results.pop(), slot) {

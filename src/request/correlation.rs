@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub const REQUEST_ID_LENGTH: usize = 128;
 /// Most characters of a tracestate (3.3.1.5: at least so many are to be passed on).
 const STATE_LENGTH: usize = 512;
+/// The flag of traceparent that says that spans are kept.
+const SAMPLED: u8 = 1;
 /// The flags of traceparent that have a meaning: spans are kept, and the trace's id is random (level 2, 3.2.2.5).
 const KNOWN: u8 = 3;
 
@@ -52,7 +54,24 @@ pub fn is_request_id(text: &str) -> bool {
     (1..=REQUEST_ID_LENGTH).contains(&text.len()) && text.bytes().all(is_safe)
 }
 
+/// The id of a new span: 16 lower-case hex digits, not all of them 0.
+pub fn new_span_id() -> String {
+    format!("{:016x}", rand::random::<u64>().max(1))
+}
+
 impl TraceContext {
+    /// A new trace, at its first span.
+    pub fn root() -> Self {
+        let trace_id = format!("{:032x}", rand::random::<u128>().max(1));
+        Self { traceparent: TraceParent { trace_id, span_id: new_span_id(), flags: KNOWN }, tracestate: None }
+    }
+
+    /// A new span below this one.
+    pub fn child(&self) -> Self {
+        let traceparent = TraceParent { span_id: new_span_id(), ..self.traceparent.clone() };
+        Self { traceparent, ..self.clone() }
+    }
+
     /// What the two headers say; `None` if the first is none.
     pub fn parse(traceparent: &str, tracestate: Option<String>) -> Option<Self> {
         let is_kept = |state: &String| {
@@ -63,6 +82,11 @@ impl TraceContext {
 }
 
 impl TraceParent {
+    /// Does whoever began the trace keep its spans?
+    pub fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
     /// Reads one of any version as far as version 00 goes (3.2.4).
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(4, '-');

@@ -14,7 +14,7 @@ mod request_type;
 mod types;
 
 pub use classification::Classification;
-pub use correlation::{Correlation, REQUEST_ID_LENGTH, TraceContext, TraceParent, is_request_id};
+pub use correlation::{Correlation, REQUEST_ID_LENGTH, TraceContext, TraceParent, is_request_id, new_span_id};
 pub use decision::{Decision, NotAllowed, Order};
 pub use fields::{CONTEXT, Fields};
 pub use history::{Attempt, Event, EventKind};
