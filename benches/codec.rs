@@ -64,7 +64,8 @@ fn read_answer(bencher: Bencher) {
     bencher.bench(|| {
         let root = parse(black_box(ANSWER), Limits::default()).expect("it is XML");
         let opened = envelope::open(&root).expect("it is an envelope");
-        decode::answer(pairing(&contract), opened.child.expect("the body has a child")).map(|answer| answer.status)
+        decode::answer(pairing(&contract), opened.header, opened.child.expect("the body has a child"))
+            .map(|answer| answer.status)
     });
 }
 

@@ -79,6 +79,21 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
     Ok(Arc::new(contract))
 }
 
+/// Checks that the configuration has every secret that the contract's requests need.
+///
+/// # Errors
+/// Each one that is missing, with file and line.
+pub fn check_secrets(config: &Config, contract: &Contract) -> Result<(), StartError> {
+    let folder = config.contract.dir.as_deref().map(|dir| format!("{}/", dir.display())).unwrap_or_default();
+    let missing = contract.secrets().filter(|(name, _)| !config.secrets.has(name));
+    let faults: Vec<String> = missing
+        .map(|(name, location)| {
+            format!("{folder}{location}: secret.{name}: the configuration has no '{name}' in [secrets]")
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(StartError(faults)) }
+}
+
 impl App {
     /// Builds the application around a store, a contract and a way to Conax.
     pub fn new(
@@ -149,6 +164,7 @@ impl App {
             }
             self.server.captures.drain().await;
             processor.drain().await;
+            processor.log_out().await;
             if let Err(error) = retention.await {
                 tracing::error!(%error, "the retention ended early");
             }

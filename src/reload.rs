@@ -55,6 +55,7 @@ impl Reloadable {
         if let Some(transport) = transport {
             self.transport.replace(transport);
         }
+        self.server.api.processor.set_secrets(config.secrets.values());
         self.server.api.set_catalogue_strict(config.catalogue.strict);
         Ok(expiries)
     }

@@ -162,16 +162,17 @@ pub fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -
         |message: &str| EncodeError { field: request_type.to_string(), index: None, message: message.to_owned() };
     let operation = contract.operation(request_type).ok_or_else(|| fault("has no operation"))?;
     let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
-    let Some(name) = request_type.secret() else { return Ok(Envelope { redacted: text, raw: None }) };
+    let Envelope { redacted: shown, raw } = Envelope::without_secret(text);
+    let Some(name) = request_type.secret() else { return Ok(Envelope { redacted: shown, raw }) };
     let secret = Secret::new(fields.first(name).unwrap_or_default());
-    let redacted = secret.mask_in(&text);
-    if redacted == text {
+    let redacted = secret.mask_in(&shown);
+    if redacted == shown {
         // A secret that XML writes in another form than the client did would not be masked, so it is refused.
         let message =
             "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
         return Err(EncodeError { field: name.to_owned(), index: None, message });
     }
-    Ok(Envelope { redacted, raw: Some(text) })
+    Ok(Envelope { redacted, raw: Some(raw.unwrap_or(shown)) })
 }
 
 /// Calls are the same if user, key, method and parameters are; the order of parameters and the token do not matter. A

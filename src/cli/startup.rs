@@ -51,6 +51,9 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     findings.look("", || first_user::named().map_err(one));
     findings.look("upstream.password_file", || config.read_secrets().map_err(|fault| one(fault.to_string())));
     let contract = findings.look("contract.dir", || app::load_contract(&config));
+    if let Some(contract) = &contract {
+        findings.look("contract.dir", || app::check_secrets(&config, contract));
+    }
     findings.look("server.tls_certificate", || app::server_tls(&config));
     let is_running = findings.look("store.data_dir", || Ok(store::inspect(&config.store)?)) == Some(true);
     // Both addresses are bound at the same time: they may be the same.

@@ -9,6 +9,7 @@ use toml::Value;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::read::{ConfigFault, Given, Layers, Raw};
+use super::secrets::SECTION;
 use super::settings;
 use crate::words::did_you_mean;
 
@@ -36,6 +37,10 @@ impl Layers {
             let location = format!("{shown}:{}", line_of(section.span().start));
             let section = section.into_inner();
             let content = content.into_inner();
+            if section == SECTION {
+                self.read_secrets_section(content, &location, |at| format!("{shown}:{}", line_of(at)));
+                continue;
+            }
             if !settings().iter().any(|setting| setting.section == section) {
                 self.fault(location, no_section(&section, &content));
                 continue;
@@ -55,6 +60,20 @@ impl Layers {
                     Ok(value) => drop(self.values.insert(name, Given { value: Raw::Typed(value), location })),
                     Err(error) => self.fault(location, format!("{name}: {error}")),
                 }
+            }
+        }
+    }
+
+    fn read_secrets_section(&mut self, content: DeValue<'_>, location: &str, location_of: impl Fn(usize) -> String) {
+        let DeValue::Table(keys) = content else {
+            return self.fault(location, format!("'{SECTION}' must be a section: [{SECTION}]"));
+        };
+        for (key, value) in keys {
+            let location = location_of(key.span().start);
+            match Value::deserialize(ValueDeserializer::from(value)) {
+                Ok(value) => self.take_secret(&key.into_inner(), &value, &location),
+                // The value may be in its words.
+                Err(_) => self.fault(location, format!("{SECTION}: this is no TOML value")),
             }
         }
     }
@@ -123,7 +142,7 @@ fn no_section(name: &str, content: &DeValue<'_>) -> String {
     match of_key {
         Some(setting) => format!("{name} stands outside of every section: write [{}] above it", setting.section),
         None => {
-            let sections: BTreeSet<_> = known.iter().map(|setting| setting.section).collect();
+            let sections: BTreeSet<_> = known.iter().map(|setting| setting.section).chain([SECTION]).collect();
             format!("there is no section [{name}].{}", did_you_mean(name, sections))
         }
     }

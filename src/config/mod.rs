@@ -7,14 +7,14 @@ mod environment;
 mod file;
 mod find;
 mod read;
+mod secrets;
 mod sections;
 mod setting;
-
-use crate::secret::Secret;
 
 pub use environment::BOOTSTRAP;
 pub use find::{candidates, find_file, is_switched_off, user_folder};
 pub use read::{ConfigFault, Inputs, Loaded, load};
+pub use secrets::Secrets;
 pub use sections::{
     Auth, CatalogueSection, Config, ContractSection, FixturesSection, Log, MetricsSection, Otlp, PassThrough,
     Processor, Server, SimulatorSection, StoreSection, Upstream,
@@ -31,16 +31,13 @@ impl Config {
     /// # Errors
     /// A file that cannot be read, or has nothing in it.
     pub fn read_secrets(&mut self) -> Result<(), FileFault> {
+        self.secrets.read_values()?;
         let Some(file) = &self.upstream.password_file else { return Ok(()) };
         let fault = |message: String| FileFault {
             setting: "upstream.password_file",
             message: format!("{}: {message}", file.display()),
         };
-        let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
-        match text.lines().next().filter(|line| !line.is_empty()) {
-            Some(line) => self.upstream.password = Some(Secret::new(line)),
-            None => return Err(fault("its first line is empty, and should be the password".to_owned())),
-        }
+        self.upstream.password = Some(secrets::first_line(file).map_err(fault)?);
         Ok(())
     }
 }
@@ -64,5 +61,11 @@ pub fn default_toml() -> String {
         }
         out.push_str(&format!("# {}\n#{} = {}\n", setting.doc, setting.key, setting.default));
     }
+    out.push_str(
+        "\n[secrets]\n\
+         # What a contract's requests need and nobody may see, by names of your own that bindings.toml uses as {secret.NAME}:\n\
+         #   cas_password = \"…\"\n\
+         #   cas_password_file = \"/run/secrets/cas\"  (the first line of that file)\n",
+    );
     out
 }

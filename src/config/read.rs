@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::environment::{PREFIX, unknown_variable};
+use super::secrets::{SECTION, Secrets};
 use super::{Config, Setting, settings};
 
 /// A fault of the configuration.
@@ -59,7 +60,7 @@ impl Loaded {
 
 /// Reads the whole configuration.
 pub fn load(inputs: &Inputs) -> Loaded {
-    let mut layers = Layers { values: BTreeMap::new(), faults: Vec::new() };
+    let mut layers = Layers { values: BTreeMap::new(), secrets: Secrets::default(), faults: Vec::new() };
     if let Some(file) = &inputs.file {
         layers.read_file(file);
     }
@@ -90,6 +91,7 @@ pub(super) struct Given {
 /// The values given, the highest layer only, and the faults found on the way.
 pub(super) struct Layers {
     pub(super) values: BTreeMap<String, Given>,
+    pub(super) secrets: Secrets,
     pub(super) faults: Vec<ConfigFault>,
 }
 
@@ -103,6 +105,12 @@ impl Layers {
         for (name, value) in environment {
             let name = name.to_string_lossy();
             if !name.starts_with(PREFIX) {
+                continue;
+            }
+            let secret =
+                name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(&format!("{}_", SECTION.to_uppercase())));
+            if let (Some(key), Some(text)) = (secret, value.to_str()) {
+                self.take_secret(&key.to_lowercase(), &Value::String(text.to_owned()), &name);
                 continue;
             }
             let setting = known.iter().find(|setting| setting.environment() == name);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::read::Layers;
+use super::secrets::Secrets;
 use super::setting::{
     BaseUrl, CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior,
     UpstreamTarget,
@@ -28,6 +29,8 @@ macro_rules! sections {
         #[derive(Clone, Debug)]
         pub struct Config {
             $($(#[$sdoc])* pub $section: $name,)*
+            /// What the contract's requests need and nobody may see.
+            pub secrets: Secrets,
             /// The file that it was read from.
             pub file: Option<PathBuf>,
         }
@@ -48,6 +51,7 @@ macro_rules! sections {
                     $($section: $name {
                         $($key: layers.setting::<$type>(stringify!($section), stringify!($key), $default),)*
                     },)*
+                    secrets: std::mem::take(&mut layers.secrets),
                     file: None,
                 }
             }
@@ -202,6 +206,8 @@ sections! {
         listen: SocketAddr = "\"127.0.0.1:0\"",
         /// Card numbers that exist; every other one is CLIENT_NOT_FOUND.
         cards: Vec<CardRange> = "[\"00000000000..98999999999\", \"000000000000..989999999999\", \"smrt00000000..smrt99999999\", \"smcb0000000..smcb9999999\", \"sc000000000..sc999999999\", \"stb00-0000-0000..stb99-9999-9999\"]",
+        /// Requests that a session is good for, where the contract has logins; 0 sets no limit.
+        session_requests: u64 = "0",
         /// What it does to every request: normal, cxf_fault, axis_fault, slow, cut, garbage or busy.
         behavior: SimulatorBehavior = "\"normal\"",
         /// Seconds that "slow" waits before it answers.

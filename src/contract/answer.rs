@@ -116,7 +116,7 @@ impl<'b> AnswerRules<'b> {
         let known = codes.into_iter().flatten().filter_map(|(code, class)| {
             let meant = class_named(class.get_ref());
             if meant.is_none() {
-                let message = format!("'{}' is none of completed, rejected, retry", class.get_ref());
+                let message = format!("'{}' is none of completed, rejected, retry, login", class.get_ref());
                 findings.report(&self.file.location(class), message);
             }
             Some((test(code.get_ref()), meant?))
@@ -136,6 +136,7 @@ fn class_named(name: &str) -> Option<Classification> {
         "completed" => Some(Classification::Completed),
         "rejected" => Some(Classification::Rejected),
         "retry" => Some(Classification::RetryLater),
+        "login" => Some(Classification::SessionEnded),
         _ => None,
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::finding::{Finding, Location};
 use super::path::{Step, steps};
+use super::piece::Piece;
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
-use crate::xml::{Limits, is_xml_char, parse};
+use crate::xml::is_xml_char;
 
 /// Elements of one name that an index may count.
 const MOST_INDEXED: usize = 1_000;
@@ -163,20 +164,21 @@ fn bind_member(
 
 /// Puts a literal piece of XML into the first place of a group that is open and empty; `None` if there is none.
 fn bind_open(group: &mut Group, source: &ValueSource) -> Result<Option<Bound>, Obstacle> {
-    let ValueSource::Constant(text) = source else {
-        return Err("only a constant can stand in an open place: a piece of XML".to_owned().into());
+    let piece = match source {
+        ValueSource::Constant(text) => Arc::new(Piece::constant(text)?),
+        ValueSource::Piece(piece) => Arc::clone(piece),
+        _ => return Err("only a piece of XML can stand in an open place".to_owned().into()),
     };
     let mut found = None;
     for member in &mut group.members {
         match member {
             Particle::Open(open) if open.literal.is_none() => {
-                let element = parse(text, Limits::default()).map_err(|error| format!("it is not XML: {error}"))?;
-                if !open.namespaces.has(&element.name.namespace) {
+                if !open.namespaces.has(&piece.name().namespace) {
                     return Err(
-                        format!("'{}' is in a namespace that the schema does not allow there", element.name).into()
+                        format!("'{}' is in a namespace that the schema does not allow there", piece.name()).into()
                     );
                 }
-                open.literal = Some(Arc::new(element));
+                open.literal = Some(Arc::clone(&piece));
                 let (location, mandatory) = (open.location.clone(), open.occurs.min > 0);
                 open.filling.is_bound = true;
                 found = Some(Bound { simple: None, mandatory, many: false, location });

@@ -28,6 +28,9 @@ pub(super) struct Bindings {
     /// Files by the address or namespace that documents import.
     #[serde(default)]
     pub(super) locations: BTreeMap<String, Text>,
+    /// Pieces of XML in the header of every request, by a name of their own.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Text>,
     /// Texts by text, for the values of requests.
     #[serde(default)]
     pub(super) maps: BTreeMap<String, BTreeMap<String, String>>,
@@ -92,6 +95,9 @@ pub(super) struct RequestBinding {
     /// Texts with values in them, by path.
     #[serde(default)]
     pub(super) values: BTreeMap<Text, Text>,
+    /// Headers in place of those of all requests, by the same names; empty for none.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Text>,
     /// Types that elements of the request have in place of their declared ones, by path.
     #[serde(default)]
     pub(super) types: BTreeMap<Text, Text>,

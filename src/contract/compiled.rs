@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::document::Documents;
-use super::finding::Finding;
+use super::finding::{Finding, Location};
 use super::load::load;
 use super::operation::Operation;
 use super::serve::{Links, rewrite};
 use super::source::ContractSource;
+use super::template::{Maps, Template};
 use crate::request::RequestType;
-use crate::xml::Name;
+use crate::xml::{Name, fill_blanks, is_xml_char};
 
 /// A SOAP contract: WSDLs, schemas and bindings, compiled.
 pub struct Contract {
     pub(super) base_path: String,
     pub(super) operations: BTreeMap<RequestType, Operation>,
+    pub(super) maps: Maps,
+    pub(super) secrets: BTreeMap<String, Location>,
     pub(super) documents: Documents,
 }
 
@@ -59,6 +62,30 @@ impl Contract {
     /// The codes of statuses and faults that the bindings name.
     pub fn answer_codes(&self) -> impl Iterator<Item = &str> {
         self.operations().flat_map(|operation| operation.verdicts.codes())
+    }
+
+    /// The secrets that requests need, by name, and where the bindings name them first.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &Location)> {
+        self.secrets.iter().map(|(name, location)| (name.as_str(), location))
+    }
+
+    /// The text that is sent: an envelope with its blanks filled.
+    ///
+    /// # Errors
+    /// A blank that cannot be filled: which, and why.
+    pub fn fill<'v>(&self, envelope: &str, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, String> {
+        fill_blanks(envelope, |expression| {
+            let template = Template::of_blank(expression, &self.maps)?;
+            if let Some(missing) = template.names().find(|name| value(name).is_none()) {
+                return Err(format!("there is no '{missing}'"));
+            }
+            let text = template.render(&value).map_err(|(name, must)| format!("'{name}' {must}"))?;
+            let text = text.unwrap_or_default();
+            match text.chars().find(|c| !is_xml_char(*c)) {
+                Some(bad) => Err(format!("a value has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad))),
+                None => Ok(text),
+            }
+        })
     }
 
     /// The services in use, each once.

@@ -1,5 +1,6 @@
 //! Loads a contract: the bindings, the WSDLs that they name, and what those import. Nothing stops at the first fault.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::plan::ValueSource;
 use super::request::RequestLoader;
 use super::source::{ContractSource, resolve};
 use super::symbols::Symbols;
+use super::template::Maps;
 use crate::request::RequestType;
 
 /// Loads a contract, or tells everything that is wrong with it.
@@ -40,13 +42,14 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
     }
     let usable = symbols.iter().filter_map(|(wsdl, symbols)| Some((*wsdl, symbols.as_ref().ok()?)));
     let compilers = usable.map(|(wsdl, symbols)| (wsdl, Compiler::new(symbols))).collect();
-    let maps = file.bindings.maps.iter().map(|(name, map)| (name.clone(), Arc::new(map.clone()))).collect();
-    let mut loader = RequestLoader { file: &file, base_path, findings, maps, compilers };
+    let maps: Maps = file.bindings.maps.iter().map(|(name, map)| (name.clone(), Arc::new(map.clone()))).collect();
+    let mut loader = RequestLoader { file: &file, base_path, findings, maps, secrets: RefCell::default(), compilers };
     let operations = loader.operations();
     let operations = operations?;
+    let (maps, secrets) = (loader.maps, loader.secrets.into_inner());
     check_answer_paths(&file, &operations, findings);
     let base_path = base_path.to_owned();
-    Ok(Contract { base_path, operations, documents })
+    Ok(Contract { base_path, operations, maps, secrets, documents })
 }
 
 /// The files that the bindings name for addresses and namespaces.

@@ -7,14 +7,17 @@ use std::sync::Arc;
 use super::answer::{AnswerPath, AnswerRules};
 use super::bind::{Bound, Obstacle, bind};
 use super::bindings::{RequestBinding, Text};
+use super::builtin::built_in;
 use super::cover::{Gap, finalize, gaps};
 use super::demand::Demand;
 use super::finding::{Reported, all};
 use super::operation::BoundField;
+use super::path::{header_steps, steps};
+use super::piece::Piece;
 use super::plan::{Message, ValueSource};
 use super::request::RequestLoader;
 use super::sample::misfit;
-use super::template::Template;
+use super::template::{SENDING, SESSION, Template, secret_name};
 use super::verdict::Verdicts;
 use super::wsdl::Demands;
 use crate::request::{CONTEXT, Field, RequestType};
@@ -27,6 +30,12 @@ impl RequestLoader<'_, '_> {
         request: &RequestBinding,
         message: &mut Message,
     ) -> Result<Vec<BoundField>, Reported> {
+        let paths = request.fields.values().chain(request.constants.keys()).chain(request.values.keys());
+        let in_header = paths.filter(|path| header_steps(path.get_ref()).is_some());
+        let headers = all(in_header.map(|path| -> Result<(), Reported> {
+            Err(self.report(path, "the header of a request is written by [headers], as XML"))
+        }));
+        headers?;
         let fields = self.bind_named(&request.fields, request_type, &fields_of(request_type), message);
         let constants = all(request.constants.iter().map(|(path, value)| {
             self.bind(path, "a constant", ValueSource::Constant(value.get_ref().clone()), message)
@@ -37,7 +46,10 @@ impl RequestLoader<'_, '_> {
             is_known.then_some(()).ok_or_else(unknown)
         }));
         let values = all(request.values.iter().map(|(path, text)| {
-            let source = self.template(request_type, text)?;
+            let source = match leads_to_open(path.get_ref()) {
+                true => ValueSource::Piece(self.piece(request_type, text)?),
+                false => self.template(request_type, text)?,
+            };
             self.bind(path, "a value", source, message)
         }));
         let mandatory = request_type.fields().filter(|field| field.mandatory);
@@ -76,9 +88,44 @@ impl RequestLoader<'_, '_> {
     /// A text with values in it; one that is nothing but a parameter is that parameter.
     fn template(&self, request_type: RequestType, text: &Text) -> Result<ValueSource, Reported> {
         let template = Template::parse(text.get_ref(), &self.maps).map_err(|why| self.report(text, why))?;
+        self.check_names(request_type, text, &template)?;
+        let names: Vec<&str> = template.parameters().collect();
+        Ok(match names.as_slice() {
+            [name] if text.get_ref() == &format!("{{{name}}}") => ValueSource::Field((*name).to_owned()),
+            _ => ValueSource::Template(Arc::new(template)),
+        })
+    }
+
+    /// A piece of XML with values in it.
+    fn piece(&self, request_type: RequestType, text: &Text) -> Result<Arc<Piece>, Reported> {
+        let piece = Piece::parse(text.get_ref(), &self.maps).map_err(|why| self.report(text, why))?;
+        for template in piece.templates() {
+            self.check_names(request_type, text, template)?;
+        }
+        Ok(Arc::new(piece))
+    }
+
+    /// Do the values of a template mean something for requests of a type?
+    fn check_names(&self, request_type: RequestType, text: &Text, template: &Template) -> Result<(), Reported> {
+        let is_login_bound =
+            self.file.bindings.request.keys().any(|name| name.get_ref() == RequestType::LOGIN.as_str());
+        for name in template.names() {
+            if let Some(secret) = secret_name(name) {
+                let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                if secret.is_empty() || !secret.chars().all(is_name) {
+                    return Err(
+                        self.report(text, format!("'{name}': a secret's name has small letters, digits and '_'"))
+                    );
+                }
+                self.secrets.borrow_mut().entry(secret.to_owned()).or_insert_with(|| self.file.location(text));
+            } else if name == SESSION && (!is_login_bound || request_type == RequestType::LOGIN) {
+                return Err(self.report(text, "there is no [request.LOGIN] before it that gives a session"));
+            }
+        }
         for name in template.parameters() {
             if !request_type.fields().any(|field| field.name == name) {
-                let known: Vec<&str> = request_type.fields().map(|field| field.name).chain(CONTEXT).collect();
+                let fields = request_type.fields().map(|field| field.name);
+                let known: Vec<&str> = fields.chain(CONTEXT).chain(SENDING).chain(["secret.NAME"]).collect();
                 return Err(self.report(text, format!("{request_type} has no '{name}' here, but {}", known.join(", "))));
             }
             if request_type.secret() == Some(name) && template.changes(name) {
@@ -87,13 +134,23 @@ impl RequestLoader<'_, '_> {
                 );
             }
         }
-        let names: Vec<&str> = template.names().collect();
-        Ok(match names.as_slice() {
-            [name] if text.get_ref() == &format!("{{{name}}}") && !CONTEXT.contains(name) => {
-                ValueSource::Field((*name).to_owned())
-            }
-            _ => ValueSource::Template(Arc::new(template)),
-        })
+        Ok(())
+    }
+
+    /// The headers of requests of a type: its own in place of those that all have.
+    pub(super) fn headers(
+        &self,
+        request_type: RequestType,
+        request: &RequestBinding,
+    ) -> Result<Vec<Arc<Piece>>, Reported> {
+        // A login has no session yet.
+        let has_session = |text: &&Text| text.get_ref().contains(&format!("{{{SESSION}"));
+        let shared = self.file.bindings.headers.iter();
+        let shared = shared.filter(|(_, text)| request_type != RequestType::LOGIN || !has_session(text));
+        let mut written: BTreeMap<&String, &Text> = shared.collect();
+        written.extend(&request.headers);
+        let written = written.into_values().filter(|text| !text.get_ref().is_empty());
+        all(written.map(|text| self.piece(request_type, text)))
     }
 
     /// What can never be valid where it stands is a slip.
@@ -220,6 +277,11 @@ impl RequestLoader<'_, '_> {
         source: ValueSource,
         message: &mut Message,
     ) -> Result<BoundField, Reported> {
+        if header_steps(path.get_ref()).is_some() {
+            // Only answers are bound there: a request's headers are pieces of XML.
+            let (simple, location) = (built_in("string"), self.file.location(path));
+            return Ok(bound_field(Bound { simple, mandatory: false, many: false, location }, path, source));
+        }
         match bind(message, path.get_ref(), &source) {
             Ok(bound) => Ok(bound_field(bound, path, source)),
             Err(Obstacle::Step(why)) => Err(self.report(path, format!("{subject}: {why}"))),
@@ -234,6 +296,11 @@ impl RequestLoader<'_, '_> {
 fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
     let Bound { simple, mandatory, many, location } = bound;
     BoundField { source, path: path.get_ref().clone(), simple, mandatory, many, location }
+}
+
+/// Does a path end in a place that the schema leaves open?
+fn leads_to_open(path: &str) -> bool {
+    steps(path).last().is_some_and(|step| step.is_open())
 }
 
 fn fields_of(request_type: RequestType) -> Vec<Field> {

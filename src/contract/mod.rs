@@ -10,7 +10,8 @@
 //! node       an element in its context           request    one request type: its operation; messages: its paths
 //! symbols    what a WSDL declares, by name       demand     what the paths want of a message
 //! port       where an operation is offered       bind       a path through a message, and what fills its end
-//! wsdl       an operation and its two messages   template   a text with values in it; sample: whether it can fit
+//! wsdl       an operation and its two messages   template   a text with values in it; operator: what changes them; sample:
+//!                                                           whether it can fit; piece: XML with values in it
 //! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
 //! particle   groups, and open places         ├─► plan       the plan of a message
 //! complex    complex types; types: simple   ─┘   answer     how answers are read; verdict: what they say
@@ -40,9 +41,11 @@ mod load;
 mod messages;
 mod node;
 mod operation;
+mod operator;
 mod particle;
 mod path;
 mod pattern;
+mod piece;
 mod plan;
 mod port;
 mod request;
@@ -64,11 +67,13 @@ pub use compiled::{Contract, Service};
 pub use draft::{DraftOrder, draft};
 pub use finding::{Finding, Location};
 pub use operation::{BoundField, Operation, Resend, SoapVersion};
+pub use path::header_steps;
+pub use piece::Piece;
 pub use plan::{
     AttributePlan, Compositor, Content, ElementPlan, Filling, Group, Message, Namespaces, Occurs, OpenPlan, Particle,
     TypeName, ValueSource, WhenEmpty,
 };
 pub use simple::SimpleType;
 pub use source::ContractSource;
-pub use template::Template;
+pub use template::{SENDING, SESSION, Template, is_of_sending, secret_name};
 pub use verdict::{FaultParts, Verdicts};

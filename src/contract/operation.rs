@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use super::finding::Location;
+use super::piece::Piece;
 use super::plan::{Message, ValueSource};
 use super::simple::SimpleType;
+use super::template::{SESSION, Template};
 use super::verdict::Verdicts;
 use crate::request::RequestType;
 
@@ -24,6 +26,8 @@ pub struct Operation {
     pub soap: SoapVersion,
     /// Value of the SOAPAction header; empty in most services.
     pub action: String,
+    /// What stands in the header of the envelope.
+    pub headers: Vec<Arc<Piece>>,
     /// The request.
     pub input: Message,
     /// Parameters that it is not told.
@@ -45,6 +49,17 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The texts with values in them that its request has.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let of_fields = self.input_fields.iter().flat_map(|field| field.source.templates());
+        of_fields.chain(self.headers.iter().flat_map(|piece| piece.templates()))
+    }
+
+    /// Does a login have to come before it?
+    pub fn needs_session(&self) -> bool {
+        self.templates().any(|template| template.names().any(|name| name == SESSION))
+    }
+
     /// Does nothing come back, or an answer that can hold nothing?
     pub fn is_answer_void(&self) -> bool {
         self.output.as_ref().is_none_or(Message::is_void)

@@ -1,6 +1,6 @@
 //! A path of the bindings: local names from a message's root element downwards, `@name` for an attribute at its end, `.`
 //! for the root itself, `*` for a place where the schema leaves the elements open, and `name[2]` for one of those that
-//! may repeat.
+//! may repeat. In an answer `soap:Header/` leads into the header of the envelope.
 
 /// One step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,14 @@ impl Step<'_> {
     pub(super) fn is_open(&self) -> bool {
         self.local == "*"
     }
+}
+
+/// What a path begins with that leads into the header of an answer.
+const HEADER: &str = "soap:Header/";
+
+/// The local names below an answer's header, if a path leads there.
+pub fn header_steps(path: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(path.strip_prefix(HEADER)?.split('/'))
 }
 
 /// The steps of a path.

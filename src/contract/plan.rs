@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::finding::{Finding, Location};
+use super::piece::Piece;
 use super::simple::SimpleType;
 use super::template::Template;
 use crate::xml::{Element, Name};
@@ -96,6 +97,8 @@ pub enum ValueSource {
     Constant(String),
     /// A text with values in it, from the bindings.
     Template(Arc<Template>),
+    /// A piece of XML, from the bindings.
+    Piece(Arc<Piece>),
     /// The same text wherever its element is, from the schema (`fixed`).
     Fixed(String),
     /// The status code of an answer.
@@ -107,11 +110,21 @@ pub enum ValueSource {
 }
 
 impl ValueSource {
+    /// The texts with values in it.
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Template(template) => vec![template],
+            Self::Piece(piece) => piece.templates().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The parameters or results that stand in it.
     pub fn fields(&self) -> Vec<&str> {
         match self {
             Self::Field(name) => vec![name],
             Self::Template(template) => template.parameters().collect(),
+            Self::Piece(piece) => piece.templates().flat_map(Template::parameters).collect(),
             Self::Constant(_) | Self::Fixed(_) | Self::Status | Self::Reference | Self::Message => Vec::new(),
         }
     }
@@ -164,7 +177,7 @@ pub struct OpenPlan {
     /// Why it is not understood; nothing for `xs:any`.
     pub unread: Vec<Finding>,
     /// What is always written there, from the bindings.
-    pub literal: Option<Arc<Element>>,
+    pub literal: Option<Arc<Piece>>,
     /// How it is filled.
     pub filling: Filling,
     /// Where it is declared.

@@ -1,10 +1,11 @@
 //! Loads one `[request.TYPE]` of the bindings: finds its operation; the paths are bound to its messages in `messages`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::bindings::{BindingsFile, RequestBinding, Text};
 use super::compile::Compiler;
-use super::finding::{Findings, Reported, all};
+use super::finding::{Findings, Location, Reported, all};
 use super::operation::{Operation, Resend};
 use super::port::Wanted;
 use super::source::resolve;
@@ -18,6 +19,8 @@ pub(super) struct RequestLoader<'a, 's> {
     pub(super) base_path: &'a str,
     pub(super) findings: &'a Findings,
     pub(super) maps: Maps,
+    /// The secrets that requests need, by name, and where the bindings name them.
+    pub(super) secrets: RefCell<BTreeMap<String, Location>>,
     /// By WSDL; those that cannot be used are not here.
     pub(super) compilers: BTreeMap<&'a str, Compiler<'a, 's>>,
 }
@@ -65,6 +68,7 @@ impl RequestLoader<'_, '_> {
             Reported
         })?;
         let path = self.service_path(&found);
+        let headers = self.headers(request_type, request);
         let input_fields = self.bind_input(request_type, name, request, &mut found.input);
         let answer = self.bind_output(request_type, name, request, found.output.as_mut());
         let (output_fields, verdicts) = answer?;
@@ -75,6 +79,7 @@ impl RequestLoader<'_, '_> {
             path: path?,
             soap: found.soap,
             action: found.action,
+            headers: headers?,
             input: found.input,
             omits: request.omits.iter().map(|omitted| omitted.get_ref().clone()).collect(),
             output: found.output,

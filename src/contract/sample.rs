@@ -8,6 +8,7 @@ use crate::request::{CONTEXT, Parameter, RequestType, Shape, Steps};
 const MOMENTS: [&str; 3] = ["2026-01-31T09:00:00", "2030-12-01T00:00:00", "2026-06-15T23:59:59"];
 const WHOLE: [&str; 6] = ["1", "0", "10", "100", "1000", "20"];
 const UUIDS: [&str; 1] = ["3f2504e0-4f89-41d3-9a0c-0305e82c3301"];
+const NONCES: [&str; 1] = ["0F8B8BAB8CD7E651E4CF42FCF0518850"];
 const NOW: [&str; 1] = ["2026-01-31T09:00:00Z"];
 
 /// Why no value can stand there, as a sentence.
@@ -61,6 +62,12 @@ pub(super) fn misfit(request_type: RequestType, field: &BoundField) -> Option<St
 /// Values that a parameter takes, where its form is known.
 fn samples(request_type: RequestType, name: &str) -> Option<Vec<String>> {
     let owned = |samples: &[&str]| Some(samples.iter().map(|sample| (*sample).to_owned()).collect());
+    if name == "sent" {
+        return owned(&NOW);
+    }
+    if name == "nonce" {
+        return owned(&NONCES);
+    }
     if let [now, uuid] = CONTEXT
         && (name == now || name == uuid)
     {

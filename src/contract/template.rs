@@ -1,18 +1,24 @@
-//! A text of the bindings with values in it: `GW-{smartcard_ca_id|first:11}`. What stands in braces is a parameter, `now`
-//! or `uuid`, and after it operators that each make one text of another and do nothing else; `{{` is a brace.
+//! A text of the bindings with values in it: `GW-{smartcard_ca_id|first:11}`. In braces stand one or several values, joined by
+//! `+`: a parameter, `now` or `uuid`, a text in quotes, or what is known only at sending; after them follow operators that each
+//! make one text of another. `{{` is a brace.
+//!
+//! What is known only at sending leaves a blank ([`crate::xml::BLANK`]) in what is rendered before: its expression is written
+//! there with all other values in place, and rendered again then.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
-use chrono::format::{Item, StrftimeItems};
-
+use super::operator::{Action, Operator};
 use crate::request::CONTEXT;
+use crate::xml::BLANK;
 
-/// How far a text is padded, at most.
-const MOST_PADDED: usize = 1_000;
+/// Values that are known only when a request is sent: the moment in UTC, a text that is used once, and the session's id.
+pub const SENDING: [&str; 3] = ["sent", "nonce", SESSION];
+/// The id that a login gave.
+pub const SESSION: &str = "session";
+/// What the name of a secret of the configuration begins with.
+const SECRET: &str = "secret.";
 
 /// The maps of the bindings, by name.
 pub(super) type Maps = BTreeMap<String, Arc<BTreeMap<String, String>>>;
@@ -28,28 +34,30 @@ pub struct Template {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Value { name: String, operators: Vec<Operator> },
+    Value(Expression),
 }
 
-/// Makes one text of another.
+/// What stands in braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Operator {
-    /// `map:NAME`: what the map says of it; `*` is every other text.
-    Map(Arc<BTreeMap<String, String>>),
-    /// `pad:COUNT` or `pad:COUNT:CHARACTER`: zeros, or that character, before it.
-    Pad(usize, char),
-    /// `first:COUNT`: so many characters of its beginning.
-    First(usize),
-    /// `last:COUNT`: so many characters of its end.
-    Last(usize),
-    /// `date:FORMAT`: a date and time in the format of strftime.
-    Date(String),
-    /// `upper`.
-    Upper,
-    /// `lower`.
-    Lower,
-    /// `default:TEXT`: that text where there is no value.
-    Default(String),
+struct Expression {
+    terms: Vec<Term>,
+    operators: Vec<Operator>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Term {
+    Name(String),
+    Text(String),
+}
+
+/// The name of a secret of the configuration, if a value is one.
+pub fn secret_name(name: &str) -> Option<&str> {
+    name.strip_prefix(SECRET)
+}
+
+/// Is a value known only at sending?
+pub fn is_of_sending(name: &str) -> bool {
+    SENDING.contains(&name) || secret_name(name).is_some()
 }
 
 impl Template {
@@ -68,14 +76,12 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let (inside, after) = after.split_once('}').ok_or_else(|| format!("'{text}' has a '{{' without a '}}'"))?;
+            let unclosed = || format!("'{text}' has a '{{' without a '}}'");
+            let [inside, after] = split_outside_quotes(after, '}').try_into().map_err(|_| unclosed())?;
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
-            let mut pieces = inside.split('|');
-            let name = pieces.next().unwrap_or_default().trim().to_owned();
-            let operators = pieces.map(|piece| Operator::parse(piece, maps)).collect::<Result<_, _>>()?;
-            parts.push(Part::Value { name, operators });
+            parts.push(Part::Value(Expression::parse(inside, maps)?));
             rest = after;
         }
         plain.push_str(rest);
@@ -85,54 +91,78 @@ impl Template {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// The names of the values in it.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    /// The template of a blank.
+    ///
+    /// # Errors
+    /// It was written by bindings that had other maps.
+    pub(super) fn of_blank(expression: &str, maps: &Maps) -> Result<Self, String> {
+        let parts = vec![Part::Value(Expression::parse(expression, maps)?)];
+        Ok(Self { text: expression.to_owned(), parts })
+    }
+
+    /// A text without any value in it.
+    pub(super) fn plain(text: &str) -> Self {
+        Self { text: text.to_owned(), parts: vec![Part::Text(text.to_owned())] }
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Value { name, .. } => Some(name.as_str()),
+            Part::Value(expression) => Some(expression),
             Part::Text(_) => None,
         })
     }
 
+    /// The names of the values in it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.expressions().flat_map(Expression::names)
+    }
+
     /// The parameters in it.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.names().filter(|name| !CONTEXT.contains(name))
+        self.names().filter(|name| !CONTEXT.contains(name) && !is_of_sending(name))
     }
 
     /// Is it another text each time?
     pub fn is_volatile(&self) -> bool {
-        self.names().any(|name| CONTEXT.contains(&name))
+        self.names().any(|name| CONTEXT.contains(&name) || is_of_sending(name))
+    }
+
+    /// Is something in it known only at sending?
+    pub fn has_blank(&self) -> bool {
+        self.names().any(is_of_sending)
+    }
+
+    /// Is it the session's id, and nothing else?
+    pub fn is_session(&self) -> bool {
+        self.text == format!("{{{SESSION}}}")
     }
 
     /// Must a parameter have a value for it?
     pub fn needs_parameter(&self) -> bool {
-        self.parts.iter().any(|part| match part {
-            Part::Value { name, operators } => {
-                let has_default = operators.iter().any(|operator| matches!(operator, Operator::Default(_)));
-                !CONTEXT.contains(&name.as_str()) && !has_default
-            }
-            Part::Text(_) => false,
+        self.expressions().any(|expression| {
+            let has_default = expression.operators.iter().any(Operator::is_default);
+            let has_parameter = expression.names().any(|name| !CONTEXT.contains(&name) && !is_of_sending(name));
+            has_parameter && !has_default
         })
     }
 
     /// Is a value changed before it is written?
     pub(super) fn changes(&self, name: &str) -> bool {
-        self.parts
-            .iter()
-            .any(|part| matches!(part, Part::Value { name: n, operators } if n == name && !operators.is_empty()))
+        let is_changed = |expression: &Expression| !expression.operators.is_empty() || expression.terms.len() > 1;
+        self.expressions().any(|expression| expression.names().any(|n| n == name) && is_changed(expression))
     }
 
     /// The texts that a value can be for its first operator to know it; `None` if that takes any.
     pub(super) fn mapped(&self, name: &str) -> Option<Vec<&str>> {
-        self.parts.iter().find_map(|part| match part {
-            Part::Value { name: n, operators } if n == name => match operators.first() {
-                Some(Operator::Map(map)) => Some(map.keys().map(String::as_str).filter(|key| *key != "*").collect()),
+        self.expressions().find(|expression| expression.names().eq([name])).and_then(|expression| {
+            match expression.operators.first().map(|operator| &operator.action) {
+                Some(Action::Map(map)) => Some(map.keys().map(String::as_str).filter(|key| *key != "*").collect()),
                 _ => None,
-            },
-            _ => None,
+            }
         })
     }
 
-    /// The text; `None` if a value is missing.
+    /// The text; `None` if a value is missing. What is known only at sending leaves a blank, unless `value` knows it.
     ///
     /// # Errors
     /// Which value an operator cannot take, and what it must be.
@@ -141,16 +171,10 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Value { name, operators } => {
-                    let mut current = value(name).map(Cow::Borrowed);
-                    for operator in operators {
-                        current = operator.apply(current).map_err(|must| (name.clone(), must))?;
-                    }
-                    match current {
-                        Some(current) => text.push_str(&current),
-                        None => return Ok(None),
-                    }
-                }
+                Part::Value(expression) => match expression.render(&value)? {
+                    Some(current) => text.push_str(&current),
+                    None => return Ok(None),
+                },
             }
         }
         Ok(Some(text))
@@ -163,83 +187,104 @@ impl std::fmt::Display for Template {
     }
 }
 
-impl Operator {
-    fn parse(piece: &str, maps: &Maps) -> Result<Self, String> {
-        let (name, argument) = piece.split_once(':').unwrap_or((piece, ""));
-        let count = |text: &str| match text.trim().parse::<usize>() {
-            Ok(count) if (1..=MOST_PADDED).contains(&count) => Ok(count),
-            _ => Err(format!("'{piece}' needs a number from 1 to {MOST_PADDED}")),
-        };
-        match (name.trim(), argument) {
-            ("map", map) => match maps.get(map.trim()) {
-                Some(map) => Ok(Self::Map(Arc::clone(map))),
-                None => Err(format!("there is no [maps.{}]", map.trim())),
-            },
-            ("pad", argument) => {
-                let (length, with) = argument.split_once(':').unwrap_or((argument, "0"));
-                let mut with = with.chars();
-                match (with.next(), with.next()) {
-                    (Some(with), None) => Ok(Self::Pad(count(length)?, with)),
-                    _ => Err(format!("'{piece}' needs one character to pad with")),
-                }
-            }
-            ("first", length) => Ok(Self::First(count(length)?)),
-            ("last", length) => Ok(Self::Last(count(length)?)),
-            ("date", format) if format.is_empty() || StrftimeItems::new(format).any(|item| item == Item::Error) => {
-                Err(format!("'{piece}' needs a format such as %Y-%m-%d"))
-            }
-            ("date", format) => Ok(Self::Date(format.to_owned())),
-            ("upper", "") => Ok(Self::Upper),
-            ("lower", "") => Ok(Self::Lower),
-            ("default", text) => Ok(Self::Default(text.to_owned())),
-            _ => Err(format!("'{piece}' is none of map, pad, first, last, date, upper, lower, default")),
-        }
+impl Expression {
+    fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+        let mut pieces = split_outside_quotes(text, '|').into_iter();
+        let terms = pieces.next().unwrap_or_default();
+        // What follows the first operator has no quotes: a default may have one.
+        let operators = pieces.next().unwrap_or_default();
+        let operators = operators.split('|').filter(|piece| !piece.is_empty());
+        Ok(Self {
+            terms: all_outside_quotes(terms, '+').into_iter().map(Term::parse).collect::<Result<_, _>>()?,
+            operators: operators.map(|piece| Operator::parse(piece, maps)).collect::<Result<_, _>>()?,
+        })
     }
 
-    /// What it makes of a value.
-    ///
-    /// # Errors
-    /// What the value must be, for an operator that cannot take it.
-    fn apply<'v>(&self, value: Option<Cow<'v, str>>) -> Result<Option<Cow<'v, str>>, String> {
-        let Some(value) = value else {
-            return Ok(match self {
-                Self::Default(text) => Some(Cow::Owned(text.clone())),
-                _ => None,
-            });
-        };
-        let made = match self {
-            Self::Default(_) => return Ok(Some(value)),
-            Self::Map(map) => match map.get(&*value).or_else(|| map.get("*")) {
-                Some(mapped) => mapped.clone(),
-                None => {
-                    let known: Vec<&str> = map.keys().map(String::as_str).collect();
-                    return Err(format!("must be one of {}", known.join(", ")));
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.terms.iter().filter_map(|term| match term {
+            Term::Name(name) => Some(name.as_str()),
+            Term::Text(_) => None,
+        })
+    }
+
+    fn render<'v>(&self, value: &impl Fn(&str) -> Option<&'v str>) -> Result<Option<String>, (String, String)> {
+        let mut current = Some(String::new());
+        let mut blank = Vec::new();
+        for term in &self.terms {
+            let (text, name) = match term {
+                Term::Text(text) => (Some(text.as_str()), None),
+                Term::Name(name) => (value(name), Some(name)),
+            };
+            match (text, name) {
+                (Some(text), _) => {
+                    blank.push(format!("'{}'", text.replace('\'', "\'\'")));
+                    current = current.map(|current| current + text);
                 }
-            },
-            Self::Pad(length, with) => {
-                let missing = length.saturating_sub(value.chars().count());
-                std::iter::repeat_n(*with, missing).chain(value.chars()).collect()
+                (None, Some(name)) if is_of_sending(name) => {
+                    blank.push(name.clone());
+                    current = current.map(|current| current + "?");
+                }
+                (None, _) => current = None,
             }
-            Self::First(count) => value.chars().take(*count).collect(),
-            Self::Last(count) => {
-                let before = value.chars().count().saturating_sub(*count);
-                value.chars().skip(before).collect()
-            }
-            Self::Date(format) => date(&value, format).ok_or("must be a date and time that the format can show")?,
-            Self::Upper => value.to_uppercase(),
-            Self::Lower => value.to_lowercase(),
-        };
-        Ok(Some(Cow::Owned(made)))
+        }
+        let is_blank = self.names().any(|name| is_of_sending(name) && value(name).is_none());
+        if is_blank && current.is_some() {
+            let [open, close] = BLANK;
+            let operators: String = self.operators.iter().map(|operator| format!("|{}", operator.text)).collect();
+            return Ok(Some(format!("{open}{}{operators}{close}", blank.join("+"))));
+        }
+        let name = || self.names().next().unwrap_or_default().to_owned();
+        let mut current = current.map(Cow::Owned);
+        for operator in &self.operators {
+            current = operator.action.apply(current).map_err(|must| (name(), must))?;
+        }
+        Ok(current.map(Cow::into_owned))
     }
 }
 
-/// A date and time in another format.
-fn date(text: &str, format: &str) -> Option<String> {
-    let moment = NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S%.f").ok()?;
-    let mut made = String::new();
-    // What a date without an offset cannot show is an error here, and not a panic.
-    write!(made, "{}", moment.format(format)).ok()?;
-    Some(made)
+impl Term {
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        match text.strip_prefix('\'') {
+            None => Ok(Self::Name(text.to_owned())),
+            Some(rest) => match rest.strip_suffix('\'') {
+                Some(inside) => Ok(Self::Text(inside.replace("\'\'", "\'"))),
+                None => Err(format!("{text} has no quote at its end")),
+            },
+        }
+    }
+}
+
+/// The text before the first such character that is not in quotes, and the text behind it, if there is one.
+fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
+    let mut is_quoted = false;
+    let found = text.char_indices().find(|(_, c)| {
+        is_quoted ^= *c == '\'';
+        *c == separator && !is_quoted
+    });
+    match found {
+        Some((at, _)) => {
+            vec![text.get(..at).unwrap_or_default(), text.get(at + separator.len_utf8()..).unwrap_or_default()]
+        }
+        None => vec![text],
+    }
+}
+
+/// The pieces between all such characters that are not in quotes.
+fn all_outside_quotes(text: &str, separator: char) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    loop {
+        match split_outside_quotes(rest, separator).as_slice() {
+            [piece, after] => {
+                pieces.push(*piece);
+                rest = after;
+            }
+            _ => {
+                pieces.push(rest);
+                return pieces;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +318,11 @@ mod tests {
             ("{tier|map:tier}", "2"),
             ("{tier|lower}{tier|lower|upper}", "expressEXPRESS"),
             ("{none|default:7|pad:2}", "07"),
+            ("{card|first:2|base64}", "MDE="),
+            ("{card+'|}''+'+tier}", "014502533132|}'+EXPRESS"),
+            ("{'abc'|digest:sha1:hex}", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            ("{'abc'|digest:md5:hex}", "900150983cd24fb0d6963f7d28e17f72"),
+            ("{'abc'|digest:sha256}", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
         ] {
             assert_eq!(rendered(text), Ok(Some(expected.to_owned())), "{text}");
         }
@@ -280,6 +330,18 @@ mod tests {
         assert_eq!(rendered("{card|date:%Y}").unwrap_err().0, "card");
         assert_eq!(rendered("{card|map:tier}").unwrap_err().1, "must be one of EXPRESS, REGULAR");
         assert!(rendered("{start|date:%z}").is_err());
+    }
+
+    #[test]
+    fn what_is_known_only_at_sending_leaves_a_blank() {
+        let blank = rendered("a{nonce+card+'it''s'+secret.salt|digest:sha1}b").unwrap().unwrap();
+        assert_eq!(blank, "a\u{FFFE}nonce+'014502533132'+'it''s'+secret.salt|digest:sha1\u{FFFF}b");
+        assert_eq!(rendered("{session+none}"), Ok(None));
+        assert_eq!(rendered("{session+none|default:x}"), Ok(Some("x".to_owned())));
+        let expression = blank.split(['\u{FFFE}', '\u{FFFF}']).nth(1).unwrap();
+        let sent = |name: &str| Some(if name == "nonce" { "n" } else { "s" });
+        let digest = Template::of_blank(expression, &maps()).unwrap().render(sent);
+        assert_eq!(digest, Template::parse("{'n014502533132it''ss'|digest:sha1}", &maps()).unwrap().render(sent));
     }
 
     #[test]
@@ -292,6 +354,9 @@ mod tests {
             ("{card|map:none}", "there is no [maps.none]"),
             ("{card|date:}", "needs a format"),
             ("{card|date:%Q}", "needs a format"),
+            ("{card|digest:crc}", "needs md5, sha1 or sha256"),
+            ("{card+'x}", "has a '{' without a '}'"),
+            ("{'x'y}", "has no quote at its end"),
         ] {
             let error = Template::parse(text, &maps()).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

@@ -184,7 +184,7 @@ fn what_the_embedded_contract_writes_is_valid_and_reads_back() {
             };
             let child = body_child(&encode::answer(operation, &answer).unwrap());
             assert_eq!(validate::message(operation.output.as_ref().unwrap(), &child), [], "{}", operation.name);
-            assert_eq!(decode::answer(operation, &child), Ok(answer), "{}", operation.name);
+            assert_eq!(decode::answer(operation, None, &child), Ok(answer), "{}", operation.name);
         }
     }
 }

@@ -217,6 +217,14 @@ impl Verdicts {
         statuses.chain(faults)
     }
 
+    /// The fault code that says so, if the bindings name one.
+    pub fn fault_code_for(&self, class: Classification) -> Option<&str> {
+        self.faults.iter().find_map(|(test, of)| match test {
+            FaultTest::Code(code) if *of == class => Some(code.as_str()),
+            _ => None,
+        })
+    }
+
     /// What a fault says.
     pub fn classify_fault(&self, fault: &FaultParts<'_>) -> Classification {
         let found = self.faults.iter().find(|(test, _)| test.holds(fault));

@@ -7,24 +7,22 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::Processor;
-use super::classify::classify_answer;
 use super::log::log;
 use super::mask::mask;
 use super::policy::{self, AttemptContext, ours};
+use super::session::{Answered, Exchanged, Order, exchange};
 use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
 use crate::contract::{Operation, Resend};
 use crate::observer::ClassifiedAttempt;
 use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, TraceContext, failure};
+use crate::secret::Secret;
 use crate::soap::texts;
 use crate::store::{AttemptCommit, CommitResult, Lease, LeasedRequest, StoreError};
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 
 /// How long an API call waits for the commit of a known outcome; after that the call answers with the record as accepted.
 const STORE_TIME: Duration = Duration::from_secs(3);
-
-/// The error of a request that was not sent because its lease had ended.
-const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
 
 /// The operation and the envelope of a request that can be sent.
 struct Prepared<'a> {
@@ -42,8 +40,10 @@ enum Verified {
 
 /// The result of a call, with its times.
 struct Sent {
-    result: Result<HttpAnswer, CallFailure>,
+    result: Result<Answered, CallFailure>,
     trace: Option<TraceContext>,
+    /// What was sent and may not be shown.
+    secrets: Vec<Secret>,
     began: Moment,
     passed: Passed,
     now: DateTime<Utc>,
@@ -73,8 +73,9 @@ pub(super) async fn attempt(
             match verified {
                 Verified::Ended(outcome) => Ended { outcome, attempt: None, events },
                 Verified::Send { was_asked } => {
-                    let sent = send(processor, &request, &lease, &prepared).await;
+                    let (sent, before) = send(processor, &request, &lease, &prepared).await;
                     let (outcome, attempt) = classify(processor, &request, &prepared, sent, was_asked);
+                    let events = events.into_iter().chain(before).collect();
                     Ended { outcome, attempt: Some(attempt), events }
                 }
             }
@@ -134,21 +135,24 @@ async fn verify_in_doubt(
     (verified, vec![event])
 }
 
-/// Sends the committed bytes, if the lease may not have ended.
-async fn send(processor: &Processor, request: &ProvisioningRequest, lease: &Lease, prepared: &Prepared<'_>) -> Sent {
+/// Sends the committed bytes, their blanks filled, if the lease may not have ended. Also what went before, for the history.
+async fn send(
+    processor: &Processor,
+    request: &ProvisioningRequest,
+    lease: &Lease,
+    prepared: &Prepared<'_>,
+) -> (Sent, Vec<Event>) {
     let began = processor.clock.moment();
     let until = if let Some(InDoubt::Resolving { until }) = request.in_doubt { Some(until) } else { None };
-    let mut call = Call::new(prepared.operation, prepared.envelope.to_send(), Some(request));
+    let mut trace = request.content.correlation.as_ref().and_then(|correlation| correlation.trace.clone());
     if processor.transport.observers().want_spans() {
-        call.trace = call.trace.as_ref().map(TraceContext::child);
+        trace = trace.as_ref().map(TraceContext::child);
     }
-    let trace = call.trace.clone();
-    let result = match processor.node.holds(lease, began.steady) {
-        true => call_until(processor, call, until).await,
-        false => Err(CallFailure::NotSent { kind: FailureKind::Connect, message: LEASE_ENDED.to_owned() }),
-    };
+    let (operation, envelope) = (prepared.operation, prepared.envelope.to_send());
+    let order = Order { operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
+    let Exchanged { result, events, secrets } = exchange(processor, order).await;
     let now = processor.clock.moment();
-    Sent { result, trace, began, passed: now.since(&began), now: now.date }
+    (Sent { result, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
 }
 
 /// One call; while a request in doubt is being resolved the call ends with the time for that, because later requests go on
@@ -173,7 +177,7 @@ fn classify(
     sent: Sent,
     is_verified: bool,
 ) -> (Outcome, Attempt) {
-    let Sent { result, trace, began, passed, now } = sent;
+    let Sent { result, trace, secrets, began, passed, now } = sent;
     let context = AttemptContext::of(request, prepared.operation.resend, passed, now);
     let context = AttemptContext { is_verified, ..context };
     let mut attempt = Attempt {
@@ -191,11 +195,9 @@ fn classify(
         processor.transport.observers().tell(|observer| observer.classified(&classified));
     };
     let outcome = match result {
-        Ok(http) => {
-            attempt.http_status = Some(http.status);
-            attempt.content_type.clone_from(&http.content_type);
-            let retry_after = http.retry_after.clone();
-            let mut answer = classify_answer(prepared.operation, http);
+        Ok(Answered { http_status, content_type, retry_after, classified: mut answer }) => {
+            attempt.http_status = Some(http_status);
+            attempt.content_type = content_type;
             tell(Ok(answer.classification));
             attempt.response = Some(std::mem::take(&mut answer.text).into());
             processor.retry.after_answer(answer, retry_after.as_deref(), &context)
@@ -219,11 +221,9 @@ fn classify(
             outcome
         }
     };
-    // The answer may repeat the secret.
-    match prepared.envelope.secret() {
-        Some(secret) => mask(&secret, outcome, attempt),
-        None => (outcome, attempt),
-    }
+    // The answer may repeat what is secret.
+    let secrets = prepared.envelope.secret().into_iter().chain(secrets);
+    secrets.fold((outcome, attempt), |(outcome, attempt), secret| mask(&secret, outcome, attempt))
 }
 
 /// Applies the outcome to the record and stores both. Calls that wait for the request are told after the commit.

@@ -141,7 +141,7 @@ fn classify_soap(
             false => ClassifiedAnswer::unknown("the SOAP body is empty".to_owned()),
         };
     };
-    let decoded = match decode::answer(operation, child) {
+    let decoded = match decode::answer(operation, opened.header, child) {
         Ok(decoded) => decoded,
         Err(error) => return ClassifiedAnswer::unknown(error.to_string()),
     };

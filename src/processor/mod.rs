@@ -11,6 +11,7 @@ mod node;
 mod policy;
 mod recover;
 mod run;
+mod session;
 mod slot_queue;
 mod slots;
 mod verify;
@@ -38,6 +39,7 @@ use slots::{Full, Slot, Slots};
 
 pub use classify::{ClassifiedAnswer, classify_answer};
 use policy::RetryRule;
+use session::Sending;
 pub use slots::Load;
 use waiting::Waiting;
 
@@ -89,6 +91,7 @@ pub struct Processor {
     node: Node,
     wake: Arc<Notify>,
     waiting: Waiting,
+    sending: Sending,
     tasks: TaskTracker,
 }
 
@@ -124,6 +127,7 @@ impl Processor {
             node: Node::new(),
             wake,
             waiting: Waiting::default(),
+            sending: Sending::new(config.secrets.values()),
             tasks: TaskTracker::new(),
         }
     }

@@ -136,7 +136,7 @@ impl RetryRule {
         let in_doubt = |failure: Failure| self.in_doubt(context, failure.description.unwrap_or_default());
         match classification {
             Classification::Completed => Outcome::Completed { reference, result },
-            Classification::Rejected => {
+            Classification::Rejected | Classification::SessionEnded => {
                 let leaves_doubt = context.in_doubt.is_some() && !context.is_verified;
                 Outcome::Rejected { reference, failure, leaves_doubt }
             }
@@ -160,6 +160,7 @@ impl RetryRule {
                 let code = match kind {
                     FailureKind::Connect => failure::CONNECT_FAILED,
                     FailureKind::Tls => failure::TLS_FAILED,
+                    FailureKind::Login => failure::LOGIN_FAILED,
                 };
                 self.not_delivered(context, ours(code, message.clone()), None)
             }

@@ -3,12 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::Processor;
-use super::attempt::call_until;
-use super::classify::classify_answer;
+use super::session::{Answered, Exchanged, Order, exchange};
 use crate::contract::Operation;
-use crate::request::{Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType, TraceContext};
+use crate::request::{Envelope, Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType, TraceContext};
 use crate::soap::encode;
-use crate::upstream::{Call, CallFailure};
+use crate::upstream::CallFailure;
 
 /// The PairingStatus of a card or STB that has no pairing (contract: the SOAP face).
 const NOT_PAIRED: &str = "NOT_PAIRED";
@@ -90,9 +89,10 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let call = Call { trace, ..Call::new(operation, &body, None) };
-    let result = call_until(processor, call, Some(until)).await;
-    event.request = Some(body);
+    let order = Order { operation, envelope: &body, request: None, trace: trace.as_ref(), until: Some(until) };
+    let Exchanged { result, secrets, .. } = exchange(processor, order).await;
+    let mask = |text: String| secrets.iter().fold(text, |text, secret| secret.mask_in(&text));
+    event.request = Some(Envelope::without_secret(body).redacted);
     match result {
         Err(
             CallFailure::NotSent { message, .. }
@@ -100,16 +100,15 @@ async fn ask(
             | CallFailure::NoFixture { message },
         ) => {
             (event.http_status, event.response) = (None, None);
-            Err(message)
+            Err(mask(message))
         }
-        Ok(http) => {
-            event.http_status = Some(http.status);
-            let answer = classify_answer(operation, http);
-            event.response = Some(answer.text);
+        Ok(Answered { http_status, classified: answer, .. }) => {
+            event.http_status = Some(http_status);
+            event.response = Some(mask(answer.text));
             match answer.failure {
                 None => Ok(answer.results),
                 Some(Failure { code, description, provider_description, .. }) => {
-                    Err(provider_description.or(description).unwrap_or(code))
+                    Err(mask(provider_description.or(description).unwrap_or(code)))
                 }
             }
         }

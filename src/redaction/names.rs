@@ -9,7 +9,7 @@ use regex::{Regex, bytes};
 use strum::VariantArray as _;
 
 use super::markup::DECLARATION;
-use crate::contract::{Contract, ValueSource};
+use crate::contract::{Contract, SESSION, Template, ValueSource, header_steps, secret_name};
 use crate::request::{DEVICE_FIELDS, Priority, RequestType, State};
 use crate::words::Word as _;
 
@@ -45,6 +45,8 @@ pub(super) struct NameSet {
     names: BTreeSet<String>,
     /// The names of secrets, elements as the contract writes them.
     secrets: Vec<String>,
+    /// Where in messages something stands, by the end of its path, that is secret there and not everywhere.
+    secret_paths: Vec<Vec<String>>,
     /// The ends of the paths of messages that are Conax's and the gateway's own.
     own_messages: Vec<Vec<String>>,
     pairs: OnceLock<Regex>,
@@ -60,6 +62,25 @@ impl Names {
         let fixed = PERSONAL.iter().chain(&DEVICE_FIELDS).map(|name| (*name).to_owned());
         let mut personal: BTreeSet<String> = fixed.chain(further.iter().cloned()).collect();
         let mut own_messages = BTreeSet::from([OWN_MESSAGE]);
+        let mut secret_paths = Vec::new();
+        let is_hidden =
+            |template: &Template| template.names().any(|name| name == SESSION || secret_name(name).is_some());
+        for operation in contract.operations() {
+            let hidden = operation.headers.iter().flat_map(|piece| piece.names_of(is_hidden));
+            secrets.extend(hidden.map(|name| name.local.to_string()));
+            let inputs = operation.input_fields.iter().map(|field| (field, Some(&operation.input)));
+            let outputs = operation.output_fields.iter().map(|field| (field, operation.output.as_ref()));
+            for (field, message) in inputs.chain(outputs) {
+                let is_session = field.source == ValueSource::Field(SESSION.to_owned());
+                if is_session || field.source.templates().into_iter().any(is_hidden) {
+                    let root = message.map_or("", |message| &*message.root.name.local);
+                    secret_paths.push(match header_steps(&field.path) {
+                        Some(steps) => ["Header"].into_iter().chain(steps).collect::<Vec<_>>().join("/"),
+                        None => format!("{root}/{}", field.path),
+                    });
+                }
+            }
+        }
         for field in contract.operations().flat_map(|o| o.input_fields.iter().chain(&o.output_fields)) {
             let local = field.element().to_owned();
             let fields = field.source.fields();
@@ -76,10 +97,16 @@ impl Names {
         words.extend(RequestType::all().map(|request_type| request_type.as_str().to_owned()));
         words.extend(State::VARIANTS.iter().map(|state| state.as_str().to_owned()));
         words.extend(Priority::VARIANTS.iter().map(|priority| priority.as_str().to_owned()));
-        let path = |path: &str| path.split('/').map(|name| name.trim_start_matches('@').to_lowercase()).collect();
+        let path = |path: &str| -> Vec<String> {
+            path.split('/')
+                .filter(|name| *name != ".")
+                .map(|name| name.trim_start_matches('@').to_lowercase())
+                .collect()
+        };
+        let secret_paths: Vec<Vec<String>> = secret_paths.iter().map(|secret| path(secret)).collect();
         Self {
-            personal: NameSet::new(&personal, &secrets, own_messages.into_iter().map(path).collect()),
-            secret: NameSet::new(&secrets, &secrets, Vec::new()),
+            personal: NameSet::new(&personal, &secrets, &secret_paths, own_messages.into_iter().map(path).collect()),
+            secret: NameSet::new(&secrets, &secrets, &secret_paths, Vec::new()),
             words,
         }
     }
@@ -103,10 +130,16 @@ impl Names {
 }
 
 impl NameSet {
-    fn new(names: &BTreeSet<String>, secrets: &BTreeSet<String>, own_messages: Vec<Vec<String>>) -> Self {
+    fn new(
+        names: &BTreeSet<String>,
+        secrets: &BTreeSet<String>,
+        secret_paths: &[Vec<String>],
+        own_messages: Vec<Vec<String>>,
+    ) -> Self {
         let names = names.iter().map(|name| name.to_lowercase()).collect();
         let secrets = secrets.iter().cloned().collect();
-        Self { names, secrets, own_messages, pairs: OnceLock::new(), mention: OnceLock::new() }
+        let secret_paths = secret_paths.to_vec();
+        Self { names, secrets, secret_paths, own_messages, pairs: OnceLock::new(), mention: OnceLock::new() }
     }
 
     /// Does such a name say what stands there: in these elements or objects, or in this attribute, the last of them, all
@@ -117,13 +150,13 @@ impl NameSet {
             end.len() <= path.len() && pairs.all(|(name, end)| name.as_ref() == end)
         };
         let is_declaration = path.last().is_some_and(|name| name.as_ref() == DECLARATION);
-        let is_named = path.iter().any(|name| self.names.contains(name.as_ref()));
+        let is_named = path.iter().any(|name| self.names.contains(name.as_ref())) || self.secret_paths.iter().any(ends);
         is_named && !is_declaration && !self.own_messages.iter().any(ends)
     }
 
     fn mention(&self) -> &bytes::Regex {
         self.mention.get_or_init(|| {
-            let names = any_of(&self.secrets);
+            let names = any_of(self.secrets.iter().chain(self.secret_paths.iter().filter_map(|path| path.last())));
             bytes::Regex::new(&format!("(?i:{names})")).expect("escaped names make a valid expression")
         })
     }

@@ -2,7 +2,7 @@
 
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-/// The class of an answer. The bindings give one of the first three to each status and fault code; the others come from
+/// The class of an answer. The bindings give one of the first four to each status and fault code; the others come from
 /// HTTP answers without a SOAP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
@@ -13,6 +13,8 @@ pub enum Classification {
     Rejected,
     /// Conax did not do it, but may later.
     RetryLater,
+    /// Conax did not do it, because the session that the request was sent in has ended.
+    SessionEnded,
     /// A server in front of Conax refused the request, by its HTTP status.
     HttpRejected,
     /// A server in front of Conax is overloaded, by its HTTP status.

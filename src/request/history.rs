@@ -32,6 +32,10 @@ pub struct Attempt {
 pub enum EventKind {
     /// A query asked Conax whether the request in doubt was done.
     Verified,
+    /// A login went before the request.
+    LoggedIn,
+    /// The request was refused because its session had ended, and is sent again.
+    SessionEnded,
     /// The doubt was not resolved in time, and later requests of the cards went on.
     GaveUp,
     /// An operator ordered a resend.

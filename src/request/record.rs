@@ -11,6 +11,7 @@ use super::{Correlation, RecordId, RequestType};
 use crate::account::User;
 use crate::secret::Secret;
 use crate::words::Word as _;
+use crate::xml::mask_blanks;
 
 /// The documented resource that a record belongs to; only that resource shows the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
@@ -117,19 +118,26 @@ impl Item {
 pub struct Envelope {
     /// The text as shown: a secret is masked.
     pub redacted: String,
-    /// The text as sent, if it has a secret, which `redacted` masks; deleted when the request ends.
+    /// The text as sent, if it has a secret, which `redacted` masks, or blanks that are filled at sending; deleted when the
+    /// request ends.
     pub raw: Option<String>,
 }
 
 impl Envelope {
-    /// The text as sent.
+    /// A text without a secret of the client, but perhaps with blanks.
+    pub fn without_secret(text: String) -> Self {
+        let redacted = mask_blanks(&text, &Secret::mask());
+        Self { raw: (redacted != text).then_some(text), redacted }
+    }
+
+    /// The text as sent, with its blanks.
     pub fn to_send(&self) -> &str {
         self.raw.as_deref().unwrap_or(&self.redacted)
     }
 
-    /// The secret in the text as sent.
+    /// The client's secret in the text as sent.
     pub fn secret(&self) -> Option<Secret> {
-        Secret::between(self.raw.as_deref()?, &self.redacted)
+        Secret::between(&mask_blanks(self.raw.as_deref()?, &Secret::mask()), &self.redacted)
     }
 }
 
@@ -192,6 +200,8 @@ pub mod failure {
     pub const CONNECT_FAILED: &str = "CONNECT_FAILED";
     /// The TLS handshake failed.
     pub const TLS_FAILED: &str = "TLS_FAILED";
+    /// No login, and so no session, after all tries.
+    pub const LOGIN_FAILED: &str = "LOGIN_FAILED";
     /// Conax was too busy, after all tries.
     pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
     /// Sent, and the outcome is unknown.
@@ -205,12 +215,13 @@ pub mod failure {
     /// An operator resolved a doubt: Conax did not do the request.
     pub const SETTLED: &str = "SETTLED";
     /// All of these codes.
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 12] = [
         AXIS_FAULT,
         SERVICE_NOT_MAPPED,
         CONTRACT_MISMATCH,
         CONNECT_FAILED,
         TLS_FAILED,
+        LOGIN_FAILED,
         UPSTREAM_BUSY,
         OUTCOME_UNKNOWN,
         NO_FIXTURE,

@@ -41,8 +41,18 @@ pub struct Field {
 }
 
 impl RequestType {
-    /// Every type, in the order of the table.
+    /// The one whose answer gives the session that later requests carry; no client asks for it.
+    pub const LOGIN: Self = Self::named("LOGIN");
+    /// The one that ends a session.
+    pub const LOGOUT: Self = Self::named("LOGOUT");
+
+    /// Every type that clients ask for, in the order of the table.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
+        Self::bindable().filter(|request_type| !request_type.row().families.is_empty())
+    }
+
+    /// The same, and those that the gateway asks for itself.
+    pub fn bindable() -> impl Iterator<Item = Self> + Clone {
         (0..TABLE.len()).map(Self)
     }
 
@@ -156,6 +166,6 @@ impl FromStr for RequestType {
     type Err = UnknownRequestType;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::all().find(|request_type| request_type.as_str() == text).ok_or(UnknownRequestType)
+        Self::bindable().find(|request_type| request_type.as_str() == text).ok_or(UnknownRequestType)
     }
 }

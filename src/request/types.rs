@@ -60,7 +60,7 @@ const PAIRING_QUERIES: &[&str] = &["GET_PAIRING_STATUS_FOR_CARD", "GET_PAIRING_S
 /// A PIN that is set much later would overwrite what the viewer chose since.
 const PIN_RESEND_WITHIN_S: Option<u64> = Some(120);
 
-/// Every request type, in CRM.COM's order.
+/// Every request type, in CRM.COM's order; then those that no client asks for.
 pub(super) const TABLE: &[Row] = &[
     Row {
         name: "ADD_SUBSCRIPTIONS",
@@ -143,4 +143,7 @@ pub(super) const TABLE: &[Row] = &[
         ],
         ..COMMAND
     },
+    // What the gateway itself says before and after, where upstream wants a session.
+    Row { name: "LOGIN", families: &[], results: &[result("session")], ..COMMAND },
+    Row { name: "LOGOUT", families: &[], ..COMMAND },
 ];

@@ -8,13 +8,22 @@ const HOST: &str = "conax-simulator";
 
 /// A fault in CXF's form: without XML declaration and detail.
 pub(super) fn cxf(soap: SoapVersion, text: &str) -> Vec<u8> {
-    write(soap, Fault { prefix: "soap", is_clients: false, subcode: None, text, host: None })
+    write(soap, Fault { prefix: "soap", is_clients: false, subcode: None, bare_code: None, text, host: None })
 }
 
 /// A fault in Axis 1.4's form: with the host name as detail.
 pub(super) fn axis(soap: SoapVersion, text: &str) -> Vec<u8> {
     let subcode = Some("userException");
-    write(soap, Fault { prefix: "soapenv", is_clients: false, subcode, text, host: Some(HOST) })
+    write(soap, Fault { prefix: "soapenv", is_clients: false, subcode, bare_code: None, text, host: Some(HOST) })
+}
+
+/// A fault with a code of the vendor's own, and a string made of that, as Panaccess has them.
+pub(super) fn bare(soap: SoapVersion, code: &str) -> Vec<u8> {
+    let text = format!("txt_{code}");
+    write(
+        soap,
+        Fault { prefix: "soap", is_clients: false, subcode: None, bare_code: Some(code), text: &text, host: None },
+    )
 }
 
 /// A text taken from a request may have characters that XML cannot carry; the fault then leaves the text out.

@@ -7,6 +7,7 @@ mod conax;
 mod fault;
 mod reserved;
 mod server;
+mod sessions;
 
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +18,7 @@ use crate::config::SimulatorSection;
 use crate::contract::Contract;
 use crate::shutdown::Shutdown;
 use conax::Conax;
+use sessions::Sessions;
 
 pub use reserved::RESERVED;
 
@@ -26,13 +28,15 @@ pub struct Simulator {
     contract: Arc<Contract>,
     clock: Arc<dyn Clock>,
     conax: Mutex<Conax>,
+    sessions: Mutex<Sessions>,
 }
 
 impl Simulator {
     /// A simulated Conax without cards.
     pub fn new(config: SimulatorSection, contract: Arc<Contract>, clock: Arc<dyn Clock>) -> Self {
         let conax = Mutex::new(Conax::new(config.cards.clone()));
-        Self { config, contract, clock, conax }
+        let sessions = Mutex::new(Sessions::new(config.session_requests));
+        Self { config, contract, clock, conax, sessions }
     }
 
     /// Serves until shutdown.

@@ -16,8 +16,8 @@ use super::conax::{Refusal, Status, pairing_status};
 use super::reserved::{self, Effect};
 use super::{Simulator, fault};
 use crate::config::SimulatorBehavior;
-use crate::contract::{Operation, SoapVersion};
-use crate::request::{Classification, Fields, random_uuid};
+use crate::contract::{Operation, SESSION, SoapVersion};
+use crate::request::{Classification, Fields, RequestType, random_uuid};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
 use crate::soap::{decode, encode, envelope, texts, validate};
@@ -105,6 +105,9 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
     let fields = decode::request(operation, child).unwrap_or_default();
     let cards = fields.all("smartcard_ca_id").chain(fields.all("existing_smartcard_ca_id"));
     let soap = operation.soap;
+    if let Some(reply) = begin_or_end(simulator, operation, &fields) {
+        return Ok(reply);
+    }
     let effect = reserved::effect(cards).unwrap_or(Effect::Behavior(simulator.config.behavior));
     match effect {
         Effect::Behavior(SimulatorBehavior::Normal) => {}
@@ -134,6 +137,29 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
         Err(Refusal { status: Status::InputValidationError, message: named.join("; ") })
     };
     Ok(reply(operation, result))
+}
+
+/// The answer to a login, to its end, and to a request whose session is not open.
+fn begin_or_end(simulator: &Simulator, operation: &Operation, fields: &Fields) -> Option<Reply> {
+    let mut sessions = simulator.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    let given = fields.first(SESSION);
+    match operation.request_type {
+        RequestType::LOGIN => {
+            let mut results = Fields::new();
+            results.push(SESSION, sessions.begin());
+            Some(reply(operation, Ok(results)))
+        }
+        RequestType::LOGOUT => {
+            sessions.end(given.unwrap_or_default());
+            Some(reply(operation, Ok(Fields::new())))
+        }
+        // A session that stands in a header is not looked at.
+        _ if given.is_none_or(|session| sessions.admit(session)) => None,
+        _ => {
+            let code = operation.verdicts.fault_code_for(Classification::SessionEnded).unwrap_or("not_logged_in");
+            Some(fault_reply(operation.soap, fault::bare(operation.soap, code)))
+        }
+    }
 }
 
 fn reply(operation: &Operation, result: Result<Fields, Refusal>) -> Reply {

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::{Compositor, Content, ElementPlan, Group, Message, Operation, Particle, SimpleType, ValueSource};
+use crate::contract::{
+    Compositor, Content, ElementPlan, Group, Message, Operation, Particle, SESSION, SimpleType, ValueSource,
+    header_steps,
+};
 use crate::request::Fields;
 use crate::xml::{Element, Name, XSI_NS, trim_xml_space};
 
@@ -44,17 +47,20 @@ pub enum DecodeError {
     TwoOutcomes(String),
 }
 
-/// Reads an answer from the child of its body.
+/// Reads an answer from its header and the child of its body.
 ///
 /// # Errors
 /// It is the answer of another operation, or has two statuses, or none where the bindings do not say what that means.
-pub fn answer(operation: &Operation, body_child: &Element) -> Result<Answer, DecodeError> {
+pub fn answer(operation: &Operation, header: Option<&Element>, body_child: &Element) -> Result<Answer, DecodeError> {
     let mut reader = Reader { is_strict: false, ..Reader::default() };
     let Some(output) = &operation.output else {
         let (expected, found) = ("nothing".to_owned(), body_child.name.to_string());
         return Err(DecodeError::WrongRoot { expected, found });
     };
     reader.root(output, body_child)?;
+    if let Some(header) = header {
+        reader.header(operation, header);
+    }
     if reader.has_two_outcomes {
         return Err(DecodeError::TwoOutcomes(body_child.name.to_string()));
     }
@@ -65,7 +71,7 @@ pub fn answer(operation: &Operation, body_child: &Element) -> Result<Answer, Dec
     }
 }
 
-/// Reads a request from the child of its body.
+/// Reads a request from the child of its body; the session's id is one of its values.
 ///
 /// # Errors
 /// It is the request of another operation.
@@ -110,6 +116,20 @@ impl<'p> Reader<'p> {
         }
         self.element(&message.root, element);
         Ok(())
+    }
+
+    /// Values that the bindings find in the header of an answer.
+    fn header(&mut self, operation: &'p Operation, header: &Element) {
+        for field in &operation.output_fields {
+            let (Some(steps), Some(simple)) = (header_steps(&field.path), &field.simple) else { continue };
+            let mut found = Some(header);
+            for step in steps {
+                found = found.and_then(|element| element.elements().find(|child| &*child.name.local == step));
+            }
+            if let Some(element) = found {
+                self.take_value(Some(&field.source), simple, &element.text());
+            }
+        }
     }
 
     fn element(&mut self, plan: &'p ElementPlan, element: &Element) {
@@ -197,6 +217,9 @@ impl<'p> Reader<'p> {
                     None => values.push(Some(text.into_owned())),
                 }
             }
+            Some(ValueSource::Template(template)) if template.is_session() && self.is_strict => {
+                self.values.entry(SESSION).or_default().push(Some(text.into_owned()));
+            }
             Some(ValueSource::Status) if !code.is_empty() => self.answer.status = Some(code.to_owned()),
             Some(ValueSource::Reference) if !code.is_empty() => self.answer.reference = Some(code.to_owned()),
             Some(ValueSource::Message) if !code.is_empty() => self.answer.message = Some(text.into_owned()),
@@ -258,6 +281,7 @@ mod tests {
         let text = text.replace("PAIRING", PAIRING).replace("COMMON", COMMON);
         answer(
             contract.operation(RequestType::named("GET_PAIRING_STATUS_FOR_CARD")).unwrap(),
+            None,
             &parse(&text, Limits::default()).unwrap(),
         )
     }

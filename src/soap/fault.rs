@@ -16,6 +16,8 @@ pub struct Fault<'a> {
     pub is_clients: bool,
     /// A code below that, as Axis has it. SOAP 1.2 has another way for those: there it is left out.
     pub subcode: Option<&'a str>,
+    /// A code of the vendor's own in place of both, without a namespace; in SOAP 1.1 only.
+    pub bare_code: Option<&'a str>,
     /// What went wrong.
     pub text: &'a str,
     /// The host name, a detail that Axis adds.
@@ -38,7 +40,8 @@ impl Fault<'_> {
             SoapVersion::V11 => {
                 let code = tag(if self.is_clients { "Client" } else { "Server" });
                 let subcode = self.subcode.map(|subcode| format!(".{subcode}")).unwrap_or_default();
-                writer.leaf("faultcode", &[], &format!("{code}{subcode}"))?;
+                let code = self.bare_code.map_or_else(|| format!("{code}{subcode}"), str::to_owned);
+                writer.leaf("faultcode", &[], &code)?;
                 writer.leaf("faultstring", &[], self.text)?;
                 "detail".to_owned()
             }

@@ -33,7 +33,7 @@
 //! </soap:Body></soap:Envelope>"#;
 //! let document = parse(answer, Limits::default())?;
 //! let body = envelope::open(&document)?.child.expect("the body holds the answer");
-//! let answer = decode::answer(operation, body)?;
+//! let answer = decode::answer(operation, None, body)?;
 //! assert_eq!((answer.status.as_deref(), answer.reference.as_deref()), (Some("OK"), Some("38a4254b")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -24,6 +24,7 @@ use bytes::Bytes;
 
 use crate::contract::{Operation, Resend, SoapVersion};
 use crate::request::{NewRequest, ProvisioningRequest, TraceContext};
+use crate::secret::Secret;
 
 pub use breaker::{BreakerRule, BreakerState};
 pub use fail_over::FailOver;
@@ -54,6 +55,8 @@ pub struct Call {
     pub is_suspect: bool,
     /// The trace that the call belongs to.
     pub trace: Option<TraceContext>,
+    /// Values in the body that may not be shown.
+    pub secrets: Vec<Secret>,
     /// The request that the call carries out; `None` for a query of the gateway's own.
     pub about: Option<About>,
 }
@@ -78,6 +81,7 @@ impl Call {
             once: operation.resend == Resend::Never,
             is_suspect: request.is_some_and(|request| request.in_doubt.is_some()),
             trace: request.and_then(|request| request.content.correlation.as_ref()?.trace.clone()),
+            secrets: Vec::new(),
             about: request.map(|request| About { number: request.number, content: Arc::clone(&request.content) }),
         }
     }
@@ -175,6 +179,8 @@ pub enum FailureKind {
     Connect,
     /// The TLS handshake failed: a certificate on one side, or no common version.
     Tls,
+    /// There is no session, or something else that the request must carry.
+    Login,
 }
 
 /// Carries calls to Conax, over HTTP or from recorded cases.

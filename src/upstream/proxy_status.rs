@@ -27,7 +27,7 @@ const INTERNAL_RESPONSE: &str = "proxy_internal_response";
 /// The type of error (RFC 9209, 2.3) that a failure is.
 pub fn error_type(failure: &CallFailure) -> &'static str {
     match failure {
-        CallFailure::NotSent { kind: FailureKind::Connect, .. } => "connection_refused",
+        CallFailure::NotSent { kind: FailureKind::Connect | FailureKind::Login, .. } => "connection_refused",
         CallFailure::NotSent { kind: FailureKind::Tls, .. } => "tls_protocol_error",
         CallFailure::InDoubt { is_late: true, .. } => "http_response_timeout",
         CallFailure::InDoubt { .. } => "connection_terminated",
@@ -69,7 +69,7 @@ pub fn of_failure(failure: &CallFailure) -> String {
 pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
     let (status, words) = match failure {
         CallFailure::InDoubt { is_late: true, .. } => (StatusCode::GATEWAY_TIMEOUT, "Conax did not answer in time."),
-        CallFailure::NotSent { kind: FailureKind::Connect, .. } => {
+        CallFailure::NotSent { kind: FailureKind::Connect | FailureKind::Login, .. } => {
             (StatusCode::BAD_GATEWAY, "Conax cannot be reached; nothing was sent.")
         }
         CallFailure::NotSent { kind: FailureKind::Tls, .. } => {
@@ -85,7 +85,14 @@ pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
 
 /// The fault by which the gateway answers in upstream's place; empty where XML cannot carry the text.
 pub fn fault(status: StatusCode, text: &str, version: SoapVersion) -> Vec<u8> {
-    let fault = Fault { prefix: "soap", is_clients: status.is_client_error(), subcode: None, text, host: None };
+    let fault = Fault {
+        prefix: "soap",
+        is_clients: status.is_client_error(),
+        subcode: None,
+        bare_code: None,
+        text,
+        host: None,
+    };
     fault.write(version).unwrap_or_default()
 }
 

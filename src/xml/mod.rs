@@ -4,6 +4,7 @@
 //! Rule: quick-xml's reader is lenient (a truncated document is a clean end of file to it), so all that
 //! well-formedness asks for is checked in `read`, and names are always a namespace and a local name.
 
+mod blank;
 mod chars;
 mod indent;
 mod read;
@@ -13,6 +14,7 @@ mod tests;
 mod tree;
 mod write;
 
+pub use blank::{BLANK, fill_blanks, mask_blanks};
 pub use chars::{is_xml_char, is_xml_space, trim_xml_space};
 pub use indent::indented;
 pub use read::{Limits, XmlError, parse};

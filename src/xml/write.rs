@@ -1,6 +1,7 @@
 //! Writes XML: text and attributes are escaped, and a character that XML 1.0 cannot carry is refused.
 //!
-//! A carriage return is written as a reference, or the reader on the other side would turn it into a line feed.
+//! A carriage return is written as a reference, or the reader on the other side would turn it into a line feed. Blanks of an
+//! envelope ([`super::BLANK`]) pass only where the writer was made for them.
 
 use std::io::Write as _;
 
@@ -8,6 +9,7 @@ use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
+use super::blank::BLANK;
 use super::chars::is_xml_char;
 use super::tree::{Element, Node};
 
@@ -19,6 +21,7 @@ pub struct InvalidChar(pub char);
 /// Writes one document into memory.
 pub struct XmlWriter {
     inner: Writer<Vec<u8>>,
+    takes_blanks: bool,
 }
 
 /// Why writing into memory cannot fail.
@@ -29,7 +32,17 @@ impl XmlWriter {
     pub fn new() -> Self {
         let mut inner = Writer::new(Vec::with_capacity(1024));
         inner.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None))).expect(IN_MEMORY);
-        Self { inner }
+        Self { inner, takes_blanks: false }
+    }
+
+    /// The same for an envelope with blanks, which is no XML until they are filled.
+    pub fn with_blanks() -> Self {
+        Self { takes_blanks: true, ..Self::new() }
+    }
+
+    fn check(&self, text: &str) -> Result<(), InvalidChar> {
+        let is_bad = |c: &char| !(is_xml_char(*c) || (self.takes_blanks && BLANK.contains(c)));
+        text.chars().find(is_bad).map_or(Ok(()), |c| Err(InvalidChar(c)))
     }
 
     /// A start tag with its attributes (namespace declarations among them).
@@ -39,7 +52,7 @@ impl XmlWriter {
     pub fn start(&mut self, name: &str, attributes: &[(&str, &str)]) -> Result<(), InvalidChar> {
         let mut tag = BytesStart::new(name);
         for (key, value) in attributes {
-            check(value)?;
+            self.check(value)?;
             tag.push_attribute((*key, *value));
         }
         self.inner.write_event(Event::Start(tag)).expect(IN_MEMORY);
@@ -56,7 +69,7 @@ impl XmlWriter {
     /// # Errors
     /// A character that XML cannot carry.
     pub fn text(&mut self, text: &str) -> Result<(), InvalidChar> {
-        check(text)?;
+        self.check(text)?;
         let mut parts = text.split('\r');
         if let Some(first) = parts.next() {
             self.escaped(first);
@@ -123,10 +136,6 @@ impl Default for XmlWriter {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn check(text: &str) -> Result<(), InvalidChar> {
-    text.chars().find(|c| !is_xml_char(*c)).map_or(Ok(()), |c| Err(InvalidChar(c)))
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod pass_through;
 mod processing;
 mod reload;
 mod replay;
+mod session;
 mod signals;
 mod simulator;
 mod startup;

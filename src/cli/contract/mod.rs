@@ -6,7 +6,7 @@ mod trial;
 use super::settings::{ConfigFlags, configuration};
 use super::{Failed, output};
 use crate::app;
-use crate::contract::{BoundField, Operation, Resend, SoapVersion, ValueSource};
+use crate::contract::{BoundField, Operation, Resend, SoapVersion, Template, ValueSource};
 
 /// Flags of `contract`.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
 fn check(flags: &ConfigFlags) -> Result<(), Failed> {
     let config = configuration(flags.clone(), Vec::new())?;
     let contract = app::load_contract(&config)?;
+    app::check_secrets(&config, &contract)?;
     output::lines(contract.operations().map(|operation| in_words(operation, contract.base_path())));
     Ok(())
 }
@@ -58,12 +59,20 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
     if operation.is_answer_void() {
         words.push_str("\n  (no answer but a fault)");
     }
+    for piece in &operation.headers {
+        let values: Vec<&str> = piece.templates().flat_map(Template::names).collect();
+        words.push_str(&format!("\n  header {}", piece.name()));
+        if !values.is_empty() {
+            words.push_str(&format!(": {}", values.join(", ")));
+        }
+    }
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
         for BoundField { source, path, simple, mandatory, many, .. } in fields {
             let source = match source {
                 ValueSource::Field(name) => name.clone(),
                 ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
                 ValueSource::Template(template) => format!("\"{template}\""),
+                ValueSource::Piece(piece) => format!("<{}>", piece.name().local),
                 ValueSource::Status => "(status)".to_owned(),
                 ValueSource::Reference => "(reference)".to_owned(),
                 ValueSource::Message => "(message)".to_owned(),

@@ -63,7 +63,8 @@ pub fn draft(order: &DraftOrder<'_>) -> Result<String, Vec<Finding>> {
         .flat_map(|(wsdl, symbols)| operations_of(symbols).into_iter().map(|name| Offered { wsdl, name }))
         .collect();
     let mut text = text::head(&offered.iter().map(|offered| offered.name.as_str()).collect::<Vec<_>>());
-    let types = RequestType::all().filter(|request_type| order.request_type.is_none_or(|only| only == *request_type));
+    let types =
+        RequestType::bindable().filter(|request_type| order.request_type.is_none_or(|only| only == *request_type));
     for request_type in types {
         let found = match order.operation {
             Some(name) => offered.iter().find(|offered| offered.name == name),

@@ -17,7 +17,8 @@ use std::borrow::Cow;
 
 use super::decode::Answer;
 use crate::contract::{
-    AttributePlan, Compositor, Content, ElementPlan, Group, Message, Operation, Particle, ValueSource, WhenEmpty,
+    AttributePlan, Compositor, Content, ElementPlan, Group, Message, Operation, Particle, Piece, ValueSource,
+    WhenEmpty, header_steps,
 };
 use crate::request::{CONTEXT, Fields};
 use crate::xml::{XSI_NS, XmlWriter};
@@ -35,12 +36,16 @@ pub struct EncodeError {
     pub message: String,
 }
 
-/// Writes a request as a whole SOAP message, in UTF-8.
+/// Writes a request as a whole SOAP message, in UTF-8. What is known only when it is sent is left blank
+/// ([`crate::xml::BLANK`]).
 ///
 /// # Errors
 /// The first parameter that is missing, superfluous or not as the schema wants it.
 pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, EncodeError> {
-    let is_bound = |name: &str| operation.input_fields.iter().any(|field| field.source.fields().contains(&name));
+    let is_bound = |name: &str| {
+        operation.input_fields.iter().any(|field| field.source.fields().contains(&name))
+            || operation.templates().any(|template| template.parameters().any(|parameter| parameter == name))
+    };
     let is_omitted = |name: &str| operation.omits.iter().any(|omitted| omitted == name);
     if let Some(name) = fields.names().find(|name| !CONTEXT.contains(name) && !is_bound(name) && !is_omitted(name)) {
         return Err(error(name, None, "is not taken by this Conax contract"));
@@ -49,7 +54,7 @@ pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, Encode
     if let Some(missing) = mandatory.find(|field| fields.all(field.name).next().is_none()) {
         return Err(error(missing.name, None, IS_MANDATORY));
     }
-    Encoder { fields, answer: None, writer: XmlWriter::new() }.envelope(operation, Some(&operation.input))
+    Encoder { fields, answer: None, writer: XmlWriter::with_blanks() }.envelope(operation, Some(&operation.input))
 }
 
 /// Writes an answer as a whole SOAP message, in UTF-8; an empty body where nothing comes back.
@@ -76,8 +81,16 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn envelope(mut self, operation: &Operation, message: Option<&'a Message>) -> Result<Vec<u8>, EncodeError> {
+    fn envelope(mut self, operation: &'a Operation, message: Option<&'a Message>) -> Result<Vec<u8>, EncodeError> {
         self.start("soap:Envelope", &[("xmlns:soap", Cow::Borrowed(operation.soap.namespace()))])?;
+        if self.is_strict() && !operation.headers.is_empty() {
+            self.start("soap:Header", &[])?;
+            operation.headers.iter().try_for_each(|piece| self.piece(piece, None))?;
+            self.writer.end("soap:Header");
+        }
+        if !self.is_strict() {
+            self.answer_header(operation)?;
+        }
         self.start("soap:Body", &[])?;
         if let Some(Message { root, declarations }) = message {
             let declarations = declarations.iter().map(|(name, uri)| (name.as_str(), Cow::Borrowed(&**uri)));
@@ -148,13 +161,46 @@ impl<'a> Encoder<'a> {
                 Particle::Element(plan) => self.element(plan, round, Vec::new())?,
                 Particle::Group(group) => self.group(group, round)?,
                 Particle::Open(open) => {
-                    if let Some(literal) = &open.literal {
-                        self.writer.element(literal).map_err(|e| error(&literal.name.local, None, e.to_string()))?;
+                    if let Some(piece) = &open.literal {
+                        self.piece(piece, round)?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// What the bindings look for in the header of an answer.
+    fn answer_header(&mut self, operation: &'a Operation) -> Result<(), EncodeError> {
+        let fields = operation.output_fields.iter();
+        let mut values = fields.filter_map(|field| {
+            let value = match &field.source {
+                ValueSource::Field(name) => self.fields.first(name),
+                source => self.of_answer(source),
+            };
+            Some((header_steps(&field.path)?.collect::<Vec<_>>(), value?))
+        });
+        let values: Vec<_> = values.by_ref().collect();
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.start("soap:Header", &[])?;
+        for (steps, value) in values {
+            steps.iter().try_for_each(|step| self.start(step, &[]))?;
+            self.writer.text(value).map_err(|e| error("answer", None, e.to_string()))?;
+            steps.iter().rev().for_each(|step| self.writer.end(step));
+        }
+        self.writer.end("soap:Header");
+        Ok(())
+    }
+
+    /// A piece of XML, as far as its values are there.
+    fn piece(&mut self, piece: &'a Piece, round: Round) -> Result<(), EncodeError> {
+        piece.templates().try_for_each(|template| self.check_values(template, round))?;
+        let made = piece.render(|name| self.at(name, round.unwrap_or_default()));
+        let made = made.map_err(|(name, must)| error(&name, self.index(&name, round), must))?;
+        let Some(element) = made else { return Ok(()) };
+        self.writer.element(&element).map_err(|e| error(&element.name.local, None, e.to_string()))
     }
 
     fn start(&mut self, tag: &str, attributes: &[(&str, Cow<'_, str>)]) -> Result<(), EncodeError> {

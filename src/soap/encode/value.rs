@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::choose::{Round, Scope};
 use super::{EncodeError, Encoder, IS_MANDATORY, error};
-use crate::contract::{SimpleType, ValueSource};
+use crate::contract::{SimpleType, Template, ValueSource};
 use crate::xml::{is_xml_char, is_xml_space};
 
 impl<'a> Encoder<'a> {
@@ -43,11 +43,12 @@ impl<'a> Encoder<'a> {
                 (name.as_str(), value.map(Cow::Borrowed))
             }
             Some(ValueSource::Template(template)) => {
-                if let Some(name) = template.parameters().find(|name| round.is_none() && self.fields.count(name) > 1) {
-                    return Err(error(name, None, "takes one value"));
-                }
+                self.check_values(template, round)?;
                 let value = template.render(|name| self.at(name, round.unwrap_or_default()));
                 let value = value.map_err(|(name, must)| error(&name, self.index(&name, round), must))?;
+                if template.has_blank() {
+                    return Ok(value.map(Cow::Owned));
+                }
                 (template.parameters().next().unwrap_or("a value"), value.map(Cow::Owned))
             }
             Some(source) => ("answer", self.of_answer(source).map(Cow::Borrowed)),
@@ -61,6 +62,20 @@ impl<'a> Encoder<'a> {
             Cow::Owned(accepted) => Ok(Some(Cow::Owned(accepted))),
             Cow::Borrowed(_) => Ok(Some(value)),
         }
+    }
+
+    /// Has a template one value of each parameter, which XML can carry?
+    pub(super) fn check_values(&self, template: &Template, round: Round) -> Result<(), EncodeError> {
+        for name in template.parameters() {
+            if round.is_none() && self.fields.count(name) > 1 {
+                return Err(error(name, None, "takes one value"));
+            }
+            if let Some(bad) = self.fields.all(name).flat_map(str::chars).find(|c| !is_xml_char(*c)) {
+                let message = format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad));
+                return Err(error(name, None, message));
+            }
+        }
+        Ok(())
     }
 
     /// All values of a parameter as one list.
@@ -84,7 +99,11 @@ impl<'a> Encoder<'a> {
             ValueSource::Status => answer.status.as_deref(),
             ValueSource::Reference => answer.reference.as_deref(),
             ValueSource::Message => answer.message.as_deref(),
-            ValueSource::Field(_) | ValueSource::Template(_) | ValueSource::Constant(_) | ValueSource::Fixed(_) => None,
+            ValueSource::Field(_)
+            | ValueSource::Template(_)
+            | ValueSource::Piece(_)
+            | ValueSource::Constant(_)
+            | ValueSource::Fixed(_) => None,
         }
     }
 

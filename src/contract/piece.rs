@@ -1,0 +1,129 @@
+//! A piece of XML of the bindings: a header of the envelope, or what stands in an open place. Its texts and attributes may
+//! have values in them, as templates.
+
+use super::template::{Maps, Template};
+use crate::xml::{Attribute, Element, Limits, Name, Node, parse};
+
+/// A piece of XML, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    root: Element,
+    /// Of each attribute and text, in the order of [`Piece::render`].
+    templates: Vec<Template>,
+}
+
+impl Piece {
+    /// Reads a piece without values: braces are themselves.
+    ///
+    /// # Errors
+    /// It is no XML, as a sentence.
+    pub(super) fn constant(text: &str) -> Result<Self, String> {
+        Self::read(text, |text| Ok(Template::plain(text)))
+    }
+
+    /// Reads a piece with values in it.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence.
+    pub(super) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
+        Self::read(text, |text| Template::parse(text, maps))
+    }
+
+    fn read(text: &str, read: impl Fn(&str) -> Result<Template, String>) -> Result<Self, String> {
+        let root = parse(text.trim(), Limits::default()).map_err(|error| format!("it is not XML: {error}"))?;
+        let mut templates = Vec::new();
+        each_text(&root, &mut |_, text| {
+            templates.push(read(text));
+        });
+        Ok(Self { root, templates: templates.into_iter().collect::<Result<_, _>>()? })
+    }
+
+    /// The name of its element.
+    pub fn name(&self) -> &Name {
+        &self.root.name
+    }
+
+    /// What stands in it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.templates.iter()
+    }
+
+    /// The names of the elements that have a value of that sort, as text or in an attribute.
+    pub fn names_of(&self, is_meant: impl Fn(&Template) -> bool) -> Vec<Name> {
+        let (mut found, mut templates) = (Vec::new(), self.templates.iter());
+        each_text(&self.root, &mut |name, _| {
+            if templates.next().is_some_and(&is_meant) {
+                found.push(name.clone());
+            }
+        });
+        found
+    }
+
+    /// The piece with these values. What has no value is left out, with the element whose text it is; `None` if nothing is
+    /// left.
+    ///
+    /// # Errors
+    /// Which value an operator cannot take, and what it must be.
+    pub fn render<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<Option<Element>, (String, String)> {
+        let texts: Result<Vec<_>, _> = self.templates.iter().map(|template| template.render(&value)).collect();
+        Ok(rendered(&self.root, &mut texts?.into_iter()))
+    }
+}
+
+/// Goes through the attributes and texts of an element, each with the name of its element.
+fn each_text(element: &Element, take: &mut impl FnMut(&Name, &str)) {
+    for attribute in &element.attributes {
+        take(&element.name, &attribute.value);
+    }
+    for child in &element.children {
+        match child {
+            Node::Element(child) => each_text(child, take),
+            Node::Text(text) | Node::CData(text) => take(&element.name, text),
+            Node::Comment(_) | Node::Instruction(..) => {}
+        }
+    }
+}
+
+fn rendered(element: &Element, texts: &mut impl Iterator<Item = Option<String>>) -> Option<Element> {
+    let mut made = Element { attributes: Vec::new(), children: Vec::new(), ..element.clone() };
+    for attribute in &element.attributes {
+        let value = texts.next().flatten();
+        made.attributes.extend(value.map(|value| Attribute { value, ..attribute.clone() }));
+    }
+    let mut is_whole = true;
+    for child in &element.children {
+        match child {
+            Node::Element(child) => made.children.extend(rendered(child, texts).map(Node::Element)),
+            Node::Text(_) | Node::CData(_) => match texts.next().flatten() {
+                Some(text) => made.children.push(Node::Text(text)),
+                None => is_whole = false,
+            },
+            Node::Comment(_) | Node::Instruction(..) => {}
+        }
+    }
+    is_whole.then_some(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_value_is_left_out() {
+        let text = "<a xmlns='urn:a' x='{one}' y='{two}'><b>{one}</b><c>{two}</c><d><e>{two|default:3}</e></d></a>";
+        let piece = Piece::parse(text, &Maps::new()).unwrap();
+        let made = piece.render(|name| (name == "one").then_some("1")).unwrap().unwrap();
+        assert_eq!((made.attribute("", "x"), made.attribute("", "y")), (Some("1"), None));
+        let names: Vec<&str> = made.elements().map(|child| &*child.name.local).collect();
+        assert_eq!(names, ["b", "d"]);
+        let one: Vec<String> = piece
+            .names_of(|template| template.names().any(|name| name == "one"))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(one, ["{urn:a}a", "{urn:a}b"]);
+        assert!(Piece::parse("<a>{two}</a>", &Maps::new()).unwrap().render(|_| None).unwrap().is_none());
+        assert_eq!(Piece::constant("<a>{two}</a>").unwrap().render(|_| None).unwrap().unwrap().text(), "{two}");
+        assert!(Piece::constant("<a>").unwrap_err().starts_with("it is not XML"));
+    }
+}
