@@ -18,7 +18,7 @@ use crate::contract::Contract;
 use crate::observer::{ObservedTransport, Observers};
 use crate::recording::{
     self, CaseFault, Catalogue, FindEntries, MessageRules, NamedEntry, Recorder, RecordingObserver, Render,
-    ReplayTransport,
+    ReplayFolder, ReplayTransport,
 };
 use crate::redaction::{Names, Pseudonymizer, check_key, find_key, load_key};
 use crate::shutdown::Shutdown;
@@ -46,12 +46,13 @@ pub struct UpstreamHandle {
     pub simulator: Option<JoinHandle<()>>,
 }
 
-/// Opens the transport that the configuration names; a recorder is one more observer.
+/// Opens the transport that the configuration names; a recorder is one more observer. `replay` is what [`check`] read.
 ///
 /// # Errors
 /// A file that cannot be used, or the simulator's address is not free.
 pub async fn open(
     config: &Config,
+    replay: Option<ReplayFolder>,
     contract: &Arc<Contract>,
     clock: &Arc<dyn Clock>,
     store: Arc<dyn CatalogueStore>,
@@ -78,7 +79,8 @@ pub async fn open(
             let pseudonymizer = shared.unwrap_or_else(|| replay_pseudonymizer(config, contract));
             catalogue = recorded_catalogue(folder, Some(&pseudonymizer))?;
             let description = format!("replay of {}", folder.display());
-            (description, Arc::new(ReplayTransport::load(folder, message_rules(config, contract), pseudonymizer)?))
+            let cases = replay.map_or_else(|| ReplayFolder::read(folder), Ok)?;
+            (description, Arc::new(ReplayTransport::new(cases, message_rules(config, contract), pseudonymizer)?))
         }
     };
     let mut observers = observers;
@@ -119,18 +121,19 @@ pub async fn find_entries(store: &dyn CatalogueStore, call: &Value) -> Result<Ve
     Ok(found)
 }
 
-/// Finds whatever [`open`] would refuse, and changes nothing; recorded messages are read only with a contract.
+/// Finds whatever [`open`] would refuse, and changes nothing; returns the cases of a replay, so that they are read once.
 /// `is_running`: a gateway may be recording already.
 ///
 /// # Errors
 /// All faults.
-pub fn check(config: &Config, contract: Option<&Contract>, is_running: bool) -> Result<(), StartError> {
+pub fn check(config: &Config, is_running: bool) -> Result<Option<ReplayFolder>, StartError> {
     let target = &config.upstream.url;
     let mut faults = Vec::new();
+    let mut replay = None;
     let found = match &target.source {
         UpstreamSource::Urls(urls) => live(urls, &config.upstream).map(drop),
         UpstreamSource::Simulator => live(&["http://localhost".to_owned()], &config.upstream).map(drop),
-        UpstreamSource::Replay(folder) => contract.map_or(Ok(()), |contract| check_replay(folder, config, contract)),
+        UpstreamSource::Replay(folder) => check_replay(folder).map(|cases| replay = Some(cases)),
     };
     faults.extend(found.err().map(|StartError(faults)| faults).unwrap_or_default());
     if let Some(folder) = &target.record {
@@ -139,20 +142,15 @@ pub fn check(config: &Config, contract: Option<&Contract>, is_running: bool) -> 
         let found = Recorder::check(folder, is_running).err().unwrap_or_default();
         faults.extend(found.iter().map(ToString::to_string));
     }
-    if faults.is_empty() { Ok(()) } else { Err(StartError(faults)) }
+    if faults.is_empty() { Ok(replay) } else { Err(StartError(faults)) }
 }
 
-fn check_replay(folder: &Path, config: &Config, contract: &Contract) -> Result<(), StartError> {
-    // The key counts when answers are made.
-    ReplayTransport::load(
-        folder,
-        message_rules(config, contract),
-        pseudonymizer_with(config, contract, rand::random()),
-    )?;
+fn check_replay(folder: &Path) -> Result<ReplayFolder, StartError> {
+    let cases = ReplayFolder::read(folder)?;
     for (kind, text) in recorded_catalogue(folder, None)? {
         catalogue_entries(kind, &text)?;
     }
-    Ok(())
+    Ok(cases)
 }
 
 /// The catalogue that a folder of fixtures has; as it stands, or with what was personal back in it.

@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag)));
     let flags: Vec<_> = flags.collect();
-    let Checked { config, contract, warnings } = startup::check(loaded(args.config.clone(), flags.clone()))?;
+    let Checked { config, contract, replay, warnings } = startup::check(loaded(args.config.clone(), flags.clone()))?;
     let telemetry = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tracing::info!("{}", settings_used(&config));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -72,7 +72,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     }
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
     let UpstreamHandle { description, catalogue, transport, simulator } =
-        transport::open(&config, &contract, &clock, store.clone(), observers.clone(), simulator_shutdown).await?;
+        transport::open(&config, replay, &contract, &clock, store.clone(), observers.clone(), simulator_shutdown)
+            .await?;
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 

@@ -13,12 +13,15 @@ use crate::app::{self, StartError};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, MetricsListen, UpstreamSource};
 use crate::contract::Contract;
+use crate::recording::ReplayFolder;
 use crate::{store, tls, traces, transport};
 
 /// A configuration with which a gateway can start.
 pub(super) struct Checked {
     pub(super) config: Config,
     pub(super) contract: Arc<Contract>,
+    /// The cases of a replay.
+    pub(super) replay: Option<ReplayFolder>,
     /// Warnings: worth knowing, and no reason to refuse the start.
     pub(super) warnings: Vec<String>,
 }
@@ -66,7 +69,7 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     if let MetricsListen::Own(address) = config.metrics.listen {
         listeners.push(findings.look("metrics.listen", || listen("metrics.listen", address, is_running)));
     }
-    findings.look("upstream.url", || transport::check(&config, contract.as_deref(), is_running));
+    let replay = findings.look("upstream.url", || transport::check(&config, is_running)).flatten();
     findings.look("otlp.url", || {
         let traces = traces::start(&config.otlp, &(Arc::new(SystemClock) as Arc<dyn Clock>));
         traces.map(drop).map_err(|fault| one(fault.to_string()))
@@ -79,7 +82,7 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
     }
     warnings.extend(open_password(&config));
     match contract {
-        Some(contract) if findings.faults.is_empty() => Ok(Checked { config, contract, warnings }),
+        Some(contract) if findings.faults.is_empty() => Ok(Checked { config, contract, replay, warnings }),
         _ => Err(StartError(findings.faults)),
     }
 }
