@@ -1,11 +1,12 @@
 //! Puts a configuration in the place of the one that is in use, as far as that can be done beside calls under way:
-//! certificates and keys, the way to a Conax that is named by URLs with its credentials, and the catalogue's strictness.
+//! certificates and keys, the way to a Conax that is named by URLs with its credentials, the SOAP contract (not that of a
+//! simulator, a replay or a recording, which know it as well), and the catalogue's strictness.
 //!
 //! Rule: everything of the new one is looked at first. With one fault, all stays as it is.
 
 use std::sync::Arc;
 
-use crate::app::{App, StartError, server_tls};
+use crate::app::{self, App, StartError, server_tls};
 use crate::config::Config;
 use crate::http::{CurrentTls, Server};
 use crate::observer::ObservedTransport;
@@ -38,6 +39,9 @@ impl Reloadable {
         let mut look = |fault: StartError| faults.extend(fault.0);
         let acceptor = server_tls(config).map_err(&mut look).ok();
         let transport = transport::live_transport(config).map_err(&mut look).ok();
+        let contract = app::load_contract(config);
+        let contract = contract.and_then(|contract| app::check_secrets(config, &contract).map(|()| contract));
+        let contract = contract.map_err(&mut look).ok();
         let expiries = tls::expiries(config).map_err(|fault| look(StartError(vec![fault.to_string()]))).ok();
         if acceptor.as_ref().is_some_and(|acceptor| acceptor.is_some() != self.tls.load().is_some()) {
             faults.push("server.tls_certificate: TLS is turned on or off by a restart only".to_owned());
@@ -46,14 +50,17 @@ impl Reloadable {
         if transport.as_ref().is_some_and(|transport| transport.is_some() != was_live) {
             faults.push("upstream.url: between URLs and anything else a restart is needed".to_owned());
         }
-        let (Some(acceptor), Some(transport), Some(expiries), true) =
-            (acceptor, transport, expiries, faults.is_empty())
+        let (Some(acceptor), Some(transport), Some(contract), Some(expiries), true) =
+            (acceptor, transport, contract, expiries, faults.is_empty())
         else {
             return Err(StartError(faults));
         };
         self.tls.store(acceptor.map(Arc::new));
         if let Some(transport) = transport {
             self.transport.replace(transport);
+            if self.started.upstream.url.record.is_none() {
+                self.server.replace_contract(contract);
+            }
         }
         self.server.api.processor.set_secrets(config.secrets.values());
         self.server.api.set_catalogue_strict(config.catalogue.strict);

@@ -38,8 +38,8 @@ pub async fn call(
 ) -> Result<Answer, ApiError> {
     let now = api.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
-    let submission = prepare(api, session, (family, request_type), correlation, params, now).await?;
-    match api.processor.submit(Submission { key, ..submission }).await? {
+    let (submission, contract) = prepare(api, session, (family, request_type), correlation, params, now).await?;
+    match api.processor.submit(Submission { key, ..submission }, contract).await? {
         Some(Submitted { request, is_repeat }) => {
             let data = data(&Record::new(&request, api.dates))?;
             Ok(Answer { data, number: Some(request.number), is_repeat })
@@ -51,7 +51,7 @@ pub async fn call(
     }
 }
 
-/// Builds the request that a call asks for, ready to be submitted.
+/// Builds the request that a call asks for, ready to be submitted, by the contract of this moment.
 ///
 /// # Errors
 /// A wrong parameter, UNAVAILABLE, or the store.
@@ -62,7 +62,7 @@ pub(super) async fn prepare(
     correlation: Option<Correlation>,
     params: Params,
     now: DateTime<Utc>,
-) -> Result<Submission, ApiError> {
+) -> Result<(Submission, Arc<Contract>), ApiError> {
     let given = params.to_json(request_type.secret());
     let draft = Draft::read(api, family, request_type, params).await?;
     check_schedule(&draft, now)?;
@@ -73,12 +73,13 @@ pub(super) async fn prepare(
     if let Some(subscription) = &draft.subscription {
         device::check_known(api, EntryKind::Subscriptions, subscription).await?;
     }
+    let contract = api.contract.load_full();
     let (body, render) = match &draft.rejection {
-        None => rendered(api, &draft)?,
+        None => rendered(api, &contract, &draft)?,
         Some(_) => (None, None),
     };
     let request = Arc::new(NewRequest { correlation, ..new_request(session, draft, given, body, now) });
-    Ok(Submission { request, render, lease_to: None, key: None, resubmission: None })
+    Ok((Submission { request, render, lease_to: None, key: None, resubmission: None }, contract))
 }
 
 fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError> {
@@ -121,7 +122,11 @@ fn new_request(
 }
 
 /// The SOAP request; or, for a type with a sequence number in the message, the function that renders it later.
-fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Render>), ApiError> {
+fn rendered(
+    api: &Api,
+    contract: &Arc<Contract>,
+    draft: &Draft<'_>,
+) -> Result<(Option<Envelope>, Option<Render>), ApiError> {
     let request_type = draft.request_type;
     let mut fields = draft.fields.clone().with_context(api.clock.now());
     let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
@@ -129,18 +134,18 @@ fn rendered(api: &Api, draft: &Draft<'_>) -> Result<(Option<Envelope>, Option<Re
         // Any sequence number shows whether the rest can be rendered.
         fields.push(SEQUENCE_NUMBER, "1");
     }
-    if api.contract.operation(request_type).is_none() {
+    if contract.operation(request_type).is_none() {
         let message = format!("The SOAP contract of this gateway has no operation for {request_type}.");
         return Err(ApiError::new(Code::MethodNotFound, message));
     }
-    let body = render(&api.contract, request_type, &fields).map_err(|error| {
+    let body = render(contract, request_type, &fields).map_err(|error| {
         let message = format!("{} {}.", error.field, error.message);
         ApiError::invalid(draft.location_of(&error.field, error.index), message)
     })?;
     if !is_numbered {
         return Ok((Some(body), None));
     }
-    let (contract, fields) = (Arc::clone(&api.contract), draft.fields.clone().with_context(api.clock.now()));
+    let (contract, fields) = (Arc::clone(contract), draft.fields.clone().with_context(api.clock.now()));
     let render: Render = Arc::new(move |sequence_number| {
         let mut fields = fields.clone();
         fields.push(SEQUENCE_NUMBER, sequence_number.to_string());

@@ -33,7 +33,7 @@ use std::time::Duration;
 use crate::account::hash_password;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::contract::Contract;
+use crate::contract::{Contract, CurrentContract};
 use crate::observer::ObservedTransport;
 use crate::processor::Processor;
 use crate::request::random_hex;
@@ -56,7 +56,7 @@ pub struct Api {
     /// The store of records, accounts and catalogue.
     pub store: Arc<dyn Store>,
     /// The SOAP contract.
-    pub contract: Arc<Contract>,
+    pub contract: CurrentContract,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
     /// The processor, which sends requests.
@@ -88,6 +88,7 @@ impl Api {
         transport: ObservedTransport,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let contract = CurrentContract::new(contract.into());
         let (in_store, in_contract, in_clock) = (Arc::clone(&store), Arc::clone(&contract), Arc::clone(&clock));
         let processor = Arc::new(Processor::new(config, in_store, transport, in_contract, in_clock));
         Self {

@@ -21,9 +21,9 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
     let content = &earlier.content;
     let session = Session { user: content.created_by.clone() };
     let method = (content.family, content.request_type);
-    let submission = prepare(api, &session, method, None, params, api.clock.now()).await?;
+    let (submission, contract) = prepare(api, &session, method, None, params, api.clock.now()).await?;
     let submission = Submission { resubmission: Some(resubmission), ..submission };
-    let submitted = api.processor.submit(submission).await?;
+    let submitted = api.processor.submit(submission, contract).await?;
     let submitted = submitted.map(|submitted| submitted.request);
     submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }

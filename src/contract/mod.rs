@@ -63,6 +63,9 @@ mod wsdl;
 #[cfg(test)]
 pub(crate) mod tests;
 
+/// The contract that is used from now on: it can be replaced, and whoever has loaded it keeps what was loaded.
+pub type CurrentContract = std::sync::Arc<arc_swap::ArcSwap<Contract>>;
+
 pub use compiled::{Contract, Service};
 pub use draft::{DraftOrder, draft};
 pub use finding::{Finding, Location};

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::reply::{self, Reply};
 use super::{Server, packing};
+use crate::contract::Contract;
 use crate::metrics::{self, Metrics, Sample};
 
 pub(super) const PATH: &str = "/metrics";
@@ -29,6 +30,13 @@ pub(super) struct Scrapes {
 impl Scrapes {
     pub(super) fn new(metrics: Option<Arc<Metrics>>) -> Self {
         Self { metrics, last: Mutex::default() }
+    }
+
+    /// The status codes of another contract are reasons by name from now on.
+    pub(super) fn follow(&self, contract: &Contract) {
+        if let Some(metrics) = &self.metrics {
+            metrics.follow(contract);
+        }
     }
 }
 

@@ -25,10 +25,9 @@ use std::sync::Arc;
 
 use crate::api::Api;
 use crate::config::Config;
-use crate::exchange::Subjects;
+use crate::contract::Contract;
 use crate::metrics::Metrics;
 use crate::observer::ObservedTransport;
-use crate::redaction::Names;
 use metrics::Scrapes;
 use openapi::OpenApi;
 
@@ -67,12 +66,16 @@ pub enum Face {
 impl Server {
     /// A server for the methods of `api`; SOAP is passed through to `transport`.
     pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
-        let names = Arc::new(Names::from_contract(&api.contract, &[]));
-        let subjects = Arc::new(Subjects::of(&api.contract));
         let openapi = OpenApi::new(&config.server);
         let most_bytes = config.pass_through.capture_bytes;
-        let captures = Captures::new(api.store.clone(), transport.clone(), (names, subjects), most_bytes);
+        let captures = Captures::new(api.store.clone(), transport.clone(), &api.contract.load(), most_bytes);
         let (api, scrapes) = (Arc::new(api), Scrapes::new(metrics));
         Self { config, api, transport, captures, streams: Streams::default(), scrapes, openapi }
+    }
+    /// From now on calls are made by another contract; those under way go on by the one that they began with.
+    pub fn replace_contract(&self, contract: Arc<Contract>) {
+        self.captures.follow(&contract);
+        self.scrapes.follow(&contract);
+        self.api.contract.store(contract);
     }
 }

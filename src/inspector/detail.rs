@@ -100,7 +100,8 @@ fn request_data(
     events: &[Event],
 ) -> Result<Data, ApiError> {
     let content = &request.content;
-    let operation = api.contract.operation(content.request_type);
+    let contract = api.contract.load();
+    let operation = contract.operation(content.request_type);
     let call = content.api_call.as_deref().map(serde_json::from_str::<&RawValue>).transpose();
     to_data(&RequestDetail {
         kind: "request",
@@ -108,7 +109,7 @@ fn request_data(
         cards: &content.cards,
         method_path: content.request_type.method_path(content.family),
         call: call.map_err(|error| ApiError::internal(error.to_string()))?,
-        soap: operation.map(|operation| Soap::new(api.contract.base_path(), operation)),
+        soap: operation.map(|operation| Soap::new(contract.base_path(), operation)),
         decisions: allowed(request, api.clock.now()),
     })
 }

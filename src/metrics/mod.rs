@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use prometheus_client::encoding::prometheus_text;
@@ -46,7 +47,7 @@ type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 pub struct Metrics {
     registry: Registry,
     /// Reasons that have a label value of their own.
-    reasons: BTreeSet<String>,
+    reasons: ArcSwap<BTreeSet<String>>,
     api_requests: Family<Labels<2>, Counter>,
     api_request_seconds: Histograms<1>,
     pass_through_requests: Family<Labels<1>, Counter>,
@@ -78,8 +79,7 @@ impl Metrics {
     /// Creates metrics; each status code of the contract gets a label value as a reason.
     pub fn new(contract: &Contract) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let own = failure::ALL.iter().map(|code| (*code).to_owned());
-        let reasons = own.chain(contract.answer_codes().map(str::to_owned)).collect();
+        let reasons = ArcSwap::from_pointee(reasons(contract));
         let mut metrics = Names(&mut registry);
         let (api_requests, api_request_seconds) = (Family::default(), Family::new_with_constructor(times as fn() -> _));
         let (pass_through_requests, pass_through_seconds) = (Family::default(), times());
@@ -148,13 +148,23 @@ impl Metrics {
         text
     }
 
+    /// The status codes of another contract are reasons by name from now on.
+    pub fn follow(&self, contract: &Contract) {
+        self.reasons.store(reasons(contract).into());
+    }
+
     fn reason(&self, request: &ProvisioningRequest) -> String {
         match &request.failure {
             None => String::new(),
-            Some(failure) if self.reasons.contains(&failure.code) => failure.code.clone(),
+            Some(failure) if self.reasons.load().contains(&failure.code) => failure.code.clone(),
             Some(_) => OTHER.to_owned(),
         }
     }
+}
+
+/// The reasons that have a label value of their own.
+fn reasons(contract: &Contract) -> BTreeSet<String> {
+    failure::ALL.into_iter().chain(contract.answer_codes()).map(str::to_owned).collect()
 }
 
 /// Gives metrics their names.

@@ -13,7 +13,7 @@ use super::policy::{self, AttemptContext, ours};
 use super::session::{Answered, Exchanged, Order, exchange};
 use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
-use crate::contract::{Operation, Resend};
+use crate::contract::{Contract, Operation, Resend};
 use crate::observer::ClassifiedAttempt;
 use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, TraceContext, failure};
 use crate::secret::Secret;
@@ -64,16 +64,17 @@ struct Ended {
 /// The outcome could not be stored. The lease stays: whoever takes it over puts the request in doubt.
 pub(super) async fn attempt(
     processor: &Processor,
+    contract: &Contract,
     LeasedRequest { request, lease }: LeasedRequest,
 ) -> Result<(ProvisioningRequest, bool), StoreError> {
-    let ended = match prepare(processor, &request) {
+    let ended = match prepare(contract, &request) {
         Err(outcome) => Ended { outcome, attempt: None, events: Vec::new() },
         Ok(prepared) => {
-            let (verified, events) = verify_in_doubt(processor, &request, &prepared).await;
+            let (verified, events) = verify_in_doubt(processor, contract, &request, &prepared).await;
             match verified {
                 Verified::Ended(outcome) => Ended { outcome, attempt: None, events },
                 Verified::Send { was_asked } => {
-                    let (sent, before) = send(processor, &request, &lease, &prepared).await;
+                    let (sent, before) = send(processor, contract, &request, &lease, &prepared).await;
                     let (outcome, attempt) = classify(processor, &request, &prepared, sent, was_asked);
                     let events = events.into_iter().chain(before).collect();
                     Ended { outcome, attempt: Some(attempt), events }
@@ -85,8 +86,8 @@ pub(super) async fn attempt(
 }
 
 /// The operation and the envelope to send, or how the request ends because nothing can be sent.
-fn prepare<'a>(processor: &'a Processor, request: &'a ProvisioningRequest) -> Result<Prepared<'a>, Outcome> {
-    let operation = processor.contract.operation(request.content.request_type).ok_or_else(|| {
+fn prepare<'a>(contract: &'a Contract, request: &'a ProvisioningRequest) -> Result<Prepared<'a>, Outcome> {
+    let operation = contract.operation(request.content.request_type).ok_or_else(|| {
         let message = format!("The SOAP contract loaded now has no operation for {}.", request.content.request_type);
         ours(failure::CONTRACT_MISMATCH, message)
     });
@@ -104,6 +105,7 @@ fn prepare<'a>(processor: &'a Processor, request: &'a ProvisioningRequest) -> Re
 /// Asks Conax whether a request in doubt was done, where its resend rule wants that.
 async fn verify_in_doubt(
     processor: &Processor,
+    contract: &Contract,
     request: &ProvisioningRequest,
     prepared: &Prepared<'_>,
 ) -> (Verified, Vec<Event>) {
@@ -126,7 +128,7 @@ async fn verify_in_doubt(
         // The request was sent under another resend rule.
         Resend::Never => return (still_in_doubt("It may not be sent again.".to_owned()), Vec::new()),
     };
-    let (verification, event) = verify(processor, request, query, until).await;
+    let (verification, event) = verify(processor, contract, request, (query, until)).await;
     let verified = match verification {
         Verification::Applied => Verified::Ended(Outcome::Completed { reference: None, result: None }),
         Verification::Inconclusive(message) => still_in_doubt(message),
@@ -138,6 +140,7 @@ async fn verify_in_doubt(
 /// Sends the committed bytes, their blanks filled, if the lease may not have ended. Also what went before, for the history.
 async fn send(
     processor: &Processor,
+    contract: &Contract,
     request: &ProvisioningRequest,
     lease: &Lease,
     prepared: &Prepared<'_>,
@@ -149,7 +152,7 @@ async fn send(
         trace = trace.as_ref().map(TraceContext::child);
     }
     let (operation, envelope) = (prepared.operation, prepared.envelope.to_send());
-    let order = Order { operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
+    let order = Order { contract, operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
     let Exchanged { result, events, secrets } = exchange(processor, order).await;
     let now = processor.clock.moment();
     (Sent { result, trace, secrets, began, passed: now.since(&began), now: now.date }, events)

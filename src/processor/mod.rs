@@ -29,7 +29,7 @@ use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::contract::Contract;
+use crate::contract::{Contract, CurrentContract};
 use crate::observer::ObservedTransport;
 use crate::request::{Priority, ProvisioningRequest, State};
 use crate::store::{LeasedRequest, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
@@ -76,7 +76,7 @@ impl From<Full> for SubmitError {
 pub struct Processor {
     store: Arc<dyn RequestStore>,
     transport: ObservedTransport,
-    contract: Arc<Contract>,
+    contract: CurrentContract,
     clock: Arc<dyn Clock>,
     retry: RetryRule,
     is_effective: bool,
@@ -101,7 +101,7 @@ impl Processor {
         config: &Config,
         store: Arc<dyn RequestStore>,
         transport: ObservedTransport,
-        contract: Arc<Contract>,
+        contract: CurrentContract,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let processor = &config.processor;
@@ -145,13 +145,17 @@ impl Processor {
     ///
     /// # Errors
     /// Too many immediate requests wait for a slot, or the store failed; the request is not accepted then.
-    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Option<Submitted>, SubmitError> {
+    pub async fn submit(
+        self: &Arc<Self>,
+        submission: Submission,
+        contract: Arc<Contract>,
+    ) -> Result<Option<Submitted>, SubmitError> {
         let is_immediate = submission.request.process_immediately == Some(true) && self.is_effective;
         let priority = submission.request.priority;
         let slot = if is_immediate { Some(self.slots.enter(priority, self.slot_wait).await?) } else { None };
         let (leased, is_leased) = oneshot::channel();
         let processor = Arc::clone(self);
-        let task = async move { processor.accept(submission, slot, leased).await };
+        let task = async move { processor.accept(submission, contract, slot, leased).await };
         let task = self.tasks.spawn(task.in_current_span());
         let ended_early = |e| StoreError::Other(format!("accepting a request ended early: {e}"));
         let Ok(known) = is_leased.await else {
@@ -181,6 +185,7 @@ impl Processor {
     async fn accept(
         self: Arc<Self>,
         submission: Submission,
+        contract: Arc<Contract>,
         slot: Option<Slot>,
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<Submitted>, StoreError> {
@@ -198,7 +203,7 @@ impl Processor {
             (Some(SubmitResult::New { request, lease: Some(lease) }), Some(slot)) => {
                 // The client may have gone.
                 drop(leased.send(request.clone()));
-                let request = self.attempt(LeasedRequest { request, lease }, slot).await?;
+                let request = self.attempt(LeasedRequest { request, lease }, contract, slot).await?;
                 Ok(Some(Submitted { request, is_repeat }))
             }
             // The cards are not free: the run sends the request later, and the slot is given back now.
@@ -217,9 +222,14 @@ impl Processor {
     }
 
     /// Makes an attempt at a leased request, frees its slot, and wakes the run if another request may go on.
-    async fn attempt(self: &Arc<Self>, leased: LeasedRequest, slot: Slot) -> Result<ProvisioningRequest, StoreError> {
+    async fn attempt(
+        self: &Arc<Self>,
+        leased: LeasedRequest,
+        contract: Arc<Contract>,
+        slot: Slot,
+    ) -> Result<ProvisioningRequest, StoreError> {
         // A panic must not leave the request leased for ever.
-        let ended = match AssertUnwindSafe(attempt::attempt(self, leased.clone())).catch_unwind().await {
+        let ended = match AssertUnwindSafe(attempt::attempt(self, &contract, leased.clone())).catch_unwind().await {
             Ok(ended) => ended,
             Err(_) => {
                 tracing::error!(number = leased.request.number, "working on a request failed");

@@ -86,7 +86,8 @@ impl Processor {
             _ => {
                 // The request was leased at its last change, and sent after that.
                 let started_at = request.updated_at;
-                let resend = self.contract.operation(request.content.request_type).map_or(Resend::Never, |o| o.resend);
+                let contract = self.contract.load();
+                let resend = contract.operation(request.content.request_type).map_or(Resend::Never, |o| o.resend);
                 // If the date was set back meanwhile, the time that passed is unknown.
                 let time = (now - started_at).to_std().unwrap_or(Duration::MAX);
                 let passed = Passed { time, ..Passed::default() };

@@ -105,7 +105,7 @@ impl Processor {
             let span = tracing::error_span!("request", request_id, user = content.created_by.username);
             let attempt = async move {
                 // `attempt` logs its failures.
-                drop(processor.attempt(leased, slot).await);
+                drop(processor.attempt(leased, processor.contract.load_full(), slot).await);
             };
             self.tasks.spawn(attempt.instrument(span));
         }

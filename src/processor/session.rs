@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use super::Processor;
 use super::attempt::call_until;
 use super::classify::{ClassifiedAnswer, classify_answer};
-use crate::contract::{Operation, SESSION, secret_name};
+use crate::contract::{Contract, Operation, SESSION, secret_name};
 use crate::request::{
     Classification, Envelope, Event, EventKind, Fields, ProvisioningRequest, RequestType, TraceContext, random_hex,
 };
@@ -54,9 +54,10 @@ pub(super) struct Exchanged {
     pub(super) secrets: Vec<Secret>,
 }
 
-/// What is sent: to which operation, of which request, and until when.
+/// What is sent: by which contract, to which operation, of which request, and until when.
 #[derive(Clone, Copy)]
 pub(super) struct Order<'a> {
+    pub(super) contract: &'a Contract,
     pub(super) operation: &'a Operation,
     pub(super) envelope: &'a str,
     pub(super) request: Option<(&'a ProvisioningRequest, &'a Lease)>,
@@ -135,7 +136,7 @@ async fn fill(
     events: &mut Vec<Event>,
 ) -> Result<Filled, CallFailure> {
     let session = match order.operation.needs_session() {
-        true => Some(session(processor, ended, order.until, events).await?),
+        true => Some(session(processor, (order.contract, order.until), ended, events).await?),
         false => None,
     };
     let secrets = processor.sending.secrets.load_full();
@@ -147,7 +148,7 @@ async fn fill(
         "nonce" => Some(nonce.as_str()),
         name => secrets.get(secret_name(name)?).map(Secret::expose),
     };
-    let text = processor.contract.fill(order.envelope, value);
+    let text = order.contract.fill(order.envelope, value);
     let text =
         text.map_err(|what| not_sent(FailureKind::Login, &format!("The request cannot be completed: {what}.")))?;
     let used = order.operation.templates().flat_map(|template| template.names()).filter_map(secret_name);
@@ -158,8 +159,8 @@ async fn fill(
 /// The session's id, after a login if there is none, or only the one that has ended.
 async fn session(
     processor: &Processor,
+    (contract, until): (&Contract, Option<DateTime<Utc>>),
     ended: Option<&Secret>,
-    until: Option<DateTime<Utc>>,
     events: &mut Vec<Event>,
 ) -> Result<Secret, CallFailure> {
     let sending = &processor.sending;
@@ -173,7 +174,7 @@ async fn session(
         return Err(not_sent(FailureKind::Login, &last_failure()));
     }
     *kept = None;
-    let (result, event) = login(processor, until).await;
+    let (result, event) = login(processor, contract, until).await;
     events.push(event);
     match result {
         Ok(session) => {
@@ -190,10 +191,14 @@ async fn session(
     }
 }
 
-async fn login(processor: &Processor, until: Option<DateTime<Utc>>) -> (Result<Secret, String>, Event) {
+async fn login(
+    processor: &Processor,
+    contract: &Contract,
+    until: Option<DateTime<Utc>>,
+) -> (Result<Secret, String>, Event) {
     let began = tokio::time::Instant::now();
     let mut event = Event::new(processor.clock.now(), EventKind::LoggedIn, None, None);
-    let result = ask(processor, RequestType::LOGIN, until, &mut event).await;
+    let result = ask(processor, contract, (RequestType::LOGIN, until), &mut event).await;
     event.duration_ms = Some(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
     let session = result.and_then(|answer| {
         let session = answer.results.first(SESSION).filter(|session| !session.is_empty());
@@ -209,17 +214,17 @@ async fn login(processor: &Processor, until: Option<DateTime<Utc>>) -> (Result<S
 /// Sends a request of the gateway's own that has no parameters; its texts, masked, go into the event.
 async fn ask(
     processor: &Processor,
-    request_type: RequestType,
-    until: Option<DateTime<Utc>>,
+    contract: &Contract,
+    (request_type, until): (RequestType, Option<DateTime<Utc>>),
     event: &mut Event,
 ) -> Result<ClassifiedAnswer, String> {
-    let operation = processor.contract.operation(request_type);
+    let operation = contract.operation(request_type);
     let operation = operation.ok_or_else(|| format!("The contract has no operation for {request_type}."))?;
     let fields = Fields::new().with_context(processor.clock.now());
     let envelope = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let envelope = String::from_utf8(envelope).map_err(|error| error.to_string())?;
     event.request = Some(Envelope::without_secret(envelope.clone()).redacted);
-    let order = Order { operation, envelope: &envelope, request: None, trace: None, until };
+    let order = Order { contract, operation, envelope: &envelope, request: None, trace: None, until };
     // Whatever has a session has been logged in already: this is a login, or the end of one.
     let filled = Box::pin(fill(processor, order, None, &mut Vec::new()))
         .await
@@ -253,11 +258,12 @@ fn refused(processor: &Processor, order: Order<'_>, exchanged: &Exchanged) -> Ev
 impl Processor {
     /// Ends the session, if there is one: upstream may allow a few only. What comes of it changes nothing.
     pub async fn log_out(&self) {
-        if self.contract.operation(RequestType::LOGOUT).is_none() || self.sending.session.lock().await.is_none() {
+        let contract = self.contract.load_full();
+        if contract.operation(RequestType::LOGOUT).is_none() || self.sending.session.lock().await.is_none() {
             return;
         }
         let mut event = Event::new(self.clock.now(), EventKind::LoggedIn, None, None);
-        match ask(self, RequestType::LOGOUT, None, &mut event).await {
+        match ask(self, &contract, (RequestType::LOGOUT, None), &mut event).await {
             Ok(_) => tracing::info!("logged out"),
             Err(what) => tracing::warn!("the session could not be ended: {what}"),
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Processor;
 use super::session::{Answered, Exchanged, Order, exchange};
-use crate::contract::Operation;
+use crate::contract::{Contract, Operation};
 use crate::request::{Envelope, Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType, TraceContext};
 use crate::soap::encode;
 use crate::upstream::CallFailure;
@@ -27,13 +27,13 @@ pub(super) enum Verification {
 /// keeps the last query and its answer, which decided.
 pub(super) async fn verify(
     processor: &Processor,
+    contract: &Contract,
     request: &ProvisioningRequest,
-    query: RequestType,
-    until: DateTime<Utc>,
+    (query, until): (RequestType, DateTime<Utc>),
 ) -> (Verification, Event) {
     let began = tokio::time::Instant::now();
     let mut event = Event::new(processor.clock.now(), EventKind::Verified, None, None);
-    let found = ask_all(processor, request, query, until, &mut event).await;
+    let found = ask_all(processor, contract, request, (query, until), &mut event).await;
     event.duration_ms = Some(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
     event.text = Some(match &found {
         Verification::Applied => "It was done.".to_owned(),
@@ -45,13 +45,13 @@ pub(super) async fn verify(
 
 async fn ask_all(
     processor: &Processor,
+    contract: &Contract,
     request: &ProvisioningRequest,
-    query: RequestType,
-    until: DateTime<Utc>,
+    (query, until): (RequestType, DateTime<Utc>),
     event: &mut Event,
 ) -> Verification {
     let (cards, boxes) = (&request.content.cards, &request.content.stbs);
-    let (Some(operation), [parameter]) = (processor.contract.operation(query), query.parameters()) else {
+    let (Some(operation), [parameter]) = (contract.operation(query), query.parameters()) else {
         return Verification::Inconclusive(format!("{query} is no query for a card or a box."));
     };
     let (subjects, partner, partners) = match parameter.name {
@@ -66,7 +66,7 @@ async fn ask_all(
     }
     for subject in subjects {
         let trace = request.content.correlation.as_ref().and_then(|correlation| correlation.trace.clone());
-        match ask(processor, operation, (parameter.name, subject), (until, trace), event).await {
+        match ask(processor, (contract, operation), (parameter.name, subject), (until, trace), event).await {
             Ok(results) => match compare(&results, partner, partners) {
                 Verification::Applied => {}
                 other => return other,
@@ -80,7 +80,7 @@ async fn ask_all(
 /// Makes one query; the event gets its texts.
 async fn ask(
     processor: &Processor,
-    operation: &Operation,
+    (contract, operation): (&Contract, &Operation),
     (parameter, subject): (&str, &str),
     (until, trace): (DateTime<Utc>, Option<TraceContext>),
     event: &mut Event,
@@ -89,7 +89,8 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let order = Order { operation, envelope: &body, request: None, trace: trace.as_ref(), until: Some(until) };
+    let order =
+        Order { contract, operation, envelope: &body, request: None, trace: trace.as_ref(), until: Some(until) };
     let Exchanged { result, secrets, .. } = exchange(processor, order).await;
     let mask = |text: String| secrets.iter().fold(text, |text, secret| secret.mask_in(&text));
     event.request = Some(Envelope::without_secret(body).redacted);

@@ -1,10 +1,12 @@
 //! SIGHUP: what is loaded anew, what is kept when the new is bad, and that no call is cut off.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::support::{Authority, Client, Conax, Gateway, PASSWORD, Reaction, USER, eventually, ok_answer};
+use super::support::{Authority, Client, Conax, Gateway, PASSWORD, Reaction, USER, answer_to, eventually, ok_answer};
 
 /// A client of its own, whose connections are new, that trusts one authority.
 fn trusting(authority: &Authority) -> reqwest::Client {
@@ -105,4 +107,78 @@ async fn credentials_log_filter_and_strictness_are_loaded_anew() {
     let shown: Vec<_> = conax.received().iter().map(|r| r.header("authorization").unwrap().to_owned()).collect();
     // "sms:first" and "sms:second"
     assert_eq!(shown, ["Basic c21zOmZpcnN0", "Basic c21zOnNlY29uZA=="]);
+}
+
+/// The built-in contract as files, with pairings in another namespace and at another path.
+fn write_contract(folder: &Path, version: u8) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("wsdl");
+    std::fs::create_dir_all(folder).unwrap();
+    for file in std::fs::read_dir(source).unwrap() {
+        let file = file.unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let text = text.replace("xsd/pairing/v1", &format!("xsd/pairing/v{version}"));
+        let text = text.replace("caclient/pairing\"", &format!("caclient/pairing{version}\""));
+        std::fs::write(folder.join(file.file_name()), text).unwrap();
+    }
+}
+
+/// Clients call all the time, while one contract follows the other, a bad one among them: each request is sent and its
+/// answer read by the contract that the request was rendered by.
+#[tokio::test]
+async fn a_contract_is_loaded_anew_under_load() {
+    let conax = Conax::start(|_, request| Reaction::Keep(answer_to(request, "OK", ""))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let contract = folder.path().join("contract");
+    write_contract(&contract, 1);
+    let settings = [("upstream.url", conax.url.as_str()), ("contract.dir", contract.to_str().unwrap())];
+    let (gateway, client) = Gateway::start_signed_in(&settings).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4_u64)
+        .map(|index| {
+            let (client, is_over) = (client.clone(), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !is_over.load(Ordering::Relaxed) && calls < 5000 {
+                    let record = client.pair_now(&format!("0800000{index:04}")).await;
+                    assert_eq!(record["life_cycle_state"], "COMPLETED", "{record:#}");
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    let sent_by =
+        |version: u8| conax.received().iter().filter(|r| r.body.contains(&format!("pairing/v{version}"))).count();
+    let mut expected = 1;
+    for version in [2, 3, 0, 4] {
+        let before = sent_by(expected);
+        eventually(async || (sent_by(expected) > before + 3).then_some(())).await;
+        match version {
+            0 => {
+                std::fs::write(contract.join("pairing.xsd"), "<xs:schema").unwrap();
+                reload(&gateway, "not loaded anew: all stays as it was").await;
+                assert!(gateway.log().contains("pairing.xsd"), "the fault has its file");
+            }
+            _ => {
+                write_contract(&contract, version);
+                reload(&gateway, "the configuration is loaded anew").await;
+                expected = version;
+            }
+        }
+    }
+    eventually(async || (sent_by(expected) > 3).then_some(())).await;
+    is_over.store(true, Ordering::Relaxed);
+    let mut calls = 0;
+    for client in clients {
+        calls += client.await.unwrap();
+    }
+    let received = conax.received();
+    assert_eq!(received.len(), calls);
+    for request in received {
+        let version = request.body.split_once("xsd/pairing/v").unwrap().1.chars().next().unwrap();
+        let path = format!("POST /caclient/pairing{version} ");
+        assert!(request.head.starts_with(&path), "{}{}", request.head, request.body);
+    }
+    let soap = format!("{}/ca-server/webservices/caclient/pairing4?wsdl", gateway.url);
+    assert_eq!(reqwest::get(soap).await.unwrap().status(), 200, "the new contract is what is described");
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use crate::contract::Contract;
 use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, Subject, Subjects, bare_path};
 use crate::observer::{ClientExchange, ObservedTransport, Observers};
 use crate::redaction::Names;
@@ -65,8 +67,8 @@ struct CaptureContext {
     /// Held while observers see an exchange, so that they see the exchanges in the order of their ends.
     recording: Arc<Mutex<()>>,
     transport: ObservedTransport,
-    names: Arc<Names>,
-    subjects: Arc<Subjects>,
+    /// By the contract: what is masked, and what an exchange is about.
+    rules: Arc<ArcSwap<(Names, Subjects)>>,
     /// Most bytes that are kept of an unpacked body.
     most_bytes: usize,
     writer: mpsc::UnboundedSender<StoredCapture>,
@@ -101,12 +103,12 @@ pub(super) enum Outcome {
 }
 
 impl Captures {
-    /// Captures exchanges into a store, with their subjects, and with secrets masked by `names`. The transport's observers
+    /// Captures exchanges into a store, with their subjects, and with secrets masked, by the contract. The transport's observers
     /// see exchanges unmasked.
     pub fn new(
         store: Arc<dyn ExchangeStore>,
         transport: ObservedTransport,
-        (names, subjects): (Arc<Names>, Arc<Subjects>),
+        contract: &Contract,
         most_bytes: usize,
     ) -> Self {
         // Each exchange in this channel has a slot, which bounds the channel.
@@ -124,14 +126,18 @@ impl Captures {
                 large,
                 recording: Arc::default(),
                 transport,
-                names,
-                subjects,
+                rules: Arc::new(ArcSwap::from_pointee(rules(contract))),
                 most_bytes,
                 writer,
             },
             tasks: TaskTracker::new(),
             writing: (writing, end),
         }
+    }
+
+    /// From now on exchanges are kept by another contract.
+    pub(in crate::http) fn follow(&self, contract: &Contract) {
+        self.context.rules.store(rules(contract).into());
     }
 
     /// Waits until every exchange is stored or dropped.
@@ -293,7 +299,7 @@ impl CaptureEnd {
 
     /// Builds the exchange, shows it to the observers, and masks it for the store.
     fn build(self, context: &CaptureContext) -> StoredCapture {
-        let CaptureContext { transport, names, subjects, most_bytes, .. } = context;
+        let CaptureContext { transport, rules, most_bytes, .. } = context;
         let Self { begun, request, answer, duration_ms, error } = self;
         let (request, request_share) = message(&begun.headers, request, *most_bytes);
         let (answer, answer_share) = match answer {
@@ -320,11 +326,17 @@ impl CaptureEnd {
         };
         let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
         transport.observers().client_exchange_ended(&ended);
+        let rules = rules.load();
+        let (names, subjects) = rules.as_ref();
         let mut exchange = exchange.masked(names, &credentials.secrets);
         exchange.subject = subjects.find(&exchange);
         let exchange = Arc::new(PackedExchange::new(exchange));
         StoredCapture { exchange, _held: (begun.slot, request_share, answer_share) }
     }
+}
+
+fn rules(contract: &Contract) -> (Names, Subjects) {
+    (Names::from_contract(contract, &[]), Subjects::of(contract))
 }
 
 /// The message to keep, and its share of the budget, grown by what unpacking adds.

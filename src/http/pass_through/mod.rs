@@ -47,7 +47,7 @@ pub(super) enum Answered {
 
 /// The path below the contract's base path, where requests are passed through.
 pub(super) fn below<'p>(server: &Server, path: &'p str) -> Option<&'p str> {
-    let rest = path.strip_prefix(server.api.contract.base_path())?;
+    let rest = path.strip_prefix(server.api.contract.load().base_path())?;
     (server.config.pass_through.enabled && rest.starts_with('/')).then_some(rest)
 }
 
@@ -87,7 +87,7 @@ fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
     let first = |name| forwarded::first(request.headers(), name);
     let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    match server.api.contract.served(path, query, &format!("{scheme}://{host}")) {
+    match server.api.contract.load().served(path, query, &format!("{scheme}://{host}")) {
         Some(document) => packing::allow(own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes())),
         None => own(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", b"No service here; try PATH?wsdl.".to_vec()),
     }
@@ -151,7 +151,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
             drop(tell.send(outcome));
         }
     };
-    let below = path.strip_prefix(server.api.contract.base_path()).unwrap_or_default().to_owned();
+    let below = path.strip_prefix(server.api.contract.load().base_path()).unwrap_or_default().to_owned();
     let forward = PassThroughRequest { method, path: below, headers, extensions, body: body.clone() };
     match server.transport.pass_through(forward).await {
         Ok(answer) => {
