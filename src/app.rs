@@ -122,6 +122,7 @@ impl App {
             served = self.serve_until(listeners, shutdown) => served,
             why = store.wait_for_failure() => Err(StoreError::Unavailable(why).into()),
             never = processor.keep_leases() => match never {},
+            never = processor.follow_news() => match never {},
         }
     }
 

@@ -14,7 +14,7 @@ pub use manual::ManualClock;
 mod manual;
 
 /// A smaller difference between the clocks is no step: reading both takes its time, and dates are slewed.
-const LEAST_STEP: TimeDelta = TimeDelta::seconds(1);
+pub(crate) const LEAST_STEP: TimeDelta = TimeDelta::seconds(1);
 
 /// Tells the time.
 pub trait Clock: Send + Sync {

@@ -32,7 +32,7 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
 /// # Errors
 /// As [`server_config`].
 pub fn client_config(config: &Upstream) -> Result<ClientConfig, Vec<FileFault>> {
-    let builder = trusting(config.ca_file.as_deref());
+    let builder = trusting("upstream.ca_file", config.ca_file.as_deref());
     let shown = match (&config.client_certificate, &config.client_key) {
         (Some(certificate), Some(key)) => {
             let read = pair(("upstream.client_certificate", certificate), ("upstream.client_key", key));
@@ -56,14 +56,25 @@ pub fn client_config(config: &Upstream) -> Result<ClientConfig, Vec<FileFault>> 
 /// # Errors
 /// The system's authorities cannot be found.
 pub fn public_client_config(setting: &'static str) -> Result<ClientConfig, FileFault> {
-    let builder = trusting(None).map_err(|fault| FileFault { setting, ..fault })?;
+    let builder = trusting(setting, None)?;
     Ok(builder.with_no_client_auth())
 }
 
+/// The client side of the way to the store.
+///
+/// # Errors
+/// The file of authorities cannot be read, or holds none.
+pub fn store_client_config(ca_file: Option<&Path>) -> Result<ClientConfig, FileFault> {
+    install_provider();
+    Ok(trusting("store.ca_file", ca_file)?.with_no_client_auth())
+}
+
 /// Trusts the authorities of a file and no other, or the system's.
-fn trusting(ca_file: Option<&Path>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, FileFault> {
+fn trusting(
+    setting: &'static str,
+    ca_file: Option<&Path>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, FileFault> {
     let builder = ClientConfig::builder();
-    let setting = "upstream.ca_file";
     let Some(file) = ca_file else {
         let failed = |e: rustls::Error| FileFault { setting, message: format!("the system's authorities: {e}") };
         return builder.with_platform_verifier().map_err(failed);

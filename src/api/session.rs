@@ -131,7 +131,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut config = load(&Inputs::default()).into_config().unwrap();
         config.store.data_dir = folder.path().to_owned();
-        let store: Arc<dyn AccountStore> = store::open(&config.store, Access::Gateway(Observers::default())).unwrap();
+        let store: Arc<dyn AccountStore> =
+            store::open(&config.store, Access::Gateway(Observers::default())).await.unwrap();
         let clock = Arc::new(ManualClock::new(Utc::now()));
         let (id, username) = ("1".to_owned(), "u".to_owned());
         let user = User { id, username, person_name: None, email: None, role: Role::Read, unit: Unit::default() };

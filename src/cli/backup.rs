@@ -16,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn backup(args: Args) -> Result<(), Failed> {
-    open_existing(&args.store.load()?)?.backup(&args.file).await?;
+    open_existing(&args.store.load()?).await?.backup(&args.file).await?;
     output::note(&format!(
         "{}: the copy is whole and checked; it holds everything that the database does",
         shown(&args.file)

@@ -52,12 +52,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let count = entries.len();
-            store::open(&store.load()?.store, Access::Command)?.import_entries(kind, entries).await?;
+            store::open(&store.load()?.store, Access::Command).await?.import_entries(kind, entries).await?;
             output::line(&format!("{count} {} imported", kind.as_str()));
             Ok(())
         }
         Action::List { kind, format, store } => {
-            let entries = open_existing(&store.load()?)?.list_entries(kind).await?;
+            let entries = open_existing(&store.load()?).await?.list_entries(kind).await?;
             let row = |e: Entry| {
                 [json!(e.id), json!(e.name), json!(e.alternative_code), json!(e.ca_id), json!(e.distribution_id)]
             };

@@ -21,14 +21,14 @@ enum Action {
     Default,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Failed> {
+pub(super) async fn run(args: &Args) -> Result<(), Failed> {
     match &args.action {
         Action::Default => {
             output::line(default_toml().trim_end());
             Ok(())
         }
         Action::Check(flags) => {
-            let Checked { config, warnings, .. } = startup::check(loaded(flags.clone(), Vec::new()))?;
+            let Checked { config, warnings, .. } = startup::check(loaded(flags.clone(), Vec::new())).await?;
             warnings.iter().for_each(|warning| output::note(&format!("conax-gateway: warning: {warning}")));
             output::note(&settings_used(&config));
             output::line("configuration and SOAP contract are good");

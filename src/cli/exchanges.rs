@@ -101,7 +101,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let card = find_card(store.as_ref(), card).await?;
     let filter = ExchangeFilter { after: 0, limit: if card.is_some() { 0 } else { limit }, newest_first: true };
     let passed = store.list_exchanges(filter).await?;
@@ -163,7 +163,7 @@ fn sent_line(attempt: &SentAttempt, dates: Dates) -> Line {
 async fn tail(card: Option<String>, format: Format, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let card = find_card(store.as_ref(), card).await?;
     let mut signals = Signals::listen()?;
     let newest = ExchangeFilter { after: 0, limit: 1, newest_first: true };
@@ -226,7 +226,7 @@ async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
 async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
     let dates = Dates(config.server.time_zone);
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     match find(store.as_ref(), id).await? {
         Found::Passed(exchange) => match format {
             Format::Text => print(&exchange, dates),
@@ -241,7 +241,7 @@ async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed>
 
 async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
     let config = with_secrets(store.load()?)?;
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let found = find(store.as_ref(), id).await?;
     let contract = app::load_contract(&config)?;
     let pseudonymizer = transport::pseudonymizer(&config, &contract)?;

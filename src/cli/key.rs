@@ -48,19 +48,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::Add { username, name, store } => {
             let secret = random_hex();
             let key = ApiKey { id: random_hex(), name, username: username.clone() };
-            if !open_existing(&store.load()?)?.add_key(key, hash_secret(&secret)).await? {
+            if !open_existing(&store.load()?).await?.add_key(key, hash_secret(&secret)).await? {
                 return Err(Failed(format!("there is no user {username}")));
             }
             output::line(&secret);
             Ok(())
         }
         Action::List { format, store } => {
-            let keys = open_existing(&store.load()?)?.list_keys().await?;
+            let keys = open_existing(&store.load()?).await?.list_keys().await?;
             let row = |key: ApiKey| [key.id, key.username, key.name].map(Value::from);
             output::table(["id", "username", "name"], format.format(), keys.into_iter().map(row));
             Ok(())
         }
-        Action::Remove { id, store } => match open_existing(&store.load()?)?.remove_key(&id).await? {
+        Action::Remove { id, store } => match open_existing(&store.load()?).await?.remove_key(&id).await? {
             true => Ok(()),
             false => Err(Failed(format!("there is no key {id}"))),
         },

@@ -20,6 +20,7 @@ mod service;
 mod settings;
 mod simulator;
 mod startup;
+mod store;
 mod user;
 
 use std::num::NonZeroUsize;
@@ -68,6 +69,8 @@ enum Command {
     Backup(backup::Args),
     /// Puts such a copy in the place of the database, while no gateway runs; what was there is kept beside it.
     Restore(backup::Args),
+    /// The store: migrate.
+    Store(store::Args),
     /// Asks the running gateway whether it is alive: exit code 0 if it is.
     Health(settings::ConfigFlags),
     /// Prints the completions of a shell.
@@ -123,7 +126,7 @@ pub fn run() -> ExitCode {
         match cli.command.unwrap_or(Command::Serve(cli.serve)) {
             Command::Serve(args) => serve::run(args).await,
             Command::Simulator(args) => simulator::run(args).await,
-            Command::Config(args) => config::run(&args),
+            Command::Config(args) => config::run(&args).await,
             Command::Contract(args) => contract::run(&args),
             Command::User(args) => user::run(args).await,
             Command::Key(args) => key::run(args).await,
@@ -133,6 +136,7 @@ pub fn run() -> ExitCode {
             Command::Exchanges(args) => exchanges::run(args).await,
             Command::Backup(args) => backup::backup(args).await,
             Command::Restore(args) => backup::restore(args).await,
+            Command::Store(args) => store::run(args).await,
             Command::Health(args) => health::run(args).await,
             Command::Completions(args) => describe::completions(&args),
             Command::Man(args) => describe::man(&args),

@@ -12,7 +12,6 @@ use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
 use super::{Failed, first_user, output, service};
 use crate::app::{self, App, Listeners};
-use crate::clock::{Clock, SystemClock};
 use crate::config::MetricsListen;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, Observers};
@@ -48,18 +47,20 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag)));
     let flags: Vec<_> = flags.collect();
-    let Checked { config, contract, replay, warnings } = startup::check(loaded(args.config.clone(), flags.clone()))?;
+    let Checked { config, contract, replay, warnings } = startup::check(loaded(args.config.clone(), flags.clone())).await?;
     let telemetry = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tracing::info!("{}", settings_used(&config));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
     let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contract)));
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (traces, exporter) = traces::start(&config.otlp, &clock).map_err(|fault| Failed(fault.to_string()))?.unzip();
+    let machine_clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let started = traces::start(&config.otlp, &machine_clock);
+    let (traces, exporter) = started.map_err(|fault| Failed(fault.to_string()))?.unzip();
     let counting = metrics.iter().map(|metrics| Arc::clone(metrics) as Arc<dyn Observer>);
     let tracing = traces.map(|traces| traces as Arc<dyn Observer>);
     let observers = Observers::new(counting.chain(tracing).collect());
-    let store = store::open(&config.store, Access::Gateway(observers.clone()))?;
+    let store = store::open(&config.store, Access::Gateway(observers.clone())).await?;
+    let clock = store.clock();
 
     let server = listen("server.listen", config.server.listen).await?;
     let url = format!("{}://{}", if has_tls { "https" } else { "http" }, server.local_addr()?);
@@ -79,7 +80,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 
     let expiries = tls::expiries(&config).map_err(|fault| Failed(fault.to_string()))?;
     let certificates = Arc::new(Certificates::new(expiries, observers, Arc::clone(&clock)));
-    tracing::info!(upstream = description, data_dir = %config.store.data_dir.display(), "conax-gateway is ready");
+    tracing::info!(upstream = description, store = store::location(&config.store), "conax-gateway is ready");
     let app = App::new(config, transport, store, contract, clock, metrics);
     let reloadable = Reloadable::of(&app);
     let (config, watched) = (args.config, Arc::clone(&certificates));

@@ -36,8 +36,8 @@ impl StoreFlags {
 }
 
 /// Opens a store that must exist: a mistyped folder must not look like an empty store.
-pub(super) fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
-    store::open_existing(&config.store)?.ok_or_else(|| {
+pub(super) async fn open_existing(config: &Config) -> Result<Arc<dyn Store>, Failed> {
+    store::open_existing(&config.store).await?.ok_or_else(|| {
         Failed(format!(
             "{}: there is no database. {}; name the folder with --data-dir, or the file with --config",
             store::location(&config.store),

@@ -34,6 +34,11 @@ struct Findings {
 }
 
 impl Findings {
+    /// Does a setting have the value that it was given?
+    fn is_given(&self, setting: &str) -> bool {
+        !self.replaced.contains(setting)
+    }
+
     /// Checks what a setting names, and notes its faults.
     fn look<T>(&mut self, setting: &str, look: impl FnOnce() -> Result<T, StartError>) -> Option<T> {
         if self.replaced.contains(setting) {
@@ -44,7 +49,7 @@ impl Findings {
 }
 
 /// Checks everything that a start needs.
-pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
+pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
     tls::install_provider();
     let Loaded { mut config, faults } = loaded;
     let replaced = faults.iter().filter_map(|fault| fault.setting.clone()).collect();
@@ -58,7 +63,11 @@ pub(super) fn check(loaded: Loaded) -> Result<Checked, StartError> {
         findings.look("contract.dir", || app::check_secrets(&config, contract));
     }
     findings.look("server.tls_certificate", || app::server_tls(&config));
-    let is_running = findings.look("store.data_dir", || Ok(store::inspect(&config.store)?)) == Some(true);
+    let inspected = store::inspect(&config.store).await;
+    let settings = ["store.data_dir", "store.url"];
+    let inspected = settings.iter().all(|setting| findings.is_given(setting)).then_some(inspected);
+    let is_running =
+        inspected.is_some_and(|found| findings.look("", || Ok(found?)).is_some_and(|inspected| inspected.is_held));
     // Both addresses are bound at the same time: they may be the same.
     let mut listeners =
         vec![findings.look("server.listen", || listen("server.listen", config.server.listen, is_running))];

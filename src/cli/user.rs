@@ -84,7 +84,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::Add(args) => add(args).await,
         Action::List { format, store } => {
-            let users = open_existing(&store.load()?)?.list_users().await?;
+            let users = open_existing(&store.load()?).await?.list_users().await?;
             let row = |u: User| {
                 let role = u.role.as_str();
                 [
@@ -104,16 +104,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             Ok(())
         }
         Action::Passwd { username, store } => {
-            let store = open_existing(&store.load()?)?;
+            let store = open_existing(&store.load()?).await?;
             match store.set_password(&username, hash_password(&read_password()?)).await? {
                 true => Ok(()),
                 false => Err(Failed(format!("there is no user {username}"))),
             }
         }
-        Action::Remove { username, store } => match open_existing(&store.load()?)?.remove_user(&username).await? {
-            true => Ok(()),
-            false => Err(Failed(format!("there is no user {username}"))),
-        },
+        Action::Remove { username, store } => {
+            match open_existing(&store.load()?).await?.remove_user(&username).await? {
+                true => Ok(()),
+                false => Err(Failed(format!("there is no user {username}"))),
+            }
+        }
     }
 }
 
@@ -140,7 +142,7 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         role: args.role,
         unit,
     };
-    Ok(store::open(&args.store.load()?.store, Access::Command)?.add_user(user, hash_password(&password)).await?)
+    Ok(store::open(&args.store.load()?.store, Access::Command).await?.add_user(user, hash_password(&password)).await?)
 }
 
 /// The line on standard input.

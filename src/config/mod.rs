@@ -11,6 +11,10 @@ mod secrets;
 mod sections;
 mod setting;
 
+use std::path::Path;
+
+use crate::secret::Secret;
+
 pub use environment::BOOTSTRAP;
 pub use find::{candidates, find_file, is_switched_off, user_folder};
 pub use read::{ConfigFault, Inputs, Loaded, load};
@@ -21,7 +25,7 @@ pub use sections::{
 };
 pub use setting::{
     BaseUrl, CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo,
-    SimulatorBehavior, UpstreamSource, UpstreamTarget,
+    SimulatorBehavior, StoreUrl, UpstreamSource, UpstreamTarget,
 };
 
 impl Config {
@@ -32,14 +36,29 @@ impl Config {
     /// A file that cannot be read, or has nothing in it.
     pub fn read_secrets(&mut self) -> Result<(), FileFault> {
         self.secrets.read_values()?;
-        let Some(file) = &self.upstream.password_file else { return Ok(()) };
-        let fault = |message: String| FileFault {
-            setting: "upstream.password_file",
-            message: format!("{}: {message}", file.display()),
-        };
-        self.upstream.password = Some(secrets::first_line(file).map_err(fault)?);
+        if let Some(file) = &self.upstream.password_file {
+            self.upstream.password = Some(read_password("upstream.password_file", file)?);
+        }
         Ok(())
     }
+}
+
+impl StoreSection {
+    /// The password of the user of PostgreSQL, wherever it stands.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has nothing in it.
+    pub fn password(&self) -> Result<Option<Secret>, FileFault> {
+        match &self.password_file {
+            Some(file) => read_password("store.password_file", file).map(Some),
+            None => Ok(self.password.clone()),
+        }
+    }
+}
+
+fn read_password(setting: &'static str, file: &Path) -> Result<Secret, FileFault> {
+    let fault = |message: String| FileFault { setting, message: format!("{}: {message}", file.display()) };
+    secrets::first_line(file).map_err(fault)
 }
 
 /// Every setting, in the order of the sections.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::read::Layers;
 use super::secrets::Secrets;
 use super::setting::{
-    BaseUrl, CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior,
+    BaseUrl, CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior, StoreUrl,
     UpstreamTarget,
 };
 use crate::secret::Secret;
@@ -100,12 +100,24 @@ sections! {
     }
     /// Where records are kept.
     store: StoreSection {
-        /// Folder of the database.
+        /// Folder of the embedded database, and of what else is kept.
         data_dir: PathBuf = "\"data\"",
+        /// "sqlite", the embedded database in data_dir; "sqlite:DIR", in another folder; or "postgres://USER@HOST/DATABASE", which several gateways share.
+        url: StoreUrl = "\"sqlite\"",
+        /// Password of the user of PostgreSQL.
+        password: Option<Secret> = "\"\"",
+        /// File with that password in its first line, in place of store.password.
+        password_file: Option<PathBuf> = "\"\"",
+        /// Certificates (PEM file) of the authorities trusted for PostgreSQL; empty trusts the system's.
+        ca_file: Option<PathBuf> = "\"\"",
         /// Writes that may wait for the disk; more are answered UNAVAILABLE.
         queue: usize = "4096",
         /// Connections for reading.
         readers: usize = "3",
+        /// Connections to PostgreSQL for writing.
+        writers: usize = "6",
+        /// Seconds without a sign of life after which another gateway takes over what this one left under way.
+        lease_s: Duration = "30",
         /// Seconds that one read may take.
         read_timeout_s: Duration = "10",
         /// Days that an ended request is kept, and an exchange at most; 0 keeps it for ever.

@@ -129,6 +129,51 @@ impl Setting for Secret {
     }
 }
 
+/// Where the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// The embedded database, in that folder, or else in `store.data_dir`.
+    Sqlite(Option<PathBuf>),
+    /// A database of PostgreSQL.
+    Postgres {
+        /// As it was written: it holds no secret.
+        text: String,
+        /// What it means.
+        config: Box<tokio_postgres::Config>,
+    },
+}
+
+impl StoreUrl {
+    /// Reads what a person wrote.
+    ///
+    /// # Errors
+    /// What was expected, as the end of the sentence "must be …".
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "\"sqlite\", \"sqlite:DIR\", or \"postgres://USER@HOST/DATABASE\"";
+        if text == "sqlite" {
+            return Ok(Self::Sqlite(None));
+        }
+        if let Some(folder) = text.strip_prefix("sqlite:").filter(|folder| !folder.is_empty()) {
+            return Ok(Self::Sqlite(Some(folder.into())));
+        }
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(EXPECTED.to_owned());
+        }
+        // The error of the parser may quote what it read.
+        let config: tokio_postgres::Config = text.parse().map_err(|_| EXPECTED.to_owned())?;
+        if config.get_password().is_some() {
+            return Err("without a password: that is for store.password_file".to_owned());
+        }
+        Ok(Self::Postgres { text: text.to_owned(), config: Box::new(config) })
+    }
+}
+
+impl Setting for StoreUrl {
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        Self::parse(text(value)?)
+    }
+}
+
 /// Which HTTP status an API error has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]

@@ -17,9 +17,10 @@ mod slots;
 mod verify;
 mod waiting;
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, oneshot};
@@ -32,7 +33,7 @@ use crate::config::Config;
 use crate::contract::{Contract, CurrentContract};
 use crate::observer::ObservedTransport;
 use crate::request::{Priority, ProvisioningRequest, State};
-use crate::store::{LeasedRequest, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
+use crate::store::{LeasedRequest, News, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
 use crate::upstream::BreakerState;
 use node::Node;
 use slots::{Full, Slot, Slots};
@@ -70,6 +71,11 @@ impl From<Full> for SubmitError {
     fn from(Full { retry_after }: Full) -> Self {
         Self::Full { retry_after }
     }
+}
+
+/// Has a request ended, or was it tried at least?
+fn was_tried(request: &ProvisioningRequest) -> bool {
+    request.state != State::Pending || request.attempts > 0
 }
 
 /// Sends requests, now or in their turn.
@@ -124,7 +130,7 @@ impl Processor {
             call_limit: processor.immediate_wait_s + config.upstream.answer_timeout_s,
             poll: processor.poll_s,
             slots: Arc::new(Slots::new(slots, waiting, Arc::clone(&wake))),
-            node: Node::new(),
+            node: Node::new(config.store.lease_s),
             wake,
             waiting: Waiting::default(),
             sending: Sending::new(config.secrets.values()),
@@ -221,6 +227,25 @@ impl Processor {
         self.wake.notify_one();
     }
 
+    /// Looks at what other processes tell of: the run, and the callers that wait for a request which another node sends.
+    pub async fn follow_news(&self) -> Infallible {
+        loop {
+            let ended = match self.store.wait_for_news().await {
+                News::Work => Vec::new(),
+                News::Ended(numbers) => self.waiting.among(&numbers),
+                News::Missed => self.waiting.all(),
+            };
+            self.wake.notify_one();
+            for number in ended {
+                match self.store.find_request(None, RecordKey::Number(number)).await {
+                    Ok(Some(request)) if was_tried(&request) => self.waiting.tell(&request),
+                    Ok(_) => {}
+                    Err(error) => tracing::debug!(number, %error, "a request that ended elsewhere cannot be read now"),
+                }
+            }
+        }
+    }
+
     /// Makes an attempt at a leased request, frees its slot, and wakes the run if another request may go on.
     async fn attempt(
         self: &Arc<Self>,
@@ -247,14 +272,19 @@ impl Processor {
     async fn wait_for(&self, request: ProvisioningRequest) -> ProvisioningRequest {
         let mut outcome = self.waiting.watch(request.number);
         // The run may have tried the request before the watch began.
-        let seen = self.as_it_stands(request).await;
-        if seen.state != State::Pending || seen.attempts > 0 {
-            return seen;
+        let mut seen = self.as_it_stands(request).await;
+        let deadline = Instant::now() + self.immediate_wait;
+        while !was_tried(&seen) && Instant::now() < deadline {
+            // Another node may try it, and this one not be told.
+            let pause = deadline.saturating_duration_since(Instant::now()).min(self.poll);
+            match tokio::time::timeout(pause, outcome.ended()).await {
+                Ok(Some(ended)) => return ended,
+                // Nothing is sent any more.
+                Ok(None) => return self.as_it_stands(seen).await,
+                Err(_) => seen = self.as_it_stands(seen).await,
+            }
         }
-        match tokio::time::timeout(self.immediate_wait, outcome.ended()).await {
-            Ok(Some(ended)) => ended,
-            Ok(None) | Err(_) => self.as_it_stands(seen).await,
-        }
+        seen
     }
 
     /// Reads the record again; returns the record seen last if the store cannot be read.

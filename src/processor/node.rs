@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use crate::store::{Lease, NodeId, RequestStore, StoreError};
 
-/// How long leases last unless they are renewed.
-const LEASE_TIME: Duration = Duration::from_secs(30);
-/// How often leases are renewed.
-pub(super) const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+/// How often leases are renewed within the time that they last.
+const RENEWALS: u32 = 3;
 
 /// This node. A node that was declared dead goes on under a new id.
-pub(super) struct Node(Mutex<Life>);
+pub(super) struct Node {
+    /// How long leases last unless they are renewed.
+    lease_time: Duration,
+    life: Mutex<Life>,
+}
 
 struct Life {
     id: NodeId,
@@ -24,8 +26,13 @@ struct Life {
 
 impl Node {
     /// A node that the store does not know yet.
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Life { id: NodeId::random(), leases_end_at: Instant::now() }))
+    pub(super) fn new(lease_time: Duration) -> Self {
+        Self { lease_time, life: Mutex::new(Life { id: NodeId::random(), leases_end_at: Instant::now() }) }
+    }
+
+    /// How often leases are to be renewed.
+    pub(super) fn renew_interval(&self) -> Duration {
+        self.lease_time / RENEWALS
     }
 
     pub(super) fn id(&self) -> NodeId {
@@ -41,7 +48,7 @@ impl Node {
     /// Renews the leases of this node.
     pub(super) async fn renew(&self, store: &dyn RequestStore) -> Result<(), StoreError> {
         let (id, began) = (self.id(), Instant::now());
-        let id = if store.renew_leases(&id, LEASE_TIME).await? {
+        let id = if store.renew_leases(&id, self.lease_time).await? {
             id
         } else {
             tracing::error!(
@@ -49,15 +56,15 @@ impl Node {
                 "another gateway took over what was under way: this one was found dead"
             );
             let id = NodeId::random();
-            store.renew_leases(&id, LEASE_TIME).await?;
+            store.renew_leases(&id, self.lease_time).await?;
             id
         };
-        *self.life() = Life { id, leases_end_at: began + LEASE_TIME };
+        *self.life() = Life { id, leases_end_at: began + self.lease_time };
         Ok(())
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,13 +75,15 @@ mod tests {
     use crate::observer::Observers;
     use crate::store::{self, Access};
 
+    const LEASE_TIME: Duration = Duration::from_secs(30);
+
     #[tokio::test]
     async fn a_lease_is_held_until_a_sign_of_life_is_late_or_the_node_was_found_dead() {
         let folder = tempfile::tempdir().unwrap();
         let mut config = load(&Inputs::default()).into_config().unwrap();
         config.store.data_dir = folder.path().to_owned();
-        let store = store::open(&config.store, Access::Gateway(Observers::default())).unwrap();
-        let node = Node::new();
+        let store = store::open(&config.store, Access::Gateway(Observers::default())).await.unwrap();
+        let node = Node::new(LEASE_TIME);
         let lease_of = |owner| Lease { owner, token: 1 };
         let (lease, now) = (lease_of(node.id()), Instant::now);
         assert!(!node.holds(&lease, now()), "the store does not know it yet");

@@ -7,9 +7,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::Processor;
-use super::node::RENEW_INTERVAL;
 use super::policy::{self, AttemptContext};
-use crate::clock::Passed;
+use crate::clock::{LEAST_STEP, Passed};
 use crate::contract::Resend;
 use crate::request::{Attempt, InDoubt, ProvisioningRequest};
 use crate::store::{AttemptCommit, CommitResult, DateStep, LeasedRequest, StoreError};
@@ -25,7 +24,7 @@ impl Processor {
     /// The store.
     pub async fn recover(&self) -> Result<(), StoreError> {
         let (now, changed_at) = (self.clock.now(), self.store.find_last_change().await?);
-        if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step < TimeDelta::zero()) {
+        if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step <= -LEAST_STEP) {
             // Nobody knows how long the gateway was stopped.
             self.carry(DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true }).await?;
         }
@@ -35,7 +34,7 @@ impl Processor {
     /// Renews the leases in time and takes over those of dead nodes, for as long as an attempt may be under way.
     pub async fn keep_leases(&self) -> Infallible {
         loop {
-            tokio::time::sleep(RENEW_INTERVAL).await;
+            tokio::time::sleep(self.node.renew_interval()).await;
             if let Err(error) = self.renew_and_take_over().await {
                 tracing::error!(%error, "the leases cannot be renewed: nothing more is sent when they end");
             }

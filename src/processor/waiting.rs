@@ -36,6 +36,17 @@ impl Waiting {
         state.calls.clear();
     }
 
+    /// Those of these requests that a call waits for.
+    pub(super) fn among(&self, numbers: &[i64]) -> Vec<i64> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.iter().copied().filter(|number| state.calls.contains_key(number)).collect()
+    }
+
+    /// All requests that a call waits for.
+    pub(super) fn all(&self) -> Vec<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.keys().copied().collect()
+    }
+
     /// Gives the calls that wait for a request its record after an attempt.
     pub(super) fn tell(&self, request: &ProvisioningRequest) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).calls.remove(&request.number);

@@ -1,49 +1,95 @@
-//! Which engine keeps the store: the only place that knows, so that a second one changes nothing outside this room.
+//! Which engine keeps the store: the only place that knows, so that another one changes nothing outside this room.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::{Store, StoreError};
-use crate::config::StoreSection;
+use crate::config::{StoreSection, StoreUrl};
 use crate::observer::Observers;
 use crate::writable::check_writable;
 
 /// Who opens a store.
 #[derive(Clone)]
 pub enum Access {
-    /// A gateway: it alone sends what is in the store. The observers are told of commits.
+    /// A gateway: it sends what is in the store. The observers are told of commits.
     Gateway(Observers),
     /// A command, perhaps beside a gateway.
     Command,
+}
+
+/// What a look at a store tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// There is a database with tables.
+    pub exists: bool,
+    /// A gateway runs with it that keeps all others out.
+    pub is_held: bool,
 }
 
 /// Opens the store that the configuration names, and makes it if there is none.
 ///
 /// # Errors
 /// It cannot be opened.
-pub fn open(config: &StoreSection, access: Access) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(config, access)?))
+pub async fn open(config: &StoreSection, access: Access) -> Result<Arc<dyn Store>, StoreError> {
+    match &config.url {
+        StoreUrl::Sqlite(_) => Ok(Arc::new(SqliteStore::open(&embedded(config), access)?)),
+        StoreUrl::Postgres { config: url, .. } => {
+            let opened = PostgresStore::open(url, config, access).await;
+            Ok(Arc::new(opened.map_err(|error| at_location(config, error))?))
+        }
+    }
 }
 
 /// Opens a store for a command that needs what is in it, if there is one.
 ///
 /// # Errors
 /// It cannot be opened.
-pub fn open_existing(config: &StoreSection) -> Result<Option<Arc<dyn Store>>, StoreError> {
-    SqliteStore::exists(&config.data_dir).then(|| open(config, Access::Command)).transpose()
+pub async fn open_existing(config: &StoreSection) -> Result<Option<Arc<dyn Store>>, StoreError> {
+    let exists = match &config.url {
+        StoreUrl::Sqlite(_) => SqliteStore::exists(&folder(config)),
+        StoreUrl::Postgres { .. } => inspect(config).await?.exists,
+    };
+    if exists { open(config, Access::Command).await.map(Some) } else { Ok(None) }
 }
 
-/// Makes sure that a gateway could open the store, and changes nothing. True if a gateway is running with it.
+/// Makes sure that a gateway could open the store, and changes nothing.
 ///
 /// # Errors
 /// It cannot be read or written, or this version cannot open it.
-pub fn inspect(config: &StoreSection) -> Result<bool, StoreError> {
-    check_writable(&config.data_dir).map_err(|why| unavailable(config, &why))?;
-    SqliteStore::inspect(&config.data_dir).map_err(|error| match error {
-        StoreError::Unavailable(why) => unavailable(config, &why),
-        other => other,
-    })
+pub async fn inspect(config: &StoreSection) -> Result<Inspected, StoreError> {
+    match &config.url {
+        StoreUrl::Sqlite(_) => {
+            let folder = folder(config);
+            check_writable(&folder).map_err(|why| at_location(config, StoreError::Unavailable(why)))?;
+            let is_held = SqliteStore::inspect(&folder).map_err(|error| at_location(config, error))?;
+            Ok(Inspected { exists: SqliteStore::exists(&folder), is_held })
+        }
+        StoreUrl::Postgres { config: url, .. } => {
+            let version = PostgresStore::find_version(url, config).await.map_err(|error| at_location(config, error))?;
+            Ok(Inspected { exists: version.is_some(), is_held: false })
+        }
+    }
+}
+
+/// Makes the tables, or brings them to the version of this program. Returns which one they were of before, if there were
+/// any, and are of now.
+///
+/// # Errors
+/// The store cannot be opened, or its user may not change it.
+pub async fn migrate(config: &StoreSection) -> Result<(Option<i64>, i64), StoreError> {
+    match &config.url {
+        StoreUrl::Sqlite(_) => {
+            let folder = folder(config);
+            let existed = SqliteStore::exists(&folder);
+            drop(SqliteStore::open(&embedded(config), Access::Command)?);
+            Ok((existed.then_some(SqliteStore::VERSION), SqliteStore::VERSION))
+        }
+        StoreUrl::Postgres { config: url, .. } => {
+            PostgresStore::migrate(url, config).await.map_err(|error| at_location(config, error))
+        }
+    }
 }
 
 /// Puts a backup in the place of the store; returns what the one that was there is called now.
@@ -51,15 +97,43 @@ pub fn inspect(config: &StoreSection) -> Result<bool, StoreError> {
 /// # Errors
 /// The backup is none of this version or damaged, a gateway is running with the store, or a file cannot be written.
 pub fn restore(config: &StoreSection, backup: &Path) -> Result<Option<PathBuf>, StoreError> {
-    SqliteStore::restore(&config.data_dir, backup)
+    match &config.url {
+        StoreUrl::Sqlite(_) => SqliteStore::restore(&folder(config), backup),
+        StoreUrl::Postgres { .. } => Err(StoreError::NotAllowed(format!(
+            "{}: the database is PostgreSQL's: put the copy of pg_dump back with pg_restore or psql",
+            location(config)
+        ))),
+    }
 }
 
 /// The store as the configuration names it: the setting and its value.
 pub fn location(config: &StoreSection) -> String {
-    let folder = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
-    format!("store.data_dir {}", folder.display())
+    match &config.url {
+        StoreUrl::Sqlite(given) => {
+            let folder = folder(config);
+            let setting = if given.is_some() { "store.url sqlite:" } else { "store.data_dir " };
+            format!("{setting}{}", std::path::absolute(&folder).unwrap_or(folder).display())
+        }
+        StoreUrl::Postgres { text, .. } => format!("store.url {text}"),
+    }
 }
 
-fn unavailable(config: &StoreSection, why: &str) -> StoreError {
-    StoreError::Unavailable(format!("{}: {why}", location(config)))
+/// The folder of the embedded database.
+fn folder(config: &StoreSection) -> PathBuf {
+    match &config.url {
+        StoreUrl::Sqlite(Some(folder)) => folder.clone(),
+        _ => config.data_dir.clone(),
+    }
+}
+
+/// The section with that folder as its own.
+fn embedded(config: &StoreSection) -> StoreSection {
+    StoreSection { data_dir: folder(config), ..config.clone() }
+}
+
+fn at_location(config: &StoreSection, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", location(config))),
+        other => other,
+    }
 }

@@ -11,25 +11,31 @@ mod engine;
 mod exchanges;
 mod leases;
 mod policy;
+mod postgres;
 mod requests;
+mod rows;
+mod sql;
 mod sqlite;
 #[cfg(test)]
 mod suite;
 mod traffic;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::clock::{Clock, SystemClock};
+
 pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
-pub use engine::{Access, inspect, location, open, open_existing, restore};
+pub use engine::{Access, inspect, location, migrate, open, open_existing, restore};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use leases::{Lease, LeasedRequest, NodeId};
 pub use requests::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, IdempotencyKey, Purged, RecordKey, Render, RequestQuery,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, IdempotencyKey, News, Purged, RecordKey, Render, RequestQuery,
     RequestStore, Resubmission, SentAttempt, Submission, SubmitResult,
 };
 pub use traffic::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow, TrafficStore};
@@ -51,6 +57,10 @@ pub trait StoreHealth: Send + Sync {
     /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end. Damage
     /// that the start did not look for is looked for meanwhile.
     async fn wait_for_failure(&self) -> String;
+    /// The clock that all nodes of this store share.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
 }
 
 /// What there is to do, and how large the store is.

@@ -38,6 +38,11 @@ pub trait RequestStore: Send + Sync {
     async fn take_over_requests(&self, node: &NodeId, limit: usize) -> Result<Vec<LeasedRequest>, StoreError>;
     /// Carries out an operator's decision about a request that is not under way.
     async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
+    /// What another process did that this one may want to look at. A hint, which may fail to come; for an engine that has one
+    /// node at a time, it never does.
+    async fn wait_for_news(&self) -> News {
+        std::future::pending().await
+    }
     /// When the last of the requests that have not ended was changed, by the date of then.
     async fn find_last_change(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// Shifts the due times of what waits when the date was set: requests whose turn had come, and those that are to be
@@ -153,6 +158,17 @@ pub enum CommitResult {
     },
     /// The lease was lost meanwhile, and nothing is changed: the record as its new owner made it.
     LeaseLost(Box<ProvisioningRequest>),
+}
+
+/// What another process did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something may be due.
+    Work,
+    /// Attempts at these requests have ended.
+    Ended(Vec<i64>),
+    /// Anything may have happened.
+    Missed,
 }
 
 /// The machine's date was set.

@@ -51,7 +51,8 @@ macro_rules! tests_of_every_store {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                let (_data, store) = $open().await;
+                // None where the engine's server is not there.
+                let Some((_data, store)) = $open().await else { return };
                 $crate::store::suite::$name(store).await;
             }
         )+

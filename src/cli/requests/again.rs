@@ -13,7 +13,7 @@ use crate::store::{Resubmission, Store};
 use crate::transport;
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
-    let Checked { number, reason, user, config, store } = args.check()?;
+    let Checked { number, reason, user, config, store } = args.check().await?;
     let api = api_beside(config, store)?;
     let submitted = resubmit::call(&api, Resubmission { of: number, user, reason }).await;
     let request = submitted.map_err(|error| Failed(error.private.unwrap_or(error.message)))?;

@@ -36,13 +36,13 @@ pub(super) struct Checked {
 }
 
 impl Args {
-    pub(super) fn check(self) -> Result<Checked, Failed> {
+    pub(super) async fn check(self) -> Result<Checked, Failed> {
         let Self { number, reason, user, store } = self;
         if reason.trim().is_empty() || user.trim().is_empty() {
             return Err(Failed("--reason and --user must not be empty".to_owned()));
         }
         let config = store.load()?;
-        let store = open_existing(&config)?;
+        let store = open_existing(&config).await?;
         Ok(Checked { number, reason, user, config, store })
     }
 }
@@ -60,7 +60,7 @@ pub(super) async fn settle(args: Args, completed: bool, reference: Option<String
 }
 
 async fn decide(args: Args, decision: Decision) -> Result<(), Failed> {
-    let Checked { number, reason, user, config: _, store } = args.check()?;
+    let Checked { number, reason, user, config: _, store } = args.check().await?;
     let request = store.decide_request(number, Order { decision, user, reason, at: Utc::now() }).await?;
     output::line(&match request.state {
         State::Pending => format!("request {number} is sent again as soon as a gateway runs"),

@@ -16,7 +16,7 @@ const LEFT_OUT: [&str; 2] = ["number", "time"];
 
 pub(super) async fn run(first: i64, second: i64, format: FormatFlags, store: StoreFlags) -> Result<(), Failed> {
     let config = store.load()?;
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let first = find_request(store.as_ref(), first).await?;
     let second = find_request(store.as_ref(), second).await?;
     let differences = differences(&first, &second, Dates(config.server.time_zone));

@@ -96,7 +96,7 @@ impl FilterFlags {
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let config = args.store.load()?;
     let dates = Dates(config.server.time_zone);
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let search = args.filter.search(store.as_ref(), config.server.time_zone).await?;
     let mut query = RequestQuery { search, before: args.before, newest_first: true, ..RequestQuery::default() };
     let mut table = Table::new(COLUMNS, args.format.format());

@@ -26,7 +26,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let config = args.store.load()?;
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let request = find_request(store.as_ref(), args.number).await?;
     if let Some(which) = args.raw {
         let (text, missing) = match which.as_str() {

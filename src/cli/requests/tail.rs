@@ -28,7 +28,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let config = args.store.load()?;
     let dates = Dates(config.server.time_zone);
-    let store = open_existing(&config)?;
+    let store = open_existing(&config).await?;
     let mut signals = Signals::listen()?;
     let search = args.filter.search(store.as_ref(), config.server.time_zone).await?;
     let newest = RequestQuery { newest_first: true, limit: 1, ..RequestQuery::default() };

@@ -1,7 +1,5 @@
 //! Users, tokens and API keys.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -9,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::SqliteStore;
 use super::columns::Columns;
 use crate::account::{ApiKey, User};
+use crate::store::rows::{ReadColumns as _, USER_COLUMNS, row_to_key, row_to_token_owner, row_to_user};
 use crate::store::{AccountStore, StoreError, TokenOwner};
 use crate::words::Word as _;
 
@@ -69,20 +68,6 @@ impl AccountStore for SqliteStore {
         let id = id.to_owned();
         self.writer.write(move |db| remove_key(db, &id)).await
     }
-}
-
-/// The columns that [`row_to_user`] reads, for a table alias `u`.
-pub(super) const USER_COLUMNS: &str = "u.id AS user_id, u.username, u.person_name, u.email, u.role, u.unit";
-
-pub(super) fn row_to_user(row: &Columns<'_, '_>) -> Result<User, rusqlite::Error> {
-    Ok(User {
-        id: row.get("user_id")?,
-        username: row.get("username")?,
-        person_name: row.get("person_name")?,
-        email: row.get("email")?,
-        role: row.word("role", |word| word.parse().ok())?,
-        unit: row.required_json("unit")?,
-    })
 }
 
 fn add_user(db: &Connection, user: &User, password_hash: &str) -> Result<(), StoreError> {
@@ -160,10 +145,7 @@ fn find_token_owner(db: &Connection, hash: &[u8; 32]) -> Result<Option<TokenOwne
         "-- find_token_owner\nSELECT {USER_COLUMNS}, t.expires_at FROM token t JOIN user u ON u.id = t.user_id
          WHERE t.hash = ?1 AND u.removed_at IS NULL"
     );
-    let found = db.prepare_cached(&sql)?.query_row([hash], |row| {
-        let row = Columns::new(row);
-        Ok(TokenOwner { user: Arc::new(row_to_user(&row)?), expires_at: row.time("expires_at")? })
-    });
+    let found = db.prepare_cached(&sql)?.query_row([hash], |row| row_to_token_owner(&Columns::new(row)));
     Ok(found.optional()?)
 }
 
@@ -186,9 +168,7 @@ fn list_keys(db: &Connection) -> Result<Vec<ApiKey>, StoreError> {
         "-- list_keys
          SELECT k.id, k.name, u.username FROM api_key k JOIN user u ON u.id = k.user_id ORDER BY u.username, k.name",
     )?;
-    let rows = statement.query_map([], |row| {
-        Ok(ApiKey { id: row.get("id")?, name: row.get("name")?, username: row.get("username")? })
-    })?;
+    let rows = statement.query_map([], |row| row_to_key(&Columns::new(row)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -4,18 +4,17 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::columns::Columns;
 use super::{BELIEVED, SqliteStore};
 use crate::catalogue::{Entry, EntryKind, Key};
+use crate::store::rows::{ENTRY_COLUMNS, row_to_entry};
 use crate::store::{CatalogueStore, StoreError};
 use crate::words::Word as _;
 
 /// Look-ups by key that are quicker done at once, on the async thread, than handed to another: a few microseconds each.
 const QUICK_VALUES: usize = 8;
-
-const COLUMNS: &str = "id, name, alternative_code, ca_id, distribution_id";
 
 #[async_trait]
 impl CatalogueStore for SqliteStore {
@@ -56,17 +55,6 @@ impl SqliteStore {
     }
 }
 
-fn row_to_entry(row: &Row<'_>) -> Result<Entry, rusqlite::Error> {
-    let row = Columns::new(row);
-    Ok(Entry {
-        id: row.get("id")?,
-        name: row.get("name")?,
-        alternative_code: row.get("alternative_code")?,
-        ca_id: row.get("ca_id")?,
-        distribution_id: row.get("distribution_id")?,
-    })
-}
-
 fn import_entries(db: &Connection, kind: EntryKind, entries: &[Entry]) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(
         "-- import_entries
@@ -95,11 +83,11 @@ fn find_entries(db: &Connection, kind: EntryKind, key: Key, values: &[String]) -
         Key::AlternativeCode => "alternative_code",
         Key::CaId => "ca_id",
     };
-    let sql = format!("-- find_entries\nSELECT {COLUMNS} FROM catalogue WHERE kind = ?1 AND {column} = ?2");
+    let sql = format!("-- find_entries\nSELECT {ENTRY_COLUMNS} FROM catalogue WHERE kind = ?1 AND {column} = ?2");
     let mut statement = db.prepare_cached(&sql)?;
     let mut found = Vec::new();
     for value in values {
-        for entry in statement.query_map(params![kind.as_str(), value], row_to_entry)? {
+        for entry in statement.query_map(params![kind.as_str(), value], |row| row_to_entry(&Columns::new(row)))? {
             found.push(entry?);
         }
     }
@@ -112,7 +100,7 @@ fn is_empty(db: &Connection, kind: EntryKind) -> Result<bool, StoreError> {
 }
 
 fn list_entries(db: &Connection, kind: EntryKind) -> Result<Vec<Entry>, StoreError> {
-    let sql = format!("-- list_entries\nSELECT {COLUMNS} FROM catalogue WHERE kind = ?1 ORDER BY name");
+    let sql = format!("-- list_entries\nSELECT {ENTRY_COLUMNS} FROM catalogue WHERE kind = ?1 ORDER BY name");
     let mut statement = db.prepare_cached(&sql)?;
-    Ok(statement.query_map([kind.as_str()], row_to_entry)?.collect::<Result<_, _>>()?)
+    Ok(statement.query_map([kind.as_str()], |row| row_to_entry(&Columns::new(row)))?.collect::<Result<_, _>>()?)
 }

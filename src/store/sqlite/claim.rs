@@ -3,13 +3,14 @@
 use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use strum::VariantArray as _;
 
 use super::columns::Columns;
 use super::{cards, request_read, request_write};
-use crate::request::{InDoubt, Priority, process};
+use crate::request::{Priority, process};
 use crate::store::policy::Step;
+use crate::store::rows::{Candidate, row_to_candidate};
 use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::words::Word as _;
 
@@ -22,22 +23,6 @@ const CANDIDATES: &str = "-- candidates
     WHERE priority = ?1 AND ready_at <= ?2
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT ?3";
-
-/// A request that may be leased.
-struct Candidate {
-    number: i64,
-    cards: Vec<String>,
-    in_doubt: Option<InDoubt>,
-}
-
-fn row_to_candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    let row = Columns::new(row);
-    Ok(Candidate {
-        number: row.get("number")?,
-        cards: row.required_json("cards")?,
-        in_doubt: request_read::in_doubt(&row)?,
-    })
-}
 
 pub(super) fn claim_requests(
     db: &Connection,
@@ -53,8 +38,10 @@ pub(super) fn claim_requests(
         while left > 0 && leased.len() < limit {
             let room = i64::try_from(left.min(limit - leased.len())).unwrap_or(i64::MAX);
             let values = params![priority.as_str(), now.timestamp_millis(), room];
-            let found: Vec<Candidate> =
-                db.prepare_cached(CANDIDATES)?.query_map(values, row_to_candidate)?.collect::<Result<_, _>>()?;
+            let found: Vec<Candidate> = db
+                .prepare_cached(CANDIDATES)?
+                .query_map(values, |row| row_to_candidate(&Columns::new(row)))?
+                .collect::<Result<_, _>>()?;
             if found.is_empty() {
                 break;
             }

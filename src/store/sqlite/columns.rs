@@ -5,9 +5,10 @@
 
 use std::cell::Cell;
 
-use chrono::{DateTime, Utc};
 use rusqlite::Row;
-use rusqlite::types::{FromSql, Type};
+use rusqlite::types::Type;
+
+use crate::store::rows::ReadColumns;
 
 /// A row of a statement.
 pub(super) struct Columns<'r, 's> {
@@ -32,51 +33,30 @@ impl<'r, 's> Columns<'r, 's> {
         }
         Err(rusqlite::Error::InvalidColumnName(name.to_owned()))
     }
+}
 
-    pub(super) fn get<T: FromSql>(&self, name: &str) -> rusqlite::Result<T> {
+impl ReadColumns for Columns<'_, '_> {
+    type Error = rusqlite::Error;
+
+    fn text(&self, name: &str) -> rusqlite::Result<Option<&str>> {
+        Ok(self.row.get_ref(self.position(name)?)?.as_str_or_null()?)
+    }
+
+    fn integer(&self, name: &str) -> rusqlite::Result<Option<i64>> {
         self.row.get(self.position(name)?)
     }
 
-    /// A word of ours.
-    pub(super) fn word<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-        self.optional_word(name, parse)?.ok_or_else(|| wrong(0, format!("{name} is missing")))
+    fn boolean(&self, name: &str) -> rusqlite::Result<Option<bool>> {
+        self.row.get(self.position(name)?)
     }
 
-    pub(super) fn optional_word<T>(
-        &self,
-        name: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> rusqlite::Result<Option<T>> {
-        let position = self.position(name)?;
-        let Some(text) = self.row.get_ref(position)?.as_str_or_null()? else { return Ok(None) };
-        parse(text).map(Some).ok_or_else(|| wrong(position, format!("unexpected {name} '{text}'")))
+    fn bytes(&self, name: &str) -> rusqlite::Result<Option<&[u8]>> {
+        Ok(self.row.get_ref(self.position(name)?)?.as_blob_or_null()?)
     }
 
-    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> rusqlite::Result<Option<T>> {
-        let position = self.position(name)?;
-        let text = self.row.get_ref(position)?.as_str_or_null()?;
-        text.map(serde_json::from_str).transpose().map_err(|e| wrong(position, e))
+    fn wrong(name: &str, message: String) -> rusqlite::Error {
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("{name}: {message}").into())
     }
-
-    pub(super) fn required_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> rusqlite::Result<T> {
-        self.json(name)?.ok_or_else(|| wrong(0, format!("{name} is missing")))
-    }
-
-    pub(super) fn time(&self, name: &str) -> rusqlite::Result<DateTime<Utc>> {
-        self.optional_time(name)?.ok_or_else(|| wrong(0, format!("{name} is missing")))
-    }
-
-    pub(super) fn optional_time(&self, name: &str) -> rusqlite::Result<Option<DateTime<Utc>>> {
-        let position = self.position(name)?;
-        let millis: Option<i64> = self.row.get(position)?;
-        let time =
-            |m| DateTime::from_timestamp_millis(m).ok_or_else(|| wrong(position, format!("{name} is not a time")));
-        millis.map(time).transpose()
-    }
-}
-
-fn wrong(column: usize, message: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, message.into())
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::SqliteStore;
 use super::columns::Columns;
-use crate::exchange::{Answer, Exchange, Headers, Message, PackedBody, PackedExchange, Subject, Summary};
+use crate::exchange::{Exchange, PackedExchange, Summary};
 use crate::request::RecordId;
+use crate::store::rows::{EXCHANGE_COLUMNS, ExchangeRow, SUMMARY_COLUMNS, row_to_exchange, row_to_summary};
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
 /// Exchanges deleted in one step, at most: each may hold many pages.
@@ -17,10 +18,6 @@ const STEP: i64 = 20;
 /// The same where all take too much: so many, and so many bytes of them.
 const SHRINK_STEP: i64 = 1000;
 const SHRINK_BYTES: i64 = 32 << 20;
-/// What a row takes beside its longer texts, or a little less.
-const ROW_BYTES: usize = 256;
-/// What [`row_to_summary`] reads.
-pub(super) const SUMMARY_COLUMNS: &str = "number, id, at, duration_ms, path, status, error, operation, cards, fault";
 
 #[async_trait]
 impl ExchangeStore for SqliteStore {
@@ -54,15 +51,9 @@ impl ExchangeStore for SqliteStore {
 }
 
 fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreError> {
-    let none = Message::default();
     let PackedExchange { exchange, request: request_body, answer: answer_body } = packed;
     let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user, subject } = exchange;
-    let message = answer.as_ref().map_or(&none, |answer| &answer.message);
-    let headers = |headers: &Headers| serde_json::to_string(headers).map_err(|e| StoreError::Other(e.to_string()));
-    let (request_headers, answer_headers) = (headers(&request.headers)?, headers(&message.headers)?);
-    let texts = [path, &request_headers, &answer_headers].map(String::len).iter().sum::<usize>();
-    let cards = serde_json::to_string(&subject.cards).map_err(|e| StoreError::Other(e.to_string()))?;
-    let bytes = i64::try_from(ROW_BYTES + texts + packed.body_bytes()).unwrap_or(i64::MAX);
+    let row = ExchangeRow::of(packed)?;
     db.prepare_cached(
         "-- add_exchange
          INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
@@ -79,73 +70,27 @@ fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreErr
         answer.as_ref().map(|answer| answer.status),
         answer.as_ref().map(|answer| &answer.reason),
         request.is_truncated,
-        message.is_truncated,
-        request_headers,
-        answer_headers,
+        row.answer_is_truncated,
+        row.request_headers,
+        row.answer_headers,
         request_body.bytes,
         answer_body.bytes,
         error_type,
         user,
         request_body.is_packed,
         answer_body.is_packed,
-        bytes,
+        row.bytes,
         subject.operation,
-        cards,
+        row.cards,
         subject.fault,
     ])?;
     Ok(())
 }
 
 fn find_exchange(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange>, StoreError> {
-    let mut statement = db.prepare_cached(&format!(
-        "-- find_exchange
-         SELECT {SUMMARY_COLUMNS}, reason, request_is_truncated, answer_is_truncated,
-             request_headers, answer_headers, request_body, answer_body, error_type, user, request_is_packed,
-             answer_is_packed
-         FROM exchange WHERE id = ?1"
-    ))?;
-    Ok(statement.query_row([id.as_str()], row_to_exchange).optional()?)
-}
-
-fn row_to_exchange(row: &Row<'_>) -> rusqlite::Result<PackedExchange> {
-    let row = Columns::new(row);
-    let message = |is_truncated, headers| {
-        let (is_truncated, headers) = (row.get(is_truncated)?, row.required_json(headers)?);
-        Ok::<_, rusqlite::Error>(Message { is_truncated, headers, body: Vec::new() })
-    };
-    let body = |is_packed, bytes| {
-        Ok::<_, rusqlite::Error>(PackedBody { is_packed: row.get(is_packed)?, bytes: row.get(bytes)? })
-    };
-    let Summary { id, number, at, duration_ms, path, status, error, subject } = row_to_summary(&row)?;
-    let answer = match (status, row.get("reason")?) {
-        (Some(status), Some(reason)) => {
-            Some(Answer { status, reason, message: message("answer_is_truncated", "answer_headers")? })
-        }
-        _ => None,
-    };
-    let (error_type, user) = (row.get("error_type")?, row.get("user")?);
-    let request = message("request_is_truncated", "request_headers")?;
-    let exchange = Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user, subject };
-    let (request, answer) = (body("request_is_packed", "request_body")?, body("answer_is_packed", "answer_body")?);
-    Ok(PackedExchange { exchange, request, answer })
-}
-
-/// An exchange without its texts, from [`SUMMARY_COLUMNS`].
-pub(super) fn row_to_summary(row: &Columns<'_, '_>) -> rusqlite::Result<Summary> {
-    Ok(Summary {
-        number: row.get("number")?,
-        id: row.word("id", RecordId::parse)?,
-        at: row.time("at")?,
-        duration_ms: row.get("duration_ms")?,
-        path: row.get("path")?,
-        status: row.get("status")?,
-        error: row.get("error")?,
-        subject: Subject {
-            operation: row.get("operation")?,
-            cards: row.required_json("cards")?,
-            fault: row.get("fault")?,
-        },
-    })
+    let sql = format!("-- find_exchange\nSELECT {EXCHANGE_COLUMNS} FROM exchange WHERE id = ?1");
+    let mut statement = db.prepare_cached(&sql)?;
+    Ok(statement.query_row([id.as_str()], |row| row_to_exchange(&Columns::new(row))).optional()?)
 }
 
 fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {

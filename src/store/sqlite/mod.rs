@@ -23,11 +23,9 @@ mod reader;
 mod request_read;
 mod request_write;
 mod requests;
-mod search_sql;
 #[cfg(test)]
 mod tests;
 mod traffic;
-mod walk;
 mod writer;
 
 use std::collections::HashMap;
@@ -74,6 +72,9 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// The version of the tables.
+    pub(super) const VERSION: i64 = connection::VERSION as i64;
+
     /// Is there a database in the data folder?
     pub(super) fn exists(data_dir: &Path) -> bool {
         connection::existing(data_dir).is_some()

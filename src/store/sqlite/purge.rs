@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::columns::Columns;
+use crate::store::rows::ReadColumns as _;
 use crate::store::{Purged, StoreError};
 
 /// Records looked at in one step, at most.
@@ -22,8 +23,8 @@ fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
     let row = Columns::new(row);
     Ok(Old {
         number: row.get("number")?,
-        cards: row.required_json("cards")?,
-        stbs: row.required_json("stbs")?,
+        cards: row.json("cards")?,
+        stbs: row.json("stbs")?,
         is_young: row.get("is_young")?,
         has_ended: row.get("has_ended")?,
     })

@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{cards, connection, idempotency, request_read};
-use crate::request::{Envelope, Event, EventKind, Failure, InDoubt, NewRequest, ProvisioningRequest, State, process};
+use crate::request::{Event, EventKind, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Due};
+use crate::store::rows::{InDoubtColumns, NewRow, accepted_record, failure_to_json, rendered_request, to_json};
 use crate::store::{
     AttemptCommit, CommitResult, DeviceKind, Lease, Resubmission, StoreError, Submission, SubmitResult,
 };
@@ -21,18 +22,13 @@ const FIRST_TOKEN: i64 = 1;
 /// A request with everything prepared that needs no database, so that the one writer thread need not do it.
 pub(super) struct Row {
     submission: Submission,
-    items: String,
-    cards: String,
-    rejection: Option<String>,
+    texts: NewRow,
 }
 
 impl Row {
     pub(super) fn new(submission: Submission) -> Result<Self, StoreError> {
-        let request = &submission.request;
-        let items: Vec<_> = request.items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
-        let (items, cards) = (to_json(&items)?, to_json(&request.cards)?);
-        let rejection = request.rejection.as_ref().map(failure_to_json).transpose()?;
-        Ok(Self { submission, items, cards, rejection })
+        let texts = NewRow::of(&submission.request)?;
+        Ok(Self { submission, texts })
     }
 }
 
@@ -45,7 +41,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     let sequence_number = policy::next_sequence_number(find_last_sequence_numbers(db, &new.cards)?);
     let new = match render {
         None => Arc::clone(new),
-        Some(render) => Arc::new(rendered(new, render(sequence_number))),
+        Some(render) => Arc::new(rendered_request(new, render(sequence_number))),
     };
     let lease = match lease_to {
         Some(node) if !is_held_up(db, &new)? => Some(Lease { owner: node.clone(), token: FIRST_TOKEN }),
@@ -65,7 +61,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     if let Some(resubmission) = resubmission {
         link_requests(db, resubmission, number, new.created_at)?;
     }
-    Ok(SubmitResult::New { request: accepted(number, sequence_number, new), lease })
+    Ok(SubmitResult::New { request: accepted_record(number, sequence_number, new), lease })
 }
 
 /// Tells the histories of both requests.
@@ -75,36 +71,6 @@ fn link_requests(db: &Connection, link: &Resubmission, number: i64, at: DateTime
     add_event(db, *of, &Event::new(at, EventKind::Resubmitted, Some(user), Some(&text)))?;
     let text = format!("of request {of}: {reason}");
     add_event(db, number, &Event::new(at, EventKind::Resubmission, Some(user), Some(&text)))
-}
-
-fn rendered(new: &NewRequest, body: Result<Envelope, Failure>) -> NewRequest {
-    let (envelope, rejection) = match body {
-        Ok(body) => (Some(body), None),
-        Err(failure) => (None, Some(failure)),
-    };
-    NewRequest { envelope, rejection, ..new.clone() }
-}
-
-/// The record of a request that was just accepted.
-fn accepted(number: i64, sequence_number: i64, content: Arc<NewRequest>) -> ProvisioningRequest {
-    ProvisioningRequest {
-        number,
-        sequence_number,
-        state: State::Pending,
-        executed_at: None,
-        updated_at: content.created_at,
-        content,
-        attempts: 0,
-        next_attempt_at: None,
-        in_doubt: None,
-        sent: false,
-        response: None,
-        reference_number: None,
-        result: None,
-        failure: None,
-        process_name: process::MANUAL,
-        process_id: None,
-    }
 }
 
 /// The last sequence number of each card.
@@ -133,7 +99,7 @@ fn insert_request(
     lease: Option<&Lease>,
 ) -> Result<(), StoreError> {
     let (scheduled_at, created_at) = (new.scheduled_at.timestamp_millis(), new.created_at.timestamp_millis());
-    let rejection = match &row.rejection {
+    let rejection = match &row.texts.rejection {
         Some(rejection) => Some(rejection.clone()),
         None => new.rejection.as_ref().map(failure_to_json).transpose()?,
     };
@@ -152,8 +118,8 @@ fn insert_request(
         new.priority.as_str(),
         new.process_immediately,
         scheduled_at,
-        row.items,
-        row.cards,
+        row.texts.items,
+        row.texts.cards,
         new.subscription,
         new.envelope.as_ref().map(|body| &body.redacted),
         rejection,
@@ -234,13 +200,7 @@ pub(super) fn update(
         connection::overwrite_deleted(db, true)?;
         secrets.store(true, Ordering::Release);
     }
-    let (in_doubt, resolve_until) = match request.in_doubt {
-        None => (None, None),
-        Some(InDoubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
-        Some(InDoubt::NeedsOperator) => (Some("NEEDS_OPERATOR"), None),
-        Some(InDoubt::RetryOrdered) => (Some("RETRY_ORDERED"), None),
-        Some(InDoubt::Earlier) => (Some("EARLIER"), None),
-    };
+    let InDoubtColumns { in_doubt, resolve_until } = InDoubtColumns::of(request.in_doubt);
     let updated = db
         .prepare_cached(
             "-- update
@@ -311,13 +271,4 @@ pub(super) fn add_event(db: &Connection, number: i64, event: &Event) -> Result<(
         event.response,
     ])?;
     Ok(())
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Other(e.to_string()))
-}
-
-fn failure_to_json(failure: &Failure) -> Result<String, StoreError> {
-    let Failure { code, description, provider_code, provider_description } = failure;
-    to_json(&(code, description, provider_code, provider_description))
 }

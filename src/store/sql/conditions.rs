@@ -1,45 +1,23 @@
 //! A search as SQL: what leads (an index, where the search has a term that one serves), and what each row must fulfil.
 
-use rusqlite::types::Value;
 use strum::VariantArray as _;
 
+use super::{Dialect, Order, SqlValue, Table};
 use crate::request::{Family, RequestType, State};
 use crate::search::{Condition, Pattern, Patterns, Search, Standing, Term};
 use crate::store::DeviceKind;
 use crate::words::Word as _;
 
-/// Which list is walked through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
-    Requests,
-    Exchanges,
-}
-
-/// In which order the rows of a table are read, by their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    Ascending,
-    Descending,
-}
-
-impl Order {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ascending => "ASC",
-            Self::Descending => "DESC",
-        }
-    }
-}
-
 /// The conditions of a search, with their values.
 pub(super) struct Conditions {
+    dialect: Dialect,
     table: Table,
     /// What is read, beside the bounds of the numbers.
     source: String,
     /// The column with the number that the bounds are for.
     number: &'static str,
     parts: Vec<String>,
-    values: Vec<Value>,
+    values: Vec<SqlValue>,
 }
 
 /// Values that stand before those of the conditions: from, to, limit.
@@ -47,20 +25,20 @@ const BOUNDS: usize = 3;
 
 impl Conditions {
     /// None where nothing of the table can fulfil the search; `family` is for requests.
-    pub(super) fn new(table: Table, search: &Search, family: Option<Family>) -> Option<Self> {
+    pub(super) fn new(dialect: Dialect, table: Table, search: &Search, family: Option<Family>) -> Option<Self> {
         let (source, number) = match table {
             Table::Requests => ("request r", "r.number"),
             Table::Exchanges => ("exchange", "number"),
         };
         let (parts, values) = (Vec::new(), Vec::new());
-        let mut conditions = Self { table, source: source.to_owned(), number, parts, values };
+        let mut conditions = Self { dialect, table, source: source.to_owned(), number, parts, values };
         for Term { is_negated, condition } in &search.terms {
             let part = match table {
                 Table::Requests => conditions.of_request(condition),
                 Table::Exchanges => conditions.of_exchange(condition),
             };
             match (part, is_negated) {
-                (Some(part), true) => conditions.parts.push(format!("NOT coalesce({part}, 0)")),
+                (Some(part), true) => conditions.parts.push(format!("NOT coalesce({part}, FALSE)")),
                 (Some(part), false) => conditions.parts.push(part),
                 (None, true) => {}
                 (None, false) => return None,
@@ -73,33 +51,42 @@ impl Conditions {
         Some(conditions)
     }
 
-    /// The statement that reads these columns of the rows with numbers from ?1 to before ?2, ?3 of them at most.
+    /// The statement that reads these columns of the rows with numbers from the first value to before the second one, as many
+    /// as the third one says at most.
     pub(super) fn select(&self, columns: &str, order: Order) -> String {
-        let (number, order) = (self.number, order.as_str());
-        format!("-- walk\n{} ORDER BY {number} {order} LIMIT ?3", self.rows(columns))
+        let (number, order, limit) = (self.number, order.as_str(), self.dialect.parameter(BOUNDS));
+        format!("-- walk\n{} ORDER BY {number} {order} LIMIT {limit}", self.rows(columns))
     }
 
-    /// The statement that counts the rows with numbers from ?1 to before ?2, up to ?3.
+    /// The statement that counts those rows.
     pub(super) fn count(&self) -> String {
+        let [from, to, limit] = [1, 2, BOUNDS].map(|number| self.dialect.parameter(number));
         if self.table == Table::Requests && self.parts.is_empty() {
             // The rows of the index are many to a page.
-            let source = "request INDEXED BY request_filter WHERE number >= ?1 AND number < ?2";
-            return format!("-- count_requests: all\nSELECT count(*) AS total FROM (SELECT 1 FROM {source} LIMIT ?3)");
+            let source = self.dialect.by_index("request", "request_filter");
+            let rows = format!("SELECT 1 FROM {source} WHERE number >= {from} AND number < {to} LIMIT {limit}");
+            return format!("-- count_requests: all\nSELECT count(*) AS total FROM ({rows}) AS counted");
         }
-        format!("-- count_requests\nSELECT count(*) AS total FROM ({} LIMIT ?3)", self.rows("1"))
+        let rows = self.rows("1");
+        format!("-- count_requests\nSELECT count(*) AS total FROM ({rows} LIMIT {limit}) AS counted")
     }
 
     fn rows(&self, columns: &str) -> String {
-        let Self { table, source, number, parts, .. } = self;
+        let Self { dialect, table, source, number, parts, .. } = self;
         let attempt = match table {
             Table::Requests => "LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts",
             Table::Exchanges => "",
         };
+        let [from, to] = [1, 2].map(|number| dialect.parameter(number));
         let conditions: String = parts.iter().map(|part| format!(" AND {part}")).collect();
-        format!("SELECT {columns} FROM {source} {attempt} WHERE {number} >= ?1 AND {number} < ?2{conditions}")
+        format!("SELECT {columns} FROM {source} {attempt} WHERE {number} >= {from} AND {number} < {to}{conditions}")
     }
 
-    pub(super) fn values(&self) -> &[Value] {
+    pub(super) fn table(&self) -> Table {
+        self.table
+    }
+
+    pub(super) fn values(&self) -> &[SqlValue] {
         &self.values
     }
 
@@ -128,17 +115,17 @@ impl Conditions {
             }
         }
         if needs_operator {
-            self.source = "request r INDEXED BY request_in_doubt".to_owned();
+            self.source = self.dialect.by_index("request r", "request_in_doubt");
             self.parts.push("r.in_doubt = 'NEEDS_OPERATOR'".to_owned());
         } else if has_reference {
-            self.source = "request r INDEXED BY request_reference".to_owned();
+            self.source = self.dialect.by_index("request r", "request_reference");
         } else if let Some((kind, ca_id)) = device {
             let numbers = device_numbers(kind, &self.bind(ca_id), &states);
-            // CROSS JOIN keeps SQLite from another order of reading.
-            self.source = format!("({numbers}) d CROSS JOIN request r ON r.number = d.number");
+            let join = self.dialect.ordered_join();
+            self.source = format!("({numbers}) d {join} request r ON r.number = d.number");
             self.number = "d.number";
         } else if family.is_some() || states.len() < State::VARIANTS.len() || types.len() < RequestType::all().count() {
-            self.source = "request r INDEXED BY request_filter".to_owned();
+            self.source = self.dialect.by_index("request r", "request_filter");
             let families = family.map_or(Family::VARIANTS.to_vec(), |family| vec![family]);
             let all = [
                 ("r.family", families.into_iter().map(Family::as_str).collect()),
@@ -150,8 +137,8 @@ impl Conditions {
     }
 
     fn bind(&mut self, value: impl Into<String>) -> String {
-        self.values.push(Value::from(value.into()));
-        format!("?{}", self.values.len() + BOUNDS)
+        self.values.push(SqlValue::Text(value.into()));
+        self.dialect.parameter(self.values.len() + BOUNDS)
     }
 
     /// One of the columns fits one of the patterns.
@@ -159,7 +146,7 @@ impl Conditions {
         let mut parts = Vec::new();
         for pattern in patterns {
             let pattern = self.bind(pattern);
-            parts.extend(columns.iter().map(|column| format!("{column} LIKE {pattern} ESCAPE '\\'")));
+            parts.extend(columns.iter().map(|column| self.dialect.fits(column, &pattern)));
         }
         any_of(parts)
     }
@@ -169,7 +156,7 @@ impl Conditions {
     fn one_fits(&mut self, column: &str, patterns: &Patterns) -> String {
         let quick = self.fits(&[column], patterns.each().map(|word| format!("%\"{}\"%", like(word))));
         let value = self.fits(&["value"], patterns.each().map(like));
-        format!("({quick} AND EXISTS (SELECT 1 FROM json_each({column}) WHERE {value}))")
+        format!("({quick} AND EXISTS (SELECT 1 FROM {} WHERE {value}))", self.dialect.elements(column))
     }
 
     fn has_device(&mut self, kind: DeviceKind, ca_id: &str) -> String {
@@ -188,8 +175,8 @@ impl Conditions {
                 let parts = standings.iter().map(|standing| match standing {
                     Standing::Request(state) => one_of("r.state", vec![state.as_str()]),
                     Standing::InDoubt => "r.in_doubt IS NOT NULL".to_owned(),
-                    Standing::NeedsOperator => "r.in_doubt IS 'NEEDS_OPERATOR'".to_owned(),
-                    Standing::Passed | Standing::Broken => "0".to_owned(),
+                    Standing::NeedsOperator => "r.in_doubt IS NOT DISTINCT FROM 'NEEDS_OPERATOR'".to_owned(),
+                    Standing::Passed | Standing::Broken => "FALSE".to_owned(),
                 });
                 any_of(parts.collect())
             }
@@ -204,10 +191,10 @@ impl Conditions {
                 }
             },
             Condition::Fault(patterns) => {
-                let words = self.fits(&[&failure_text("r.failure")], patterns.each().map(within));
+                let words = self.fits(&[&self.dialect.failure_text("r.failure")], patterns.each().map(within));
                 format!("(r.failure IS NOT NULL AND {words})")
             }
-            Condition::Status(patterns) => self.fits(&["a.http_status"], patterns.each().map(like)),
+            Condition::Status(patterns) => self.fits(&["CAST(a.http_status AS TEXT)"], patterns.each().map(like)),
             Condition::Reference(patterns) => match patterns.exact() {
                 Some(reference) => format!("r.reference_number = {}", self.bind(reference)),
                 None => self.fits(&["r.reference_number"], patterns.each().map(like)),
@@ -230,7 +217,7 @@ impl Conditions {
             Condition::State(standings) => {
                 let has = |standing| standings.contains(&standing);
                 match (has(Standing::Passed), has(Standing::Broken)) {
-                    (true, true) => "1".to_owned(),
+                    (true, true) => "TRUE".to_owned(),
                     (true, false) => "error IS NULL".to_owned(),
                     (false, true) => "error IS NOT NULL".to_owned(),
                     (false, false) => return None,
@@ -239,12 +226,12 @@ impl Conditions {
             Condition::Card(patterns) => self.one_fits("cards", patterns),
             Condition::Stb(_) | Condition::Reference(_) => return None,
             Condition::Fault(patterns) => self.fits(&["fault", "error"], patterns.each().map(within)),
-            Condition::Status(patterns) => self.fits(&["status"], patterns.each().map(like)),
+            Condition::Status(patterns) => self.fits(&["CAST(status AS TEXT)"], patterns.each().map(like)),
             Condition::Number(number) => format!("number = {number}"),
             Condition::Duration { is_longer, millis } => compare("duration_ms", *is_longer, *millis),
             Condition::Text(patterns) => {
                 let columns =
-                    ["id", "path", "user", "operation", "cards", "fault", "error", "request_headers", "answer_headers"];
+                    ["id", "path", "\"user\"", "operation", "cards", "fault", "error", "request_headers", "answer_headers"];
                 self.fits(&columns, patterns.each().map(within))
             }
         })
@@ -252,7 +239,7 @@ impl Conditions {
 }
 
 fn any_of(parts: Vec<String>) -> String {
-    if parts.is_empty() { "0".to_owned() } else { format!("({})", parts.join(" OR ")) }
+    if parts.is_empty() { "FALSE".to_owned() } else { format!("({})", parts.join(" OR ")) }
 }
 
 /// The words are the program's own.
@@ -262,11 +249,6 @@ fn one_of(column: &str, words: Vec<&'static str>) -> String {
 
 fn compare(column: &str, is_longer: bool, millis: i64) -> String {
     format!("{column} {} {millis}", if is_longer { ">" } else { "<" })
-}
-
-/// Code and words of a failure side by side, as a person sees them.
-fn failure_text(column: &str) -> String {
-    format!("(SELECT group_concat(value, ': ') FROM json_each({column}))")
 }
 
 /// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.

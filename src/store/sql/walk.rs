@@ -6,13 +6,11 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
-use super::columns::Columns;
-use super::search_sql::{Conditions, Order, Table};
+use super::conditions::Conditions;
+use super::{Order, Reader, SqlValue, Table};
 use crate::search::{Condition, Search};
-use crate::store::StoreError;
+use crate::store::{StoreError, TrafficRow};
 
 /// Numbers of the first window; each is twice as large as the one before it, while that was read in this time.
 const WINDOW: i64 = 16;
@@ -50,14 +48,42 @@ impl<T> Walked<T> {
     }
 }
 
+/// What a walk makes of a row.
+pub(super) trait WalkedRow: Sized {
+    fn number(&self) -> i64;
+    async fn read<R: Reader>(moment: &R, table: Table, sql: &str, values: &[SqlValue])
+    -> Result<Vec<Self>, StoreError>;
+}
+
+impl WalkedRow for i64 {
+    fn number(&self) -> i64 {
+        *self
+    }
+
+    async fn read<R: Reader>(moment: &R, _: Table, sql: &str, values: &[SqlValue]) -> Result<Vec<Self>, StoreError> {
+        moment.read_integers(sql, values).await
+    }
+}
+
+impl WalkedRow for TrafficRow {
+    fn number(&self) -> i64 {
+        self.number()
+    }
+
+    async fn read<R: Reader>(
+        moment: &R,
+        table: Table,
+        sql: &str,
+        values: &[SqlValue],
+    ) -> Result<Vec<Self>, StoreError> {
+        moment.read_traffic(table, sql, values).await
+    }
+}
+
 impl Walk<'_> {
-    /// Walks; `read` makes of a row its number and what is wanted of it.
-    pub(super) fn run<T>(
-        &self,
-        db: &Connection,
-        read: impl Fn(&Row<'_>) -> rusqlite::Result<(i64, T)>,
-    ) -> Result<Walked<T>, StoreError> {
-        let mut statement = db.prepare_cached(&self.conditions.select(self.columns, self.order))?;
+    /// Walks.
+    pub(super) async fn run<R: Reader, T: WalkedRow>(&self, moment: &R) -> Result<Walked<T>, StoreError> {
+        let sql = self.conditions.select(self.columns, self.order);
         let ((mut low, mut high), mut window) = (self.bounds, WINDOW);
         let mut offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let mut walked = Walked::nothing();
@@ -73,17 +99,17 @@ impl Walk<'_> {
                 Order::Descending => (high.saturating_sub(window).max(low), high),
             };
             let most = (self.limit - walked.rows.len()).saturating_add(offset);
-            let bounds = [from, to, i64::try_from(most).unwrap_or(i64::MAX)].map(Value::from);
-            let rows = statement.query_map(params_from_iter(bounds.iter().chain(self.conditions.values())), &read)?;
-            let mut found = rows.collect::<Result<Vec<_>, _>>()?;
-            let last = found.last().filter(|_| found.len() >= most).map(|(number, _)| *number);
+            let bounds = [from, to, i64::try_from(most).unwrap_or(i64::MAX)].map(SqlValue::Integer);
+            let values: Vec<_> = bounds.iter().chain(self.conditions.values()).cloned().collect();
+            let mut found = T::read(moment, self.conditions.table(), &sql, &values).await?;
+            let last = found.last().filter(|_| found.len() >= most).map(T::number);
             match self.order {
                 Order::Ascending => low = last.map_or(to, |number| number + 1),
                 Order::Descending => high = last.unwrap_or(from),
             }
             let passed_over = offset.min(found.len());
             offset -= passed_over;
-            walked.rows.extend(found.drain(passed_over..).map(|(_, row)| row));
+            walked.rows.extend(found.drain(passed_over..));
             let is_quick = began.elapsed() < WINDOW_TIME;
             window = if is_quick { (window * 2).min(MOST_NUMBERS) } else { (window / 2).max(WINDOW) };
         }
@@ -102,19 +128,19 @@ impl Table {
     }
 
     /// The first number that a search can find from `from` on, and the one behind the last before `before`.
-    pub(super) fn find_bounds(
+    pub(super) async fn find_bounds<R: Reader>(
         self,
-        db: &Connection,
+        moment: &R,
         search: &Search,
         (from, before): (i64, i64),
     ) -> Result<(i64, i64), StoreError> {
-        let (first, last) = self.find_ends(db)?;
+        let (first, last) = self.find_ends(moment).await?;
         let (mut low, mut high) = (from.max(first), before.min(last.saturating_add(1)));
         if let Some(since) = search.since {
-            low = low.max(self.find_first_since(db, since)?);
+            low = low.max(self.find_first_since(moment, since).await?);
         }
         if let Some(until) = search.until {
-            high = high.min(self.find_first_since(db, until)?);
+            high = high.min(self.find_first_since(moment, until).await?);
         }
         for condition in search.required() {
             if let Condition::Number(number) = condition {
@@ -125,33 +151,37 @@ impl Table {
     }
 
     /// The first and the last number; of an empty table the last one is smaller.
-    fn find_ends(self, db: &Connection) -> Result<(i64, i64), StoreError> {
+    async fn find_ends<R: Reader>(self, moment: &R) -> Result<(i64, i64), StoreError> {
         let (table, _) = self.name_and_time();
         // Two questions: SQLite answers each of them by the end of the tree.
-        let end = |function: &str| {
+        let end = async |function: &str| {
             let sql = format!("-- find_ends\nSELECT {function}(number) AS number FROM {table}");
-            db.prepare_cached(&sql)?.query_row([], |row| row.get::<_, Option<i64>>("number"))
+            Ok::<_, StoreError>(moment.read_integers(&sql, &[]).await?.pop())
         };
-        Ok((end("min")?.unwrap_or(1), end("max")?.unwrap_or(0)))
+        Ok((end("min").await?.unwrap_or(1), end("max").await?.unwrap_or(0)))
     }
 
     /// The time of the first row with this number or a greater one.
-    pub(super) fn find_time(self, db: &Connection, number: i64) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let (table, time) = self.name_and_time();
-        let sql =
-            format!("-- find_time\nSELECT {time} AS time FROM {table} WHERE number >= ?1 ORDER BY number LIMIT 1");
-        Ok(db.prepare_cached(&sql)?.query_row([number], |row| Columns::new(row).time("time")).optional()?)
+    pub(super) async fn find_time<R: Reader>(
+        self,
+        moment: &R,
+        number: i64,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let ((table, time), first) = (self.name_and_time(), R::DIALECT.parameter(1));
+        let sql = format!("-- find_time\nSELECT {time} FROM {table} WHERE number >= {first} ORDER BY number LIMIT 1");
+        let found = moment.read_integers(&sql, &[SqlValue::Integer(number)]).await?.pop();
+        Ok(found.and_then(DateTime::from_timestamp_millis))
     }
 
-    /// The first number of a row that began at `moment` or later; numbers ascend with the time, unless the date was set
+    /// The first number of a row that began at `since` or later; numbers ascend with the time, unless the date was set
     /// back, or nearly: an exchange has its number from its end.
-    fn find_first_since(self, db: &Connection, moment: DateTime<Utc>) -> Result<i64, StoreError> {
-        let (mut low, last) = self.find_ends(db)?;
+    async fn find_first_since<R: Reader>(self, moment: &R, since: DateTime<Utc>) -> Result<i64, StoreError> {
+        let (mut low, last) = self.find_ends(moment).await?;
         let mut high = last.saturating_add(1);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.find_time(db, middle)? {
-                Some(time) if time < moment => low = middle + 1,
+            match self.find_time(moment, middle).await? {
+                Some(time) if time < since => low = middle + 1,
                 _ => high = middle,
             }
         }

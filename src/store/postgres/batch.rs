@@ -1,0 +1,143 @@
+//! Writes of the same kind that come at the same time share a transaction: many requests share one wait for the disk, and
+//! one way to the server and back.
+//!
+//! Rule: a write that fails takes no other with it: its group is then run again one by one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::pace::Pace;
+use crate::store::StoreError;
+
+/// Writes in one transaction, at most.
+const GROUP: usize = 128;
+/// Transactions of one kind at the same time: while one waits for the disk, the next is prepared.
+const LANES: usize = 2;
+
+type Run<I, O> =
+    Arc<dyn Fn(Arc<Vec<I>>) -> Pin<Box<dyn Future<Output = Result<Vec<O>, StoreError>> + Send>> + Send + Sync>;
+
+struct Job<I, O> {
+    items: Vec<I>,
+    answer: oneshot::Sender<Result<Vec<O>, StoreError>>,
+}
+
+/// Writes of one kind.
+pub(super) struct Batches<I, O> {
+    jobs: mpsc::Sender<Job<I, O>>,
+    pace: Arc<Mutex<Pace>>,
+    /// Ended with the store.
+    _lanes: JoinSet<()>,
+}
+
+impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
+    /// `queue` writes may wait; `run` makes a result of each item, in their order.
+    pub(super) fn start<F>(queue: usize, run: impl Fn(Arc<Vec<I>>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<O>, StoreError>> + Send + 'static,
+    {
+        let (jobs, waiting) = mpsc::channel(queue);
+        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+        let run: Run<I, O> = Arc::new(move |items| Box::pin(run(items)));
+        let pace = Arc::<Mutex<Pace>>::default();
+        let mut lanes = JoinSet::new();
+        for _ in 0..LANES {
+            lanes.spawn(work(Arc::clone(&waiting), Arc::clone(&run), Arc::clone(&pace)));
+        }
+        Self { jobs, pace, _lanes: lanes }
+    }
+
+    /// Writes items together with whatever else waits; when too many wait they are refused at once.
+    pub(super) async fn write(&self, items: Vec<I>) -> Result<Vec<O>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.try_send(Job { items, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy(self.time_for(self.jobs.max_capacity())),
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The same for what must not be refused: it waits for room.
+    pub(super) async fn write_surely(&self, items: Vec<I>) -> Result<Vec<O>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job { items, answer }).await.map_err(|_| stopped())?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
+    fn time_for(&self, writes: usize) -> Duration {
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.time_for(writes.div_ceil(GROUP), LANES, Duration::ZERO)
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+async fn work<I: Clone, O>(
+    waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Job<I, O>>>>,
+    run: Run<I, O>,
+    pace: Arc<Mutex<Pace>>,
+) {
+    loop {
+        let group = {
+            let mut waiting = waiting.lock().await;
+            let Some(first) = waiting.recv().await else { return };
+            let mut group = vec![first];
+            let mut size = group[0].items.len();
+            while size < GROUP {
+                let Ok(job) = waiting.try_recv() else { break };
+                size += job.items.len();
+                group.push(job);
+            }
+            group
+        };
+        let began = Instant::now();
+        run_group(group, &run).await;
+        pace.lock().unwrap_or_else(PoisonError::into_inner).note(began.elapsed());
+    }
+}
+
+async fn run_group<I: Clone, O>(mut group: Vec<Job<I, O>>, run: &Run<I, O>) {
+    let items = Arc::new(group.iter().flat_map(|job| job.items.iter().cloned()).collect::<Vec<_>>());
+    match run(items).await {
+        Ok(results) => {
+            let mut results = results.into_iter();
+            for Job { items, answer } in group {
+                // Nobody waits when the client has gone; the change stands all the same.
+                drop(answer.send(Ok(results.by_ref().take(items.len()).collect())));
+            }
+        }
+        // Each of them would fail like that now.
+        Err(StoreError::Unavailable(why)) => {
+            for Job { answer, .. } in group {
+                drop(answer.send(Err(StoreError::Unavailable(why.clone()))));
+            }
+        }
+        Err(StoreError::Busy(pause)) => {
+            for Job { answer, .. } in group {
+                drop(answer.send(Err(StoreError::Busy(pause))));
+            }
+        }
+        Err(error) => {
+            let alone = if group.len() == 1 { group.pop() } else { None };
+            if let Some(Job { answer, .. }) = alone {
+                drop(answer.send(Err(error)));
+                return;
+            }
+            for Job { items, answer } in group {
+                drop(answer.send(run(Arc::new(items)).await));
+            }
+        }
+    }
+}

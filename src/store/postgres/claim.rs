@@ -1,0 +1,183 @@
+//! Leasing due requests to the processing run of a node: in batches, and around those that another node is looking at.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use strum::VariantArray as _;
+use tokio_postgres::Row;
+
+use super::cards::{self, Views};
+use super::columns::Columns;
+use super::database::{Database, Patience, Transaction};
+use super::fault::Fault;
+use super::{record, request_read};
+use crate::request::{Priority, process};
+use crate::store::policy::Step;
+use crate::store::rows::{Candidate, ReadColumns as _, row_to_candidate};
+use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
+use crate::words::Word as _;
+
+/// Requests looked at in one claim, at most.
+const LOOKED_AT: usize = 1000;
+/// Requests looked at in one step.
+const STEP: usize = 100;
+/// How long a claim waits that found only what other nodes are looking at.
+const OTHERS_TIME: Duration = Duration::from_millis(10);
+
+/// The waiting requests of one priority that are due, not known to wait for another one, and not looked at by another node.
+const CANDIDATES: &str = "-- candidates
+    SELECT number, cards, resolve_until, in_doubt FROM request
+    WHERE priority = $1 AND ready_at <= $2
+        AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
+    ORDER BY ready_at, number LIMIT $3 FOR UPDATE SKIP LOCKED";
+
+/// What one claim found.
+struct Claimed {
+    leased: Vec<LeasedRequest>,
+    has_looked: bool,
+}
+
+pub(super) async fn claim_requests(
+    database: &Database,
+    now: DateTime<Utc>,
+    limit: usize,
+    node: &NodeId,
+) -> Result<Vec<LeasedRequest>, StoreError> {
+    let node = node.clone();
+    let claimed = database.write(Patience::Refuse, 1, move |transaction| {
+        let node = node.clone();
+        Box::pin(async move { claim(transaction, now, limit, &node).await })
+    });
+    let Claimed { leased, has_looked } = claimed.await?;
+    if !has_looked {
+        tokio::time::sleep(OTHERS_TIME).await;
+    }
+    Ok(leased)
+}
+
+async fn claim(transaction: &Transaction, now: DateTime<Utc>, limit: usize, node: &NodeId) -> Result<Claimed, Fault> {
+    let mut leased = Vec::new();
+    let mut left = LOOKED_AT;
+    for priority in Priority::VARIANTS {
+        // Whoever is looked at is no candidate afterwards: leased, or known to wait.
+        while left > 0 && leased.len() < limit {
+            let room = left.min(limit - leased.len()).min(STEP);
+            let found = find_candidates(transaction, *priority, now, room).await?;
+            if found.is_empty() {
+                break;
+            }
+            left -= found.len();
+            leased.extend(take_step(transaction, &found, now, node).await?);
+        }
+    }
+    let leased = request_read::find_leased(transaction, leased).await?;
+    Ok(Claimed { leased, has_looked: left < LOOKED_AT })
+}
+
+async fn find_candidates(
+    transaction: &Transaction,
+    priority: Priority,
+    now: DateTime<Utc>,
+    room: usize,
+) -> Result<Vec<Candidate>, Fault> {
+    let room = i64::try_from(room).unwrap_or(i64::MAX);
+    let rows = transaction.query(CANDIDATES, &[&priority.as_str(), &now.timestamp_millis(), &room]).await?;
+    rows.iter().map(|row| row_to_candidate(&Columns(row))).collect()
+}
+
+/// Does about each candidate what the rule says, in their order; returns the leases.
+async fn take_step(
+    transaction: &Transaction,
+    found: &[Candidate],
+    now: DateTime<Utc>,
+    node: &NodeId,
+) -> Result<Vec<(i64, Lease)>, Fault> {
+    cards::lock_cards(transaction, found.iter().flat_map(|candidate| &candidate.cards)).await?;
+    let no_blocker = || Ok(None);
+    let (given_up, others): (Vec<_>, Vec<_>) =
+        found.iter().partition(|candidate| matches!(Step::of(candidate.in_doubt, now, no_blocker), Ok(Step::GiveUp)));
+    for candidate in given_up {
+        give_up(transaction, candidate.number, now).await?;
+    }
+    let asked: Vec<_> =
+        others.iter().flat_map(|c: &&Candidate| c.cards.iter().map(|card| (Some(c.number), card))).collect();
+    let mut views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
+    let (mut free, mut waiting, mut waited_for) = (Vec::new(), Vec::new(), Vec::new());
+    for candidate in others {
+        let Candidate { number, cards, in_doubt } = candidate;
+        match Step::of(*in_doubt, now, || Ok(views.find_blocker(Some(*number), cards)))? {
+            Step::WaitFor(other) => {
+                waiting.push(*number);
+                waited_for.push(other);
+            }
+            Step::Lease | Step::GiveUp => {
+                views.note_lock(*number, cards);
+                free.push(candidate);
+            }
+        }
+    }
+    if !waiting.is_empty() {
+        let sql = "-- wait_for
+            UPDATE request r SET waits_for = found.other FROM unnest($1::bigint[], $2::bigint[]) AS found (number, other)
+            WHERE r.number = found.number";
+        transaction.execute(sql, &[&waiting, &waited_for]).await?;
+    }
+    lease(transaction, &free, now, node).await
+}
+
+async fn lease(
+    transaction: &Transaction,
+    free: &[&Candidate],
+    now: DateTime<Utc>,
+    node: &NodeId,
+) -> Result<Vec<(i64, Lease)>, Fault> {
+    if free.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cards_of = || free.iter().map(|candidate| (candidate.number, candidate.cards.as_slice()));
+    cards::unqueue_cards(transaction, cards_of()).await?;
+    cards::take_cards(transaction, cards_of()).await?;
+    let numbers: Vec<i64> = free.iter().map(|candidate| candidate.number).collect();
+    let sql = "-- lease
+        UPDATE request SET lease_owner = $2, lease_token = lease_token + 1, process_name = $3, process_id = $2,
+            updated_at = $4
+        WHERE number = ANY ($1) RETURNING number, lease_token";
+    let values: super::database::Values<'_> = &[&numbers, &node.as_str(), &process::RUN, &now.timestamp_millis()];
+    let rows = transaction.query(sql, values).await?;
+    let mut leased = rows.iter().map(|row| read_lease(row, node)).collect::<Result<Vec<_>, _>>()?;
+    leased.sort_by_key(|(number, _)| numbers.iter().position(|other| other == number));
+    Ok(leased)
+}
+
+/// The columns `number` and `lease_token`.
+pub(super) fn read_lease(row: &Row, node: &NodeId) -> Result<(i64, Lease), Fault> {
+    let row = Columns(row);
+    Ok((row.get("number")?, Lease { owner: node.clone(), token: row.get("lease_token")? }))
+}
+
+async fn give_up(transaction: &Transaction, number: i64, now: DateTime<Utc>) -> Result<(), Fault> {
+    for mut request in request_read::find_by_numbers(transaction, &[number]).await?.into_values() {
+        let event = request.give_up(now);
+        record::update_requests(transaction, &[(&request, None)]).await?;
+        cards::change_cards(transaction, &[&request]).await?;
+        record::add_event(transaction, number, &event).await?;
+        tracing::error!(number, "outcome unknown: an operator must settle it");
+    }
+    Ok(())
+}
+
+/// When the next waiting request falls due.
+pub(super) async fn find_next_due(database: &Database) -> Result<Option<DateTime<Utc>>, Fault> {
+    let sql = "-- find_next_due
+        SELECT min(ready_at) AS ready_at FROM (
+            SELECT (SELECT ready_at FROM request WHERE priority = wanted.priority
+                AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL
+                AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
+                ORDER BY ready_at LIMIT 1) AS ready_at
+            FROM unnest($1::text[]) AS wanted (priority)) AS first";
+    let priorities: Vec<&str> = Priority::VARIANTS.iter().map(|priority| priority.as_str()).collect();
+    match database.read(sql, &[&priorities]).await?.first() {
+        Some(row) => Columns(row).optional_time("ready_at"),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,117 @@
+//! Which nodes live, and taking over what dead ones left under way.
+//!
+//! Rule: no clock but a steady one of the node's own tells that another one is dead. A node counts its signs of life in its
+//! row; who sees the same count for as long as the other node's leases last finds it dead, in the row, and for good. So
+//! neither the dates of machines nor that of the server matter.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::claim::read_lease;
+use super::columns::Columns;
+use super::database::Transaction;
+use super::fault::Fault;
+use super::request_read;
+use crate::store::rows::ReadColumns as _;
+use crate::store::{LeasedRequest, NodeId};
+
+/// Sightings of other nodes: the count of signs of life, and since when it stands.
+#[derive(Default)]
+pub(super) struct Sightings(HashMap<String, (i64, Instant)>);
+
+impl Sightings {
+    /// Notes the present counts of all nodes that were not found dead; returns those whose leases have ended.
+    fn note(&mut self, seen: Vec<(String, i64, Duration)>, now: Instant) -> Vec<(String, i64)> {
+        let mut before = std::mem::take(&mut self.0);
+        let mut late = Vec::new();
+        for (node, beat, lease_time) in seen {
+            let since = match before.remove(&node) {
+                Some((known, since)) if known == beat => since,
+                _ => now,
+            };
+            if now.duration_since(since) >= lease_time {
+                late.push((node.clone(), beat));
+            }
+            self.0.insert(node, (beat, since));
+        }
+        late
+    }
+}
+
+/// A sign of life. The milliseconds since 1970 by the clock of the server; `None` for a node that was found dead.
+pub(super) async fn renew(
+    transaction: &Transaction,
+    node: &NodeId,
+    lease_time: Duration,
+) -> Result<Option<i64>, Fault> {
+    let sql = "-- renew
+        INSERT INTO node (id, lease_ms) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET beat = node.beat + 1, lease_ms = excluded.lease_ms, seen_at = clock_timestamp()
+            WHERE NOT node.is_dead
+        RETURNING CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS date";
+    let lease_ms = i64::try_from(lease_time.as_millis()).unwrap_or(i64::MAX);
+    let row = transaction.query_first(sql, &[&node.as_str(), &lease_ms]).await?;
+    row.map(|row| Columns(&row).get("date")).transpose()
+}
+
+/// Deletes what is known of nodes and transactions of days ago.
+pub(super) async fn forget_old(transaction: &Transaction) -> Result<(), Fault> {
+    let tokens = "-- forget_old: tokens\nDELETE FROM commit_token WHERE at < now() - interval '1 day'";
+    let nodes = "-- forget_old: nodes\nDELETE FROM node WHERE is_dead AND seen_at < now() - interval '30 days'";
+    transaction.execute_all(&[(tokens, &[]), (nodes, &[])]).await
+}
+
+/// Nodes that may be dead: looked at outside a transaction.
+pub(super) fn find_late(rows: &[tokio_postgres::Row], sightings: &mut Sightings) -> Result<Vec<(String, i64)>, Fault> {
+    let read = |row: &tokio_postgres::Row| {
+        let row = Columns(row);
+        let lease_time = Duration::from_millis(row.get::<i64>("lease_ms")?.unsigned_abs());
+        Ok::<_, Fault>((row.get("id")?, row.get("beat")?, lease_time))
+    };
+    let seen = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(sightings.note(seen, Instant::now()))
+}
+
+/// All nodes that were not found dead.
+pub(super) const LIST_NODES: &str = "-- list_nodes\nSELECT id, beat, lease_ms FROM node WHERE NOT is_dead";
+
+/// Finds nodes dead that have given no further sign of life, and leases requests to `node` whose owners are dead or unknown.
+pub(super) async fn take_over_requests(
+    transaction: &Transaction,
+    late: &[(String, i64)],
+    node: &NodeId,
+    limit: usize,
+) -> Result<Vec<LeasedRequest>, Fault> {
+    let (ids, beats): (Vec<&String>, Vec<i64>) = late.iter().map(|(id, beat)| (id, *beat)).unzip();
+    let end = "-- take_over_requests: dead nodes
+        UPDATE node SET is_dead = TRUE FROM unnest($1::text[], $2::bigint[]) AS late (id, beat)
+        WHERE node.id = late.id AND node.beat = late.beat AND node.id <> $3";
+    transaction.execute(end, &[&ids, &beats, &node.as_str()]).await?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = "-- take_over_requests
+        UPDATE request SET lease_owner = $1, lease_token = lease_token + 1
+        WHERE number IN (
+            SELECT number FROM request r
+            WHERE lease_owner IS NOT NULL AND lease_owner <> $1
+                AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = r.lease_owner AND NOT node.is_dead)
+            ORDER BY number LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING number, lease_token";
+    let rows = transaction.query(sql, &[&node.as_str(), &limit]).await?;
+    let mut leased = rows.iter().map(|row| read_lease(row, node)).collect::<Result<Vec<_>, _>>()?;
+    leased.sort_by_key(|(number, _)| *number);
+    request_read::find_leased(transaction, leased).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_late_when_its_count_stands_for_as_long_as_its_leases_last() {
+        let (mut sightings, start) = (Sightings::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut note =
+            |beat, seconds| sightings.note(vec![("a".to_owned(), beat, Duration::from_secs(30))], at(seconds)).len();
+        assert_eq!([note(1, 0), note(1, 29), note(2, 40), note(2, 69), note(2, 70)], [0, 0, 0, 0, 1]);
+    }
+}

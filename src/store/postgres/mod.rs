@@ -1,0 +1,237 @@
+//! The store of several nodes: PostgreSQL, which any number of gateways share.
+//!
+//! What comes at the same time is written together, in few statements (`batch`); a transaction is made whole or not at all,
+//! whatever becomes of the connection (`database`). What keeps two nodes apart is in the tables: `cards` for the order of a
+//! card, `leases` for who works on what, the row of a counter for numbers that become visible in their order. An outage ends
+//! nothing: calls fail until it is over, and what must not be lost waits.
+
+mod accounts;
+mod batch;
+mod cards;
+mod catalogue;
+mod claim;
+mod clock;
+mod columns;
+mod connection;
+mod database;
+mod decide;
+mod due_times;
+mod exchanges;
+mod fault;
+mod idempotency;
+mod leases;
+mod measure;
+mod news;
+mod purge;
+mod record;
+mod request_read;
+mod requests;
+mod submit;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Access, AttemptCommit, CommitResult, StoreError, StoreHealth, StoreMeasures, Submission, SubmitResult};
+use crate::catalogue::EntryKind;
+use crate::clock::Clock;
+use crate::config::StoreSection;
+use crate::observer::Observers;
+use batch::Batches;
+use clock::ServerClock;
+use database::{Database, Patience};
+use fault::Fault;
+use leases::Sightings;
+use news::Newsroom;
+
+/// How long the store is believed to be writable without looking again.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// Everything, in one database of PostgreSQL.
+pub(super) struct PostgresStore {
+    database: Arc<Database>,
+    submissions: Batches<Submission, SubmitResult>,
+    commits: Batches<AttemptCommit, CommitResult>,
+    news: Newsroom,
+    clock: Arc<ServerClock>,
+    sightings: Mutex<Sightings>,
+    /// Kinds of the catalogue found without entries, and how long that is believed.
+    empty_until: Mutex<HashMap<EntryKind, Instant>>,
+    /// Bytes that all exchanges may take.
+    exchange_bytes: i64,
+    /// When a check last wrote, and when what is old was last deleted.
+    written_at: Mutex<Option<Instant>>,
+    forgotten_at: Mutex<Option<Instant>>,
+}
+
+impl PostgresStore {
+    /// The version of the tables, if there are any.
+    ///
+    /// # Errors
+    /// It is out of reach, or its tables are none that this version works with.
+    pub(super) async fn find_version(
+        url: &tokio_postgres::Config,
+        config: &StoreSection,
+    ) -> Result<Option<i64>, StoreError> {
+        Ok(look(&connection::Access::new(url, config)?).await?.version)
+    }
+
+    /// Makes the tables, or brings them to the present version; returns which one they were of before, and are of now.
+    ///
+    /// # Errors
+    /// The database is out of reach, or the user may not change it.
+    pub(super) async fn migrate(
+        url: &tokio_postgres::Config,
+        config: &StoreSection,
+    ) -> Result<(Option<i64>, i64), StoreError> {
+        let before = tables::migrate(&connection::Access::new(url, config)?).await?;
+        Ok((before, before.unwrap_or_default().max(tables::VERSION)))
+    }
+
+    /// Opens the database; a new one gets its tables.
+    ///
+    /// # Errors
+    /// It is out of reach, or its tables are none that this version works with.
+    pub(super) async fn open(
+        url: &tokio_postgres::Config,
+        config: &StoreSection,
+        access: Access,
+    ) -> Result<Self, StoreError> {
+        let mut way = connection::Access::new(url, config)?;
+        let seen = look(&way).await?;
+        if seen.version.is_none_or(|version| version < tables::VERSION) {
+            tables::migrate(&way).await?;
+        }
+        if !seen.commits_are_durable {
+            way = way.with_session(&["synchronous_commit=on".to_owned()]);
+        }
+        let (is_gateway, observers) = match access {
+            Access::Gateway(observers) => (true, observers),
+            Access::Command => (false, Observers::default()),
+        };
+        if is_gateway && !seen.disk_is_flushed {
+            tracing::warn!("fsync or full_page_writes is off in PostgreSQL: a power cut loses what was accepted");
+        }
+        let writers = way.write_pool(config.writers)?;
+        let readers = way.read_pool(config.readers, config.read_timeout_s)?;
+        let database = Arc::new(Database::new(writers, readers, observers));
+        let news = Newsroom::start(way, &database, is_gateway);
+        let clock = Arc::new(ServerClock::new());
+        clock.set(seen.date_ms, seen.asked, seen.answered);
+        let exchange_bytes = i64::try_from(config.exchange_bytes).unwrap_or(i64::MAX);
+        Ok(Self {
+            submissions: start_submissions(&database, config.queue),
+            commits: start_commits(&database, config.queue),
+            database,
+            news,
+            clock,
+            exchange_bytes,
+            sightings: Mutex::default(),
+            empty_until: Mutex::default(),
+            written_at: Mutex::default(),
+            forgotten_at: Mutex::default(),
+        })
+    }
+}
+
+fn start_submissions(database: &Arc<Database>, queue: usize) -> Batches<Submission, SubmitResult> {
+    let database = Arc::clone(database);
+    Batches::start(queue, move |batch: Arc<Vec<Submission>>| {
+        let database = Arc::clone(&database);
+        async move {
+            let count = batch.len();
+            let written = database.write(Patience::Refuse, count, move |transaction| {
+                let batch = Arc::clone(&batch);
+                Box::pin(async move { submit::submit_requests(transaction, &batch).await })
+            });
+            written.await
+        }
+    })
+}
+
+fn start_commits(database: &Arc<Database>, queue: usize) -> Batches<AttemptCommit, CommitResult> {
+    let database = Arc::clone(database);
+    Batches::start(queue, move |batch: Arc<Vec<AttemptCommit>>| {
+        let database = Arc::clone(&database);
+        async move {
+            let count = batch.len();
+            let written = database.write(Patience::Insist, count, move |transaction| {
+                let batch = Arc::clone(&batch);
+                Box::pin(async move { record::commit_attempts(transaction, &batch).await })
+            });
+            written.await
+        }
+    })
+}
+
+/// What was seen of a server and its database.
+struct Seen {
+    version: Option<i64>,
+    commits_are_durable: bool,
+    disk_is_flushed: bool,
+    date_ms: i64,
+    asked: Instant,
+    answered: Instant,
+}
+
+async fn look(access: &connection::Access) -> Result<Seen, StoreError> {
+    let (client, connection) = access.connect().await?;
+    let driving = tokio::spawn(connection);
+    let seen = async {
+        let version = tables::find_version(&client).await?;
+        let sql = "-- look
+            SELECT current_setting('synchronous_commit') NOT IN ('off', 'local') AS commits_are_durable,
+                current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS disk_is_flushed,
+                CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS date_ms";
+        let asked = Instant::now();
+        let row = client.query_one(sql, &[]).await.map_err(Fault::from)?;
+        let (commits_are_durable, disk_is_flushed, date_ms) =
+            (row.get("commits_are_durable"), row.get("disk_is_flushed"), row.get("date_ms"));
+        Ok(Seen { version, commits_are_durable, disk_is_flushed, date_ms, asked, answered: Instant::now() })
+    };
+    let seen = seen.await;
+    drop(client);
+    drop(driving.await);
+    seen
+}
+
+#[async_trait]
+impl StoreHealth for PostgresStore {
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        let is_fresh = |at: &Mutex<Option<Instant>>| {
+            at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < BELIEVED)
+        };
+        if is_fresh(&self.written_at) {
+            return Ok(());
+        }
+        // Its token is what it writes.
+        self.database.write(Patience::Refuse, 1, |_| Box::pin(async { Ok(()) })).await?;
+        *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError> {
+        let queue = self.submissions.waiting() + self.commits.waiting();
+        Ok(measure::measure(&self.database, queue, now).await?)
+    }
+
+    async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
+        Err(StoreError::NotAllowed("the database is PostgreSQL's: copy it with pg_dump".to_owned()))
+    }
+
+    async fn wait_for_failure(&self) -> String {
+        std::future::pending().await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::<ServerClock>::clone(&self.clock)
+    }
+}

@@ -1,0 +1,162 @@
+//! What nodes tell each other by LISTEN and NOTIFY: that something is due, and whose attempts have ended.
+//!
+//! Rule: news are hints. Nothing depends on one: whoever misses some finds out by looking, which it does now and then in any
+//! case. They are sent after the commit that they tell of, outside its transaction, and many together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_postgres::AsyncMessage;
+
+use super::connection::Access;
+use super::database::Database;
+use super::fault::Fault;
+use crate::request::random_hex;
+use crate::store::{News, StoreError};
+
+/// The channel; its name is part of what two versions that run at the same time share.
+const CHANNEL: &str = "conax_gateway";
+/// Between two tries to listen.
+const PAUSE: Duration = Duration::from_secs(1);
+/// News that wait to be read or sent; more are as good as missed.
+const QUEUE: usize = 1024;
+/// Numbers in one message: PostgreSQL takes 8,000 bytes.
+const MOST_NUMBERS: usize = 300;
+/// What stands for "something is due" in a message.
+const WORK: &str = "work";
+
+/// Sends and receives news.
+pub(super) struct Newsroom {
+    /// Who sends them, so that they are not heard by the sender.
+    sender: Arc<str>,
+    to_send: mpsc::Sender<News>,
+    received: Mutex<mpsc::Receiver<News>>,
+    /// Ended with the store.
+    _tasks: JoinSet<()>,
+}
+
+impl Newsroom {
+    /// Starts to send, and to listen if somebody wants to hear.
+    pub(super) fn start(access: Access, database: &Arc<Database>, listens: bool) -> Self {
+        let sender: Arc<str> = random_hex().into();
+        let (to_send, sending) = mpsc::channel(QUEUE);
+        let (hear, received) = mpsc::channel(QUEUE);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(send_all(Arc::clone(database), Arc::clone(&sender), sending));
+        if listens {
+            tasks.spawn(listen(access, Arc::clone(&sender), hear));
+        }
+        Self { sender, to_send, received: Mutex::new(received), _tasks: tasks }
+    }
+
+    /// Tells the other nodes, soon.
+    pub(super) fn tell(&self, news: News) {
+        drop(self.to_send.try_send(news));
+    }
+
+    /// Tells them before this returns.
+    pub(super) async fn tell_now(&self, database: &Database, news: Vec<News>) {
+        send(database, &self.sender, news).await;
+    }
+
+    /// The next news from another node.
+    pub(super) async fn next(&self) -> News {
+        match self.received.lock().await.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The news in as few messages as can be.
+fn messages(news: Vec<News>, sender: &str) -> Vec<String> {
+    let (mut has_work, mut numbers) = (false, Vec::new());
+    for news in news {
+        match news {
+            News::Work => has_work = true,
+            News::Ended(ended) => numbers.extend(ended.iter().map(ToString::to_string)),
+            News::Missed => {}
+        }
+    }
+    let work = has_work.then(|| format!("{sender} {WORK}"));
+    let ended = numbers.chunks(MOST_NUMBERS).map(|numbers| format!("{sender} {}", numbers.join(",")));
+    work.into_iter().chain(ended).collect()
+}
+
+/// What a message from another node says; `None` for one's own, and for what a later version may say.
+fn parse(message: &str, own: &str) -> Option<News> {
+    let (sender, news) = message.split_once(' ')?;
+    match news {
+        _ if sender == own => None,
+        WORK => Some(News::Work),
+        numbers => numbers.split(',').map(|number| number.parse().ok()).collect::<Option<_>>().map(News::Ended),
+    }
+}
+
+async fn send_all(database: Arc<Database>, sender: Arc<str>, mut sending: mpsc::Receiver<News>) {
+    while let Some(first) = sending.recv().await {
+        let mut news = vec![first];
+        while let Ok(next) = sending.try_recv() {
+            news.push(next);
+        }
+        send(&database, &sender, news).await;
+    }
+}
+
+async fn send(database: &Database, sender: &str, news: Vec<News>) {
+    let sql = "-- send_news\nSELECT pg_notify($1, message) FROM unnest($2::text[]) AS sent (message)";
+    if let Err(fault) = database.execute_lightly(sql, &[&CHANNEL, &messages(news, sender)]).await {
+        tracing::debug!(?fault, "the other nodes were not told");
+    }
+}
+
+async fn listen(access: Access, own: Arc<str>, hear: mpsc::Sender<News>) {
+    while !hear.is_closed() {
+        if let Err(error) = listen_once(&access, &own, &hear).await {
+            tracing::warn!(%error, "not told of what other nodes do: looking now and then");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Listens until the connection is lost.
+async fn listen_once(access: &Access, own: &Arc<str>, hear: &mpsc::Sender<News>) -> Result<(), StoreError> {
+    let (client, mut connection) = access.connect().await?;
+    let (own, heard) = (Arc::clone(own), hear.clone());
+    let hearing = tokio::spawn(async move {
+        let mut messages = futures_util::stream::poll_fn(|context| connection.poll_message(context));
+        while let Some(Ok(message)) = messages.next().await {
+            if let AsyncMessage::Notification(notification) = message
+                && let Some(news) = parse(notification.payload(), &own)
+            {
+                drop(heard.try_send(news));
+            }
+        }
+    });
+    client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(Fault::from)?;
+    // Whatever happened before it listened.
+    drop(hear.try_send(News::Missed));
+    // The connection lasts as long as its client.
+    drop(hearing.await);
+    drop(client);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_come_as_they_were_sent_and_not_to_the_sender() {
+        let sent =
+            messages(vec![News::Ended(vec![1, 2]), News::Work, News::Work, News::Ended((3..400).collect())], "a");
+        assert_eq!(sent.len(), 3);
+        assert!(sent.iter().all(|message| message.len() < 8000 && parse(message, "a").is_none()));
+        let heard: Vec<_> = sent.iter().filter_map(|message| parse(message, "b")).collect();
+        assert_eq!(heard[..2], [News::Work, News::Ended((1..=300).collect())]);
+        assert_eq!(parse("a something new", "b"), None);
+    }
+}

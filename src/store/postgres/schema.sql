@@ -1,0 +1,228 @@
+-- The tables, version 1. Their columns are those of SQLite's; what only several nodes need stands at the end. Times are
+-- milliseconds since 1970, UTC.
+
+CREATE TABLE store_version (version BIGINT NOT NULL);
+INSERT INTO store_version VALUES (1);
+
+-- Users are never deleted (records name them); removed_at ends one.
+CREATE TABLE "user" (
+    id TEXT PRIMARY KEY,
+    username TEXT COLLATE "C" NOT NULL,
+    person_name TEXT,
+    email TEXT,
+    role TEXT NOT NULL,
+    unit TEXT NOT NULL, -- JSON
+    password_hash TEXT NOT NULL,
+    removed_at BIGINT
+);
+CREATE UNIQUE INDEX user_username ON "user" (username) WHERE removed_at IS NULL;
+
+CREATE TABLE token (
+    hash BYTEA PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES "user" (id),
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX token_expires_at ON token (expires_at);
+
+CREATE TABLE api_key (
+    id TEXT PRIMARY KEY,
+    name TEXT COLLATE "C" NOT NULL,
+    user_id TEXT NOT NULL REFERENCES "user" (id),
+    hash BYTEA NOT NULL UNIQUE
+);
+
+CREATE TABLE catalogue (
+    kind TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    alternative_code TEXT,
+    ca_id TEXT,
+    distribution_id TEXT,
+    PRIMARY KEY (kind, id)
+);
+CREATE UNIQUE INDEX catalogue_name ON catalogue (kind, name);
+CREATE INDEX catalogue_alternative_code ON catalogue (kind, alternative_code) WHERE alternative_code IS NOT NULL;
+CREATE INDEX catalogue_ca_id ON catalogue (kind, ca_id) WHERE ca_id IS NOT NULL;
+
+-- One row a provisioning request. Everything up to created_at is written once, and raw_body is deleted at the end.
+CREATE TABLE request (
+    number BIGINT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    family TEXT NOT NULL,
+    type TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    process_immediately BOOLEAN,
+    scheduled_at BIGINT NOT NULL,
+    items TEXT NOT NULL, -- JSON: [[id, name, value], …]
+    cards TEXT NOT NULL, -- JSON: the smartcards it touches
+    subscription TEXT,
+    body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked
+    raw_body TEXT, -- what is sent in place of body, while it has a secret that body masks
+    api_call TEXT, -- JSON: what the client called with, without token, its secret masked
+    rejection TEXT, -- JSON: why it is rejected without being sent
+    correlation TEXT, -- JSON: X-Request-Id and trace of the call
+    sequence_number BIGINT NOT NULL,
+    created_by TEXT NOT NULL REFERENCES "user" (id),
+    created_at BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    ready_at BIGINT NOT NULL, -- scheduled_at, or the time of the next attempt
+    lease_owner TEXT, -- the node that works on it now
+    lease_token BIGINT NOT NULL DEFAULT 0, -- of the last lease; ascends
+    waits_for BIGINT, -- the request that blocks this one: it need not be looked at again before that one changes
+    in_doubt TEXT, -- RESOLVING, NEEDS_OPERATOR, RETRY_ORDERED or EARLIER: sent, and the outcome is not known
+    resolve_until BIGINT, -- with RESOLVING
+    attempts BIGINT NOT NULL DEFAULT 0,
+    sent BOOLEAN NOT NULL DEFAULT FALSE,
+    executed_at BIGINT,
+    updated_at BIGINT NOT NULL,
+    reference_number TEXT,
+    result TEXT, -- JSON: what a query's answer tells
+    failure TEXT, -- JSON
+    process_name TEXT NOT NULL,
+    process_id TEXT
+);
+CREATE INDEX request_waiting ON request (priority, ready_at, number)
+    WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR';
+CREATE INDEX request_leased ON request (number) WHERE lease_owner IS NOT NULL;
+CREATE INDEX request_in_doubt ON request (in_doubt, number) WHERE in_doubt IS NOT NULL;
+CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
+CREATE INDEX request_filter ON request (family, state, type, number);
+CREATE INDEX request_reference ON request (reference_number, number) WHERE reference_number IS NOT NULL;
+
+-- Which cards and boxes a request touches, for the list filters.
+CREATE TABLE request_device (
+    kind TEXT COLLATE "C" NOT NULL, -- 'card' or 'stb'
+    ca_id TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    sequence_number BIGINT NOT NULL,
+    PRIMARY KEY (kind, ca_id, number)
+);
+
+-- The devices of rejected requests, which are few: what a list of a device's rejections would otherwise look for long.
+CREATE TABLE rejected_device (
+    kind TEXT COLLATE "C" NOT NULL,
+    ca_id TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (kind, ca_id, number)
+);
+
+-- The requests that wait for each card, and from when on each blocks later ones of the card.
+CREATE TABLE card_queue (
+    card TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    PRIMARY KEY (card, number)
+);
+
+-- The request that has a card to itself: it is under way, or in doubt and being resolved. It does not stand in card_queue.
+-- The key makes two calls of one card at the same time impossible, whatever the code does.
+CREATE TABLE card_lock (
+    card TEXT COLLATE "C" PRIMARY KEY,
+    number BIGINT NOT NULL
+);
+
+-- One row an attempt at sending.
+CREATE TABLE attempt (
+    number BIGINT NOT NULL REFERENCES request (number),
+    attempt BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    sent BOOLEAN NOT NULL,
+    http_status BIGINT,
+    error TEXT,
+    response TEXT,
+    content_type TEXT, -- of the response
+    PRIMARY KEY (number, attempt)
+);
+-- Attempts in the order in which they ended, which is nearly the order in which they are written.
+CREATE INDEX attempt_ended_at ON attempt ((started_at + duration_ms));
+
+-- What happened to a request beside the attempts at sending it.
+CREATE TABLE event (
+    number BIGINT NOT NULL REFERENCES request (number),
+    event BIGINT NOT NULL, -- counted from 1
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    "user" TEXT,
+    text TEXT,
+    duration_ms BIGINT,
+    http_status BIGINT,
+    request TEXT,
+    response TEXT,
+    PRIMARY KEY (number, event)
+);
+
+-- Idempotency-Key of a user, by its hash; content is a hash of the key and the body without its secret.
+CREATE TABLE idempotency_key (
+    key BYTEA PRIMARY KEY,
+    content BYTEA NOT NULL,
+    secret BYTEA, -- a hash of the key and the secret, until the request has ended
+    number BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX idempotency_key_expires_at ON idempotency_key (expires_at);
+CREATE INDEX idempotency_key_secret ON idempotency_key (number) WHERE secret IS NOT NULL;
+
+-- One row an exchange of a client with upstream.
+CREATE TABLE exchange (
+    number BIGINT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    at BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    path TEXT NOT NULL,
+    "user" TEXT, -- that the client signed in as
+    error TEXT,
+    error_type TEXT, -- of RFC 9209, 2.3; NULL with an error: the client left
+    status BIGINT, -- this and the next: of upstream's answer, if one came
+    reason TEXT,
+    operation TEXT, -- this and the next two: what it is about, as far as is known
+    cards TEXT NOT NULL, -- JSON: CA IDs
+    fault TEXT,
+    bytes BIGINT NOT NULL, -- that it takes
+    request_is_truncated BOOLEAN NOT NULL,
+    answer_is_truncated BOOLEAN NOT NULL,
+    request_is_packed BOOLEAN NOT NULL, -- its body is in gzip
+    answer_is_packed BOOLEAN NOT NULL,
+    request_headers TEXT NOT NULL, -- JSON: [[name, value], …]
+    answer_headers TEXT NOT NULL, -- JSON
+    request_body BYTEA NOT NULL,
+    answer_body BYTEA NOT NULL
+);
+
+-- The last numbers of requests and of exchanges. Whoever needs some updates the row, and so keeps it until its commit:
+-- numbers become visible in their order. bytes is what all exchanges take together.
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    number BIGINT NOT NULL,
+    bytes BIGINT NOT NULL
+) WITH (fillfactor = 10);
+INSERT INTO counter VALUES ('request', 0, 0), ('exchange', 0, 0);
+
+-- A row a card that was ever named: whoever changes what stands for a card in card_queue or card_lock has locked its row
+-- before, and the rows of several cards in their order.
+CREATE TABLE card (
+    card TEXT COLLATE "C" PRIMARY KEY,
+    sequence_number BIGINT NOT NULL -- of the last request of the card
+) WITH (fillfactor = 80);
+
+-- One row a life of a gateway. Who sees the same beat for lease_ms, by a steady clock of its own, finds the node dead.
+CREATE TABLE node (
+    id TEXT PRIMARY KEY,
+    beat BIGINT NOT NULL DEFAULT 0,
+    lease_ms BIGINT NOT NULL,
+    is_dead BOOLEAN NOT NULL DEFAULT FALSE,
+    seen_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 10);
+
+-- One row a transaction of the last hours: whoever lost the connection at its commit looks here for what became of it.
+CREATE TABLE commit_token (
+    token BYTEA PRIMARY KEY,
+    at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX commit_token_at ON commit_token (at);
+
+-- The last time that the date of the server was set, as a node noticed: the other nodes need not carry along what is due.
+CREATE TABLE date_step (
+    noticed_at TIMESTAMPTZ NOT NULL,
+    by_ms BIGINT NOT NULL
+);

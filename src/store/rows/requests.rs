@@ -1,0 +1,238 @@
+//! Requests, their attempts and events.
+
+use std::sync::Arc;
+
+use super::accounts::{USER_COLUMNS, row_to_user};
+use super::{ReadColumns, to_json};
+use crate::request::{
+    Attempt, Envelope, Event, Failure, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType, STB_ID,
+    Scalar, State, process,
+};
+use crate::store::{SentAttempt, StoreError};
+
+/// What [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user and `a`
+/// of its last attempt.
+pub(in crate::store) fn request_columns() -> String {
+    format!(
+        "r.attempts, r.ready_at, r.items, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, \
+         r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.correlation, r.created_at, {USER_COLUMNS}, r.number, \
+         r.sequence_number, r.state, r.resolve_until, r.in_doubt, r.sent, r.executed_at, r.updated_at, \
+         r.reference_number, r.result, r.failure, r.process_name, r.process_id, a.response"
+    )
+}
+
+pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<ProvisioningRequest, C::Error> {
+    let (attempts, ready_at) = (row.get("attempts")?, row.time("ready_at")?);
+    let items: Vec<Item> = row
+        .json::<Vec<(String, String, Option<Scalar>)>>("items")?
+        .into_iter()
+        .map(|(id, name, value)| Item { id, name, value })
+        .collect();
+    let content = NewRequest {
+        id: row.word("id", RecordId::parse)?,
+        family: row.word("family", |word| word.parse().ok())?,
+        request_type: row.word("type", |word| word.parse::<RequestType>().ok())?,
+        priority: row.word("priority", |word| word.parse().ok())?,
+        process_immediately: row.optional("process_immediately")?,
+        scheduled_at: row.time("scheduled_at")?,
+        stbs: stbs_of(&items),
+        items,
+        subscription: row.optional("subscription")?,
+        cards: row.json("cards")?,
+        envelope: match row.optional("body")? {
+            Some(redacted) => Some(Envelope { redacted, raw: row.optional("raw_body")? }),
+            None => None,
+        },
+        api_call: row.optional("api_call")?,
+        rejection: read_failure(row, "rejection")?,
+        correlation: row.optional_json("correlation")?,
+        created_at: row.time("created_at")?,
+        created_by: Arc::new(row_to_user(row)?),
+    };
+    Ok(ProvisioningRequest {
+        number: row.get("number")?,
+        sequence_number: row.get("sequence_number")?,
+        content: Arc::new(content),
+        state: row.word("state", |word| word.parse().ok())?,
+        next_attempt_at: (attempts > 0).then_some(ready_at),
+        in_doubt: read_in_doubt(row)?,
+        attempts,
+        sent: row.get("sent")?,
+        executed_at: row.optional_time("executed_at")?,
+        updated_at: row.time("updated_at")?,
+        reference_number: row.optional("reference_number")?,
+        result: row.optional_json("result")?,
+        failure: read_failure(row, "failure")?,
+        process_name: row
+            .word("process_name", |word| [process::RUN, process::MANUAL].into_iter().find(|p| *p == word))?,
+        process_id: row.optional("process_id")?,
+        response: row.optional("response")?,
+    })
+}
+
+/// The set-top boxes that the parameters name.
+fn stbs_of(items: &[Item]) -> Vec<String> {
+    let stbs = items.iter().filter(|item| item.name == STB_ID);
+    stbs.filter_map(|item| if let Some(Scalar::Text(id)) = &item.value { Some(id.clone()) } else { None }).collect()
+}
+
+/// Reads the columns `resolve_until` and `in_doubt`.
+fn read_in_doubt<C: ReadColumns>(row: &C) -> Result<Option<InDoubt>, C::Error> {
+    let until = row.optional_time("resolve_until")?;
+    row.optional_word("in_doubt", |word| match (word, until) {
+        ("RESOLVING", Some(until)) => Some(InDoubt::Resolving { until }),
+        ("NEEDS_OPERATOR", _) => Some(InDoubt::NeedsOperator),
+        ("RETRY_ORDERED", _) => Some(InDoubt::RetryOrdered),
+        ("EARLIER", _) => Some(InDoubt::Earlier),
+        _ => None,
+    })
+}
+
+/// The columns `in_doubt` and `resolve_until`.
+pub(in crate::store) struct InDoubtColumns {
+    pub(in crate::store) in_doubt: Option<&'static str>,
+    pub(in crate::store) resolve_until: Option<i64>,
+}
+
+impl InDoubtColumns {
+    pub(in crate::store) fn of(in_doubt: Option<InDoubt>) -> Self {
+        let (in_doubt, resolve_until) = match in_doubt {
+            None => (None, None),
+            Some(InDoubt::Resolving { until }) => (Some("RESOLVING"), Some(until.timestamp_millis())),
+            Some(InDoubt::NeedsOperator) => (Some("NEEDS_OPERATOR"), None),
+            Some(InDoubt::RetryOrdered) => (Some("RETRY_ORDERED"), None),
+            Some(InDoubt::Earlier) => (Some("EARLIER"), None),
+        };
+        Self { in_doubt, resolve_until }
+    }
+}
+
+pub(super) fn read_failure<C: ReadColumns>(row: &C, column: &str) -> Result<Option<Failure>, C::Error> {
+    let parts = row.optional_json::<(String, Option<String>, Option<String>, Option<String>)>(column)?;
+    Ok(parts.map(|(code, description, provider_code, provider_description)| Failure {
+        code,
+        description,
+        provider_code,
+        provider_description,
+    }))
+}
+
+pub(in crate::store) fn failure_to_json(failure: &Failure) -> Result<String, StoreError> {
+    let Failure { code, description, provider_code, provider_description } = failure;
+    to_json(&(code, description, provider_code, provider_description))
+}
+
+/// The texts of a new request that are written as JSON.
+pub(in crate::store) struct NewRow {
+    pub(in crate::store) items: String,
+    pub(in crate::store) cards: String,
+    pub(in crate::store) rejection: Option<String>,
+}
+
+impl NewRow {
+    pub(in crate::store) fn of(request: &NewRequest) -> Result<Self, StoreError> {
+        let items: Vec<_> = request.items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
+        let (items, cards) = (to_json(&items)?, to_json(&request.cards)?);
+        let rejection = request.rejection.as_ref().map(failure_to_json).transpose()?;
+        Ok(Self { items, cards, rejection })
+    }
+}
+
+/// The request with the body that could be rendered only when its sequence number was known, or why it could not be.
+pub(in crate::store) fn rendered_request(new: &NewRequest, body: Result<Envelope, Failure>) -> NewRequest {
+    let (envelope, rejection) = match body {
+        Ok(body) => (Some(body), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    NewRequest { envelope, rejection, ..new.clone() }
+}
+
+/// The record of a request that was just accepted.
+pub(in crate::store) fn accepted_record(
+    number: i64,
+    sequence_number: i64,
+    content: Arc<NewRequest>,
+) -> ProvisioningRequest {
+    ProvisioningRequest {
+        number,
+        sequence_number,
+        state: State::Pending,
+        executed_at: None,
+        updated_at: content.created_at,
+        content,
+        attempts: 0,
+        next_attempt_at: None,
+        in_doubt: None,
+        sent: false,
+        response: None,
+        reference_number: None,
+        result: None,
+        failure: None,
+        process_name: process::MANUAL,
+        process_id: None,
+    }
+}
+
+/// A request that may be leased.
+pub(in crate::store) struct Candidate {
+    pub(in crate::store) number: i64,
+    pub(in crate::store) cards: Vec<String>,
+    pub(in crate::store) in_doubt: Option<InDoubt>,
+}
+
+pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Candidate, C::Error> {
+    Ok(Candidate { number: row.get("number")?, cards: row.json("cards")?, in_doubt: read_in_doubt(row)? })
+}
+
+/// What [`row_to_attempt`] reads.
+pub(in crate::store) const ATTEMPT_COLUMNS: &str =
+    "attempt, started_at, duration_ms, sent, http_status, error, response, content_type";
+
+pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attempt, C::Error> {
+    Ok(Attempt {
+        attempt: row.get("attempt")?,
+        started_at: row.time("started_at")?,
+        duration_ms: row.get("duration_ms")?,
+        sent: row.get("sent")?,
+        http_status: row.optional("http_status")?,
+        error: row.optional("error")?,
+        response: row.optional("response")?,
+        content_type: row.optional("content_type")?,
+    })
+}
+
+/// What [`row_to_event`] reads.
+pub(in crate::store) const EVENT_COLUMNS: &str =
+    "at, kind, \"user\", text, duration_ms, http_status, request, response";
+
+pub(in crate::store) fn row_to_event<C: ReadColumns>(row: &C) -> Result<Event, C::Error> {
+    Ok(Event {
+        at: row.time("at")?,
+        kind: row.word("kind", |word| word.parse().ok())?,
+        user: row.optional("user")?,
+        text: row.optional("text")?,
+        duration_ms: row.optional("duration_ms")?,
+        http_status: row.optional("http_status")?,
+        request: row.optional("request")?,
+        response: row.optional("response")?,
+    })
+}
+
+/// What [`row_to_sent_attempt`] reads, for the aliases `r` of a request and `a` of an attempt.
+pub(in crate::store) const SENT_ATTEMPT_COLUMNS: &str =
+    "r.id, r.number, r.type, r.cards, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error";
+
+pub(in crate::store) fn row_to_sent_attempt<C: ReadColumns>(row: &C) -> Result<SentAttempt, C::Error> {
+    Ok(SentAttempt {
+        id: row.word("id", RecordId::parse)?,
+        number: row.get("number")?,
+        request_type: row.word("type", |word| word.parse::<RequestType>().ok())?,
+        cards: row.json("cards")?,
+        state: row.word("state", |word| word.parse().ok())?,
+        attempt: row.get("attempt")?,
+        started_at: row.time("started_at")?,
+        duration_ms: row.get("duration_ms")?,
+        http_status: row.optional("http_status")?,
+        error: row.optional("error")?,
+    })
+}
