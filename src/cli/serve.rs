@@ -12,6 +12,7 @@ use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
 use super::{Failed, first_user, output, service};
 use crate::app::{self, App, Listeners};
+use crate::clock::{Clock, SystemClock};
 use crate::config::MetricsListen;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, Observers};
@@ -47,7 +48,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag)));
     let flags: Vec<_> = flags.collect();
-    let Checked { config, contract, replay, warnings } = startup::check(loaded(args.config.clone(), flags.clone())).await?;
+    let Checked { config, contract, replay, warnings } =
+        startup::check(loaded(args.config.clone(), flags.clone())).await?;
     let telemetry = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tracing::info!("{}", settings_used(&config));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

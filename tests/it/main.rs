@@ -34,6 +34,7 @@ mod processing;
 mod reload;
 mod replay;
 mod session;
+mod several_nodes;
 mod signals;
 mod simulator;
 mod startup;

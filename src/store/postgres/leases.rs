@@ -15,24 +15,31 @@ use super::request_read;
 use crate::store::rows::ReadColumns as _;
 use crate::store::{LeasedRequest, NodeId};
 
-/// Sightings of other nodes: the count of signs of life, and since when it stands.
+/// Sightings of other nodes.
 #[derive(Default)]
-pub(super) struct Sightings(HashMap<String, (i64, Instant)>);
+pub(super) struct Sightings {
+    /// The count of signs of life of each, and since when it stands.
+    nodes: HashMap<String, (i64, Instant)>,
+    looked_at: Option<Instant>,
+}
 
 impl Sightings {
-    /// Notes the present counts of all nodes that were not found dead; returns those whose leases have ended.
+    /// Notes the present counts of all nodes that were not found dead; returns those whose leases have ended. After a while
+    /// without a look all have their time anew: what kept this node from looking has kept them from giving their signs.
     fn note(&mut self, seen: Vec<(String, i64, Duration)>, now: Instant) -> Vec<(String, i64)> {
-        let mut before = std::mem::take(&mut self.0);
+        let mut before = std::mem::take(&mut self.nodes);
+        let unseen_for = self.looked_at.replace(now).map(|at| now.duration_since(at));
         let mut late = Vec::new();
         for (node, beat, lease_time) in seen {
+            let has_looked = unseen_for.is_some_and(|time| time <= lease_time / 2);
             let since = match before.remove(&node) {
-                Some((known, since)) if known == beat => since,
+                Some((known, since)) if known == beat && has_looked => since,
                 _ => now,
             };
             if now.duration_since(since) >= lease_time {
                 late.push((node.clone(), beat));
             }
-            self.0.insert(node, (beat, since));
+            self.nodes.insert(node, (beat, since));
         }
         late
     }
@@ -109,9 +116,13 @@ mod tests {
     #[test]
     fn a_node_is_late_when_its_count_stands_for_as_long_as_its_leases_last() {
         let (mut sightings, start) = (Sightings::default(), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut note =
-            |beat, seconds| sightings.note(vec![("a".to_owned(), beat, Duration::from_secs(30))], at(seconds)).len();
-        assert_eq!([note(1, 0), note(1, 29), note(2, 40), note(2, 69), note(2, 70)], [0, 0, 0, 0, 1]);
+        let mut note = |beat, seconds| {
+            let seen = vec![("a".to_owned(), beat, Duration::from_secs(30))];
+            sightings.note(seen, start + Duration::from_secs(seconds)).len()
+        };
+        assert_eq!([note(1, 0), note(1, 15), note(1, 29), note(2, 40), note(2, 55), note(2, 69)], [0; 6]);
+        assert_eq!(note(2, 70), 1);
+        assert_eq!([note(3, 80), note(3, 200), note(3, 215)], [0; 3], "an outage");
+        assert_eq!(note(3, 230), 1);
     }
 }

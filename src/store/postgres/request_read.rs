@@ -95,7 +95,10 @@ pub(super) async fn find_leased(
     Ok(leased.into_iter().filter_map(with_record).collect())
 }
 
-pub(super) async fn list_requests(database: &Database, query: RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError> {
+pub(super) async fn list_requests(
+    database: &Database,
+    query: RequestQuery,
+) -> Result<Vec<ProvisioningRequest>, StoreError> {
     // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
     let page = database.read_moment(|moment| {
         Box::pin(async move {

@@ -230,8 +230,17 @@ impl Conditions {
             Condition::Number(number) => format!("number = {number}"),
             Condition::Duration { is_longer, millis } => compare("duration_ms", *is_longer, *millis),
             Condition::Text(patterns) => {
-                let columns =
-                    ["id", "path", "\"user\"", "operation", "cards", "fault", "error", "request_headers", "answer_headers"];
+                let columns = [
+                    "id",
+                    "path",
+                    "\"user\"",
+                    "operation",
+                    "cards",
+                    "fault",
+                    "error",
+                    "request_headers",
+                    "answer_headers",
+                ];
                 self.fits(&columns, patterns.each().map(within))
             }
         })

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::client::Client;
+use super::postgres::Cluster;
 
 pub const BIN: &str = env!("CARGO_BIN_EXE_conax-gateway");
 pub const USER: &str = "tester";
@@ -22,6 +24,8 @@ pub struct Gateway {
     pub folder: TempDir,
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    /// The server of its database, where the tests run with one (`TEST_STORE=postgres`).
+    _server: Option<Arc<Cluster>>,
 }
 
 impl Gateway {
@@ -33,9 +37,16 @@ impl Gateway {
     /// The same with further environment variables.
     pub async fn start_with(settings: &[(&str, &str)], environment: &[(String, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let is_on_postgres = std::env::var("TEST_STORE").is_ok_and(|engine| engine == "postgres");
+        let mut server = None;
+        if is_on_postgres && settings.iter().all(|(key, _)| key != "store.url") {
+            let cluster = tokio::task::spawn_blocking(Cluster::shared).await.unwrap().expect("TEST_STORE names it");
+            settings.push(("store.url".to_owned(), cluster.new_database()));
+            server = Some(cluster);
+        }
         let (child, url) = spawn(&folder, &settings, environment).await;
-        Self { child, url, folder, settings, environment: environment.to_vec() }
+        Self { child, url, folder, settings, environment: environment.to_vec(), _server: server }
     }
 
     /// Starts it and signs in.

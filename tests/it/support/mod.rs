@@ -4,11 +4,13 @@
 mod client;
 mod conax;
 mod gateway;
+mod postgres;
 mod tls;
 mod wire;
 
 pub use client::{Client, WEB};
 pub use conax::{Conax, Reaction, Received, answer_to, ok_answer, operation_of, values_of, xml_answer};
 pub use gateway::{BIN, Gateway, PASSWORD, USER, eventually, run, run_in, run_with_input};
+pub use postgres::Cluster;
 pub use tls::{Authority, Certificate};
 pub use wire::{Upstream, Wire};

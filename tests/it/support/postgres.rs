@@ -3,7 +3,8 @@
 //! Where there is no PostgreSQL, tests that need one say so and do nothing; with `REQUIRE_POSTGRES` set they fail, as they do
 //! in CI. Nothing is flushed to the disk: a server that is killed leaves the page cache, a power cut is not what is tested.
 
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -41,7 +42,8 @@ impl Cluster {
                 std::env::var_os("REQUIRE_POSTGRES").is_none(),
                 "there is no PostgreSQL: install Debian's postgresql"
             );
-            eprintln!("SKIPPED: there is no PostgreSQL here (Debian: apt-get install postgresql)");
+            let skipped = "SKIPPED: there is no PostgreSQL here (Debian: apt-get install postgresql)";
+            drop(writeln!(std::io::stderr(), "{skipped}"));
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
@@ -62,11 +64,6 @@ impl Cluster {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
-    }
-
-    /// The folder of the socket.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Starts the server, and waits until it answers.

@@ -1,0 +1,256 @@
+//! Several gateways on one PostgreSQL: they keep the order of a card together, one takes over from another that was killed,
+//! and an outage of the server ends by itself.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::kills::{Chance, Meant, Stage, all_records, be_a_client, check, truthful_conax};
+use crate::support::{
+    Client, Cluster, Conax, Gateway, Reaction, WEB, answer_to, eventually, ok_answer, operation_of, run_in, values_of,
+};
+
+/// Kills of the short run, and gateways in it.
+const KILLS: u64 = 6;
+const NODES: usize = 3;
+/// Clients at the same time, and requests that each one has to make between two kills.
+const CLIENTS: u64 = 4;
+const REQUESTS: u64 = 3;
+
+/// Gateways on one database, with settings; `None` where there is no PostgreSQL.
+async fn start_nodes(cluster: &Cluster, count: usize, settings: &[(&str, &str)]) -> (Vec<Gateway>, Client) {
+    let database = cluster.new_database();
+    let settings: Vec<_> = settings.iter().copied().chain([("store.url", database.as_str())]).collect();
+    let mut nodes = Vec::new();
+    for _ in 0..count {
+        nodes.push(Gateway::start(&settings).await);
+    }
+    let client = Client::sign_in(&nodes[0].url).await;
+    (nodes, client)
+}
+
+fn at(node: &Gateway, client: &Client) -> Client {
+    Client { url: node.url.clone(), ..client.clone() }
+}
+
+async fn shared_cluster() -> Option<Arc<Cluster>> {
+    tokio::task::spawn_blocking(Cluster::shared).await.unwrap()
+}
+
+#[tokio::test]
+async fn two_gateways_share_tokens_keys_and_the_order_of_a_card() {
+    let Some(cluster) = shared_cluster().await else { return };
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    // Nobody looks by himself within the time of the test.
+    let settings = [("upstream.url", conax.url.as_str()), ("processor.poll_s", "600"), ("store.lease_s", "600")];
+    let (nodes, first) = start_nodes(&cluster, 2, &settings).await;
+    let second = at(&nodes[1], &first);
+    let now = json!({"process_immediately": true});
+    let [one, other] = [first.clone(), second.clone()].map(|client| {
+        let now = now.clone();
+        async move { client.pair("a", now).await.data() }
+    });
+    let one = tokio::spawn(one);
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let other = tokio::spawn(other);
+    let accepted = eventually(async || {
+        let list = second.get(&format!("{WEB}/list?life_cycle_state=PENDING")).await.data();
+        (list.as_array()?.len() == 2).then_some(list)
+    });
+    assert_eq!(accepted.await[1]["sequence_number"], 2);
+    conax.release_all();
+    let (one, other) = (one.await.unwrap(), other.await.unwrap());
+    assert_eq!([&one["life_cycle_state"], &other["life_cycle_state"]], ["COMPLETED", "COMPLETED"]);
+    assert_eq!(conax.received().len(), 2);
+    assert_eq!(first.show(&other["number"]).await, other, "it is the same record at both");
+
+    let body =
+        json!({"smartcard_set": [{"smartcard_ca_id": "b"}], "stb_set": [{"stb_ca_id": "s"}], "token": first.token});
+    let path = format!("{WEB}/create_pairing");
+    let [at_one, at_other] = [&first, &second].map(|client| client.post_with_key(&path, "k", body.to_string()));
+    let (at_one, at_other) = tokio::join!(at_one, at_other);
+    assert_eq!(at_one.data()["number"], at_other.data()["number"], "a key gives one record");
+}
+
+#[tokio::test]
+async fn what_a_killed_gateway_had_sent_is_in_doubt_at_the_other_one() {
+    let Some(cluster) = shared_cluster().await else { return };
+    let conax = Conax::start(|count, request| match count {
+        0..2 => Reaction::Hold(ok_answer("1")),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
+    let settings =
+        [("upstream.url", conax.url.as_str()), ("store.lease_s", "1"), ("processor.backoff_initial_s", "0.1")];
+    let (mut nodes, client) = start_nodes(&cluster, 2, &settings).await;
+    let now = |card: &str| json!({"smartcard_set": [{"smartcard_ca_id": card}], "process_immediately": true});
+    let mut bodies = [now("safe"), now("never")];
+    bodies[0]["service_ca_id"] = "1".into();
+    bodies[1]["message"] = "m".into();
+    for (method, body) in ["add_subscriptions", "send_mail_message_to_client"].into_iter().zip(bodies) {
+        let sent = conax.received().len();
+        let call = client.http.post(client.address(&format!("{WEB}/{method}"))).bearer_auth(&client.token);
+        // Never answered: its gateway is killed.
+        tokio::spawn(call.header("content-type", "application/json").body(body.to_string()).send());
+        eventually(async || (conax.received().len() > sent).then_some(())).await;
+    }
+    nodes[0].kill().await;
+    let other = at(&nodes[1], &client);
+    let records = eventually(async || {
+        let records = all_records(&other).await;
+        let is_settled =
+            |record: &Value| record["life_cycle_state"] != "PENDING" || record["delivery"]["state"] == "needs_operator";
+        (records.len() == 2 && records.iter().all(is_settled)).then_some(records)
+    })
+    .await;
+    let of = |card: &str| {
+        records.iter().find(|r| r["smartcard_set"][0]["smartcard_ca_id"] == card || r.to_string().contains(card))
+    };
+    assert_eq!(of("ADD_SUBSCRIPTIONS").unwrap()["life_cycle_state"], "COMPLETED");
+    assert_eq!(of("SEND_MAIL_MESSAGE_TO_CLIENT").unwrap()["error_code"], "OUTCOME_UNKNOWN");
+    let sent: Vec<_> = conax.received().iter().map(|request| operation_of(request).0).collect();
+    assert_eq!(sent.len(), 3, "what must not be sent twice is not: {sent:?}");
+    assert_eq!(values_of(&conax.received()[2], "CaClientId"), ["safe"]);
+}
+
+#[tokio::test]
+async fn an_outage_is_answered_503_and_ends_by_itself() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::start).await.unwrap() else { return };
+    let cluster = Arc::new(cluster);
+    let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
+    let (nodes, client) = start_nodes(&cluster, 1, &[("upstream.url", conax.url.as_str())]).await;
+    let before = client.pair("a", json!({"scheduled_date": "2099-01-01T00:00:00Z"})).await.data();
+    let under_way = tokio::spawn({
+        let client = client.clone();
+        async move { client.pair_now("b").await }
+    });
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let stopping = Arc::clone(&cluster);
+    tokio::task::spawn_blocking(move || stopping.stop_at_once()).await.unwrap();
+    let refused = client.pair("c", json!({})).await;
+    assert_eq!((refused.status, refused.code()), (503, "UNAVAILABLE"), "{:#}", refused.json);
+    assert!(refused.headers.contains_key("retry-after"));
+    let ready = async || reqwest::get(format!("{}/readyz", nodes[0].url)).await.unwrap().status().as_u16();
+    assert_eq!(ready().await, 503);
+    // Conax answers meanwhile: that must not be lost.
+    conax.release_all();
+    let starting = Arc::clone(&cluster);
+    tokio::task::spawn_blocking(move || starting.start_server()).await.unwrap();
+    eventually(async || (ready().await == 200).then_some(())).await;
+    assert_eq!(client.show(&before["number"]).await, before);
+    let number = under_way.await.unwrap()["number"].clone();
+    let done = eventually(async || {
+        let record = client.show(&number).await;
+        (record["life_cycle_state"] == "COMPLETED").then_some(record)
+    });
+    done.await;
+    assert_eq!(conax.received().len(), 1, "nothing is sent twice");
+    assert_eq!(client.pair_now("c").await["life_cycle_state"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn commands_work_on_postgresql_and_a_backup_is_for_pg_dump() {
+    let Some(cluster) = shared_cluster().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let url = cluster.new_database();
+    let run = |args: &[&str]| {
+        let output = run_in(folder.path(), args, &[("CONAX_GATEWAY_STORE_URL", &url)]);
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, said) = run(&["user", "list"]);
+    assert!(code == Some(1) && said.contains("there is no database"), "{said}");
+    assert!(run(&["store", "migrate"]).1.contains("the tables are made"));
+    assert!(run(&["store", "migrate"]).1.contains("already"));
+    assert_eq!(run(&["user", "list"]).0, Some(0));
+    for command in [["backup", "b"], ["restore", "b"]] {
+        let (code, said) = run(&command);
+        assert!(code == Some(1) && said.contains("pg_"), "{said}");
+    }
+    assert_eq!(run(&["config", "check"]).0, Some(0));
+    let name = url.rsplit('/').next().unwrap();
+    cluster.psql(name, "UPDATE store_version SET version = 3").unwrap();
+    let (code, said) = run(&["config", "check"]);
+    assert!(code == Some(1) && said.contains("of version 3"), "{said}");
+}
+
+/// `NODE_KILLS=200` makes it as many kills; `SEED` repeats a run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::start).await.unwrap() else { return };
+    let cluster = Arc::new(cluster);
+    let kills = std::env::var("NODE_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let seed = std::env::var("SEED").map_or_else(|_| rand::random::<u64>() | 1, |seed| seed.parse().unwrap());
+    println!("SEED={seed} NODE_KILLS={kills}");
+    let (chance, stage) = (Arc::new(Chance(AtomicU64::new(seed))), Arc::new(Stage::default()));
+    let conax = truthful_conax(Arc::clone(&stage), Arc::clone(&chance)).await;
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("upstream.answer_timeout_s", "2"),
+        ("upstream.breaker_failures", "1000000"),
+        ("processor.backoff_initial_s", "0.02"),
+        ("processor.backoff_max_s", "0.2"),
+        ("processor.immediate_wait_s", "0.3"),
+        ("processor.max_attempts", "1000000"),
+        ("store.lease_s", "2"),
+    ];
+    let (mut nodes, client) = start_nodes(&cluster, NODES, &settings).await;
+    let answered: Arc<Mutex<HashMap<String, String>>> = Arc::default();
+    let (mut left, mut tags, mut server_kills) = (Vec::new(), 0, 0);
+    for round in 0..=kills {
+        let mut lists: Vec<Vec<Meant>> = vec![Vec::new(); usize::try_from(CLIENTS).unwrap()];
+        for (index, request) in std::mem::take(&mut left).into_iter().enumerate() {
+            let list = index % lists.len();
+            lists[list].push(request);
+        }
+        for list in &mut lists {
+            while list.len() < usize::try_from(REQUESTS).unwrap() {
+                tags += 1;
+                list.push(Meant::new(&chance, tags));
+            }
+        }
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        let clients: Vec<_> = lists
+            .into_iter()
+            .enumerate()
+            .map(|(index, list)| {
+                let access = (nodes[index % NODES].url.clone(), client.token.clone());
+                let shared = (Arc::clone(&stage), Arc::clone(&answered));
+                tokio::spawn(be_a_client(http.clone(), access, shared, list))
+            })
+            .collect();
+        let (victim, hits_server) = (usize::try_from(chance.below(3)).unwrap(), chance.below(4) == 0);
+        if round < kills {
+            tokio::time::sleep(Duration::from_millis(chance.below(80))).await;
+            if hits_server {
+                server_kills += 1;
+                let cluster = Arc::clone(&cluster);
+                let restarted = tokio::task::spawn_blocking(move || {
+                    cluster.stop_at_once();
+                    cluster.start_server();
+                });
+                restarted.await.unwrap();
+            } else {
+                nodes[victim].kill().await;
+            }
+        }
+        for client in clients {
+            left.extend(client.await.unwrap());
+        }
+        if round < kills && !hits_server {
+            nodes[victim].start_again(&[]).await;
+        }
+    }
+    assert!(left.is_empty(), "the last round is not killed: {left:?}");
+    let client = at(&nodes[0], &client);
+    let records = eventually(async || {
+        let records = all_records(&client).await;
+        let is_settled = |r: &Value| r["life_cycle_state"] != "PENDING" || r["delivery"]["state"] == "needs_operator";
+        records.iter().all(is_settled).then_some(records)
+    })
+    .await;
+    println!("{server_kills} of the kills hit the server");
+    check(&records, &answered.lock().unwrap(), &conax.received());
+}
