@@ -103,7 +103,7 @@ fn new_request(
         request_type: draft.request_type,
         priority: draft.priority,
         process_immediately: match draft.family {
-            Family::WebServices => Some(draft.process_immediately == Some(true)),
+            Family::WebServices | Family::Panaccess => Some(draft.process_immediately == Some(true)),
             // CRM.COM's examples of conax_sms_sas show null if the parameter is absent.
             Family::SmsSas => draft.process_immediately,
         },

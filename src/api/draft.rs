@@ -11,7 +11,7 @@ use super::params::Params;
 use super::{Api, Dates, device, subscription};
 use crate::catalogue::EntryKind;
 use crate::request::{
-    CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, STB_ID, Scalar, Shape, Steps,
+    CARD_ID, Failure, Family, Fields, Item, Parameter, Priority, RequestType, SERVICE_ID, STB_ID, Scalar, Shape, Steps,
 };
 use crate::secret::Secret;
 use crate::words::Word as _;
@@ -103,6 +103,14 @@ impl<'a> Draft<'a> {
             Shape::CardSet => self.take_card_set(name, parameter.distribution).await?,
             Shape::StbSet => {
                 self.stbs = self.take_set(name, STB_ID, parameter.distribution, EntryKind::Stbs).await?;
+            }
+            Shape::ServiceSet => {
+                let ca_ids = device::take_set(&mut self.params, name, SERVICE_ID, self.api.max_set_items)?;
+                self.locations.push((SERVICE_ID, Location::In(name)));
+                for ca_id in ca_ids {
+                    self.fields.push(SERVICE_ID, ca_id.as_str());
+                    self.show(SERVICE_ID, Some(ca_id));
+                }
             }
             Shape::Service => subscription::take_service(self, name).await?,
             Shape::InstalledCard => subscription::take_card(self, parameter).await?,

@@ -24,7 +24,7 @@ pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) ->
     let request_type = params.word("type", &types, RequestType::as_str)?;
     let state = params.word("life_cycle_state", State::VARIANTS, State::as_str)?;
     let reference_number = match family {
-        Family::WebServices => params.text("reference_number")?,
+        Family::WebServices | Family::Panaccess => params.text("reference_number")?,
         Family::SmsSas => None,
     };
     let card = params.text("smartcard_ca_id")?;
@@ -35,7 +35,7 @@ pub async fn call(api: &Api, _: &Session, family: Family, mut params: Params) ->
     let fields_set = FieldsSet::take(&mut params)?;
     params.finish()?;
     if request_type.is_none() && state.is_none() && reference_number.is_none() && card.is_none() && stb.is_none() {
-        let reference = if family == Family::WebServices { "reference_number, " } else { "" };
+        let reference = if family != Family::SmsSas { "reference_number, " } else { "" };
         let message = format!("One of type, life_cycle_state, {reference}smartcard_ca_id, stb_ca_id is mandatory.");
         return Err(ApiError::at(Code::MissingParameter, "$", message));
     }

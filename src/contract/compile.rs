@@ -14,7 +14,7 @@ use super::demand::Demand;
 use super::facet::FacetSet;
 use super::finding::{Finding, Findings, Location, Reported};
 use super::node::Node;
-use super::plan::{Content, ElementPlan, Occurs, ValueSource};
+use super::plan::{Content, ElementPlan, Occurs, TypeName, ValueSource};
 use super::simple::SimpleType;
 use super::symbols::{SymbolSpace, Symbols};
 use crate::xml::Name;
@@ -33,6 +33,8 @@ pub(super) struct Compiler<'a, 's> {
     pub(super) simple: HashMap<Name, Arc<SimpleType>>,
     /// What is wanted of the element that is being compiled.
     demand: Rc<Demand>,
+    /// Is the message encoded?
+    pub(super) is_encoded: bool,
     /// Can the message do without what is being compiled?
     pub(super) is_optional: bool,
     /// What is being compiled, to see recursion.
@@ -57,6 +59,7 @@ impl<'a, 's> Compiler<'a, 's> {
             findings: Rc::default(),
             simple: HashMap::new(),
             demand: Rc::default(),
+            is_encoded: false,
             is_optional: false,
             open: Vec::new(),
             depth: 0,
@@ -201,13 +204,15 @@ impl<'a, 's> Compiler<'a, 's> {
                 attributes: typed.attributes,
                 takes_any_attribute: typed.takes_any_attribute,
                 is_mixed: typed.is_mixed,
-                xsi_type: typed.xsi_type,
+                xsi_type: typed.xsi_type.map(Box::new),
+                array: typed.array.map(|item| Box::new(TypeName::new(item))),
                 ..ElementPlan::new(name, typed.content, location)
             },
             Err(unread) => ElementPlan::new(name, Content::Unread(unread), location),
         };
         plan.occurs = occurs;
-        plan.nillable = nillable;
+        // What is encoded may be nil or left out, whatever its schema says (SOAP 1.1, 5.1).
+        plan.nillable = nillable || self.is_encoded;
         plan.default = node.raw_attribute("fixed").or(node.raw_attribute("default")).map(str::to_owned);
         plan
     }

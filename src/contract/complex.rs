@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::array::{ITEM, array_name};
 use super::compile::Compiler;
 use super::finding::{Reported, all};
 use super::node::Node;
@@ -9,7 +10,7 @@ use super::plan::{AttributePlan, Compositor, Content, Filling, Group, Occurs, Pa
 use super::simple::{ANY_TYPE, SimpleType};
 use super::symbols::SymbolSpace;
 use super::types::any_simple_type;
-use crate::xml::{Name, XSD_NS};
+use crate::xml::{Name, SOAP_ENC_NS, XSD_NS};
 
 /// What an element is by its type.
 pub(super) struct Typed {
@@ -23,11 +24,13 @@ pub(super) struct Typed {
     pub(super) content: Content,
     /// Its name, where `xsi:type` has to say it.
     pub(super) xsi_type: Option<TypeName>,
+    /// For an array, the type of its items.
+    pub(super) array: Option<Name>,
 }
 
 impl Typed {
-    fn new(attributes: Vec<AttributePlan>, content: Content) -> Self {
-        Self { attributes, takes_any_attribute: false, is_mixed: false, content, xsi_type: None }
+    pub(super) fn new(attributes: Vec<AttributePlan>, content: Content) -> Self {
+        Self { attributes, takes_any_attribute: false, is_mixed: false, content, xsi_type: None, array: None }
     }
 }
 
@@ -47,7 +50,10 @@ impl<'a> Compiler<'a, '_> {
             return self.wanted(wanted, declared.as_ref(), node);
         }
         if let Some(name) = declared {
-            return self.named_type(&name, node, false);
+            let typed = self.named_type(&name, node, false)?;
+            let xsi_type =
+                self.is_encoded.then(|| TypeName::new(if typed.array.is_some() { array_name() } else { name }));
+            return Ok(Typed { xsi_type, ..typed });
         }
         for child in node.children() {
             match child.keyword() {
@@ -70,12 +76,15 @@ impl<'a> Compiler<'a, '_> {
             return Err(node.report(&self.findings, format!("type '{wanted}' is not derived from '{declared}'")));
         }
         let typed = self.named_type(&wanted, node, false)?;
-        Ok(Typed { xsi_type: Some(TypeName { name: wanted, tag: String::new() }), ..typed })
+        Ok(Typed { xsi_type: Some(TypeName::new(wanted)), ..typed })
     }
 
     /// A type by name. Only as a base may it be abstract.
-    fn named_type(&mut self, name: &Name, from: &Node<'a>, is_base: bool) -> Result<Typed, Reported> {
-        if &*name.namespace == XSD_NS || self.simple.contains_key(name) {
+    pub(super) fn named_type(&mut self, name: &Name, from: &Node<'a>, is_base: bool) -> Result<Typed, Reported> {
+        if *name == array_name() {
+            return self.array(Name::new(XSD_NS, ANY_TYPE), ITEM, from);
+        }
+        if matches!(&*name.namespace, XSD_NS | SOAP_ENC_NS) || self.simple.contains_key(name) {
             return self.named_simple_type(name, from).map(simple_content);
         }
         let node = self.symbols.find_declaration(SymbolSpace::Type, name, from, &self.findings)?;
@@ -123,6 +132,9 @@ impl<'a> Compiler<'a, '_> {
             return Err(node.refuse(&self.findings));
         }
         node.required("base", &self.findings)?;
+        if let Some((item, local)) = self.array_items(node)? {
+            return self.array(item, &local, node);
+        }
         let base = match node.name("base", &self.findings).transpose()? {
             Some(name) if !name.is(XSD_NS, "anyType") => self.named_type(&name, node, true),
             _ => Ok(Typed::new(Vec::new(), Content::Complex(sequence(Vec::new(), node)))),

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use super::finding::{Finding, Location};
-use super::plan::{
-    AttributePlan, Compositor, Content, ElementPlan, Group, Message, Particle, TypeName, ValueSource, WhenEmpty,
-};
+use super::plan::{AttributePlan, Compositor, Content, ElementPlan, Group, Message, Particle, ValueSource, WhenEmpty};
 use crate::xml::{Name, XML_NS};
 
 /// Works out [`WhenEmpty`] for all of a message, and gives the names that can be written their prefixes. To be called once
@@ -98,7 +96,7 @@ fn check_element(plan: &ElementPlan, found: &mut Vec<Gap>) {
         found.push(Gap::Uncovered(attribute.location.clone(), uncovered));
     }
     match &plan.content {
-        Content::Simple(_, None) if !plan.nillable => {
+        Content::Simple(_, None) if !plan.nillable || plan.is_part => {
             found.push(Gap::Uncovered(plan.location.clone(), format!("mandatory element '{local}'")));
         }
         Content::Unread(unread) if !plan.nillable => found.push(Gap::Unread(unread.clone())),
@@ -128,8 +126,8 @@ fn check_group(group: &Group, found: &mut Vec<Gap>) {
 
 fn name_element(plan: &mut ElementPlan, declarations: &mut Vec<(String, Arc<str>)>) {
     plan.tag = tag(&plan.name, declarations);
-    if let Some(TypeName { name, tag: written }) = &mut plan.xsi_type {
-        *written = tag(name, declarations);
+    for named in plan.xsi_type.iter_mut().chain(&mut plan.array) {
+        named.tag = tag(&named.name, declarations);
     }
     for AttributePlan { name, tag: written, required, source, .. } in &mut plan.attributes {
         if *required || source.is_some() {

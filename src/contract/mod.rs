@@ -14,7 +14,8 @@
 //!                                                           whether it can fit; piece: XML with values in it
 //! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
 //! particle   groups, and open places         ├─► plan       the plan of a message
-//! complex    complex types; types: simple   ─┘   answer     how answers are read; verdict: what they say
+//! complex    complex types; types: simple;   │
+//! array      those of encoded messages      ─┘   answer     how answers are read; verdict: what they say
 //! operation  what the rest of the gateway sees   compiled   the loaded contract; serve: its files over HTTP
 //! ```
 //!
@@ -24,6 +25,7 @@
 //! What is not supported and needed is refused by its name. A function that returns `Reported` has reported why.
 
 mod answer;
+mod array;
 mod attribute;
 mod bind;
 mod bindings;

@@ -117,6 +117,11 @@ impl<'a> Node<'a> {
         names.map(|name| self.resolve(name, findings)).collect()
     }
 
+    /// A qualified name that stands somewhere in this element.
+    pub(super) fn qualified(&self, qualified: &str, findings: &Findings) -> Result<Name, Reported> {
+        self.resolve(qualified.trim(), findings)
+    }
+
     /// A qualified name as it reads here.
     fn resolve(&self, qualified: &str, findings: &Findings) -> Result<Name, Reported> {
         let (prefix, local) = qualified.split_once(':').unwrap_or(("", qualified));

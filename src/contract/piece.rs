@@ -85,7 +85,7 @@ fn each_text(element: &Element, take: &mut impl FnMut(&Name, &str)) {
 }
 
 fn rendered(element: &Element, texts: &mut impl Iterator<Item = Option<String>>) -> Option<Element> {
-    let mut made = Element { attributes: Vec::new(), children: Vec::new(), ..element.clone() };
+    let mut made = Element { attributes: Vec::new(), ..element.clone_head() };
     for attribute in &element.attributes {
         let value = texts.next().flatten();
         made.attributes.extend(value.map(|value| Attribute { value, ..attribute.clone() }));

@@ -16,6 +16,8 @@ use crate::xml::{Element, Name};
 pub struct Message {
     /// The body's child: the global element (document style) or the operation's wrapper (rpc style).
     pub root: ElementPlan,
+    /// Is it encoded (SOAP 1.1, section 5), and not as its schema has it?
+    pub is_encoded: bool,
     /// The namespaces that can be written, as the attributes that declare them: `xmlns:ns1` and the URI.
     pub declarations: Vec<(String, Arc<str>)>,
 }
@@ -32,7 +34,11 @@ pub struct ElementPlan {
     /// May it carry `xsi:nil`?
     pub nillable: bool,
     /// The type that `xsi:type` names, where that is written.
-    pub xsi_type: Option<TypeName>,
+    pub xsi_type: Option<Box<TypeName>>,
+    /// For an array of an encoded message, the type of its items.
+    pub array: Option<Box<TypeName>>,
+    /// Is it a part of an encoded message? It is nil where it has no value, but not for want of a binding.
+    pub is_part: bool,
     /// Attributes it may carry.
     pub attributes: Vec<AttributePlan>,
     /// May it carry others, too (`xs:anyAttribute`)?
@@ -248,6 +254,13 @@ impl Occurs {
     }
 }
 
+impl TypeName {
+    /// A name that is not written yet.
+    pub(super) fn new(name: Name) -> Self {
+        Self { name, tag: String::new() }
+    }
+}
+
 impl Message {
     /// Can it hold nothing?
     pub fn is_void(&self) -> bool {
@@ -269,6 +282,8 @@ impl ElementPlan {
             occurs: Occurs::ONCE,
             nillable: false,
             xsi_type: None,
+            array: None,
+            is_part: false,
             attributes: Vec::new(),
             takes_any_attribute: false,
             is_mixed: false,

@@ -9,7 +9,7 @@ use super::finding::Reported;
 use super::node::Node;
 use super::simple::SimpleType;
 use super::symbols::SymbolSpace;
-use crate::xml::{Name, XSD_NS};
+use crate::xml::{Name, SOAP_ENC_NS, XSD_NS};
 
 impl<'a> Compiler<'a, '_> {
     /// The type of an `xs:attribute`; without any, its value may be anything.
@@ -26,9 +26,11 @@ impl<'a> Compiler<'a, '_> {
         if let Some(simple) = self.simple.get(name) {
             return Ok(simple.clone());
         }
-        let simple = if &*name.namespace == XSD_NS {
+        // The encoding has the simple types of XML Schema under names of its own (SOAP 1.1, 5.2).
+        let simple = if matches!(&*name.namespace, XSD_NS | SOAP_ENC_NS) {
             let refuse = || from.report(&self.findings, format!("type xs:{} is not supported here", name.local));
-            built_in(&name.local).ok_or_else(refuse)?
+            let local = if &*name.local == "base64" { "base64Binary" } else { &*name.local };
+            built_in(local).ok_or_else(refuse)?
         } else {
             self.within(SymbolSpace::Type, name, from, |compiler, node| compiler.simple_type(&node))?
         };

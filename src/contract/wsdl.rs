@@ -128,10 +128,14 @@ impl<'a> Compiler<'a, '_> {
                 return Err(written.report(&self.findings, message));
             }
         };
-        if let Some(encoding) = body.as_ref().and_then(|body| body.attribute("use")).filter(|used| *used != "literal") {
-            let body = body.as_ref().unwrap_or(abstract_operation);
-            return Err(body.report(&self.findings, format!("use '{encoding}' is not supported")));
-        }
+        self.is_encoded = match body.as_ref().and_then(|body| Some((body, body.attribute("use")?))) {
+            None | Some((_, "literal")) => false,
+            Some((_, "encoded")) if wrapper.is_some() => true,
+            Some((body, "encoded")) => {
+                return Err(body.report(&self.findings, "use 'encoded' is supported in style 'rpc' only"));
+            }
+            Some((body, other)) => return Err(body.report(&self.findings, format!("use '{other}' is not supported"))),
+        };
         let name = required_name(&message, "message", &self.findings)?;
         let message = self.symbols.find_declaration(SymbolSpace::Message, &name, &message, &self.findings)?;
         let named = body.as_ref().and_then(|body| body.attribute("parts"));
@@ -161,7 +165,7 @@ impl<'a> Compiler<'a, '_> {
                 }
             },
         };
-        Ok(Some(Message { root, declarations: Vec::new() }))
+        Ok(Some(Message { root, is_encoded: self.is_encoded, declarations: Vec::new() }))
     }
 
     fn document(&mut self, part: &Node<'a>) -> Result<ElementPlan, Reported> {
@@ -179,7 +183,7 @@ impl<'a> Compiler<'a, '_> {
             }
             let local = part.required("name", &self.findings)?;
             let plan = self.child(local, |compiler| compiler.element(part, Name::new("", local), Occurs::ONCE));
-            Ok(Particle::Element(plan))
+            Ok(Particle::Element(ElementPlan { is_part: self.is_encoded, ..plan }))
         }))?;
         let (compositor, occurs, filling, location) =
             (Compositor::Sequence, Occurs::ONCE, Filling::default(), message.location());

@@ -10,7 +10,7 @@ use crate::contract::{FaultParts, Operation};
 use crate::request::{Classification, Failure, Fields, failure};
 use crate::soap::charset::{self, Decoded};
 use crate::soap::envelope::{self, Opened};
-use crate::soap::{decode, result, texts};
+use crate::soap::{decode, encoded, result, texts};
 use crate::upstream::{HttpAnswer, KEPT_BYTES, cut_note};
 use crate::xml::{self, Limits};
 use serde_json::value::{RawValue, to_raw_value};
@@ -85,7 +85,9 @@ pub fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedA
     }
     let root = fault.clone().map_or_else(|| xml::parse(text, Limits::default()).map_err(|e| e.to_string()), Err);
     let classified = root.and_then(|root| {
-        let opened = envelope::open(&root).map_err(|error| error.to_string())?;
+        let is_encoded = operation.output.as_ref().is_some_and(|output| output.is_encoded);
+        let plain = is_encoded.then(|| encoded::without_references(&root)).flatten();
+        let opened = envelope::open(plain.as_ref().unwrap_or(&root)).map_err(|error| error.to_string())?;
         Ok(classify_soap(operation, &answer, (&root, opened), text))
     });
     let is_kept = classified.as_ref().is_ok_and(|classified| classified.classification != Classification::Unknown);
@@ -141,6 +143,11 @@ fn classify_soap(
             false => ClassifiedAnswer::unknown("the SOAP body is empty".to_owned()),
         };
     };
+    let mut named = None;
+    if let Some(output) = operation.output.as_ref().filter(|output| output.is_encoded) {
+        encoded::name_items(&output.root, named.insert(child.clone()));
+    }
+    let child = named.as_ref().unwrap_or(child);
     let decoded = match decode::answer(operation, opened.header, child) {
         Ok(decoded) => decoded,
         Err(error) => return ClassifiedAnswer::unknown(error.to_string()),

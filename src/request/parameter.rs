@@ -29,6 +29,8 @@ pub enum Shape {
     CardSet,
     /// Objects with the CA ID of an STB each.
     StbSet,
+    /// Objects with the CA ID of a service each.
+    ServiceSet,
     /// A service as CRM.COM knows it; or its CA ID, as `service_ca_id`, in the web services family.
     Service,
     /// A card as CRM.COM knows it; or a set of cards, in the web services family.
@@ -82,7 +84,7 @@ impl Parameter {
         let (name, many) = match self.shape {
             Shape::CardSet | Shape::InstalledCard => (CARD_ID, true),
             Shape::StbSet => (STB_ID, true),
-            Shape::Service => (SERVICE_ID, true),
+            Shape::Service | Shape::ServiceSet => (SERVICE_ID, true),
             Shape::DueDate => return None,
             _ => (self.name, false),
         };

@@ -22,6 +22,9 @@ pub enum Family {
     /// `conax_sms_sas`.
     #[strum(serialize = "conax_sms_sas")]
     SmsSas,
+    /// `panaccess`.
+    #[strum(serialize = "panaccess")]
+    Panaccess,
 }
 
 /// The state of a request. PENDING becomes one of the others, once.
@@ -50,6 +53,12 @@ pub enum Priority {
 const RESOURCE: &str = "provisioning_requests";
 
 impl Family {
+    /// The names of all families, as a JSON array.
+    pub fn all_as_json() -> String {
+        let names: Vec<&str> = Self::VARIANTS.iter().map(|family| family.as_str()).collect();
+        serde_json::Value::from(names).to_string()
+    }
+
     /// The path of a method, below the prefix of all methods.
     pub fn method_path(self, method: &str) -> String {
         format!("{}/{RESOURCE}/{method}", self.as_str())

@@ -1,12 +1,13 @@
 //! The table of request types: a row says all that Rust knows of one. Methods, the reading of parameters, parameters_set,
 //! the resending of what is in doubt and the documents' tables follow from it; its SOAP message is in `wsdl/`.
 
-use super::Family::{self, SmsSas, WebServices};
+use super::Family::{self, Panaccess, SmsSas, WebServices};
 use super::parameter::{CARD_ID, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps, parameter};
 use super::request_type::{Field, Row};
 
 const WEB: &[Family] = &[WebServices];
 const SMS: &[Family] = &[SmsSas];
+const PANACCESS: &[Family] = &[Panaccess];
 const BOTH: &[Family] = &[WebServices, SmsSas];
 
 const COMMAND: Row = Row {
@@ -28,6 +29,8 @@ const STBS: Parameter = parameter("stb_set", Shape::StbSet).showing("stb_sub_pro
 const SERVICE: Parameter = parameter("service_identifier", Shape::Service);
 const INSTALLED_CARD: Parameter =
     parameter("smartcard_identifier", Shape::InstalledCard).showing("sub_provisioning_distribution_id");
+const INSTALLED_CARD_ID: Parameter = parameter(CARD_ID, Shape::Card).showing("sub_provisioning_distribution_id");
+const SERVICES: Parameter = parameter("service_set", Shape::ServiceSet);
 const STAR_INDICATION: Parameter = parameter("star_indication_date_time", Shape::Date).optional();
 const SEQUENCE: Parameter = parameter(SEQUENCE_NUMBER, Shape::SequenceNumber);
 /// CRM.COM's default, in seconds.
@@ -141,6 +144,24 @@ pub(super) const TABLE: &[Row] = &[
             ),
             SEQUENCE,
         ],
+        ..COMMAND
+    },
+    Row {
+        name: "SET_PACKAGE",
+        families: PANACCESS,
+        parameters: &[
+            INSTALLED_CARD_ID,
+            SERVICES,
+            parameter("start_date", Shape::Date).optional_and_hidden(),
+            parameter("end_date", Shape::Date).optional_and_hidden(),
+        ],
+        ..COMMAND
+    },
+    Row {
+        name: "GET_PACKAGES",
+        families: PANACCESS,
+        parameters: &[INSTALLED_CARD_ID],
+        results: &[results(SERVICE_ID)],
         ..COMMAND
     },
     // What the gateway itself says before and after, where upstream wants a session.

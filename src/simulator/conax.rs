@@ -105,6 +105,15 @@ impl Card {
             "CANCEL_SUBSCRIPTIONS" => {
                 self.subscriptions.retain(|product, _| !fields.all("service_ca_id").any(|p| p == product));
             }
+            "SET_PACKAGE" => {
+                self.subscriptions.clear();
+                self.subscribe(fields, now);
+            }
+            "GET_PACKAGES" => {
+                let mut answer = Fields::new();
+                self.subscriptions.keys().for_each(|package| answer.push("service_ca_id", package));
+                return Ok(answer);
+            }
             "GET_ACTIVE_SUBSCRIPTIONS" => return Ok(self.active_subscriptions(now)),
             "CREATE_PAIRING" => self.stbs.extend(stbs),
             "ADD_TO_EXISTING_PAIRING" if self.stbs.is_empty() => {

@@ -20,7 +20,7 @@ use crate::contract::{Operation, SESSION, SoapVersion};
 use crate::request::{Classification, Fields, RequestType, random_uuid};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
-use crate::soap::{decode, encode, envelope, texts, validate};
+use crate::soap::{decode, encode, encoded, envelope, texts, validate};
 use crate::words::Word as _;
 use crate::xml::{self, Element, Limits};
 
@@ -87,6 +87,7 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     let Ok(root) = xml::parse(&text, Limits::default()) else {
         return Ok(fault_reply(soap, fault::cxf(soap, "Couldn't parse stream.")));
     };
+    let root = encoded::without_references(&root).unwrap_or(root);
     let child = match envelope::open(&root) {
         Ok(envelope::Opened { child: Some(child), .. }) => child,
         _ => {
@@ -98,7 +99,11 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
         let text = format!("Message part {} was not recognized.  (Does it exist in service WSDL?)", child.name);
         return Ok(fault_reply(soap, fault::cxf(soap, &text)));
     };
-    perform(simulator, operation, child).await
+    let mut child = child.clone();
+    if operation.input.is_encoded {
+        encoded::name_items(&operation.input.root, &mut child);
+    }
+    perform(simulator, operation, &child).await
 }
 
 async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) -> Result<Reply, io::Error> {

@@ -41,6 +41,7 @@
 pub mod charset;
 pub mod decode;
 pub mod encode;
+pub mod encoded;
 pub mod envelope;
 pub mod fault;
 mod media_type;

@@ -3,8 +3,8 @@
 //! XML Schema demands that each element of a content model can be assigned to one particle without looking ahead
 //! (unique particle attribution), so one pass over the children decides.
 
-use crate::contract::{Compositor, Content, ElementPlan, Group, Message, Particle};
-use crate::xml::{Element, Name, Node, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
+use crate::contract::{Compositor, Content, ElementPlan, Group, Message, Particle, SoapVersion};
+use crate::xml::{Element, Name, Node, SOAP_ENC_NS, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
 
 /// One way in which a message is not as the schema wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,9 @@ impl<'m> Checker<'m> {
         }
         let is_known = |name: &Name| plan.attributes.iter().any(|attribute| attribute.name == *name);
         for found in &element.attributes {
-            let is_foreign = plan.takes_any_attribute || matches!(&*found.name.namespace, XSI_NS | XML_NS);
+            let is_foreign = plan.takes_any_attribute
+                || matches!(&*found.name.namespace, XSI_NS | XML_NS | SOAP_ENC_NS)
+                || found.name.is(SoapVersion::V11.namespace(), "encodingStyle");
             if !is_foreign && !is_known(&found.name) {
                 self.report(format!("attribute '{}' is not expected here", found.name));
             }

@@ -29,3 +29,5 @@ const XMLNS_NS: &str = "http://www.w3.org/2000/xmlns/";
 pub const XSD_NS: &str = "http://www.w3.org/2001/XMLSchema";
 /// XML Schema instance (`xsi:nil`, `xsi:type`).
 pub const XSI_NS: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// The encoding of SOAP 1.1 (section 5).
+pub const SOAP_ENC_NS: &str = "http://schemas.xmlsoap.org/soap/encoding/";

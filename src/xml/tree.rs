@@ -85,6 +85,18 @@ pub enum Node {
 }
 
 impl Element {
+    /// The element without its children.
+    pub fn clone_head(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            prefix: self.prefix.clone(),
+            attributes: self.attributes.clone(),
+            declarations: self.declarations.clone(),
+            children: Vec::new(),
+            line: self.line,
+        }
+    }
+
     /// Child elements in document order.
     pub fn elements(&self) -> impl Iterator<Item = &Element> {
         self.children.iter().filter_map(|node| match node {

@@ -47,6 +47,7 @@ fn the_methods_are_those_of_the_router() {
         ("authentication", "authentication/"),
         ("conax_web_services", "conax_web_services/provisioning_requests/"),
         ("conax_sms_sas", "conax_sms_sas/provisioning_requests/"),
+        ("panaccess", "panaccess/provisioning_requests/"),
     ] {
         let (routes, others) = left.into_iter().partition(|(_, path, _)| path.starts_with(prefix));
         left = others;

@@ -29,6 +29,7 @@ mod metrics;
 mod openapi;
 mod outcomes;
 mod overload;
+mod panaccess;
 mod pass_through;
 mod processing;
 mod reload;

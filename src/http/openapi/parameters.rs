@@ -61,7 +61,7 @@ pub(super) fn of_query(route: Route, family: Family) -> Value {
         all.push(query("type", &json!({"enum": types}), "Of this type"));
         let states: Vec<_> = State::VARIANTS.iter().map(|state| state.as_str()).collect();
         all.push(query("life_cycle_state", &json!({"enum": states}), "In this state"));
-        if family == Family::WebServices {
+        if family != Family::SmsSas {
             all.push(query("reference_number", &text(), "With this reference number of Conax"));
         }
         all.push(query(CARD_ID, &text(), "That touch this smartcard"));
@@ -136,6 +136,7 @@ impl Body {
             Shape::Stb => self.add(name, device(STB_EXAMPLE), is_required),
             Shape::CardSet => self.add(name, self.set(CARD_ID, CARD_EXAMPLE), is_required),
             Shape::StbSet => self.add(name, self.set(STB_ID, STB_EXAMPLE), is_required),
+            Shape::ServiceSet => self.add(name, self.set(SERVICE_ID, "9"), is_required),
             Shape::Service => {
                 let service = identifier(&["id", "code", "alternative_code"], "Silver");
                 self.add(name, service, is_required && !or_else);

@@ -21,7 +21,7 @@ use crate::contract::{
     WhenEmpty, header_steps,
 };
 use crate::request::{CONTEXT, Fields};
-use crate::xml::{XSI_NS, XmlWriter};
+use crate::xml::{SOAP_ENC_NS, XSI_NS, XmlWriter};
 use choose::{Round, Scope};
 
 /// Why a request cannot be written: what the client has to change.
@@ -92,9 +92,10 @@ impl<'a> Encoder<'a> {
             self.answer_header(operation)?;
         }
         self.start("soap:Body", &[])?;
-        if let Some(Message { root, declarations }) = message {
+        if let Some(Message { root, is_encoded, declarations }) = message {
             let declarations = declarations.iter().map(|(name, uri)| (name.as_str(), Cow::Borrowed(&**uri)));
-            self.element(root, None, declarations.collect())?;
+            let style = is_encoded.then_some(("soap:encodingStyle", Cow::Borrowed(SOAP_ENC_NS)));
+            self.element(root, None, declarations.chain(style).collect())?;
         }
         self.writer.end("soap:Body");
         self.writer.end("soap:Envelope");
@@ -109,6 +110,12 @@ impl<'a> Encoder<'a> {
     ) -> Result<(), EncodeError> {
         if let Some(xsi_type) = &plan.xsi_type {
             attributes.extend([("xmlns:xsi", Cow::Borrowed(XSI_NS)), ("xsi:type", Cow::Borrowed(&*xsi_type.tag))]);
+        }
+        if let (Some(item), Content::Complex(group)) = (&plan.array, &plan.content) {
+            let counts = group.members.iter().map(|member| self.rounds(member, round));
+            let count: usize = counts.sum::<Result<_, _>>()?;
+            let array_type = Cow::Owned(format!("{}[{count}]", item.tag));
+            attributes.extend([("xmlns:soapenc", Cow::Borrowed(SOAP_ENC_NS)), ("soapenc:arrayType", array_type)]);
         }
         for AttributePlan { name, tag, required, simple, source, .. } in &plan.attributes {
             match self.value(source.as_ref(), simple, round)? {

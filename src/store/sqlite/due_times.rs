@@ -6,32 +6,30 @@ use rusqlite::{Connection, params};
 use crate::request::Family;
 use crate::store::StoreError;
 use crate::store::policy::DueShift;
-use crate::words::Word as _;
 
 pub(super) fn find_last_change(db: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
     let last: Option<i64> = db
         .prepare_cached(
             "-- find_last_change
-             SELECT max(updated_at) AS updated_at FROM request WHERE family IN (?1, ?2) AND state = 'PENDING'",
+             SELECT max(updated_at) AS updated_at FROM request
+             WHERE family IN (SELECT value FROM json_each(?1)) AND state = 'PENDING'",
         )?
-        .query_row([web, sms], |row| row.get("updated_at"))?;
+        .query_row([Family::all_as_json()], |row| row.get("updated_at"))?;
     Ok(last.and_then(DateTime::from_timestamp_millis))
 }
 
 pub(super) fn shift_due_times(db: &Connection, shift: &DueShift) -> Result<usize, StoreError> {
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
     let limited_types = serde_json::to_string(&shift.limited_types).map_err(|e| StoreError::Other(e.to_string()))?;
     let limited_until = shift.limited_until.map_or(i64::MAX, |until| until.timestamp_millis());
     let [since, until] = [shift.untouched.start(), shift.untouched.end()].map(DateTime::timestamp_millis);
     let mut statement = db.prepare_cached(
         "-- shift_due_times
-         UPDATE request SET ready_at = ready_at + ?3,
-             resolve_until = iif(type IN (SELECT value FROM json_each(?4)),
-                 min(resolve_until, resolve_until + ?3, ?5), resolve_until + ?3)
-         WHERE family IN (?1, ?2) AND state = 'PENDING' AND in_doubt IS NOT 'NEEDS_OPERATOR'
-             AND (attempts > 0 OR scheduled_at <= created_at) AND updated_at NOT BETWEEN ?6 AND ?7",
+         UPDATE request SET ready_at = ready_at + ?2,
+             resolve_until = iif(type IN (SELECT value FROM json_each(?3)),
+                 min(resolve_until, resolve_until + ?2, ?4), resolve_until + ?2)
+         WHERE family IN (SELECT value FROM json_each(?1)) AND state = 'PENDING' AND in_doubt IS NOT 'NEEDS_OPERATOR'
+             AND (attempts > 0 OR scheduled_at <= created_at) AND updated_at NOT BETWEEN ?5 AND ?6",
     )?;
     let by = shift.by.num_milliseconds();
-    Ok(statement.execute(params![web, sms, by, limited_types, limited_until, since, until])?)
+    Ok(statement.execute(params![Family::all_as_json(), by, limited_types, limited_until, since, until])?)
 }

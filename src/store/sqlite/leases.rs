@@ -12,7 +12,6 @@ use rusqlite::{Connection, params};
 use super::request_read;
 use crate::request::Family;
 use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
-use crate::words::Word as _;
 
 /// What is known of nodes.
 #[derive(Default)]
@@ -57,7 +56,6 @@ pub(super) fn take_over_requests(
     limit: usize,
 ) -> Result<Vec<LeasedRequest>, StoreError> {
     db.execute("-- take_over_requests: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for IS NOT NULL", [])?;
-    let [web, sms] = [Family::WebServices, Family::SmsSas].map(|family| family.as_str());
     let alive: Vec<&str> = alive.iter().map(NodeId::as_str).collect();
     let alive = serde_json::to_string(&alive).map_err(|e| StoreError::Other(e.to_string()))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -66,12 +64,12 @@ pub(super) fn take_over_requests(
          UPDATE request SET lease_owner = ?1, lease_token = lease_token + 1
          WHERE number IN (
              SELECT number FROM request
-             WHERE family IN (?2, ?3) AND state = 'PENDING' AND lease_owner IS NOT NULL
-                 AND lease_owner NOT IN (SELECT value FROM json_each(?4))
-             ORDER BY number LIMIT ?5)
+             WHERE family IN (SELECT value FROM json_each(?2)) AND state = 'PENDING' AND lease_owner IS NOT NULL
+                 AND lease_owner NOT IN (SELECT value FROM json_each(?3))
+             ORDER BY number LIMIT ?4)
          RETURNING number, lease_token",
     )?;
-    let rows = statement.query_map(params![node.as_str(), web, sms, alive, limit], |row| {
+    let rows = statement.query_map(params![node.as_str(), Family::all_as_json(), alive, limit], |row| {
         Ok((row.get("number")?, Lease { owner: node.clone(), token: row.get("lease_token")? }))
     })?;
     let mut leased = rows.collect::<Result<Vec<(i64, Lease)>, _>>()?;

@@ -1,0 +1,152 @@
+//! Makes plain messages of encoded ones (SOAP 1.1, section 5): what an element refers to (`href`, to the element with that
+//! `id`) stands in its place, and the items of arrays have the name that the plan gives them, whatever a server calls them.
+//!
+//! Rule: a hostile message that refers to itself, or to much again and again, ends where [`MOST_ELEMENTS`] do.
+
+use std::collections::HashMap;
+
+use crate::contract::{Content, ElementPlan};
+use crate::xml::{Element, Node};
+
+/// Elements of a message whose references are followed.
+const MOST_ELEMENTS: usize = 100_000;
+/// References that lead on to one another.
+const MOST_DEEP: usize = 60;
+
+/// The envelope without references; `None` if it has none. What was referred to is not in the body any more.
+pub fn without_references(root: &Element) -> Option<Element> {
+    let mut targets = HashMap::new();
+    let mut has_references = false;
+    each(root, &mut |element| {
+        if let Some(id) = element.attribute("", "id") {
+            targets.entry(id).or_insert(element);
+        }
+        has_references |= reference(element).is_some();
+    });
+    if !has_references {
+        return None;
+    }
+    let mut follower = Follower { targets, left: MOST_ELEMENTS, open: Vec::new() };
+    let mut plain = follower.copy(root);
+    for node in &mut plain.children {
+        if let Node::Element(body) = node
+            && &*body.name.local == "Body"
+        {
+            let is_target = |node: &Node| matches!(node, Node::Element(child) if child.attribute("", "id").is_some());
+            let is_whole = body.children.iter().all(is_target);
+            let mut is_first = true;
+            body.children.retain(|node| {
+                // A message that has an id itself comes before what it refers to.
+                let is_message = is_whole && std::mem::replace(&mut is_first, false);
+                is_message || !is_target(node)
+            });
+        }
+    }
+    Some(plain)
+}
+
+/// Gives the items of arrays the name that the plan has for them.
+pub fn name_items(plan: &ElementPlan, element: &mut Element) {
+    let Content::Complex(group) = &plan.content else { return };
+    for child in &mut element.children {
+        let Node::Element(child) = child else { continue };
+        let item = plan.array.as_ref().and_then(|_| group.elements().next());
+        if let Some(item) = item {
+            child.name = item.name.clone();
+        }
+        let named = item.or_else(|| group.elements().find(|plan| plan.name.local == child.name.local));
+        if let Some(plan) = named {
+            name_items(plan, child);
+        }
+    }
+}
+
+fn reference(element: &Element) -> Option<&str> {
+    element.attribute("", "href")?.strip_prefix('#')
+}
+
+fn each<'e>(element: &'e Element, take: &mut impl FnMut(&'e Element)) {
+    take(element);
+    element.elements().for_each(|child| each(child, take));
+}
+
+struct Follower<'e> {
+    targets: HashMap<&'e str, &'e Element>,
+    /// Elements that may still be copied.
+    left: usize,
+    /// The references that are being followed.
+    open: Vec<&'e str>,
+}
+
+impl<'e> Follower<'e> {
+    fn copy(&mut self, element: &'e Element) -> Element {
+        self.left = self.left.saturating_sub(1);
+        let mut made = element.clone_head();
+        let Some(id) = reference(element) else {
+            self.copy_content(element, &mut made);
+            return made;
+        };
+        let is_followed = self.left > 0 && self.open.len() < MOST_DEEP && !self.open.contains(&id);
+        if let Some(target) = self.targets.get(id).copied().filter(|_| is_followed) {
+            made.attributes = target.attributes.iter().filter(|a| !a.name.is("", "id")).cloned().collect();
+            made.declarations.extend(target.declarations.iter().cloned());
+            self.open.push(id);
+            match reference(target) {
+                Some(_) => made.children = self.copy(target).children,
+                None => self.copy_content(target, &mut made),
+            }
+            self.open.pop();
+        }
+        made
+    }
+
+    fn copy_content(&mut self, element: &'e Element, made: &mut Element) {
+        for node in &element.children {
+            match node {
+                Node::Element(_) if self.left == 0 => {}
+                Node::Element(child) => made.children.push(Node::Element(self.copy(child))),
+                other => made.children.push(other.clone()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::envelope;
+    use crate::xml::{Limits, parse};
+
+    fn plain(body: &str) -> Element {
+        let text = format!(
+            "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body>{body}</s:Body></s:Envelope>"
+        );
+        without_references(&parse(&text, Limits::default()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_referred_to_stands_in_its_place() {
+        let root = plain(
+            "<r><a href='#1'/><b href='#2'/><c>3</c></r><multiRef id='1' x='y'>one<in href='#2'/></multiRef>\
+             <multiRef id='2'>two</multiRef>",
+        );
+        let child = envelope::open(&root).unwrap().child.unwrap();
+        let texts: Vec<String> = child.elements().map(Element::text).collect();
+        assert_eq!(texts, ["one", "two", "3"]);
+        let first = child.elements().next().unwrap();
+        assert_eq!((first.attribute("", "x"), first.elements().next().unwrap().text().as_str()), (Some("y"), "two"));
+        assert!(without_references(&parse("<a><b id='1'/></a>", Limits::default()).unwrap()).is_none());
+    }
+
+    #[test]
+    fn what_refers_to_itself_or_too_often_ends() {
+        let root = plain("<r><a href='#1'/></r><m id='1'><b href='#1'/></m>");
+        assert!(envelope::open(&root).unwrap().child.is_some());
+        let bomb: String =
+            (0..50).map(|n| format!("<m id='{n}'>{}</m>", format!("<b href='#{}'/>", n + 1).repeat(10))).collect();
+        let root = plain(&format!("<r><a href='#0'/></r>{bomb}<m id='50'/>"));
+        let mut count = 0;
+        each(&root, &mut |_| count += 1);
+        assert!(count <= MOST_ELEMENTS + 20, "{count}");
+    }
+}
