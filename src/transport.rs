@@ -5,25 +5,24 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::api::{Dates, Record};
 use crate::app::{StartError, catalogue_entries};
-use crate::catalogue::{Entry, EntryKind, SAMPLE};
+use crate::catalogue::{EntryKind, SAMPLE};
 use crate::clock::Clock;
 use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 use crate::contract::Contract;
 use crate::observer::{ObservedTransport, Observers};
 use crate::recording::{
-    self, CaseFault, Catalogue, FindEntries, MessageRules, NamedEntry, Recorder, RecordingObserver, Render,
-    ReplayFolder, ReplayTransport,
+    self, CaseFault, Catalogue, FindEntries, MessageRules, Recorder, RecordingObserver, Render, ReplayFolder,
+    ReplayTransport,
 };
-use crate::redaction::{Names, Pseudonymizer, check_key, find_key, load_key};
+use crate::redaction::{Pseudonymizer, check_key, find_key};
 use crate::shutdown::Shutdown;
 use crate::simulator::Simulator;
-use crate::store::{CatalogueStore, StoreError};
+use crate::store::CatalogueStore;
 use crate::tls;
 use crate::upstream::{BreakerRule, FailOver, LiveTransport, Transport};
 
@@ -100,25 +99,12 @@ fn entries_in(store: Arc<dyn CatalogueStore>) -> FindEntries {
     Box::new(move |call| {
         let store = Arc::clone(&store);
         Box::pin(async move {
-            find_entries(store.as_ref(), &call).await.unwrap_or_else(|error| {
+            recording::find_entries(store.as_ref(), &call).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the catalogue's entries of a call could not be recorded");
                 Vec::new()
             })
         })
     })
-}
-
-/// The entries of the catalogue that a call names.
-///
-/// # Errors
-/// The store.
-pub async fn find_entries(store: &dyn CatalogueStore, call: &Value) -> Result<Vec<(EntryKind, Entry)>, StoreError> {
-    let mut found = Vec::new();
-    for NamedEntry { kind, key, value } in recording::named_in(call) {
-        let entries = store.find_entries(kind, key, vec![value]).await?;
-        found.extend(entries.into_iter().map(|entry| (kind, entry)));
-    }
-    Ok(found)
 }
 
 /// Finds whatever [`open`] would refuse, and changes nothing; returns the cases of a replay, so that they are read once.
@@ -181,9 +167,7 @@ pub fn message_rules(config: &Config, contract: &Contract) -> Arc<MessageRules> 
 /// # Errors
 /// The key's file.
 pub fn pseudonymizer(config: &Config, contract: &Contract) -> Result<Arc<Pseudonymizer>, StartError> {
-    let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir);
-    let key = key.map_err(|fault| StartError(vec![fault.to_string()]))?;
-    Ok(pseudonymizer_with(config, contract, key))
+    Pseudonymizer::open(config, contract).map_err(|fault| StartError(vec![fault.to_string()]))
 }
 
 /// The pseudonymizer of a reader: without the key, pseudonyms stay as they are.
@@ -197,15 +181,7 @@ fn replay_pseudonymizer(config: &Config, contract: &Contract) -> Arc<Pseudonymiz
     if let Some(file) = file.filter(|file| !file.exists()) {
         without_key(format!("fixtures.key_file {}: there is no such file", file.display()));
     }
-    pseudonymizer_with(config, contract, key.unwrap_or_else(rand::random))
-}
-
-fn pseudonymizer_with(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Pseudonymizer> {
-    let pseudonymizer = Pseudonymizer::new(Names::from_contract(contract, &config.fixtures.redact), key);
-    // Conax may name who signed in.
-    let password = config.upstream.password.as_ref().map(|password| password.expose());
-    config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| pseudonymizer.remember(value));
-    Arc::new(pseudonymizer)
+    Pseudonymizer::with_key(config, contract, key.unwrap_or_else(rand::random))
 }
 
 /// The transport to a Conax named by base URLs; `None` if answers come from elsewhere.

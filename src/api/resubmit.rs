@@ -14,14 +14,43 @@ use crate::store::{RecordKey, Resubmission, Submission};
 /// # Errors
 /// The request does not exist, has not ended, or its call cannot be repeated.
 pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningRequest, ApiError> {
-    let number = resubmission.of;
-    let found = api.store.find_request(None, RecordKey::Number(number)).await?;
-    let earlier = found.ok_or_else(|| ApiError::new(Code::NotFound, format!("There is no request {number}.")))?;
+    let earlier = find_earlier(api, resubmission.of).await?;
     let params = params_of(&earlier)?;
+    let session = Session { user: earlier.content.created_by.clone() };
+    submit(api, &session, &earlier, params, resubmission).await
+}
+
+/// Submits a call that an operator has edited, as the operator's own; the histories of both requests say so.
+///
+/// # Errors
+/// As [`call`], or what is wrong with the edited call.
+pub async fn call_edited(
+    api: &Api,
+    session: &Session,
+    resubmission: Resubmission,
+    params: Params,
+) -> Result<ProvisioningRequest, ApiError> {
+    let earlier = find_earlier(api, resubmission.of).await?;
+    params_of(&earlier)?;
+    let reason = format!("edited: {}", resubmission.reason);
+    submit(api, session, &earlier, params, Resubmission { reason, ..resubmission }).await
+}
+
+async fn find_earlier(api: &Api, number: i64) -> Result<ProvisioningRequest, ApiError> {
+    let found = api.store.find_request(None, RecordKey::Number(number)).await?;
+    found.ok_or_else(|| ApiError::new(Code::NotFound, format!("There is no request {number}.")))
+}
+
+async fn submit(
+    api: &Api,
+    session: &Session,
+    earlier: &ProvisioningRequest,
+    params: Params,
+    resubmission: Resubmission,
+) -> Result<ProvisioningRequest, ApiError> {
     let content = &earlier.content;
-    let session = Session { user: content.created_by.clone() };
     let method = (content.family, content.request_type);
-    let (submission, contract) = prepare(api, &session, method, None, params, api.clock.now()).await?;
+    let (submission, contract) = prepare(api, session, method, None, params, api.clock.now()).await?;
     let submission = Submission { resubmission: Some(resubmission), ..submission };
     let submitted = api.processor.submit(submission, contract).await?;
     let submitted = submitted.map(|submitted| submitted.request);

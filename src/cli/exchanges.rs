@@ -12,15 +12,13 @@ use serde_json::{Value, json};
 use super::output::{Format, FormatFlags, LinesFlag, POLL_INTERVAL, Piece, Table, xml_pieces};
 use super::settings::{StoreFlags, open_existing, with_secrets};
 use super::{Failed, output, requests};
-use crate::api::{Dates, Record};
-use crate::app::{self, StartError};
+use crate::api::Dates;
+use crate::app;
 use crate::exchange::{Exchange, Message, Summary};
-use crate::recording::{self, Recorder};
-use crate::request::ProvisioningRequest;
+use crate::inspector::{Exporter, Found};
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
-use crate::store::{DeviceKind, ExchangeFilter, RecordKey, RequestStore, SentAttempt, Store};
-use crate::transport;
+use crate::store::{DeviceKind, ExchangeFilter, RequestStore, SentAttempt, Store};
 use crate::words::Word as _;
 
 /// Seconds after its end by which an attempt is in the store.
@@ -206,21 +204,8 @@ async fn new_attempts(
     Ok(sent)
 }
 
-/// The exchange or request that an id names.
-enum Found {
-    Passed(Box<Exchange>),
-    Request(Box<ProvisioningRequest>),
-}
-
 async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
-    let missing = || Failed(format!("there is no exchange or request {id}"));
-    let key = RecordKey::parse(id).ok_or_else(missing)?;
-    if let RecordKey::Id(id) = &key
-        && let Some(exchange) = store.find_exchange(id).await?
-    {
-        return Ok(Found::Passed(Box::new(exchange)));
-    }
-    store.find_request(None, key).await?.map(|request| Found::Request(Box::new(request))).ok_or_else(missing)
+    Found::find(store, id).await?.ok_or_else(|| Failed(format!("there is no exchange or request {id}")))
 }
 
 async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed> {
@@ -228,7 +213,7 @@ async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed>
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config).await?;
     match find(store.as_ref(), id).await? {
-        Found::Passed(exchange) => match format {
+        Found::Exchange(exchange) => match format {
             Format::Text => print(&exchange, dates),
             Format::Json | Format::JsonLines => output::json(&to_json(&exchange, dates), format),
         },
@@ -244,26 +229,8 @@ async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
     let store = open_existing(&config).await?;
     let found = find(store.as_ref(), id).await?;
     let contract = app::load_contract(&config)?;
-    let pseudonymizer = transport::pseudonymizer(&config, &contract)?;
-    let recorder = Recorder::open(dir, transport::message_rules(&config, &contract), Arc::clone(&pseudonymizer));
-    let recorder = recorder.map_err(StartError::from)?;
-    let labels = match found {
-        Found::Passed(exchange) => {
-            let added = recording::export_exchange(&recorder, pseudonymizer.names(), contract.base_path(), &exchange);
-            added.map_err(|e| Failed(e.to_string()))?.into_iter().collect()
-        }
-        Found::Request(request) => {
-            let request_type = request.content.request_type;
-            let operation = contract.operation(request_type);
-            let operation =
-                operation.ok_or_else(|| Failed(format!("the SOAP contract has no operation for {request_type}")))?;
-            let reply = Record::new(&request, Dates(config.server.time_zone)).to_reply();
-            let attempts = store.list_attempts(request.number).await?;
-            let call = request.content.call_with_secret().unwrap_or_default();
-            let entries = transport::find_entries(store.as_ref(), &call).await?;
-            recording::export_request(&recorder, operation, &request, &attempts, &reply, &entries)?
-        }
-    };
+    let exporter = Exporter { config: Arc::new(config), contract, store };
+    let labels = exporter.add_to_folder(found, dir).await.map_err(|fault| Failed(fault.to_string()))?;
     output::lines(labels.iter().map(|label| dir.join(label).display().to_string()));
     if labels.is_empty() {
         output::note("nothing new: it was not sent, or the folder has it already");

@@ -60,7 +60,8 @@ pub(super) async fn respond(server: &Server, method: &Method) -> Option<Reply> {
     Some(packing::allow(reply))
 }
 
-async fn sample(server: &Server) -> Sample {
+/// How everything stands now.
+pub(super) async fn sample(server: &Server) -> Sample {
     let now = server.api.clock.now();
     let store = match tokio::time::timeout(STORE_TIME, server.api.store.measure(now)).await {
         Ok(Ok(measures)) => Some(measures),

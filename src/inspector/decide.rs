@@ -2,27 +2,31 @@
 
 use chrono::{DateTime, Utc};
 
+use super::found::{Found, find};
 use super::list::to_data;
 use crate::api::{Api, ApiError, Code, Data, Params, Record, Session, resubmit};
 use crate::request::{Decision, Order, ProvisioningRequest};
-use crate::store::{RecordKey, Resubmission, StoreError};
+use crate::store::{Resubmission, StoreError};
 
 /// Characters of a reason, at most.
 const LONGEST_REASON: usize = 500;
-/// Every decision about a request that is not at its end, by the name that a page calls it.
-const DECISIONS: [(&str, Decision); 4] = [
+/// Every decision about a request, by the name that a page calls it.
+const DECISIONS: [(&str, Decision); 5] = [
     ("retry", Decision::Retry),
     ("cancel", Decision::Cancel),
     ("settle_completed", Decision::Resolve { completed: true, reference: None }),
     ("settle_rejected", Decision::Resolve { completed: false, reference: None }),
+    ("note", Decision::Note),
 ];
-/// What may be done with one that is.
+/// What may be done with one that is at its end: its call is made again, as it was or edited.
 const AGAIN: &str = "again";
+const EDIT: &str = "edit";
 
 /// What may be decided about a request as it stands.
 pub(super) fn allowed(request: &ProvisioningRequest, now: DateTime<Utc>) -> Vec<&'static str> {
     let decisions = DECISIONS.iter().filter(|(_, decision)| request.allows(decision, now)).map(|(name, _)| *name);
-    decisions.chain(resubmit::is_possible(request).then_some(AGAIN)).collect()
+    let further = if resubmit::is_possible(request) { &[AGAIN, EDIT][..] } else { &[] };
+    further.iter().copied().chain(decisions).collect()
 }
 
 /// Carries out a decision, and returns the record as it then is, or that of the new request.
@@ -36,10 +40,15 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
         return Err(ApiError::invalid("$.reason", message));
     }
     let user = session.user.username.clone();
-    if name == AGAIN {
+    if name == AGAIN || name == EDIT {
+        let call = if name == EDIT { Some(edited_call(&mut params)?) } else { None };
         params.finish()?;
         let of = find_request(api, id).await?.number;
-        let request = resubmit::call(api, Resubmission { of, user, reason }).await?;
+        let resubmission = Resubmission { of, user, reason };
+        let request = match call {
+            Some(call) => resubmit::call_edited(api, session, resubmission, call).await?,
+            None => resubmit::call(api, resubmission).await?,
+        };
         return to_data(&Record::new(&request, api.dates));
     }
     let found = DECISIONS.into_iter().find(|(decision, _)| *decision == name);
@@ -59,12 +68,14 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
     to_data(&Record::new(&request, api.dates))
 }
 
+fn edited_call(params: &mut Params) -> Result<Params, ApiError> {
+    params.object("call")?.ok_or_else(|| ApiError::missing(params.location_of("call")))
+}
+
 /// A request by its id or its number.
 pub(super) async fn find_request(api: &Api, id: &str) -> Result<ProvisioningRequest, ApiError> {
-    let found = match RecordKey::parse(id) {
-        Some(key) => api.store.find_request(None, key).await?,
-        None => None,
-    };
-    found
-        .ok_or_else(|| ApiError::new(Code::NotFound, "There is no such request or exchange; it may have been deleted."))
+    match find(api, id).await? {
+        Found::Request(request) => Ok(*request),
+        Found::Exchange(_) => Err(ApiError::new(Code::NotFound, "This is an exchange, no request.")),
+    }
 }

@@ -4,7 +4,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::decide::{allowed, find_request};
+use super::decide::allowed;
+use super::found::{Found, find};
 use super::list::{in_utc, to_data};
 use crate::api::{Api, ApiError, Data, Dates, RecordWithHistory};
 use crate::axis;
@@ -27,6 +28,30 @@ struct RequestDetail<'r> {
     soap: Option<Soap<'r>>,
     /// What may be decided now.
     decisions: Vec<&'static str>,
+    timings: Vec<Timing>,
+}
+
+/// A stretch of a request's time; milliseconds, counted from when it was accepted, or from its date if that came later.
+#[derive(Serialize)]
+struct Timing {
+    what: String,
+    from_ms: i64,
+    duration_ms: i64,
+}
+
+/// The times between and of the attempts.
+fn timings(request: &ProvisioningRequest, attempts: &[Attempt]) -> Vec<Timing> {
+    let start = request.content.created_at.max(request.content.scheduled_at);
+    let (mut timings, mut end_ms) = (Vec::new(), 0);
+    for attempt in attempts {
+        let from_ms = (attempt.started_at - start).num_milliseconds().max(0);
+        let waited = if attempt.attempt == 1 { "waited for its turn" } else { "waited to try again" };
+        timings.push(Timing { what: waited.to_owned(), from_ms: end_ms, duration_ms: (from_ms - end_ms).max(0) });
+        let what = format!("attempt {}", attempt.attempt);
+        timings.push(Timing { what, from_ms, duration_ms: attempt.duration_ms });
+        end_ms = from_ms + attempt.duration_ms;
+    }
+    timings
 }
 
 /// How its SOAP request is sent by hand.
@@ -79,18 +104,19 @@ struct MessageDetail<'e> {
 /// # Errors
 /// NOT_FOUND, or the store.
 pub async fn detail(api: &Api, id: &str) -> Result<Data, ApiError> {
-    if let Some(id) = RecordId::parse(&id.to_uppercase())
-        && let Some(exchange) = api.store.find_exchange(&id).await?
-    {
-        // The texts may be large, and a fault has to be read.
-        let dates = api.dates;
-        let data = tokio::task::spawn_blocking(move || exchange_data(&exchange, dates));
-        return data.await.map_err(|error| ApiError::internal(error.to_string()))?;
+    match find(api, id).await? {
+        Found::Exchange(exchange) => {
+            // The texts may be large, and a fault has to be read.
+            let dates = api.dates;
+            let data = tokio::task::spawn_blocking(move || exchange_data(&exchange, dates));
+            data.await.map_err(|error| ApiError::internal(error.to_string()))?
+        }
+        Found::Request(request) => {
+            let attempts = api.store.list_attempts(request.number).await?;
+            let events = api.store.list_events(request.number).await?;
+            request_data(api, &request, &attempts, &events)
+        }
     }
-    let request = find_request(api, id).await?;
-    let attempts = api.store.list_attempts(request.number).await?;
-    let events = api.store.list_events(request.number).await?;
-    request_data(api, &request, &attempts, &events)
 }
 
 fn request_data(
@@ -111,6 +137,7 @@ fn request_data(
         call: call.map_err(|error| ApiError::internal(error.to_string()))?,
         soap: operation.map(|operation| Soap::new(contract.base_path(), operation)),
         decisions: allowed(request, api.clock.now()),
+        timings: timings(request, attempts),
     })
 }
 

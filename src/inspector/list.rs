@@ -66,8 +66,8 @@ pub async fn list(api: &Api, mut params: Params) -> Result<Data, ApiError> {
     to_data(&Page::new(&page, api.dates))
 }
 
-/// The query that the parameters are.
-pub(super) fn take_query(api: &Api, params: &mut Params) -> Result<TrafficQuery, ApiError> {
+/// The search that the parameters are.
+pub(super) fn take_search(api: &Api, params: &mut Params) -> Result<Search, ApiError> {
     let (now, Dates(zone)) = (api.clock.now(), api.dates);
     let at = |name: &str| {
         let place = format!("$.{name}");
@@ -80,6 +80,12 @@ pub(super) fn take_query(api: &Api, params: &mut Params) -> Result<TrafficQuery,
             search.add_term(name, &value, now, zone).map_err(at(name))?;
         }
     }
+    Ok(search)
+}
+
+/// The query that the parameters are.
+pub(super) fn take_query(api: &Api, params: &mut Params) -> Result<TrafficQuery, ApiError> {
+    let search = take_search(api, params)?;
     let before = match params.text("before")? {
         None => TrafficCursor::default(),
         Some(text) => parse_cursor(&text)
@@ -127,7 +133,7 @@ impl<'r> ListRow<'r> {
             state: request.state.as_str(),
             in_doubt: request.in_doubt,
             http_status: request.http_status,
-            reason: request.failure.as_ref().map(|failure| failure.reason()),
+            reason: reason_of_request(request),
             duration_ms: request.duration_ms,
             reference: request.reference.as_deref(),
             attempts: Some(request.attempts),
@@ -148,12 +154,28 @@ impl<'r> ListRow<'r> {
             state: if exchange.error.is_some() { "BROKEN" } else { "PASSED" },
             in_doubt: false,
             http_status: exchange.status,
-            reason: exchange.error.clone().or_else(|| subject.fault.clone()),
+            reason: reason_of_exchange(exchange),
             duration_ms: Some(exchange.duration_ms),
             reference: None,
             attempts: None,
         }
     }
+}
+
+/// Why it did not work, in the words of whoever said so.
+pub(super) fn reason_of(row: &TrafficRow) -> Option<String> {
+    match row {
+        TrafficRow::Request(request) => reason_of_request(request),
+        TrafficRow::Exchange(exchange) => reason_of_exchange(exchange),
+    }
+}
+
+fn reason_of_request(request: &RequestRow) -> Option<String> {
+    request.failure.as_ref().map(|failure| failure.reason())
+}
+
+fn reason_of_exchange(exchange: &Summary) -> Option<String> {
+    exchange.error.clone().or_else(|| exchange.subject.fault.clone())
 }
 
 pub(super) fn in_utc(moment: DateTime<Utc>) -> String {

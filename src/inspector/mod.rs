@@ -1,17 +1,26 @@
 //! The inspector: the traffic, live and past, for a person with a browser. What the pages show is made here, free of
-//! HTTP: the list (`list`), one request or exchange (`detail`), what is new (`stream`), decisions (`decide`), and the
-//! pages themselves (`assets`), which are plain files with nothing to build.
+//! HTTP: the list (`list`), one request or exchange (`detail`, `found`), what is new (`stream`), two compared (`compare`),
+//! figures (`overview`), decisions (`decide`), what is saved (`export`), and the pages themselves (`assets`), which are plain
+//! files with nothing to build.
 //!
 //! Rule: what came over the wire is text to a page, never markup, and secrets are masked as in the records.
 
 mod assets;
+mod compare;
 mod decide;
 mod detail;
+mod export;
+mod found;
 mod list;
+mod overview;
 mod stream;
 
 pub use assets::{PAGE, asset};
+pub use compare::compare;
 pub use decide::decide;
 pub use detail::detail;
+pub use export::{ExportFault, ExportForm, Exporter};
+pub use found::{Found, find};
 pub use list::list;
+pub use overview::overview;
 pub use stream::{LivePage, follow};

@@ -28,13 +28,15 @@ mod values;
 mod walk;
 
 use std::cell::RefCell;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::config::Config;
+use crate::contract::Contract;
 use crate::secret::Secret;
 use cipher::Cipher;
 pub use cipher::Direction;
 use escapes::{Decoded, replace};
-pub use key::{check_key, find_key, load_key};
+pub use key::{KeyFault, check_key, find_key, load_key};
 use names::NameSet;
 pub use names::Names;
 pub use scope::Scope;
@@ -51,6 +53,24 @@ pub struct Pseudonymizer {
 }
 
 impl Pseudonymizer {
+    /// The pseudonymizer with the key that the configuration names; one is made if there is none.
+    ///
+    /// # Errors
+    /// The key's file.
+    pub fn open(config: &Config, contract: &Contract) -> Result<Arc<Self>, KeyFault> {
+        let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir)?;
+        Ok(Self::with_key(config, contract, key))
+    }
+
+    /// The pseudonymizer with this key, for the names of the contract and the configuration.
+    pub fn with_key(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Self> {
+        let pseudonymizer = Self::new(Names::from_contract(contract, &config.fixtures.redact), key);
+        // Conax may name who signed in.
+        let password = config.upstream.password.as_ref().map(|password| password.expose());
+        config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| pseudonymizer.remember(value));
+        Arc::new(pseudonymizer)
+    }
+
     /// A pseudonymizer that knows no value yet.
     pub fn new(names: Names, key: [u8; 32]) -> Self {
         Self { names, cipher: Cipher::new(key), real: RwLock::default(), pseudonyms: RwLock::default() }
@@ -163,7 +183,7 @@ pub fn rewrite_inside(text: &str, names: &[&str], new: impl Fn(&str) -> String) 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::contract::{Contract, ContractSource};
+    use crate::contract::ContractSource;
 
     /// A pseudonymizer with the names of the embedded contract, and this key.
     pub(crate) fn pseudonymizer(key: u8) -> Pseudonymizer {

@@ -15,6 +15,8 @@ pub enum Decision {
     Retry,
     /// Do not send the request any more.
     Cancel,
+    /// Write something down in the history of the request, which stays as it is.
+    Note,
     /// Resolve a doubt: the operator knows the outcome.
     Resolve {
         /// Did Conax do the request?
@@ -63,10 +65,10 @@ impl ProvisioningRequest {
     /// # Errors
     /// The state of the request does not allow the decision.
     pub fn decide(&mut self, order: &Order) -> Result<Event, NotAllowed> {
-        if self.state != State::Pending {
-            return Err(NotAllowed("it has ended"));
-        }
+        let event = |kind| Event::new(order.at, kind, Some(&order.user), Some(&order.reason));
         let kind = match (&order.decision, self.in_doubt) {
+            (Decision::Note, _) => return Ok(event(EventKind::Noted)),
+            _ if self.state != State::Pending => return Err(NotAllowed("it has ended")),
             (Decision::Retry, None) if self.attempts == 0 => {
                 return Err(NotAllowed("it was not tried yet: it is sent in its turn"));
             }
@@ -101,7 +103,7 @@ impl ProvisioningRequest {
             }
         };
         self.updated_at = order.at;
-        Ok(Event::new(order.at, kind, Some(&order.user), Some(&order.reason)))
+        Ok(event(kind))
     }
 
     fn end(&mut self, state: State) {

@@ -48,6 +48,8 @@ pub enum EventKind {
     Resubmitted,
     /// The request has the content of an earlier one.
     Resubmission,
+    /// An operator wrote something down.
+    Noted,
 }
 
 /// An event other than an attempt.

@@ -36,7 +36,8 @@ pub trait RequestStore: Send + Sync {
     /// what they may have sent is in doubt. `updated_at` of a request still tells when it was leased before. None are left
     /// when none are returned. An engine that has one node at a time takes what any other one left behind.
     async fn take_over_requests(&self, node: &NodeId, limit: usize) -> Result<Vec<LeasedRequest>, StoreError>;
-    /// Carries out an operator's decision about a request that is not under way.
+    /// Carries out an operator's decision about a request that is not under way; a note may come at any time, and changes
+    /// nothing but the history.
     async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
     /// What another process did that this one may want to look at. A hint, which may fail to come; for an engine that has one
     /// node at a time, it never does.

@@ -309,7 +309,7 @@ async fn one_request_is_shown_with_everything_and_so_is_an_exchange() {
         (&json!(1), &json!(500), &json!(true))
     );
     assert_eq!(attempt["response"], detail["record"]["response"]);
-    assert_eq!(detail["decisions"], json!(["again"]));
+    assert_eq!(detail["decisions"], json!(["again", "edit", "note"]));
     pass_through(&client, "01450000003").await;
     crate::support::eventually(async || (found(&client, "state=passed").await.len() == 1).then_some(())).await;
     let id = rows(&client, "state=passed").await[0]["id"].as_str().unwrap().to_owned();
@@ -352,7 +352,7 @@ async fn only_an_operator_decides_and_the_reason_is_kept() {
         let cookie = sign_in(&client, role, "some-password").await;
         assert_eq!(
             ask(&client, "GET", &path, &[("cookie", &cookie)], None).await.data()["decisions"],
-            json!(["cancel"])
+            json!(["cancel", "note"])
         );
         assert_eq!(decide(&cookie, "cancel", json!({"reason": "r"})).await.code(), (403, "FORBIDDEN".to_owned()));
     }
@@ -372,7 +372,7 @@ async fn only_an_operator_decides_and_the_reason_is_kept() {
     let detail = get(&client, &path).await.data();
     let event = &detail["events"][0];
     assert_eq!((&event["event"], &event["user"], &event["text"]), (&json!("CANCELLED"), &json!(USER), &json!("moved")));
-    assert_eq!(detail["decisions"], json!(["again"]));
+    assert_eq!(detail["decisions"], json!(["again", "edit", "note"]));
     let again = decide(&cookie, "again", json!({"reason": "moved back"})).await;
     assert_eq!(again.data()["number"], "2");
     let linked = get(&client, "api/exchanges/2").await.data();
@@ -385,7 +385,7 @@ async fn only_an_operator_decides_and_the_reason_is_kept() {
     assert_eq!(unknown["delivery"]["state"], "needs_operator");
     let path = format!("api/exchanges/{}", unknown["number"].as_str().unwrap());
     let detail = get(&client, &path).await.data();
-    assert_eq!(detail["decisions"], json!(["retry", "settle_completed", "settle_rejected"]));
+    assert_eq!(detail["decisions"], json!(["retry", "settle_completed", "settle_rejected", "note"]));
     let body = json!({"reason": "seen", "reference": "R-9"});
     let settled =
         ask(&client, "POST", &format!("{path}/settle_completed"), &[OWN, ("cookie", &cookie)], Some(body)).await.data();
@@ -474,5 +474,113 @@ async fn streams_end_with_the_gateway_and_there_are_not_too_many() {
     assert!(began.elapsed() < std::time::Duration::from_secs(10), "nobody waits for them");
     for mut events in open {
         while events.next().await.is_some() {}
+    }
+}
+
+/// The id of the first exchange that was passed through, once it is kept.
+async fn passed(client: &Client) -> String {
+    let found = async || rows(client, "state=passed").await.first().map(|row| row["id"].as_str().unwrap().to_owned());
+    crate::support::eventually(found).await
+}
+
+/// What is compared, counted, noted, edited and exported is the same for a program as on the pages.
+#[tokio::test]
+async fn two_are_compared_and_all_are_counted() {
+    let (_gateway, client, _conax) = start().await;
+    for card in ["01450000001", "01450000002", "01450000003"] {
+        client.pair_now(card).await;
+    }
+    pass_through(&client, "01450000003").await;
+    let exchange = passed(&client).await;
+    let differences = |compared: &Value| -> Vec<(String, String)> {
+        let differences = compared["differences"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        differences.map(|each| (text(&each["in"]), text(&each["at"]))).collect()
+    };
+    let compared = get(&client, "api/compare/1/2").await.data();
+    assert_eq!((&compared["first"]["number"], &compared["second"]["kind"]), (&json!(1), &json!("request")));
+    let found = differences(&compared);
+    for part in ["record", "request", "answer"] {
+        assert!(found.iter().any(|(place, _)| place == part), "{part}: {found:?}");
+    }
+    assert!(found.iter().any(|(_, at)| at.ends_with("CaClientId/text()")), "{found:?}");
+    assert_eq!(differences(&get(&client, "api/compare/1/1").await.data()), []);
+    let mixed = differences(&get(&client, &format!("api/compare/3/{exchange}")).await.data());
+    assert!(mixed.iter().any(|(place, at)| place == "record" && at == "state"), "{mixed:?}");
+    assert_eq!(get(&client, "api/compare/1/9").await.code(), (404, "NOT_FOUND".to_owned()));
+
+    let overview = get(&client, "api/overview?since=1h").await.data();
+    let figures = &overview["figures"];
+    assert_eq!((&overview["rows"], &overview["counted_from"]), (&json!(4), &Value::Null));
+    let last = figures["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["states"], json!({"COMPLETED": 1, "PASSED": 1, "REJECTED": 2}));
+    let reasons = figures["reasons"].as_array().unwrap();
+    assert!(
+        reasons.len() == 3 && reasons.contains(&json!({"reason": "The database is down", "count": 1})),
+        "{reasons:?}"
+    );
+    assert_eq!((&figures["types"][0]["what"], &figures["durations"]["count"]), (&json!("CREATE_PAIRING"), &json!(4)));
+    assert_eq!(overview["waiting"]["store"]["needs_operator"], 0);
+    assert_eq!(overview["upstreams"][0]["breaker"], "closed");
+    let some = get(&client, "api/overview?q=state:rejected%20card:*3").await.data();
+    assert_eq!(some["rows"], 1);
+    assert_eq!(get(&client, "api/overview?q=stat:x").await.code().0, 400);
+}
+
+#[tokio::test]
+async fn a_note_and_an_edited_call_stand_in_the_history() {
+    let (_gateway, client, _conax) = start().await;
+    client.pair_now("01450000002").await;
+    let waiting = client.pair("01450000001", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
+    let token = format!("Bearer {}", client.token);
+    let decide = async |id: &str, decision: &str, body: Value| {
+        let path = format!("api/exchanges/{id}/{decision}");
+        ask(&client, "POST", &path, &[OWN, ("authorization", &token)], Some(body)).await
+    };
+    let number = waiting["number"].to_string();
+    decide(number.trim_matches('"'), "note", json!({"reason": "the customer has called"})).await.data();
+    let detail = get(&client, "api/exchanges/2").await.data();
+    assert_eq!(detail["events"][0]["event"], "NOTED");
+    assert_eq!(
+        (&detail["events"][0]["text"], &detail["events"][0]["user"]),
+        (&json!("the customer has called"), &json!(USER))
+    );
+    assert_eq!(detail["record"]["delivery"], waiting["delivery"], "it waits as before");
+
+    let mut call = get(&client, "api/exchanges/1").await.data()["call"].clone();
+    call["smartcard_set"][0]["smartcard_ca_id"] = json!("01450000001");
+    let wrong = json!({"reason": "r", "call": {"smartcard_set": []}});
+    assert_eq!(decide("1", "edit", wrong).await.code().0, 400);
+    assert_eq!(decide("1", "edit", json!({"reason": "r"})).await.code(), (400, "MISSING_PARAMETER".to_owned()));
+    assert_eq!(decide("2", "edit", json!({"reason": "r", "call": call})).await.code(), (409, "CONFLICT".to_owned()));
+    let sent = decide("1", "edit", json!({"reason": "a wrong digit", "call": call})).await.data();
+    let ended = client.ended(&sent["number"]).await;
+    assert_eq!(ended["life_cycle_state"], "COMPLETED");
+    let history = get(&client, "api/exchanges/3").await.data();
+    assert_eq!((&history["cards"], &history["events"][0]["event"]), (&json!(["01450000001"]), &json!("RESUBMISSION")));
+    assert_eq!(history["events"][0]["text"], "of request 1: edited: a wrong digit");
+}
+
+#[tokio::test]
+async fn what_is_saved_has_pseudonyms() {
+    let (_gateway, client, _conax) = start().await;
+    client.pair_now("01450000003").await;
+    client.pair("01450000001", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
+    pass_through(&client, "01450000003").await;
+    let exchange = passed(&client).await;
+    for id in ["1", &exchange] {
+        let har = get(&client, &format!("api/exchanges/{id}/har")).await;
+        assert_eq!((har.status.as_u16(), har.header("content-type")), (200, "application/json"));
+        assert!(har.header("content-disposition").ends_with(".har\""), "{}", har.header("content-disposition"));
+        let text = &har.json()["log"]["entries"][0];
+        assert_eq!(text["response"]["status"], 500);
+        assert!(har.text.contains("The database is down") && !har.text.contains("01450000003"), "{}", har.text);
+    }
+    let tar = get(&client, "api/exchanges/1/fixtures").await;
+    assert!(tar.text.contains("fixtures/CREATE_PAIRING/") && tar.text.contains("request.xml"));
+    assert!(!tar.text.contains("01450000003"));
+    assert_eq!(get(&client, "api/exchanges/2/har").await.code(), (409, "CONFLICT".to_owned()), "nothing was sent");
+    for path in ["api/exchanges/1/har", "api/compare/1/1", "api/overview"] {
+        assert_eq!(ask(&client, "GET", path, &[], None).await.status, 401, "{path}");
     }
 }

@@ -6,11 +6,13 @@
 mod events;
 mod session;
 
+use std::sync::Arc;
+
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -19,12 +21,13 @@ use super::Server;
 use super::auth;
 use super::body;
 use super::guest::Guest;
+use super::metrics;
 use super::packing;
 use super::reply::{self, Reply};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, authentication, query_object};
 use crate::config::HttpStatusMode;
-use crate::inspector;
+use crate::inspector::{self, ExportFault, ExportForm, Exporter, Found};
 use crate::secret::Secret;
 use crate::upstream::PassThroughAnswer;
 use crate::words::{Word as _, quoted};
@@ -62,6 +65,9 @@ enum Target<'p> {
     List,
     Stream,
     Detail(&'p str),
+    Compare(&'p str, &'p str),
+    Overview,
+    Export(&'p str, ExportForm),
     Decide(&'p str, &'p str),
 }
 
@@ -76,12 +82,16 @@ fn target(path: &str) -> Option<Target<'_>> {
     let Some(rest) = rest.strip_prefix('/') else { return Some(Target::Root) };
     let parts: Vec<&str> = rest.split('/').collect();
     Some(match parts.as_slice() {
-        [""] | ["exchanges", _] => Target::Page,
+        [""] | ["overview"] | ["exchanges", _] | ["compare", _, _] => Target::Page,
         ["assets", name] => Target::Asset(name),
         ["api", "session"] => Target::Session,
         ["api", "exchanges"] => Target::List,
         ["api", "stream"] => Target::Stream,
+        ["api", "overview"] => Target::Overview,
+        ["api", "compare", first, second] => Target::Compare(first, second),
         ["api", "exchanges", id] => Target::Detail(id),
+        ["api", "exchanges", id, "fixtures"] => Target::Export(id, ExportForm::Fixtures),
+        ["api", "exchanges", id, "har"] => Target::Export(id, ExportForm::Har),
         ["api", "exchanges", id, decision] => Target::Decide(id, decision),
         _ => return None,
     })
@@ -188,6 +198,20 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
             params.finish()?;
             inspector::detail(api, id).await?
         }
+        Some(Target::Compare(first, second)) => {
+            session::find(server, &session::token(headers)?, Role::Read).await?;
+            params.finish()?;
+            inspector::compare(api, first, second).await?
+        }
+        Some(Target::Overview) => {
+            session::find(server, &session::token(headers)?, Role::Read).await?;
+            inspector::overview(api, params, &metrics::sample(server).await).await?
+        }
+        Some(Target::Export(id, form)) => {
+            session::find(server, &session::token(headers)?, Role::Read).await?;
+            params.finish()?;
+            return Ok(Answered::Reply(export(server, id, form).await?));
+        }
         Some(Target::Decide(id, decision)) => {
             let session = session::find(server, &session::token(headers)?, Role::Operate).await?;
             inspector::decide(api, &session, id, decision, params).await?
@@ -241,6 +265,31 @@ fn file(name: &str) -> Result<Answered, ApiError> {
     let mut reply = Response::new(Full::new(Bytes::from_static(asset.bytes)));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
     Ok(Answered::Reply(packing::allow(reply)))
+}
+
+/// A request or an exchange with pseudonyms, as a file.
+async fn export(server: &Server, id: &str, form: ExportForm) -> Result<Reply, ApiError> {
+    let api = &server.api;
+    let found = inspector::find(api, id).await?;
+    let name = match &found {
+        Found::Request(request) => format!("request-{}.{}", request.number, form.ending()),
+        Found::Exchange(exchange) => format!("exchange-{}.{}", exchange.number, form.ending()),
+    };
+    let (contract, store) = (api.contract.load_full(), Arc::clone(&api.store));
+    let exporter = Exporter { config: Arc::clone(&server.config), contract, store };
+    let bytes = exporter.export(found, form).await.map_err(|fault| match fault {
+        ExportFault::Exchange(_) | ExportFault::NothingSent | ExportFault::NoOperation(_) => {
+            ApiError::new(Code::Conflict, format!("This is not exported: {fault}."))
+        }
+        ExportFault::Store(error) => error.into(),
+        fault => ApiError::internal(fault.to_string()),
+    })?;
+    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    let attachment = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let attachment = attachment.map_err(|error| ApiError::internal(error.to_string()))?;
+    reply.headers_mut().insert(CONTENT_DISPOSITION, attachment);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+    Ok(reply)
 }
 
 fn redirect() -> Reply {

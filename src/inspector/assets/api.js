@@ -28,6 +28,14 @@ async function ask(method, path, body) {
   throw new Failure(answer.status, envelope.status.code, envelope.status.message);
 }
 
+// A file that the gateway makes of an exchange: { blob, name }.
+export async function file(id, form) {
+  const answer = await fetch(`/inspector/api/exchanges/${encodeURIComponent(id)}/${form}`, { credentials: "same-origin" });
+  if (answer.ok) return { blob: await answer.blob(), name: answer.headers.get("Content-Disposition").match(/filename="([^"]+)"/)[1] };
+  const { status } = await answer.json();
+  throw new Failure(answer.status, status.code, status.message);
+}
+
 function query(values) {
   const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   return given.length ? `?${new URLSearchParams(given)}` : "";
@@ -39,4 +47,6 @@ export const signOut = () => ask("DELETE", "session");
 export const exchanges = (values) => ask("GET", `exchanges${query(values)}`);
 export const exchange = (id) => ask("GET", `exchanges/${encodeURIComponent(id)}`);
 export const decide = (id, decision, body) => ask("POST", `exchanges/${encodeURIComponent(id)}/${decision}`, body);
+export const compare = (first, second) => ask("GET", `compare/${encodeURIComponent(first)}/${encodeURIComponent(second)}`);
+export const overview = (values) => ask("GET", `overview${query(values)}`);
 export const stream = (values) => new EventSource(`/inspector/api/stream${query(values)}`);

@@ -7,46 +7,64 @@ const DECISIONS = {
   retry: ["Send it again", "It is sent once more, as it stands, whatever its resend rule."],
   cancel: ["Cancel it", "It was not sent yet, and never will be."],
   again: ["Once more", "A new request with the same call, linked with this one in both histories."],
+  edit: ["Edit and send", "A new request with the call as you edit it, linked with this one in both histories."],
+  note: ["Write a note", "It is kept in the history, with your name; the request stays as it is."],
   settle_completed: ["Settle: it was done", "Somebody looked in Conax: it was done. Nothing is sent."],
   settle_rejected: ["Settle: it was not done", "Somebody looked in Conax: it was not done. Nothing is sent."],
 };
 
 // The buttons for what may be decided; `done` is called after a decision.
 export function decisionButtons(detail, done) {
-  return detail.decisions.map((name) => element("button", { type: "button", onclick: () => ask(detail, name, done) }, DECISIONS[name][0]));
+  return detail.decisions.map((name) => element("button", { type: "button", onclick: () => decide(detail, name, done) }, DECISIONS[name][0]));
 }
 
-function ask(detail, name, done) {
+// The call as it may be edited: what signs in is not part of it.
+function editor(detail) {
+  const { token, ...call } = detail.call;
+  return element("textarea", { id: "call", rows: 14, spellcheck: false, required: true, value: JSON.stringify(call, null, 2) });
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`The call is no JSON: ${error.message}`);
+  }
+}
+
+export function decide(detail, name, done) {
   const [title, meaning] = DECISIONS[name];
   const reason = element("input", { id: "reason", required: true, maxLength: 500, autocomplete: "off" });
   const reference = name.startsWith("settle") && element("input", { id: "reference", autocomplete: "off" });
+  const call = name === "edit" && editor(detail);
   const fault = element("p", { className: "fault", role: "alert" });
-  const decide = element("button", { type: "submit" }, title);
+  const order = element("button", { type: "submit" }, title);
   const dialog = element("dialog", { "aria-labelledby": "decide-title", onclose: () => dialog.remove() },
     element("form", {
       async onsubmit(event) {
         event.preventDefault();
-        decide.disabled = true;
+        order.disabled = true;
         try {
-          const more = reference ? { reference: reference.value.trim() } : {};
+          const more = { ...(reference && { reference: reference.value.trim() }), ...(call && { call: parsed(call.value) }) };
           const record = await api.decide(detail.record.id, name, { reason: reason.value, ...more });
           dialog.close();
           say(`Request ${detail.record.number}: done.`);
           done(record);
         } catch (failure) {
           fault.textContent = failure.message;
-          decide.disabled = false;
+          order.disabled = false;
         }
       },
     },
     element("h2", { id: "decide-title" }, `Request ${detail.record.number}: ${title.toLowerCase()}`),
     element("p", {}, meaning),
-    element("label", { for: "reason" }, "Reason (kept in the history)"), reason,
+    call && [element("label", { for: "call" }, "Call"), call],
+    element("label", { for: "reason" }, name === "note" ? "Note" : "Reason (kept in the history)"), reason,
     reference && [element("label", { for: "reference" }, "Conax's reference number, if known"), reference],
     fault,
-    element("div", { className: "bar" }, decide,
+    element("div", { className: "bar" }, order,
       element("button", { type: "button", onclick: () => dialog.close() }, "Back"))));
   document.body.append(dialog);
   dialog.showModal();
-  reason.focus();
+  (call || reason).focus();
 }

@@ -33,6 +33,22 @@ export function say(text) {
   say.timer = setTimeout(() => (place.textContent = ""), 6000);
 }
 
+// Goes to another page of the inspector.
+export function go(path) {
+  history.pushState(null, "", path);
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+export const spaced = (time) => time?.replace("T", " ") ?? "";
+
+// Offers a file for saving.
+export function save(blob, name) {
+  const href = URL.createObjectURL(blob);
+  element("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+  say(`Saved: ${name}.`);
+}
+
 export async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);

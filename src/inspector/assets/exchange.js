@@ -1,13 +1,18 @@
 // One request or exchange: what became of it, its texts side by side, its history, and what may be done.
 
 import * as api from "./api.js";
-import { copy, element, fill, visible } from "./dom.js";
-import { headersText, jsonCurl, soapCurl, wholeText } from "./curl.js";
-import { decisionButtons } from "./decide.js";
+import { copy, element, fill, go, save, say, spaced, visible } from "./dom.js";
+import { headersText, jsonCurl, redactedText, soapCurl, wholeText } from "./copies.js";
+import { decide, decisionButtons } from "./decide.js";
+import { faultSection } from "./fault.js";
+import { comparison, toggleMark } from "./marked.js";
+import { listOf, relatedSection, searchFor } from "./related.js";
 import { forgetViews, textView, toggleRaw } from "./text.js";
 
-const spaced = (time) => time?.replace("T", " ") ?? "";
-const search = (term, value) => `/inspector/?${new URLSearchParams({ q: `${term}:${/[\s,"*:-]/.test(value) ? `"${value}"` : value}` })}`;
+const search = (term, value) => listOf(searchFor(term, value));
+
+// Characters of a value that are shown in the summary; the texts have all of it.
+const SHOWN = 400;
 
 // Name, value, and where the value leads.
 function summary(detail) {
@@ -23,14 +28,14 @@ function summary(detail) {
   const { record } = detail;
   const codes = [record.error_code, record.provider_error_code].filter(Boolean).join(", ");
   return [
-    ["Number", record.number], ["State", record.life_cycle_state], ["Delivery", record.delivery.state],
+    ["State", record.life_cycle_state], ["Reason", record.provider_error_description ?? record.error_description?.split("\n")[0]],
+    ...cards, ["Code", codes], ["Delivery", record.delivery.state],
     ["In doubt", record.delivery.in_doubt ? "it was sent, and may have worked" : null],
-    ["Code", codes], ["Reason", record.provider_error_description ?? record.error_description?.split("\n")[0]],
-    ...cards, ["Reference", record.reference_number, record.reference_number && search("reference", record.reference_number)],
+    ["Reference", record.reference_number, record.reference_number && search("reference", record.reference_number)],
     ["Created", spaced(record.log_information.created_date)], ["By", record.log_information.created_by_user.username],
     ["Due", spaced(record.scheduled_date)], ["Sent", spaced(record.executed_date)],
     ["Next attempt", spaced(record.delivery.next_attempt_date)], ["Attempts", record.delivery.attempts],
-    ["Priority", record.priority], ["Id", record.id],
+    ["Priority", record.priority], ["Number", record.number], ["Id", record.id],
   ].filter(([, value]) => value !== undefined && value !== null && value !== "");
 }
 
@@ -43,7 +48,6 @@ function texts(detail) {
       textView("Response headers", answer && headersText(answer.headers)),
       textView("SOAP request", request.body, cut(request)),
       textView("SOAP response", answer?.body, answer ? cut(answer) : "No answer came."),
-      detail.axis && textView("Fault as Apache Axis prints it", detail.axis),
     ];
   }
   const { record } = detail;
@@ -53,8 +57,29 @@ function texts(detail) {
     textView("SOAP request", record.request, record.request ? undefined : "It was not sent yet."),
     textView("SOAP response", record.response, record.response ? undefined : "No answer came."),
     textView("JSON reply", JSON.stringify(reply), "The record as the API shows it now."),
-    record.error_code === "AxisFault" && textView("Fault as Apache Axis prints it", record.error_description),
   ];
+}
+
+function fault(detail) {
+  if (detail.kind === "exchange") return faultSection(detail.answer?.body, detail.axis);
+  return faultSection(detail.record.response, detail.record.error_code === "AxisFault" ? detail.record.error_description : null);
+}
+
+const milliseconds = (ms) => (ms < 10_000 ? `${ms} ms` : ms < 600_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`);
+
+// What the time went by with: bars beside their words.
+function timingsSection(detail) {
+  if (!detail.timings?.length) return null;
+  const all = Math.max(1, ...detail.timings.map(({ from_ms, duration_ms }) => from_ms + duration_ms));
+  const rows = detail.timings.map(({ what, from_ms, duration_ms }) => {
+    const bar = element("span", { className: what.startsWith("attempt") ? "bar-part" : "bar-part quiet" });
+    bar.style.marginInlineStart = `${(100 * from_ms) / all}%`;
+    bar.style.width = `max(2px, ${(100 * duration_ms) / all}%)`;
+    return element("tr", {}, element("th", { scope: "row" }, what), element("td", { className: "duration" }, milliseconds(duration_ms)),
+      element("td", { className: "track", "aria-hidden": "true" }, bar));
+  });
+  return element("section", { "aria-labelledby": "timings" }, element("h2", { id: "timings" }, "Timings"),
+    element("table", { className: "timings" }, element("tbody", {}, rows)));
 }
 
 function historySection(detail) {
@@ -80,14 +105,15 @@ function historySection(detail) {
     element("div", { className: "table" }, element("table", {}, element("thead", {}, element("tr", {}, headings)), element("tbody", {}, rows))));
 }
 
+const nameOf = (detail) => (detail.kind === "exchange" ? `SOAP ${detail.number}` : `Request ${detail.record.number}`);
+const idOf = (detail) => detail.record?.id ?? detail.id;
+
 export function exchangePage(main, id, user) {
   let events = null;
   let isLeft = false;
   let detail = null;
 
-  const copies = () => [
-    ["JSON call as curl", jsonCurl(detail)], ["SOAP request as curl", soapCurl(detail)], ["whole exchange", wholeText(detail, summary(detail))],
-  ].filter(([, text]) => text);
+  const isOperator = () => user.role === "operate" && detail?.decisions;
 
   async function load() {
     try {
@@ -102,27 +128,59 @@ export function exchangePage(main, id, user) {
   }
 
   const back = () => element("p", {}, element("a", { href: "/inspector/" }, "To the list"));
+  const button = (name, onclick) => element("button", { type: "button", onclick }, name);
+  const group = (name, ...buttons) => element("div", { className: "bar", role: "group", "aria-label": name }, element("span", { className: "label" }, name), buttons);
 
   function draw() {
     forgetViews();
     const title = detail.kind === "exchange" ? `Exchange ${detail.number}: ${detail.operation ?? detail.path}` : `Request ${detail.record.number}: ${detail.record.type}`;
     document.title = `${title} – Inspector`;
-    const terms = summary(detail).map(([name, value, href]) => element("div", {}, element("dt", {}, name),
-      element("dd", {}, href ? element("a", { href }, visible(String(value))) : visible(String(value)))));
+    const terms = summary(detail).map(([name, value, href]) => {
+      const words = String(value).length > SHOWN ? `${visible(String(value).slice(0, SHOWN))} …` : visible(String(value));
+      return element("div", {}, element("dt", {}, name), element("dd", { className: name === "State" ? "state" : "" },
+        href ? element("a", { href }, words) : name === "State" ? element("span", { className: value.toLowerCase() }, words) : words));
+    });
+    const copies = [["JSON call as curl", jsonCurl], ["SOAP request as curl", soapCurl]].filter(([, make]) => make(detail));
     fill(main, back(), element("h1", {}, visible(title)), element("dl", { className: "summary" }, terms),
-      element("div", { className: "bar", role: "group", "aria-label": "Copy and view" },
-        copies().map(([name, text]) => element("button", { type: "button", onclick: () => copy(text, name) }, `Copy ${name}`)),
-        element("button", { type: "button", onclick: toggleRaw }, "Raw or indented")),
-      user.role === "operate" && detail.decisions?.length
-        ? element("div", { className: "bar", role: "group", "aria-label": "Decide" }, decisionButtons(detail, decided)) : null,
-      element("div", { className: "texts" }, texts(detail)), historySection(detail));
+      element("div", { className: "actions" },
+        isOperator() && detail.decisions.length ? group("Decide", decisionButtons(detail, decided)) : null,
+        group("Copy", copies.map(([name, make]) => button(name, () => copy(make(detail), name))),
+          button("Everything", copyAll), button("Everything, redacted", copyRedacted)),
+        group("Save, redacted", button("HAR", () => saved("har")), button("Fixture", () => saved("fixtures"))),
+        group("View", button("Raw or indented", toggleRaw), button("Mark", mark), button("Compare with the marked one", compare))),
+      fault(detail), element("div", { className: "texts" }, texts(detail)), timingsSection(detail), historySection(detail), relatedSection(detail));
   }
+
+  const copyAll = () => copy(wholeText(detail, summary(detail)), "everything");
+
+  async function copyRedacted() {
+    try {
+      const { blob } = await api.file(idOf(detail), "har");
+      await copy(redactedText(JSON.parse(await blob.text())), "everything, with pseudonyms");
+    } catch (failure) {
+      say(failure.message);
+    }
+  }
+
+  async function saved(form) {
+    try {
+      const { blob, name } = await api.file(idOf(detail), form);
+      save(blob, name);
+    } catch (failure) {
+      say(failure.message);
+    }
+  }
+
+  const mark = () => toggleMark(idOf(detail), nameOf(detail));
+  const compare = () => {
+    const path = comparison(idOf(detail));
+    if (path) go(path);
+  };
 
   // After a decision: the same request as it now is, or the new one.
   function decided(record) {
-    if (record.id === detail.record.id) return load();
-    history.pushState(null, "", `/inspector/exchanges/${record.id}`);
-    dispatchEvent(new PopStateEvent("popstate"));
+    if (record.id === detail.record.id) load();
+    else go(`/inspector/exchanges/${record.id}`);
   }
 
   // What is not at its end may change while somebody looks.
@@ -138,21 +196,32 @@ export function exchangePage(main, id, user) {
     });
   }
 
+  const ordered = (name) => () => {
+    if (isOperator() && detail.decisions.includes(name)) decide(detail, name, decided);
+    else if (detail) say("This cannot be done with it now, or not by you.");
+  };
+  const whenShown = (act) => () => { if (detail) act(); };
+
   return {
     ready: load(),
     leave() {
       isLeft = true;
+      forgetViews();
       events?.close();
     },
     keys: {
-      u: () => history_back(),
-      x: toggleRaw,
-      c: () => { const found = detail && copies()[0]; if (found) copy(found[1], found[0]); },
-      C: () => { if (detail) copy(wholeText(detail, summary(detail)), "whole exchange"); },
+      u: () => document.querySelector("main a[href='/inspector/']")?.click(),
+      x: () => say(toggleRaw() ? "Raw." : "Indented."),
+      a: ordered("again"),
+      e: ordered("edit"),
+      w: ordered("note"),
+      m: whenShown(mark),
+      d: whenShown(compare),
+      c: whenShown(() => {
+        const [name, text] = [["JSON call as curl", jsonCurl(detail)], ["SOAP request as curl", soapCurl(detail)]].find(([, text]) => text) ?? [];
+        if (text) copy(text, name);
+      }),
+      C: whenShown(copyAll),
     },
   };
-}
-
-function history_back() {
-  document.querySelector("main a[href='/inspector/']")?.click();
 }

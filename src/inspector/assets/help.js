@@ -4,14 +4,22 @@ import { element } from "./dom.js";
 
 const KEYS = [
   ["/", "to the filter"],
+  ["f", "filter off, or on again"],
+  ["s", "save the filter in this browser"],
   ["j, k", "to the next, the previous row"],
   ["Enter", "open the row"],
   ["p", "pause, or go on"],
   ["n", "back to now"],
-  ["u", "from an exchange back to the list"],
-  ["x", "raw, or indented"],
+  ["m", "mark, or take the mark off"],
+  ["d", "compare with the marked one"],
   ["c", "copy as curl"],
-  ["C", "copy the whole exchange"],
+  ["C", "copy everything (on the page of one)"],
+  ["x", "raw, or indented"],
+  ["a", "again: once more, with a reason"],
+  ["e", "edit and send, with a reason"],
+  ["w", "write a note into the history"],
+  ["u", "back to the list"],
+  ["l, o", "to the list, to the overview"],
   ["?", "this"],
 ];
 export const FILTERS = [

@@ -1,8 +1,11 @@
 // The list: newest first, kept up to date by the stream, narrowed by the filter, which stands in the address.
 
 import * as api from "./api.js";
-import { element, fill, say, visible } from "./dom.js";
+import { jsonCurl, soapCurl } from "./copies.js";
+import { copy, element, fill, go, say, spaced, visible } from "./dom.js";
+import { savedFilters } from "./filters.js";
 import { FILTERS } from "./help.js";
+import { comparison, toggleMark } from "./marked.js";
 
 // Rows on the page, at most: further ones are for the filter.
 const MOST_ROWS = 2000;
@@ -22,7 +25,7 @@ function cells(row) {
   const state = element("span", { className: `state ${row.state.toLowerCase()}` }, row.state);
   return [
     element("td", { className: "number" }, link),
-    element("td", { className: "time" }, row.time.replace("T", " ")),
+    element("td", { className: "time" }, spaced(row.time)),
     element("td", { className: "what" }, visible(row.what)),
     element("td", { className: "card" }, cards),
     element("td", { className: "state" }, state, row.in_doubt && element("span", { className: "state in-doubt" }, "in doubt")),
@@ -33,6 +36,7 @@ function cells(row) {
   ];
 }
 
+const nameOf = (row) => (row.kind === "exchange" ? `SOAP ${row.number}` : `Request ${row.number}`);
 const isLater = (a, b) => a.at > b.at || (a.at === b.at && a.number > b.number);
 
 export function listPage(main) {
@@ -41,6 +45,8 @@ export function listPage(main) {
   let shown = [];
   let waiting = new Map();
   let isPaused = false;
+  // The filter stays where it is, and does nothing for a moment.
+  let isOff = false;
   let next = null;
   let asked = 0;
   let events = null;
@@ -54,6 +60,9 @@ export function listPage(main) {
   const fault = element("p", { id: "fault", className: "fault", role: "alert" });
   const status = element("p", { className: "counts", role: "status" });
   const pause = element("button", { type: "button", "aria-pressed": "false", onclick: () => setPaused(!isPaused) }, "Pause");
+  const off = element("button", { type: "button", "aria-pressed": "false", onclick: () => setOff(!isOff) }, "Filter off");
+  const filters = savedFilters((words) => { input.value = words; apply(); });
+  const keep = element("button", { type: "button", onclick: saveFilter }, "Save filter");
   const now = element("button", { type: "button", onclick: toNow }, "Now");
   const older = element("button", { type: "button", className: "older", onclick: () => more() }, "Older");
   const body = element("tbody", { onclick: openRow });
@@ -67,11 +76,28 @@ export function listPage(main) {
     element("form", { className: "filter", role: "search", onsubmit(event) { event.preventDefault(); apply(); } },
       element("label", { for: "filter" }, "Filter"), input,
       element("datalist", { id: "filter-keys" }, options.map((value) => element("option", { value }))),
-      element("button", { type: "submit" }, "Apply"), pause, now),
-    fault, status, element("div", { className: "table" }, table), older);
+      element("button", { type: "submit" }, "Apply"), off, keep, pause, now),
+    filters.bar, fault, status, element("div", { className: "table" }, table), older);
+
+  const words = () => (isOff ? "" : input.value.trim());
+
+  function setOff(value) {
+    isOff = value;
+    off.setAttribute("aria-pressed", String(isOff));
+    load();
+  }
+
+  function saveFilter() {
+    const q = input.value.trim();
+    if (!q) return say("There is no filter to save.");
+    filters.add(q);
+    say("Saved in this browser.");
+  }
 
   function apply() {
     const q = input.value.trim();
+    isOff = false;
+    off.setAttribute("aria-pressed", "false");
     const address = q ? `/inspector/?${new URLSearchParams({ q })}` : "/inspector/";
     if (address !== location.pathname + location.search) history.pushState(null, "", address);
     load();
@@ -79,7 +105,7 @@ export function listPage(main) {
 
   // Reads the list anew, and follows it.
   async function load() {
-    const q = input.value.trim();
+    const q = words();
     events?.close();
     [shown, waiting, next] = [[], new Map(), null];
     body.replaceChildren();
@@ -97,7 +123,7 @@ export function listPage(main) {
   // Reads on: until there is a page of further rows, or everything was searched.
   async function more() {
     const mine = asked;
-    const q = input.value.trim();
+    const q = words();
     older.hidden = true;
     const enough = shown.length + PAGE;
     try {
@@ -120,8 +146,11 @@ export function listPage(main) {
   // Puts a row where its time is, in the place of the same row as it was.
   function place(row) {
     const known = shown.findIndex((other) => other.id === row.id);
+    const text = JSON.stringify(row);
+    // A row that stays as it is stays where somebody may be about to click.
+    if (known >= 0 && shown[known].text === text) return;
     if (known >= 0) {
-      shown[known] = { ...row, line: shown[known].line };
+      shown[known] = { ...row, text, line: shown[known].line };
       fill(shown[known].line, cells(row));
       return;
     }
@@ -129,7 +158,7 @@ export function listPage(main) {
     if (at < 0) at = shown.length;
     const line = element("tr", {}, cells(row));
     body.insertBefore(line, shown[at]?.line ?? null);
-    shown.splice(at, 0, { ...row, line });
+    shown.splice(at, 0, { ...row, text, line });
   }
 
   function news({ rows, gone }) {
@@ -167,7 +196,7 @@ export function listPage(main) {
     if (typeof more === "string" && more) return (status.textContent = more);
     const rows = `${shown.length} ${shown.length === 1 ? "row" : "rows"}${next ? ", and older ones" : ""}`;
     const most = shown.length >= MOST_ROWS ? `; narrow the filter to see more than ${MOST_ROWS}` : "";
-    const state = isPaused ? `Paused; ${waiting.size} changed meanwhile` : "Live";
+    const state = (isPaused ? `Paused; ${waiting.size} changed meanwhile` : "Live") + (isOff ? "; the filter is off" : "");
     status.textContent = `${state}. ${shown.length ? rows + most : "Nothing found"}.`;
   }
 
@@ -180,6 +209,37 @@ export function listPage(main) {
   function openRow(event) {
     if (event.target.closest("a") || getSelection().toString()) return;
     event.target.closest("tr")?.querySelector("a").click();
+  }
+
+  // The row that the keyboard is at.
+  function current() {
+    const line = document.activeElement?.closest("tbody tr");
+    const row = line && shown.find((other) => other.line === line);
+    if (!row) say("Go to a row first: j, k.");
+    return row;
+  }
+
+  function mark() {
+    const row = current();
+    if (row) toggleMark(row.id, nameOf(row));
+  }
+
+  function compare() {
+    const row = current();
+    const path = row && comparison(row.id);
+    if (path) go(path);
+  }
+
+  async function copyCurl() {
+    const row = current();
+    if (!row) return;
+    try {
+      const detail = await api.exchange(row.id);
+      const text = jsonCurl(detail) ?? soapCurl(detail);
+      if (text) await copy(text, `${nameOf(row)} as curl`);
+    } catch (failure) {
+      say(failure.message);
+    }
   }
 
   function move(by) {
@@ -204,6 +264,11 @@ export function listPage(main) {
       k: () => move(-1),
       p: () => setPaused(!isPaused),
       n: toNow,
+      f: () => setOff(!isOff),
+      s: saveFilter,
+      m: mark,
+      d: compare,
+      c: copyCurl,
     },
   };
 }

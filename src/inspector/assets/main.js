@@ -1,10 +1,13 @@
 // Decides which page is shown: signing in, the list, or one exchange. The address says which.
 
 import * as api from "./api.js";
-import { element, fill, say } from "./dom.js";
+import { comparePage } from "./compare.js";
+import { element, fill, go, say } from "./dom.js";
 import { exchangePage } from "./exchange.js";
 import { listPage } from "./list.js";
 import { helpDialog } from "./help.js";
+import { showMarked } from "./marked.js";
+import { overviewPage } from "./overview.js";
 
 const main = document.getElementById("main");
 const who = document.getElementById("who");
@@ -12,23 +15,24 @@ let user = null;
 let leave = () => {};
 let keys = {};
 
-// Goes to another page of the inspector.
-function go(path) {
-  history.pushState(null, "", path);
-  show();
-}
-
 async function show() {
   leave();
   leave = () => {};
   keys = {};
+  document.body.classList.toggle("signed-out", !user);
+  showMarked(Boolean(user));
   if (!user) return signInPage();
-  const [, id] = location.pathname.match(/^\/inspector\/exchanges\/([^/]+)$/) ?? [];
-  const page = id ? exchangePage(main, decodeURIComponent(id), user) : listPage(main);
+  const [name, ...ids] = location.pathname.replace(/^\/inspector\/?/, "").split("/").map(decodeURIComponent);
+  const page = name === "exchanges" ? exchangePage(main, ids[0], user) : name === "compare" ? comparePage(main, ...ids)
+    : name === "overview" ? overviewPage(main) : listPage(main);
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   leave = page.leave;
-  keys = page.keys;
+  keys = { o: () => go("/inspector/overview"), l: () => go("/inspector/"), ...page.keys };
   await page.ready;
-  if (id) {
+  if (name) {
     scrollTo(0, 0);
     main.focus({ preventScroll: true });
   }

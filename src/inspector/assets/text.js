@@ -1,11 +1,20 @@
-// Shows long texts in parts, raw or indented and coloured. Only what is shown is worked on, so that a text of megabytes
-// costs no more than its first part.
+// Shows a text raw, or indented, coloured, folded and searched. Only the rows in sight are on the page, so that a text of
+// megabytes costs little; one that is huge is shown whole only when somebody asks for it.
 
 import { copy, element, fill, visible } from "./dom.js";
+import { layOut, piecesOf } from "./xml.js";
 
-// Characters that are shown at a time, and of a piece at most.
-const PART = 32768;
-const PIECE = 4096;
+// Characters from which a text is huge, and of its beginning.
+const HUGE = 1_000_000;
+const BEGINNING = 4096;
+// Characters of a line that are coloured; rows that are all on the page; rows around those in sight.
+const COLOURED = 20_000;
+const FEW_ROWS = 300;
+const AROUND = 40;
+// How long the page may stand still while a text is read, in milliseconds.
+const SLICE = 15;
+const MOST_MATCHES = 10_000;
+const DEEPEST = 40;
 
 let isRaw = false;
 const views = new Set();
@@ -13,110 +22,303 @@ const views = new Set();
 // Shows all texts raw, or indented.
 export function toggleRaw() {
   isRaw = !isRaw;
-  for (const view of views) view();
+  for (const view of views) view.show();
+  return isRaw;
 }
 
 export function forgetViews() {
+  for (const view of views) view.leave();
   views.clear();
 }
 
-function* slices(text, className) {
-  for (let at = 0; at < text.length; at += PIECE) yield [className, text.slice(at, at + PIECE)];
-}
-
-const CLOSERS = [["<!--", "-->"], ["<![CDATA[", "]]>"], ["<?", "?>"], ["<", ">"]];
-
-// The tokens of XML; what is no XML any more comes as text.
-function* tokens(text) {
-  let at = 0;
-  while (at < text.length) {
-    let end;
-    if (text[at] === "<") {
-      const [opener, closer] = CLOSERS.find(([opener]) => text.startsWith(opener, at));
-      end = text.indexOf(closer, at + opener.length);
-      end = end < 0 ? text.length : end + closer.length;
-      yield { is: opener === "<" ? (text[at + 1] === "/" ? "end" : text[end - 2] === "/" ? "empty" : "start") : "other", text: text.slice(at, end) };
-    } else {
-      end = text.indexOf("<", at);
-      if (end < 0) end = text.length;
-      yield { is: "text", text: text.slice(at, end) };
-    }
-    at = end;
-  }
-}
-
-// XML with each element in a line of its own; an element with nothing but text stays in one line. White space between
-// elements is left out, and nothing else.
-function* indentedXml(text) {
-  let depth = 0;
-  let before = "";
-  let lines = 0;
-  const line = () => ["", lines++ ? "\n" + "  ".repeat(Math.min(depth, 60)) : ""];
-  for (const token of tokens(text)) {
-    if (token.is === "text") {
-      if (!token.text.trim()) continue;
-      yield* slices(token.text, "");
-    } else {
-      if (token.is === "end") depth = Math.max(0, depth - 1);
-      const staysInLine = before === "text" || (token.is === "end" && before === "start");
-      if (!staysInLine) yield line();
-      yield* slices(token.text, token.is === "other" ? "other" : "tag");
-      if (token.is === "start") depth++;
-    }
-    before = token.is;
-  }
-}
-
-function pieces(text) {
-  const begin = text.slice(0, 100).trimStart();
-  if (isRaw || !begin) return slices(text, "");
-  if (begin[0] === "<") return indentedXml(text);
-  if ("{[".includes(begin[0]) && text.length < 4 * PART) {
-    try {
-      return slices(JSON.stringify(JSON.parse(text), null, 2), "");
-    } catch {
-      return slices(text, "");
-    }
-  }
-  return slices(text, "");
-}
-
-function size(characters) {
+export function size(characters) {
   if (characters < 10000) return `${characters} characters`;
   return characters < 1e6 ? `${Math.round(characters / 1000)} thousand characters` : `${(characters / 1e6).toFixed(1)} million characters`;
 }
 
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+// Runs a generator to its end without holding up the page; null when it is not wanted any more.
+async function runInSlices(generator, isWanted) {
+  for (;;) {
+    const end = performance.now() + SLICE;
+    while (performance.now() < end) {
+      const step = generator.next();
+      if (step.done) return step.value;
+    }
+    await pause();
+    if (!isWanted()) return null;
+  }
+}
+
 // A text with its title; `note` says what is to be known of it.
 export function textView(title, text, note) {
-  const id = `text-${Math.random().toString(36).slice(2)}`;
+  const id = `text-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
   const heading = element("h2", { id }, title);
-  if (!text) return element("section", { className: "text" }, heading, element("p", {}, note ?? "There is none."));
-  const shown = element("pre", { tabIndex: 0, role: "region", "aria-labelledby": id });
-  const more = element("button", { type: "button", onclick: part });
-  let rest;
-
-  function part() {
-    let length = 0;
-    let step = { done: false };
-    while (length < PART && !(step = rest.next()).done) {
-      const [className, piece] = step.value;
-      length += piece.length;
-      const seen = visible(piece);
-      shown.append(className ? element("span", { className }, seen) : seen);
-    }
-    more.hidden = Boolean(step.done);
-    more.textContent = `Show more of ${size(text.length)}`;
-  }
-
-  function draw() {
-    rest = pieces(text);
-    fill(shown);
-    part();
-  }
-
-  views.add(draw);
-  draw();
+  if (!text) return element("section", { className: "text" }, heading, element("p", { className: "note" }, note ?? "There is none."));
+  const view = new View(id, title, text);
+  views.add(view);
+  view.show();
   return element("section", { className: "text" },
-    element("div", { className: "bar" }, heading, element("button", { type: "button", "aria-label": `Copy: ${title}`, onclick: () => copy(text, title) }, "Copy")),
-    note && element("p", { className: "note" }, note), shown, more);
+    element("div", { className: "bar" }, heading, element("div", { className: "bar tools" }, view.tools(),
+      element("button", { type: "button", "aria-label": `Copy: ${title}`, onclick: () => copy(text, title) }, "Copy"))),
+    note && element("p", { className: "note" }, note), view.huge, view.box);
+}
+
+class View {
+  constructor(id, title, text) {
+    this.title = title;
+    this.whole = text;
+    this.isWhole = text.length < HUGE;
+    this.asked = 0;
+    this.folded = new Set();
+    this.matches = [];
+    this.match = -1;
+    this.block = element("div", { className: "block" });
+    this.room = element("div", { className: "room" }, this.block);
+    this.box = element("div", { className: "code", tabIndex: 0, role: "region", "aria-labelledby": id, onscroll: () => this.drawSoon() }, this.room);
+    this.huge = this.isWhole ? null : element("p", { className: "note" }, `${size(text.length)}: only the beginning is shown. `,
+      element("button", { type: "button", onclick: () => this.showWhole() }, `Show all ${size(text.length)}`));
+    this.observer = new ResizeObserver(() => this.resized());
+    this.observer.observe(this.box);
+  }
+
+  leave() {
+    this.asked++;
+    this.observer.disconnect();
+  }
+
+  tools() {
+    this.found = element("span", { className: "found", role: "status" });
+    this.input = element("input", {
+      type: "search", className: "find", placeholder: "Find", "aria-label": `Find in ${this.title}`, autocomplete: "off", spellcheck: false,
+      oninput: () => this.search(), onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); this.step(event.shiftKey ? -1 : 1); } },
+    });
+    this.foldButton = element("button", { type: "button", "aria-label": `Fold: ${this.title}`, onclick: () => this.foldAll() }, "Fold");
+    return [this.found, this.input, this.foldButton];
+  }
+
+  showWhole() {
+    this.isWhole = true;
+    this.huge.remove();
+    this.show();
+    this.box.focus();
+  }
+
+  // Lays the text out anew, as it is to be shown now.
+  async show() {
+    const asked = ++this.asked;
+    const { text, is, lines } = layOut(this.isWhole ? this.whole : this.whole.slice(0, BEGINNING), isRaw);
+    const read = await runInSlices(lines, () => asked === this.asked);
+    if (!read) return;
+    Object.assign(this, { text, is, lines: read });
+    this.folded.clear();
+    if (this.foldButton) this.foldButton.hidden = !read.last.some((last, line) => last > line + 1);
+    this.breakRows();
+    this.search();
+  }
+
+  // The rows: lines broken where the box ends, and where the text has line ends; without what is folded.
+  breakRows() {
+    if (!this.lines) return;
+    const { text, lines } = this;
+    const rows = { line: [], from: [], to: [] };
+    const columns = this.columns();
+    let newline = -1;
+    for (let line = 0; line < lines.length; line++) {
+      const end = lines.to[line];
+      const room = Math.max(16, columns - 2 * Math.min(lines.depth[line], this.deepest));
+      let at = lines.from[line];
+      do {
+        if (newline < at) newline = text.indexOf("\n", at);
+        if (newline < 0) newline = Infinity;
+        const stop = Math.min(end, newline);
+        do {
+          const to = Math.min(stop, at + room);
+          rows.line.push(line);
+          rows.from.push(at);
+          rows.to.push(to);
+          at = to;
+        } while (at < stop);
+        if (at === newline) at++;
+      } while (at < end);
+      if (this.folded.has(line)) line = lines.last[line];
+    }
+    this.rows = rows;
+    const count = rows.line.length;
+    this.isWindowed = count > FEW_ROWS;
+    this.room.style.height = this.isWindowed ? `${count * this.rowHeight}px` : "";
+    this.drawn = null;
+    this.draw();
+  }
+
+  columns() {
+    if (!this.charWidth) {
+      const probe = element("div", { className: "row probe" }, "0".repeat(50));
+      this.block.append(probe);
+      const { width, height } = probe.getBoundingClientRect();
+      probe.remove();
+      // Not on the page yet: the observer tells when it is.
+      if (!width) {
+        this.rowHeight = 20;
+        this.deepest = 20;
+        return 80;
+      }
+      [this.charWidth, this.rowHeight] = [width / 50, height];
+    }
+    this.width = this.room.clientWidth;
+    const columns = Math.max(20, Math.floor((this.width - 24) / this.charWidth));
+    this.deepest = Math.min(DEEPEST, Math.floor(columns / 4));
+    return columns;
+  }
+
+  resized() {
+    if (this.rows && (!this.charWidth || Math.abs(this.room.clientWidth - this.width) > this.charWidth)) this.breakRows();
+    else this.drawSoon();
+  }
+
+  drawSoon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    if (!this.rows) return;
+    const count = this.rows.line.length;
+    let [first, last] = [0, count];
+    if (this.isWindowed) {
+      first = Math.max(0, Math.floor(this.box.scrollTop / this.rowHeight) - AROUND);
+      last = Math.min(count, Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.rowHeight) + AROUND);
+    }
+    if (this.drawn && this.drawn[0] <= first + AROUND / 2 && this.drawn[1] >= last - AROUND / 2) return;
+    this.drawn = [first, last];
+    this.block.style.transform = this.isWindowed ? `translateY(${first * this.rowHeight}px)` : "";
+    const rows = [];
+    let [line, pieces] = [-1, []];
+    for (let row = first; row < last; row++) {
+      if (this.rows.line[row] !== line) {
+        line = this.rows.line[row];
+        const [from, to] = [this.lines.from[line], this.lines.to[line]];
+        pieces = to - from > COLOURED ? [] : piecesOf(this.text, this.is, from, to);
+      }
+      rows.push(this.row(row, line, pieces));
+    }
+    fill(this.block, rows);
+  }
+
+  row(row, line, pieces) {
+    const { from, to } = { from: this.rows.from[row], to: this.rows.to[row] };
+    const isFirst = from === this.lines.from[line];
+    const isFoldable = isFirst && this.lines.last[line] > line + 1;
+    const isFolded = this.folded.has(line);
+    const made = element("div", { className: "row" });
+    if (isFoldable) {
+      made.append(element("button", {
+        type: "button", className: "fold", tabIndex: -1, "aria-expanded": String(!isFolded), "aria-label": isFolded ? "Unfold" : "Fold",
+        onclick: () => this.fold(line),
+      }, isFolded ? "▸" : "▾"));
+    }
+    made.append("  ".repeat(Math.min(this.lines.depth[line], this.deepest)));
+    let at = from;
+    for (const [start, end, className] of pieces) {
+      if (end <= from || start >= to) continue;
+      this.mark(made, at, Math.max(start, from));
+      this.mark(made, Math.max(start, from), Math.min(end, to), className);
+      at = Math.min(end, to);
+    }
+    this.mark(made, at, to);
+    if (isFolded && (row + 1 === this.rows.line.length || this.rows.line[row + 1] !== line)) {
+      made.append(element("span", { className: "folded" }, ` … ${this.lines.last[line] - line} lines`));
+    }
+    return made;
+  }
+
+  // A piece of the text, with what was searched for marked in it.
+  mark(row, from, to, className) {
+    let at = from;
+    const put = (start, end, isMatch) => {
+      if (start >= end) return;
+      const seen = visible(this.text.slice(start, end));
+      const inside = isMatch ? element("mark", { className: isMatch === "now" ? "now" : "" }, seen) : seen;
+      row.append(className ? element("span", { className }, inside) : inside);
+    };
+    for (let match = this.firstMatch(from); match < this.matches.length && this.matches[match][0] < to; match++) {
+      const [start, end] = this.matches[match];
+      put(at, Math.max(at, start));
+      put(Math.max(at, start), Math.min(end, to), match === this.match ? "now" : "match");
+      at = Math.max(at, Math.min(end, to));
+    }
+    put(at, to);
+  }
+
+  // The first match that ends behind a place.
+  firstMatch(place) {
+    let [low, high] = [0, this.matches.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.matches[middle][1] <= place) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  fold(line) {
+    if (!this.folded.delete(line)) this.folded.add(line);
+    this.breakRows();
+  }
+
+  // Folds everything but the outermost two levels, or unfolds all.
+  foldAll() {
+    const isFolded = this.folded.size > 0;
+    this.folded.clear();
+    if (!isFolded) {
+      this.lines.last.forEach((last, line) => { if (last > line + 1 && this.lines.depth[line] >= 2) this.folded.add(line); });
+    }
+    this.foldButton.textContent = isFolded ? "Fold" : "Unfold";
+    this.breakRows();
+  }
+
+  search() {
+    const words = this.input?.value ?? "";
+    this.matches = [];
+    this.match = -1;
+    if (words && this.text) {
+      const pattern = new RegExp(words.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "gi");
+      for (let found; this.matches.length < MOST_MATCHES && (found = pattern.exec(this.text)); ) this.matches.push([found.index, pattern.lastIndex]);
+    }
+    this.step(1);
+  }
+
+  step(by) {
+    const count = this.matches.length;
+    if (count) {
+      this.match = (this.match + by + count) % count;
+      this.reveal(this.matches[this.match][0]);
+    }
+    if (this.found) this.found.textContent = count ? `${this.match + 1} of ${count === MOST_MATCHES ? `${count} or more` : count}` : this.input?.value ? "none" : "";
+    this.drawn = null;
+    this.draw();
+  }
+
+  // Unfolds what hides a place, and scrolls there.
+  reveal(place) {
+    const line = lastUpTo(this.lines.from, place);
+    const hiding = [...this.folded].filter((folded) => folded < line && this.lines.last[folded] >= line);
+    hiding.forEach((folded) => this.folded.delete(folded));
+    if (hiding.length) this.breakRows();
+    const top = lastUpTo(this.rows.from, place) * (this.rowHeight ?? 20);
+    if (top < this.box.scrollTop || top > this.box.scrollTop + this.box.clientHeight - 40) this.box.scrollTop = Math.max(0, top - this.box.clientHeight / 3);
+  }
+}
+
+function lastUpTo(ascending, value) {
+  let [low, high] = [0, ascending.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return Math.max(0, low - 1);
 }

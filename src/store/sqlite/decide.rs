@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use rusqlite::Connection;
 
 use super::{cards, request_read, request_write};
-use crate::request::{NotAllowed, Order, ProvisioningRequest};
+use crate::request::{Decision, NotAllowed, Order, ProvisioningRequest};
 use crate::store::{RecordKey, StoreError};
 
 pub(super) fn decide_request(
@@ -17,6 +17,12 @@ pub(super) fn decide_request(
     let not_allowed = |why: &str| StoreError::NotAllowed(format!("request {number}: {why}"));
     let found = request_read::find_request(db, None, &RecordKey::Number(number))?;
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
+    if order.decision == Decision::Note {
+        // The request stays as it is, whoever works on it.
+        let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
+        request_write::add_event(db, number, &event)?;
+        return Ok(request);
+    }
     let is_leased: bool = db
         .prepare_cached(
             "-- decide_request: lease\nSELECT lease_owner IS NOT NULL AS is_leased FROM request WHERE number = ?1",

@@ -1,4 +1,4 @@
-// What is copied: a call as a curl command, and a whole exchange as text.
+// What is copied: a call as a curl command, and a whole exchange as text, as it is or with pseudonyms.
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -31,6 +31,8 @@ export function soapCurl(detail) {
 
 export const headersText = (headers) => headers.map(([name, value]) => `${name}: ${value}`).join("\n");
 
+const titled = (parts) => parts.filter(([, text]) => text).map(([name, text]) => (name ? `--- ${name}\n${text}` : text)).join("\n\n");
+
 // Everything, for a ticket. Each text begins with a line that names it.
 export function wholeText(detail, summary) {
   const parts = [["", summary.map(([name, value]) => `${name}: ${value}`).join("\n")]];
@@ -38,13 +40,23 @@ export function wholeText(detail, summary) {
     parts.push(["request", `POST ${detail.path}\n${headersText(detail.request.headers)}\n\n${detail.request.body}`]);
     const { answer } = detail;
     if (answer) parts.push(["answer", `HTTP ${answer.http_status} ${answer.reason}\n${headersText(answer.headers)}\n\n${answer.body}`]);
-    if (detail.axis) parts.push(["fault", detail.axis]);
+    parts.push(["fault", detail.axis]);
   } else {
     const { record } = detail;
-    if (detail.call) parts.push(["JSON call", JSON.stringify(detail.call, null, 2)]);
-    if (record.request) parts.push(["SOAP request", record.request]);
-    if (record.response) parts.push(["SOAP response", record.response]);
-    if (record.error_description) parts.push(["fault", record.error_description]);
+    parts.push(["JSON call", detail.call && JSON.stringify(detail.call, null, 2)]);
+    parts.push(["SOAP request", record.request], ["SOAP response", record.response], ["fault", record.error_description]);
   }
-  return parts.map(([name, text]) => (name ? `--- ${name}\n${text}` : text)).join("\n\n");
+  return titled(parts);
+}
+
+// The same with pseudonyms, from the HTTP archive that the gateway makes of it.
+export function redactedText(archive) {
+  const fields = (headers) => headers.map(({ name, value }) => `${name}: ${value}`).join("\n");
+  return titled(archive.log.entries.flatMap(({ request, response, time, _conax_gateway: ours }) => [
+    ["", `Type: ${ours.type}\nPath: ${new URL(request.url).pathname}\nHTTP status: ${response.status || "no answer"}\nDuration: ${time} ms`],
+    ["JSON call", ours.call && JSON.stringify(ours.call, null, 2)],
+    ["request", `${fields(request.headers)}\n\n${request.postData?.text ?? ""}`],
+    ["answer", response.status ? `${response.status} ${response.statusText}\n${fields(response.headers)}\n\n${response.content.text ?? ""}` : null],
+    ["reply", ours.reply && JSON.stringify(ours.reply, null, 2)],
+  ]));
 }

@@ -1,0 +1,149 @@
+//! A request or an exchange with pseudonyms, to be given away: as cases in a folder, the folder as a tar archive, or the
+//! cases as an HTTP archive.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::task::{JoinError, spawn_blocking};
+
+use super::found::Found;
+use crate::api::{Dates, Record};
+use crate::config::Config;
+use crate::contract::Contract;
+use crate::recording::{self, CaseFault, MessageRules, Recorder};
+use crate::redaction::{KeyFault, Pseudonymizer};
+use crate::request::RequestType;
+use crate::store::{Store, StoreError};
+
+/// What an export needs beside what it exports.
+pub struct Exporter {
+    /// Names the key, and what is personal beside the contract's names.
+    pub config: Arc<Config>,
+    /// Names the operations, and what is personal.
+    pub contract: Arc<Contract>,
+    /// Has the histories, and the entries of the catalogue that calls name.
+    pub store: Arc<dyn Store>,
+}
+
+/// Why something is not exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportFault {
+    /// The key of the pseudonyms.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// The folder, or files in it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Cases(Vec<CaseFault>),
+    /// A client's own exchange.
+    #[error(transparent)]
+    Exchange(#[from] recording::ExportFault),
+    /// The contract does not have the operation any more.
+    #[error("the SOAP contract has no operation for {0}")]
+    NoOperation(RequestType),
+    /// Nothing of it was sent.
+    #[error("nothing was sent yet")]
+    NothingSent,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file, or the task that writes it.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The task.
+    #[error("{0}")]
+    Task(#[from] JoinError),
+}
+
+/// The form of an export that is downloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportForm {
+    /// A tar archive of a folder of fixtures.
+    Fixtures,
+    /// An HTTP archive.
+    Har,
+}
+
+impl ExportForm {
+    /// The ending of its file's name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Fixtures => "fixtures.tar",
+            Self::Har => "har",
+        }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Fixtures => "application/x-tar",
+            Self::Har => "application/json",
+        }
+    }
+}
+
+impl Exporter {
+    /// Adds a request, with every attempt that was sent, or an exchange to a folder of fixtures; returns the labels of the
+    /// cases that are new.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn add_to_folder(&self, found: Found, folder: &Path) -> Result<Vec<String>, ExportFault> {
+        let (config, contract, folder) = (Arc::clone(&self.config), Arc::clone(&self.contract), folder.to_owned());
+        let open = move || {
+            let pseudonymizer = Pseudonymizer::open(&config, &contract)?;
+            let rules = Arc::new(MessageRules::from_contract(&contract, &config.fixtures.volatile));
+            let recorder = Recorder::open(&folder, rules, Arc::clone(&pseudonymizer)).map_err(ExportFault::Cases)?;
+            Ok::<_, ExportFault>((recorder, pseudonymizer))
+        };
+        let contract = Arc::clone(&self.contract);
+        match found {
+            Found::Exchange(exchange) => {
+                spawn_blocking(move || {
+                    let (recorder, pseudonymizer) = open()?;
+                    let names = pseudonymizer.names();
+                    let label = recording::export_exchange(&recorder, names, contract.base_path(), &exchange)?;
+                    Ok(label.into_iter().collect())
+                })
+                .await?
+            }
+            Found::Request(request) => {
+                let reply = Record::new(&request, Dates(self.config.server.time_zone)).to_reply();
+                let attempts = self.store.list_attempts(request.number).await?;
+                let call = request.content.call_with_secret().unwrap_or_default();
+                let entries = recording::find_entries(self.store.as_ref(), &call).await?;
+                spawn_blocking(move || {
+                    let request_type = request.content.request_type;
+                    let operation = contract.operation(request_type).ok_or(ExportFault::NoOperation(request_type))?;
+                    let (recorder, _) = open()?;
+                    let labels = recording::export_request(&recorder, operation, &request, &attempts, &reply, &entries);
+                    labels.map_err(|fault| ExportFault::Cases(vec![fault]))
+                })
+                .await?
+            }
+        }
+    }
+
+    /// The same as one file.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn export(&self, found: Found, form: ExportForm) -> Result<Vec<u8>, ExportFault> {
+        let folder = tempfile::tempdir()?;
+        if self.add_to_folder(found, folder.path()).await?.is_empty() {
+            return Err(ExportFault::NothingSent);
+        }
+        let contract = Arc::clone(&self.contract);
+        spawn_blocking(move || match form {
+            ExportForm::Fixtures => {
+                let mut archive = tar::Builder::new(Vec::new());
+                archive.append_dir_all("fixtures", folder.path())?;
+                Ok(archive.into_inner()?)
+            }
+            ExportForm::Har => {
+                let cases = recording::read_folder(folder.path()).map_err(ExportFault::Cases)?;
+                Ok(recording::write_har(&cases, contract.base_path()).to_string().into_bytes())
+            }
+        })
+        .await?
+    }
+}
