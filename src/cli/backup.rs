@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use super::Failed;
+use super::output::ResultFlag;
 use super::settings::{StoreFlags, open_existing};
-use super::{Failed, output};
 use crate::store;
 
 /// Flags of `backup` and `restore`.
@@ -12,15 +15,16 @@ pub(super) struct Args {
     /// File with the copy.
     file: PathBuf,
     #[command(flatten)]
+    result: ResultFlag,
+    #[command(flatten)]
     store: StoreFlags,
 }
 
 pub(super) async fn backup(args: Args) -> Result<(), Failed> {
     open_existing(&args.store.load()?).await?.backup(&args.file).await?;
-    output::note(&format!(
-        "{}: the copy is whole and checked; it holds everything that the database does",
-        shown(&args.file)
-    ));
+    let file = shown(&args.file);
+    let words = format!("{file}: the copy is whole and checked; it holds everything that the database does");
+    args.result.print_or_note(Some(&words), &json!({"file": file}));
     Ok(())
 }
 
@@ -30,10 +34,12 @@ pub(super) async fn restore(args: Args) -> Result<(), Failed> {
     let (file, to) = (args.file.clone(), config.store.clone());
     let restored = tokio::task::spawn_blocking(move || store::restore(&to, &file)).await;
     let aside = restored.map_err(|error| Failed(error.to_string()))??;
-    if let Some(aside) = aside {
-        output::note(&format!("what was there until now is in {}: delete it when all is well", shown(&aside)));
-    }
-    output::note(&format!("{} is restored into {}", shown(&args.file), store::location(&config.store)));
+    let (file, aside, into) = (shown(&args.file), aside.as_deref().map(shown), store::location(&config.store));
+    let before =
+        aside.iter().map(|aside| format!("what was there until now is in {aside}: delete it when all is well\n"));
+    let words = before.chain([format!("{file} is restored into {into}")]).collect::<String>();
+    args.result
+        .print_or_note(Some(&words), &json!({"file": file, "restored_into": into.to_string(), "kept_aside": aside}));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output::FormatFlags;
+use super::output::{FormatFlags, ResultFlag};
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::catalogue::{Entry, EntryKind, read_csv};
@@ -24,6 +24,7 @@ enum Action {
     ///
     /// Columns: id; code (services), serial_number (smartcards, stbs) or number (subscriptions); and, where they apply,
     /// alternative_code, ca_id, distribution_id.
+    #[command(after_help = "Example:\n  conax-gateway catalogue import services services.csv")]
     Import {
         /// Kind of the entries.
         #[arg(ignore_case = true)]
@@ -31,9 +32,12 @@ enum Action {
         /// The CSV file.
         file: PathBuf,
         #[command(flatten)]
+        result: ResultFlag,
+        #[command(flatten)]
         store: StoreFlags,
     },
     /// Lists the entries of a kind.
+    #[command(after_help = "Example:\n  conax-gateway catalogue list smartcards --jsonl")]
     List {
         /// Kind of the entries.
         #[arg(ignore_case = true)]
@@ -47,13 +51,16 @@ enum Action {
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
-        Action::Import { kind, file, store } => {
+        Action::Import { kind, file, result, store } => {
             let shown = file.display();
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
             let count = entries.len();
             store::open(&store.load()?.store, Access::Command).await?.import_entries(kind, entries).await?;
-            output::line(&format!("{count} {} imported", kind.as_str()));
+            result.print(
+                &format!("{count} {} imported", kind.as_str()),
+                &json!({"kind": kind.as_str(), "imported": count}),
+            );
             Ok(())
         }
         Action::List { kind, format, store } => {

@@ -1,5 +1,8 @@
 //! `config check | default`.
 
+use serde_json::json;
+
+use super::output::ResultFlag;
 use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
 use super::{Failed, output};
@@ -16,8 +19,15 @@ pub(super) struct Args {
 enum Action {
     /// Checks everything that a start needs: the configuration, its files, folders and addresses, and its SOAP
     /// contract. Lists every fault, and changes nothing.
-    Check(ConfigFlags),
+    #[command(after_help = "Example:\n  conax-gateway config check --config /etc/conax-gateway/gateway.toml")]
+    Check {
+        #[command(flatten)]
+        result: ResultFlag,
+        #[command(flatten)]
+        config: ConfigFlags,
+    },
     /// Prints the default configuration, with comments.
+    #[command(after_help = "Example:\n  conax-gateway config default")]
     Default,
 }
 
@@ -27,11 +37,15 @@ pub(super) async fn run(args: &Args) -> Result<(), Failed> {
             output::line(default_toml().trim_end());
             Ok(())
         }
-        Action::Check(flags) => {
+        Action::Check { result, config: flags } => {
             let Checked { config, warnings, .. } = startup::check(loaded(flags.clone(), Vec::new())).await?;
             warnings.iter().for_each(|warning| output::note(&format!("conax-gateway: warning: {warning}")));
             output::note(&settings_used(&config));
-            output::line("configuration and SOAP contract are good");
+            let file = config.file.as_ref().map(|file| file.display().to_string());
+            result.print(
+                "configuration and SOAP contract are good",
+                &json!({"is_good": true, "file": file, "warnings": warnings}),
+            );
             Ok(())
         }
     }

@@ -12,6 +12,7 @@ const NAME: &str = "conax-gateway";
 
 /// Flags of `completions`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  conax-gateway completions bash")]
 pub(super) struct CompletionsArgs {
     /// Shell to complete in.
     shell: Shell,
@@ -19,6 +20,7 @@ pub(super) struct CompletionsArgs {
 
 /// Flags of `man`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  conax-gateway man target/man")]
 pub(super) struct ManArgs {
     /// Folder for a page of each command; without it the program's own page is printed.
     dir: Option<PathBuf>,

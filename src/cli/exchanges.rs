@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::output::{Format, FormatFlags, LinesFlag, POLL_INTERVAL, Piece, Table, xml_pieces};
+use super::output::{Format, FormatFlags, LinesFlag, POLL_INTERVAL, Piece, ResultFlag, Table, xml_pieces};
 use super::settings::{StoreFlags, open_existing, with_secrets};
 use super::{Failed, output, requests};
 use crate::api::Dates;
@@ -39,6 +39,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Lists exchanges passed through and attempts sent, newest first.
+    #[command(after_help = "Example:\n  conax-gateway exchanges list --card 01450253313")]
     List {
         /// Most lines to print.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=MOST))]
@@ -52,6 +53,7 @@ enum Action {
         store: StoreFlags,
     },
     /// Shows both raw texts of an exchange, or of every attempt at a request.
+    #[command(after_help = "Example:\n  conax-gateway exchanges show 4049")]
     Show {
         /// Id of an exchange, or number of a request.
         id: String,
@@ -61,15 +63,19 @@ enum Action {
         store: StoreFlags,
     },
     /// Adds an exchange to a folder of fixtures, redacted; a request with every attempt that was sent.
+    #[command(after_help = "Example:\n  conax-gateway exchanges export 4049 incident")]
     Export {
         /// Id of an exchange, or number of a request.
         id: String,
         /// The folder; created if absent.
         dir: PathBuf,
         #[command(flatten)]
+        result: ResultFlag,
+        #[command(flatten)]
         store: StoreFlags,
     },
     /// Prints new exchanges as they come, until interrupted.
+    #[command(after_help = "Example:\n  conax-gateway exchanges tail --jsonl")]
     Tail {
         /// Only attempts at requests that touch this smartcard.
         #[arg(long, value_name = "CA_ID")]
@@ -91,7 +97,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::List { limit, card, format, store } => list(limit, card, format.format(), store).await,
         Action::Show { id, format, store } => show(&id, format.format(), store).await,
-        Action::Export { id, dir, store } => export(&id, &dir, store).await,
+        Action::Export { id, dir, result, store } => export(&id, &dir, result, store).await,
         Action::Tail { card, format, store } => tail(card, format.format(), store).await,
     }
 }
@@ -224,14 +230,15 @@ async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed>
     Ok(())
 }
 
-async fn export(id: &str, dir: &Path, store: StoreFlags) -> Result<(), Failed> {
+async fn export(id: &str, dir: &Path, result: ResultFlag, store: StoreFlags) -> Result<(), Failed> {
     let config = with_secrets(store.load()?)?;
     let store = open_existing(&config).await?;
     let found = find(store.as_ref(), id).await?;
     let contract = app::load_contract(&config)?;
     let exporter = Exporter { config: Arc::new(config), contract, store };
     let labels = exporter.add_to_folder(found, dir).await.map_err(|fault| Failed(fault.to_string()))?;
-    output::lines(labels.iter().map(|label| dir.join(label).display().to_string()));
+    let cases: Vec<_> = labels.iter().map(|label| dir.join(label).display().to_string()).collect();
+    result.print_lines(&cases, &json!({"cases": cases}));
     if labels.is_empty() {
         output::note("nothing new: it was not sent, or the folder has it already");
     }

@@ -3,21 +3,35 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Failed;
+use super::output::ResultFlag;
 use super::settings::{ConfigFlags, configuration};
 use crate::config::{Config, MetricsListen};
 
 /// How long the gateway has to answer.
 const TIME: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(flags: ConfigFlags) -> Result<(), Failed> {
-    let address = address(&configuration(flags, Vec::new())?)?;
+/// Flags of `health`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    result: ResultFlag,
+    #[command(flatten)]
+    config: ConfigFlags,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failed> {
+    let address = address(&configuration(args.config, Vec::new())?)?;
     let failed = |message: &dyn std::fmt::Display| Failed(format!("{address}: {message}"));
     match tokio::time::timeout(TIME, ask(address)).await {
-        Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => Ok(()),
+        Ok(Ok(head)) if head.starts_with(b"HTTP/1.1 200") => {
+            args.result.print_or_note(None, &json!({"is_alive": true, "address": address.to_string()}));
+            Ok(())
+        }
         Ok(Ok(_)) => Err(failed(&"the answer is not 200")),
         Ok(Err(error)) => Err(failed(&error)),
         Err(_) => Err(failed(&"no answer in time")),

@@ -22,6 +22,8 @@ mod simulator;
 mod startup;
 mod store;
 mod user;
+mod values;
+mod version;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -66,13 +68,19 @@ enum Command {
     /// Raw SOAP traffic: list, show, export, tail.
     Exchanges(exchanges::Args),
     /// Copies the database into a new file, while the gateway runs or not.
+    #[command(after_help = "Example:\n  conax-gateway backup /var/backups/conax-gateway.sqlite3")]
     Backup(backup::Args),
     /// Puts such a copy in the place of the database, while no gateway runs; what was there is kept beside it.
+    #[command(after_help = "Example:\n  conax-gateway restore /var/backups/conax-gateway.sqlite3")]
     Restore(backup::Args),
     /// The store: migrate.
     Store(store::Args),
     /// Asks the running gateway whether it is alive: exit code 0 if it is.
-    Health(settings::ConfigFlags),
+    #[command(after_help = "Example:\n  conax-gateway health --json")]
+    Health(health::Args),
+    /// Prints the version, and the commit that it was built from.
+    #[command(after_help = "Example:\n  conax-gateway version --json")]
+    Version(version::Args),
     /// Prints the completions of a shell.
     Completions(describe::CompletionsArgs),
     /// Prints the manual page, or writes a page of each command.
@@ -138,6 +146,10 @@ pub fn run() -> ExitCode {
             Command::Restore(args) => backup::restore(args).await,
             Command::Store(args) => store::run(args).await,
             Command::Health(args) => health::run(args).await,
+            Command::Version(args) => {
+                version::run(&args);
+                Ok(())
+            }
             Command::Completions(args) => describe::completions(&args),
             Command::Man(args) => describe::man(&args),
         }

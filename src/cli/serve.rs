@@ -24,6 +24,9 @@ use crate::{telemetry, tls, traces};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Examples:\n  conax-gateway serve --config /etc/conax-gateway/gateway.toml\n  conax-gateway serve --upstream https://conax.example.net/ca-server/webservices"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigFlags,

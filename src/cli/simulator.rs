@@ -37,7 +37,11 @@ pub(super) struct Args {
 
 fn reserved_cards() -> String {
     let rows: Vec<_> = RESERVED.iter().map(|(card, _, words)| format!("  {card}  {words}")).collect();
-    format!("Reserved card numbers, for a single request:\n{}", rows.join("\n"))
+    format!(
+        "Example:\n  conax-gateway simulator --listen 127.0.0.1:8081 --behavior slow\n\n\
+         Reserved card numbers, for a single request:\n{}",
+        rows.join("\n")
+    )
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {

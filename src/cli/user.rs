@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::output::FormatFlags;
+use super::output::{FormatFlags, ResultFlag};
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::account::{Role, SHORTEST_PASSWORD, Unit, User, hash_password, is_long_enough, is_usable};
@@ -23,13 +23,17 @@ enum Action {
     /// Adds a user; the password is read from standard input.
     Add(AddArgs),
     /// Gives a user another password, read from standard input; the user's tokens end.
+    #[command(after_help = "Example:\n  conax-gateway user passwd crm")]
     Passwd {
         /// Name to sign in with.
         username: String,
         #[command(flatten)]
+        result: ResultFlag,
+        #[command(flatten)]
         store: StoreFlags,
     },
     /// Lists the users, with the ids of users and units.
+    #[command(after_help = "Example:\n  conax-gateway user list --json")]
     List {
         #[command(flatten)]
         format: FormatFlags,
@@ -37,15 +41,19 @@ enum Action {
         store: StoreFlags,
     },
     /// Removes a user, with all tokens and keys.
+    #[command(after_help = "Example:\n  conax-gateway user remove crm")]
     Remove {
         /// Name of the user.
         username: String,
+        #[command(flatten)]
+        result: ResultFlag,
         #[command(flatten)]
         store: StoreFlags,
     },
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  conax-gateway user add crm --role provision --unit-name \"Main Unit\"")]
 struct AddArgs {
     /// Name to sign in with.
     username: String,
@@ -77,6 +85,8 @@ struct AddArgs {
     #[arg(long)]
     unit_description: Option<String>,
     #[command(flatten)]
+    result: ResultFlag,
+    #[command(flatten)]
     store: StoreFlags,
 }
 
@@ -103,16 +113,22 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             );
             Ok(())
         }
-        Action::Passwd { username, store } => {
+        Action::Passwd { username, result, store } => {
             let store = open_existing(&store.load()?).await?;
             match store.set_password(&username, hash_password(&read_password()?)).await? {
-                true => Ok(()),
+                true => {
+                    result.print_or_note(None, &json!({"username": username, "password_changed": true}));
+                    Ok(())
+                }
                 false => Err(Failed(format!("there is no user {username}"))),
             }
         }
-        Action::Remove { username, store } => {
+        Action::Remove { username, result, store } => {
             match open_existing(&store.load()?).await?.remove_user(&username).await? {
-                true => Ok(()),
+                true => {
+                    result.print_or_note(None, &json!({"username": username, "removed": true}));
+                    Ok(())
+                }
                 false => Err(Failed(format!("there is no user {username}"))),
             }
         }
@@ -142,7 +158,10 @@ async fn add(args: AddArgs) -> Result<(), Failed> {
         role: args.role,
         unit,
     };
-    Ok(store::open(&args.store.load()?.store, Access::Command).await?.add_user(user, hash_password(&password)).await?)
+    let added = json!({"username": user.username, "id": user.id, "role": user.role.as_str(), "unit_id": user.unit.id});
+    store::open(&args.store.load()?.store, Access::Command).await?.add_user(user, hash_password(&password)).await?;
+    args.result.print_or_note(None, &added);
+    Ok(())
 }
 
 /// The line on standard input.

@@ -44,6 +44,92 @@ fn the_contract_is_listed() {
     assert!(listing.contains("smartcard_ca_id+ -> CreatePairingRequest/CaClientIds/CaClientId"), "{listing}");
 }
 
+/// The commands without commands of their own, with their help.
+fn commands(path: &[&str]) -> Vec<(String, String)> {
+    let help = stdout(&[path, &["--help"]].concat());
+    let Some((_, listed)) = help.split_once("\nCommands:\n") else { return vec![(path.join(" "), help)] };
+    let names = listed.lines().take_while(|line| !line.is_empty());
+    let names = names
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !matches!(*name, "" | "help"));
+    names.flat_map(|name| commands(&[path, &[name]].concat())).collect()
+}
+
+/// Every command shows how it is called, and that is understood; every result comes as JSON, too, where it is not a text
+/// of another kind.
+#[test]
+fn each_command_has_an_example_that_parses_and_json() {
+    let other = ["serve", "simulator", "config default", "contract draft", "contract try", "completions", "man"];
+    let commands = commands(&[]);
+    assert!(commands.len() > 35, "{commands:?}");
+    for (name, help) in &commands {
+        let has_json = help.contains("--json");
+        assert_eq!(has_json, !other.contains(&name.as_str()), "{name}");
+        let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  conax-gateway ")).collect();
+        assert!(!examples.is_empty(), "{name} has no example");
+        for example in examples {
+            assert!(example.starts_with(name.as_str()), "{name}: {example}");
+            // Quotes stand around words with blanks.
+            let words = example.split('"').enumerate().flat_map(|(index, part)| match index % 2 {
+                0 => part.split_whitespace().collect::<Vec<_>>(),
+                _ => vec![part],
+            });
+            let output = run(&words.chain(["--help"]).collect::<Vec<_>>());
+            assert!(output.status.success(), "{example}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn values_are_listed_in_the_help_and_after_a_typo() {
+    let help = stdout(&["requests", "list", "--help"]);
+    for value in ["REJECTED", "SEND_BARK_MESSAGE_TO_CLIENT"] {
+        assert!(help.contains(value), "{help}");
+    }
+    for (args, tip) in [
+        (&["requests", "list", "--state", "pendng"][..], "PENDING"),
+        (&["requests", "list", "--type", "CREATE_PAIRNG"], "'CREATE_PAIRING'"),
+        (&["contract", "try", "create_parings", "x"], "CREATE_PAIRING"),
+        (&["user", "add", "x", "--role", "opperate"], "'operate'"),
+        (&["requsts"], "'requests'"),
+        (&["requests", "list", "--stat", "PENDING"], "'--state'"),
+    ] {
+        let output = run(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && error.contains(tip), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn results_come_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&stdout(args)).unwrap() };
+    assert_eq!(json(&["version", "--json"])["version"], env!("CARGO_PKG_VERSION"));
+    assert!(stdout(&["version"]).starts_with(concat!("conax-gateway ", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(json(&["config", "check", "--json"])["is_good"], true);
+    let operations = json(&["contract", "check", "--json"]);
+    let pairing =
+        operations.as_array().unwrap().iter().find(|operation| operation["type"] == "CREATE_PAIRING").unwrap();
+    assert_eq!(
+        (&pairing["operation"], &pairing["resend"]),
+        (&"CreatePairing".into(), &"verify by GET_PAIRING_STATUS_FOR_CARD".into())
+    );
+    let added = ["user", "add", "crm", "--json", "--data-dir", &data];
+    let added = crate::support::run_with_input(&added, "a long password");
+    let added: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
+    assert_eq!((&added["username"], &added["role"]), (&"crm".into(), &"provision".into()));
+    let key = json(&["key", "add", "crm", "--json", "--data-dir", &data]);
+    assert_eq!(key["key"].as_str().unwrap().len(), 32);
+    let copy = folder.path().join("copy").display().to_string();
+    assert_eq!(json(&["backup", &copy, "--json", "--data-dir", &data])["file"], copy.as_str());
+    let restored = json(&["restore", &copy, "--json", "--data-dir", &data]);
+    assert!(restored["kept_aside"].is_string() && restored["file"] == copy.as_str(), "{restored}");
+    assert_eq!(json(&["user", "remove", "crm", "--json", "--data-dir", &data])["removed"], true);
+    let checked = json(&["fixtures", "check", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"), "--json"]);
+    assert!(checked["cases"].as_u64() > Some(0) && checked["findings"] == serde_json::json!([]), "{checked}");
+}
+
 #[tokio::test]
 async fn catalogue_and_requests() {
     let (gateway, client) = Gateway::start_signed_in(&[]).await;

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Failed, output};
+use crate::cli::{Failed, output, values};
 use crate::contract::{DraftOrder, draft};
 use crate::request::RequestType;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  conax-gateway contract draft wsdl/pairing.wsdl --type CREATE_PAIRING")]
 pub(super) struct DraftFlags {
     /// WSDL files.
     #[arg(required = true, value_name = "WSDL")]
@@ -15,7 +16,7 @@ pub(super) struct DraftFlags {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Only this request type.
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = values::request_type())]
     request_type: Option<RequestType>,
     /// Operation for that type; by default the operation with the most similar name.
     #[arg(long, value_name = "NAME", requires = "request_type")]

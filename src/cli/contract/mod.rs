@@ -3,8 +3,11 @@
 mod draft;
 mod trial;
 
+use serde_json::{Value, json};
+
+use super::Failed;
+use super::output::ResultFlag;
 use super::settings::{ConfigFlags, configuration};
-use super::{Failed, output};
 use crate::app;
 use crate::contract::{BoundField, Operation, Resend, SoapVersion, Template, ValueSource};
 
@@ -18,7 +21,13 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Loads the contract; lists each request type with its operation and each field with its element.
-    Check(ConfigFlags),
+    #[command(after_help = "Example:\n  conax-gateway contract check --json")]
+    Check {
+        #[command(flatten)]
+        result: ResultFlag,
+        #[command(flatten)]
+        config: ConfigFlags,
+    },
     /// Prints a bindings.toml to start from, guessed from the WSDLs alone.
     Draft(draft::DraftFlags),
     /// Prints the SOAP request that a call would be sent as, and reads an answer; nothing is sent.
@@ -27,31 +36,72 @@ enum Action {
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
     match &args.action {
-        Action::Check(flags) => check(flags),
+        Action::Check { result, config } => check(config, *result),
         Action::Draft(flags) => draft::run(flags),
         Action::Try(flags) => trial::run(flags),
     }
 }
 
-fn check(flags: &ConfigFlags) -> Result<(), Failed> {
+fn check(flags: &ConfigFlags, result: ResultFlag) -> Result<(), Failed> {
     let config = configuration(flags.clone(), Vec::new())?;
     let contract = app::load_contract(&config)?;
     app::check_secrets(&config, &contract)?;
-    output::lines(contract.operations().map(|operation| in_words(operation, contract.base_path())));
+    let words = contract.operations().map(|operation| in_words(operation, contract.base_path()));
+    let operations: Vec<_> = contract.operations().map(|o| as_json(o, contract.base_path())).collect();
+    result.print_lines(words, &operations.into());
     Ok(())
+}
+
+fn as_json(operation: &Operation, base_path: &str) -> Value {
+    let fields = |fields: &[BoundField]| -> Vec<Value> {
+        let field = |field: &BoundField| {
+            let kind = field.simple.as_ref().map(ToString::to_string);
+            json!({"source": source_of(field), "path": field.path.to_string(), "type": kind, "is_mandatory": field.mandatory, "is_many": field.many})
+        };
+        fields.iter().map(field).collect()
+    };
+    json!({
+        "type": operation.request_type.as_str(),
+        "operation": operation.name,
+        "wsdl": operation.wsdl,
+        "path": format!("{base_path}{}", operation.path),
+        "soap": soap_version(operation.soap),
+        "resend": resend_rule(&operation.resend),
+        "request": fields(&operation.input_fields),
+        "answer": fields(&operation.output_fields),
+    })
+}
+
+fn soap_version(version: SoapVersion) -> &'static str {
+    match version {
+        SoapVersion::V11 => "1.1",
+        SoapVersion::V12 => "1.2",
+    }
+}
+
+fn resend_rule(resend: &Resend) -> String {
+    match resend {
+        Resend::Safe => "safe".to_owned(),
+        Resend::Verify(query) => format!("verify by {query}"),
+        Resend::Never => "never".to_owned(),
+    }
+}
+
+fn source_of(field: &BoundField) -> String {
+    match &field.source {
+        ValueSource::Field(name) => name.clone(),
+        ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
+        ValueSource::Template(template) => format!("\"{template}\""),
+        ValueSource::Piece(piece) => format!("<{}>", piece.name().local),
+        ValueSource::Status => "(status)".to_owned(),
+        ValueSource::Reference => "(reference)".to_owned(),
+        ValueSource::Message => "(message)".to_owned(),
+    }
 }
 
 fn in_words(operation: &Operation, base_path: &str) -> String {
     let Operation { request_type, wsdl, name, path, port, other_ports, soap, resend, .. } = operation;
-    let soap = match soap {
-        SoapVersion::V11 => "1.1",
-        SoapVersion::V12 => "1.2",
-    };
-    let resend = match resend {
-        Resend::Safe => "safe".to_owned(),
-        Resend::Verify(query) => format!("verify by {query}"),
-        Resend::Never => "never".to_owned(),
-    };
+    let (soap, resend) = (soap_version(*soap), resend_rule(resend));
     let mut words = format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})");
     if !other_ports.is_empty() {
         words.push_str(&format!("\n  port {port} of {}; not {}", other_ports.len() + 1, other_ports.join(", ")));
@@ -67,16 +117,9 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
         }
     }
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
-        for BoundField { source, path, simple, mandatory, many, .. } in fields {
-            let source = match source {
-                ValueSource::Field(name) => name.clone(),
-                ValueSource::Constant(text) | ValueSource::Fixed(text) => format!("\"{text}\""),
-                ValueSource::Template(template) => format!("\"{template}\""),
-                ValueSource::Piece(piece) => format!("<{}>", piece.name().local),
-                ValueSource::Status => "(status)".to_owned(),
-                ValueSource::Reference => "(reference)".to_owned(),
-                ValueSource::Message => "(message)".to_owned(),
-            };
+        for field in fields {
+            let BoundField { path, simple, mandatory, many, .. } = field;
+            let source = source_of(field);
             let mark = match (mandatory, many) {
                 (true, true) => "+",
                 (true, false) => "",

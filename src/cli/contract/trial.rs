@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::api::create;
 use crate::app;
 use crate::cli::settings::{ConfigFlags, configuration};
-use crate::cli::{Failed, output};
+use crate::cli::{Failed, output, values};
 use crate::clock::{Clock as _, SystemClock};
 use crate::contract::Operation;
 use crate::processor::{ClassifiedAnswer, classify_answer};
@@ -15,9 +15,10 @@ use crate::request::{Fields, RequestType};
 use crate::upstream::{Call, HttpAnswer};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  conax-gateway contract try CREATE_PAIRING values.json --answer answer.xml")]
 pub(super) struct TryFlags {
     /// The request type.
-    #[arg(value_name = "TYPE")]
+    #[arg(value_name = "TYPE", ignore_case = true, value_parser = values::request_type())]
     request_type: RequestType,
     /// JSON: for each parameter, by its name in the bindings, a value or an array of values.
     #[arg(value_name = "FILE.json")]

@@ -65,6 +65,39 @@ impl LinesFlag {
     }
 }
 
+/// The flag of a command that does one thing, and says what came of it.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct ResultFlag {
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ResultFlag {
+    /// Prints the result: in words, or as JSON.
+    pub(super) fn print(self, words: &str, value: &serde_json::Value) {
+        if self.json { json(value, Format::Json) } else { line(words) }
+    }
+
+    /// Prints the result, of which a person is told on standard error, if at all.
+    pub(super) fn print_or_note(self, words: Option<&str>, value: &serde_json::Value) {
+        match words {
+            _ if self.json => json(value, Format::Json),
+            Some(words) => note(words),
+            None => {}
+        }
+    }
+
+    /// Prints lines for a person; as JSON, one value.
+    pub(super) fn print_lines<T: AsRef<str>>(self, words: impl IntoIterator<Item = T>, value: &serde_json::Value) {
+        if self.json {
+            json(value, Format::Json);
+        } else {
+            lines(words);
+        }
+    }
+}
+
 /// A piece of text with a style, which only a terminal with colours shows.
 pub(super) struct Piece {
     pub(super) style: Style,

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::decide::{Args, Checked};
 use crate::api::{Api, resubmit};
 use crate::app::load_contract;
-use crate::cli::{Failed, output};
+use crate::cli::Failed;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::observer::{ObservedTransport, Observers};
@@ -13,11 +15,12 @@ use crate::store::{Resubmission, Store};
 use crate::transport;
 
 pub(super) async fn run(args: Args) -> Result<(), Failed> {
-    let Checked { number, reason, user, config, store } = args.check().await?;
+    let Checked { number, reason, user, result, config, store } = args.check().await?;
     let api = api_beside(config, store)?;
     let submitted = resubmit::call(&api, Resubmission { of: number, user, reason }).await;
     let request = submitted.map_err(|error| Failed(error.private.unwrap_or(error.message)))?;
-    output::line(&format!("request {} is sent as soon as a gateway runs", request.number));
+    let words = format!("request {} is sent as soon as a gateway runs", request.number);
+    result.print(&words, &json!({"number": request.number, "again": number}));
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use serde_json::json;
 
+use crate::cli::Failed;
+use crate::cli::output::ResultFlag;
 use crate::cli::settings::{StoreFlags, open_existing};
-use crate::cli::{Failed, output};
 use crate::config::Config;
 use crate::request::{Decision, Order, State};
 use crate::store::Store;
@@ -23,6 +25,8 @@ pub(super) struct Args {
     #[arg(long, env = "USER", hide_env_values = true)]
     user: String,
     #[command(flatten)]
+    result: ResultFlag,
+    #[command(flatten)]
     store: StoreFlags,
 }
 
@@ -31,19 +35,20 @@ pub(super) struct Checked {
     pub(super) number: i64,
     pub(super) reason: String,
     pub(super) user: String,
+    pub(super) result: ResultFlag,
     pub(super) config: Config,
     pub(super) store: Arc<dyn Store>,
 }
 
 impl Args {
     pub(super) async fn check(self) -> Result<Checked, Failed> {
-        let Self { number, reason, user, store } = self;
+        let Self { number, reason, user, result, store } = self;
         if reason.trim().is_empty() || user.trim().is_empty() {
             return Err(Failed("--reason and --user must not be empty".to_owned()));
         }
         let config = store.load()?;
         let store = open_existing(&config).await?;
-        Ok(Checked { number, reason, user, config, store })
+        Ok(Checked { number, reason, user, result, config, store })
     }
 }
 
@@ -60,11 +65,12 @@ pub(super) async fn settle(args: Args, completed: bool, reference: Option<String
 }
 
 async fn decide(args: Args, decision: Decision) -> Result<(), Failed> {
-    let Checked { number, reason, user, config: _, store } = args.check().await?;
+    let Checked { number, reason, user, result, config: _, store } = args.check().await?;
     let request = store.decide_request(number, Order { decision, user, reason, at: Utc::now() }).await?;
-    output::line(&match request.state {
+    let words = match request.state {
         State::Pending => format!("request {number} is sent again as soon as a gateway runs"),
         state => format!("request {number} is {}", state.as_str()),
-    });
+    };
+    result.print(&words, &json!({"number": number, "life_cycle_state": request.state.as_str()}));
     Ok(())
 }

@@ -3,23 +3,25 @@
 use chrono::Utc;
 use chrono_tz::Tz;
 use serde_json::{Value, json};
-use strum::VariantArray as _;
 
 use super::device::find_device;
 use crate::api::Dates;
 use crate::cli::output::{FormatFlags, Table};
 use crate::cli::settings::{StoreFlags, open_existing};
-use crate::cli::{Failed, output};
+use crate::cli::{Failed, output, values};
 use crate::request::{ProvisioningRequest, RequestType, SERVICE_ID, State};
 use crate::search::{Condition, Patterns, Search, SearchFault, Standing, parse_moment};
 use crate::store::{DeviceKind, RequestQuery, RequestStore};
-use crate::words::{Word as _, parse_word};
+use crate::words::Word as _;
 
 /// Requests that are read at a time.
 const PAGE: u64 = 500;
 pub(super) const COLUMNS: [&str; 7] = ["number", "time", "type", "card", "service", "state", "reason"];
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  conax-gateway requests list --state rejected --since 2h\n  conax-gateway requests list --card \"014 5025 3313\" --json"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterFlags,
@@ -38,15 +40,11 @@ pub(super) struct Args {
 /// The flags of the filter, each a term of the inspector's.
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterFlags {
-    /// Only requests of this type, such as CREATE_PAIRING.
-    #[arg(long = "type", value_name = "TYPE", value_parser = |word: &str| {
-        parse_word(word, RequestType::all(), RequestType::as_str).map_err(|expected| format!("must be {expected}"))
-    })]
+    /// Only requests of this type.
+    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = values::request_type())]
     request_type: Option<RequestType>,
-    /// Only requests in this state: PENDING, COMPLETED or REJECTED.
-    #[arg(long, value_parser = |word: &str| {
-        parse_word(word, State::VARIANTS.iter().copied(), State::as_str).map_err(|expected| format!("must be {expected}"))
-    })]
+    /// Only requests in this state.
+    #[arg(long, ignore_case = true, value_parser = values::state())]
     state: Option<State>,
     /// Only requests for this smartcard; blanks and dashes in the number do not count.
     #[arg(long, value_name = "CA_ID")]

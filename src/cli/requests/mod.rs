@@ -32,6 +32,7 @@ enum Action {
     /// Shows a request: its state and the reason, its history, and both texts.
     Show(show::Args),
     /// Compares two requests: the columns of the list and, node by node, the SOAP requests and answers.
+    #[command(after_help = "Example:\n  conax-gateway requests diff 4049 4050")]
     Diff {
         /// Number of the first request.
         first: i64,
@@ -43,12 +44,16 @@ enum Action {
         store: StoreFlags,
     },
     /// Creates a new request with the content of an ended one, and links the two.
+    #[command(after_help = "Example:\n  conax-gateway requests again 4049 --reason \"the card was not there yet\"")]
     Again(decide::Args),
     /// Sends a request in doubt again, or one that could not be delivered, without waiting.
+    #[command(after_help = "Example:\n  conax-gateway requests retry 4049 --reason \"Conax is up again\"")]
     Retry(decide::Args),
     /// Rejects a request that has not been sent yet.
+    #[command(after_help = "Example:\n  conax-gateway requests cancel 4049 --reason \"the order was withdrawn\"")]
     Cancel(decide::Args),
     /// Ends a request in doubt, after somebody has looked in Conax.
+    #[command(after_help = "Example:\n  conax-gateway requests settle 4049 --as completed --reason \"seen in Conax\"")]
     Settle {
         /// What Conax did: completed, or rejected if the request was not done.
         #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"], ignore_case = true)]

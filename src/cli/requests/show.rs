@@ -12,6 +12,9 @@ use std::iter;
 use chrono::{DateTime, Utc};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  conax-gateway requests show 4049\n  conax-gateway requests show 4049 --raw response"
+)]
 pub(super) struct Args {
     /// Number of the request.
     number: i64,

@@ -16,6 +16,7 @@ use crate::store::{RecordKey, RequestQuery};
 const WATCHED: usize = 1000;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  conax-gateway requests tail --jsonl")]
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterFlags,
