@@ -5,7 +5,7 @@ SHELL := bash
 DEBUG := target/debug/conax-gateway
 RELEASE := target/release/conax-gateway
 
-.PHONY: help check test run kills scale docs deny foreign inspector quick-start package rules measure ci
+.PHONY: help check test run kills scale docs deny foreign openapi inspector quick-start package rules measure ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s: -l2
@@ -45,6 +45,10 @@ quick-start: ## the README's quick start, as a new user pastes it
 foreign: ## other people's SOAP clients and servers, against the simulator, the gateway and a replay
 	cargo build --locked
 	tests/foreign/all $(DEBUG)
+
+openapi: ## 50,000 made-up calls of what /openapi.json describes (CASES=2000 for fewer)
+	cargo build --locked
+	tests/foreign/openapi $(DEBUG) $${CASES:-50000}
 
 inspector: ## the inspector in a headless browser; screenshots of every page are in target/inspector
 	cargo build --locked

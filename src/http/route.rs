@@ -104,9 +104,9 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     } else if guest.face() == Face::Watching {
         body::discard(request.into_body()).await;
         reply::not_found()
-    } else if path == openapi::PATH {
+    } else if openapi::is_here(path) {
         guest.begins();
-        server.openapi.respond(request.method())
+        server.openapi.respond(request.method(), path)
     } else if inspector::is_below(server, path) {
         let busy = || (!has_place).then(|| ApiError::busy(guest.retry_after()));
         let refusal = check_framing(&request).err().or_else(busy);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
 use conax_gateway::http::routes;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use super::support::{Conax, Gateway, Reaction, WEB, answer_to};
 
@@ -135,4 +137,33 @@ async fn bodies_are_as_the_document_says() {
         assert_eq!(body["additionalProperties"], false);
         assert_eq!(client.call(method, json!({"unheard_of": 1})).await.status, 400, "{method}");
     }
+}
+
+/// The page has every method, and nothing that a browser would have to fetch or run.
+#[tokio::test]
+async fn the_page_shows_every_method_and_is_whole_in_itself() {
+    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    let answer = client.http.get(format!("{}/methods", gateway.url)).send().await.unwrap();
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
+    let page = answer.text().await.unwrap();
+    for (verb, path, _) in routes() {
+        assert!(page.contains(&format!("<code>{verb} /crmapi/rest/v2/{path}</code>")), "{path}");
+    }
+    for sought in ["smartcard_set", "MISSING_PARAMETER", "01450253313", "in steps of 10", "Idempotency-Key (header)"] {
+        assert!(page.contains(sought), "{sought}");
+    }
+    for forbidden in ["<script", "http://", "https://", " src=", " style=", " on"] {
+        let found =
+            page.match_indices(forbidden).find(|(at, _)| forbidden != " on" || page[*at..].starts_with(" onclick"));
+        assert!(found.is_none(), "{forbidden}");
+    }
+    let (_, style) = page.split_once("<style>").unwrap();
+    let (style, _) = style.split_once("</style>").unwrap();
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style));
+    assert!(policy.contains(&format!("'sha256-{hash}'")), "the style is the one that the policy allows");
 }

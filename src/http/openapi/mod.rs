@@ -1,12 +1,17 @@
-//! `/openapi.json`: the JSON face as OpenAPI 3.1, from the tables that the router and the reading of parameters use.
+//! `/openapi.json` and `/methods`: the JSON face as OpenAPI 3.1 and as a page, from the tables that the router and the reading of parameters use.
 //!
 //! Rule: what a method takes and answers is said here by walking those tables, never by listing methods.
 
 mod answers;
+mod page;
 mod parameters;
 
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use strum::VariantArray as _;
 
@@ -20,21 +25,52 @@ use crate::words::Word as _;
 /// The path.
 pub(super) const PATH: &str = "/openapi.json";
 
-/// The document, written once.
-pub(super) struct OpenApi(Bytes);
+/// The document and its page, written once.
+pub(super) struct OpenApi {
+    document: Bytes,
+    page: Bytes,
+    /// What a browser may do with the page.
+    policy: HeaderValue,
+}
+
+/// Is this one of the two paths?
+pub(super) fn is_here(path: &str) -> bool {
+    [PATH, page::PATH].contains(&path)
+}
 
 impl OpenApi {
     /// The document of a server with these limits.
     pub(super) fn new(config: &config::Server) -> Self {
-        Self(document(config.max_set_items).to_string().into())
+        let document = document(config.max_set_items);
+        let (page, policy) = page::page(&document);
+        let policy = HeaderValue::from_str(&policy).expect("a policy is of visible ASCII");
+        Self { document: document.to_string().into(), page: page.into(), policy }
     }
 
     /// The answer to whoever asks for it.
-    pub(super) fn respond(&self, method: &Method) -> Reply {
+    pub(super) fn respond(&self, method: &Method, path: &str) -> Reply {
         match *method {
-            Method::GET | Method::HEAD => packing::allow(reply::json_reply_of(StatusCode::OK, self.0.clone())),
+            Method::GET | Method::HEAD if path == PATH => {
+                packing::allow(reply::json_reply_of(StatusCode::OK, self.document.clone()))
+            }
+            Method::GET | Method::HEAD => packing::allow(self.page()),
             _ => reply::not_allowed("GET, HEAD"),
         }
+    }
+
+    fn page(&self) -> Reply {
+        let mut reply = Response::new(Full::new(self.page.clone()));
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, self.policy.clone());
+        for (name, value) in [
+            (CONTENT_TYPE, "text/html; charset=utf-8"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (X_FRAME_OPTIONS, "DENY"),
+            (REFERRER_POLICY, "no-referrer"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        reply
     }
 }
 
