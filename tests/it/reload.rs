@@ -115,6 +115,10 @@ fn write_contract(folder: &Path, version: u8) {
     std::fs::create_dir_all(folder).unwrap();
     for file in std::fs::read_dir(source).unwrap() {
         let file = file.unwrap();
+        // Folders have contracts of their own.
+        if file.path().is_dir() {
+            continue;
+        }
         let text = std::fs::read_to_string(file.path()).unwrap();
         let text = text.replace("xsd/pairing/v1", &format!("xsd/pairing/v{version}"));
         let text = text.replace("caclient/pairing\"", &format!("caclient/pairing{version}\""));
