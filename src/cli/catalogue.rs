@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output::{FormatFlags, ResultFlag};
+use super::output::{FormatFlags, Progress, ResultFlag};
 use super::settings::{StoreFlags, open_existing};
 use super::{Failed, output};
 use crate::catalogue::{Entry, EntryKind, read_csv};
@@ -54,9 +54,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::Import { kind, file, result, store } => {
             let shown = file.display();
             let input = std::fs::File::open(&file).map_err(|e| Failed(format!("{shown}: {e}")))?;
-            let entries = read_csv(kind, input).map_err(|e| Failed(format!("{shown}: {e}")))?;
+            let bytes = input.metadata().map_or(0, |metadata| metadata.len());
+            let progress = Progress::of_bytes("reading", bytes);
+            let entries = read_csv(kind, progress.reading(input)).map_err(|e| Failed(format!("{shown}: {e}")))?;
+            drop(progress);
             let count = entries.len();
-            store::open(&store.load()?.store, Access::Command).await?.import_entries(kind, entries).await?;
+            let store = store::open(&store.load()?.store, Access::Command).await?;
+            let progress = Progress::endless(format!("importing {count} {}", kind.as_str()));
+            store.import_entries(kind, entries).await?;
+            drop(progress);
             result.print(
                 &format!("{count} {} imported", kind.as_str()),
                 &json!({"kind": kind.as_str(), "imported": count}),

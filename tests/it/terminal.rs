@@ -271,3 +271,48 @@ async fn the_first_password_is_in_a_file_of_its_own_and_in_no_log() {
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(log.contains("data/first-password") && !log.contains(&password), "{log}");
 }
+
+/// What a command writes to a terminal that is its standard error; its standard output goes to `out`.
+fn on_a_terminal(args: &[&str], out: Stdio) -> String {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let side = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    let mut command = Command::new(BIN);
+    command.args(args).env("TERM", "xterm").stdin(Stdio::null()).stdout(out).stderr(side);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let (mut written, mut piece) = (Vec::new(), [0; 4096]);
+    let mut terminal = std::fs::File::from(terminal);
+    // Linux answers with an error when the other side is closed.
+    while let Ok(count @ 1..) = terminal.read(&mut piece) {
+        written.extend_from_slice(&piece[..count]);
+    }
+    assert!(child.wait().unwrap().success(), "{}", String::from_utf8_lossy(&written));
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn long_work_shows_its_progress_on_a_terminal_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let cards = folder.path().join("cards.csv");
+    let lines: String = (0..2000).map(|n| format!("{n:032},{n:011},{n:011}\n")).collect();
+    std::fs::write(&cards, format!("id,serial_number,ca_id\n{lines}")).unwrap();
+    let args = ["catalogue", "import", "smartcards", cards.to_str().unwrap(), "--data-dir", data];
+    let shown = on_a_terminal(&args, Stdio::null());
+    for words in ["reading", "importing 2000 smartcards"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/CREATE_PAIRING");
+    let copy = folder.path().join("fixtures");
+    assert!(Command::new("cp").arg("-r").args([fixtures, "."]).current_dir(folder.path()).status().unwrap().success());
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::rename(folder.path().join("CREATE_PAIRING"), copy.join("CREATE_PAIRING")).unwrap();
+    let shown = on_a_terminal(&["fixtures", "check", copy.to_str().unwrap()], Stdio::null());
+    assert!(shown.contains("checking") && shown.contains(" of "), "{shown}");
+    let piped = run(&args);
+    assert!(piped.status.success() && piped.stderr.is_empty(), "{}", String::from_utf8_lossy(&piped.stderr));
+}

@@ -1,6 +1,7 @@
 //! Printing for a person: no text can control the terminal. A reader that has gone away (`| head`) is no failure; a
 //! full disk is.
 
+mod progress;
 mod table;
 mod xml;
 
@@ -13,6 +14,7 @@ use anstyle::Style;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::printable::printable;
+pub(super) use progress::Progress;
 pub(super) use table::{Table, table};
 pub(super) use xml::xml_pieces;
 

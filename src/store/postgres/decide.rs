@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::database::Transaction;
 use super::fault::Fault;
 use super::{cards, record, request_read};
-use crate::request::{NotAllowed, Order, ProvisioningRequest};
+use crate::request::{Decision, NotAllowed, Order, ProvisioningRequest};
 use crate::store::rows::ReadColumns as _;
 use crate::store::{RecordKey, StoreError};
 
@@ -18,16 +18,22 @@ pub(super) async fn decide_request(
     let sql =
         "-- decide_request\nSELECT lease_owner IS NOT NULL AS is_leased FROM request WHERE number = $1 FOR UPDATE";
     let row = transaction.query_first(sql, &[&number]).await?.ok_or_else(|| not_allowed("there is none"))?;
-    if Columns(&row).get("is_leased")? {
+    // With a note the request stays as it is, whoever works on it.
+    let is_note = order.decision == Decision::Note;
+    if !is_note && Columns(&row).get("is_leased")? {
         return Err(not_allowed("it is under way; if no gateway is running, start one first: it finds out").into());
     }
     let found = request_read::find_request(transaction, None, &RecordKey::Number(number)).await?;
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
-    cards::lock_cards(transaction, &request.content.cards).await?;
+    if !is_note {
+        cards::lock_cards(transaction, &request.content.cards).await?;
+    }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
-    record::update_requests(transaction, &[(&request, None)]).await?;
-    cards::unqueue_cards(transaction, [(number, request.content.cards.as_slice())]).await?;
-    cards::change_cards(transaction, &[&request]).await?;
+    if !is_note {
+        record::update_requests(transaction, &[(&request, None)]).await?;
+        cards::unqueue_cards(transaction, [(number, request.content.cards.as_slice())]).await?;
+        cards::change_cards(transaction, &[&request]).await?;
+    }
     record::add_event(transaction, number, &event).await?;
     Ok(request)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::DateTime;
 use chrono_tz::Tz;
 
-use super::{commit, done, listed, moment, pairing, submit_leased};
-use crate::request::{Failure, Family, Outcome, State};
+use super::{commit, done, listed, moment, pairing, submit, submit_leased, with_type};
+use crate::request::{Decision, EventKind, Failure, Family, Order, Outcome, State};
 use crate::search::{Condition, Patterns, Search};
 use crate::store::{DeviceKind, RecordKey, RequestQuery, Store, TrafficCursor, TrafficQuery, TrafficRow};
 
@@ -154,4 +154,26 @@ pub(in crate::store) async fn every_term_finds_its_requests(store: Arc<dyn Store
     }
     let query = RequestQuery { family: Some(Family::SmsSas), limit: 9, ..RequestQuery::default() };
     assert!(store.list_requests(query).await.unwrap().is_empty());
+}
+
+/// A note stands in the history, and the request goes on as if there were none, whoever works on it.
+pub(in crate::store) async fn a_note_changes_nothing_but_the_history(store: Arc<dyn Store>) {
+    let leased = submit_leased(store.as_ref(), pairing("a", moment(1), true)).await;
+    let request_type = leased.request.content.request_type;
+    let scheduled = with_type(pairing("b", moment(1), false), request_type, moment(1_000_000));
+    let (waiting, _) = submit(store.as_ref(), scheduled).await;
+    let note = |at| Order { decision: Decision::Note, user: "u".to_owned(), reason: "r".to_owned(), at: moment(at) };
+    for number in [leased.request.number, waiting.number] {
+        let before = store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
+        store.decide_request(number, note(5)).await.unwrap();
+        let after = store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
+        assert_eq!((after.state, after.updated_at), (before.state, before.updated_at));
+        let events = store.list_events(number).await.unwrap();
+        assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Noted]);
+    }
+    let later = submit(store.as_ref(), pairing("b", moment(2), true)).await;
+    assert!(later.1.is_some(), "what has a later date holds up nothing");
+    commit(store.as_ref(), leased, done(), moment(6)).await;
+    store.decide_request(1, note(7)).await.unwrap();
+    assert_eq!(store.list_events(1).await.unwrap().len(), 2);
 }
