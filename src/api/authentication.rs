@@ -24,7 +24,7 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
     params.finish()?;
     let user = check_password(api, peer, username, password).await?;
     check_unit(&user, unit)?;
-    data(&json!({ "token": issue_token(api, user).await? }))
+    data(&json!({ "token": issue_token(api, user).await?.expose() }))
 }
 
 /// The user of this name and password. Who guesses is slowed down.
@@ -59,20 +59,20 @@ pub async fn check_password(api: &Api, peer: Peer, username: String, password: S
 ///
 /// # Errors
 /// A parameter, INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
-pub async fn web_api_key(api: &Api, peer: Peer, key: Option<String>, mut params: Params) -> Result<Data, ApiError> {
+pub async fn web_api_key(api: &Api, peer: Peer, key: Option<Secret>, mut params: Params) -> Result<Data, ApiError> {
     let unit = params.text("unit")?;
     params.finish()?;
     let key = key.ok_or_else(|| {
         let message = "The API key must be the user name of HTTP Basic, with an empty password.";
         ApiError::new(Code::InvalidCredentials, message)
     })?;
-    let attempt = api.sign_ins.begin(&key, peer, api.clock.moment().steady)?;
-    let user = api.store.find_key_user(hash_secret(&key)).await?;
+    let attempt = api.sign_ins.begin(key.expose(), peer, api.clock.moment().steady)?;
+    let user = api.store.find_key_user(hash_secret(key.expose())).await?;
     attempt.end(user.is_some(), api.clock.moment().steady);
     match user {
         Some(user) => {
             check_unit(&user, unit)?;
-            data(&json!({ "token": issue_token(api, user).await? }))
+            data(&json!({ "token": issue_token(api, user).await?.expose() }))
         }
         None => Err(ApiError::new(Code::InvalidCredentials, "The API key is unknown.")),
     }
@@ -82,10 +82,10 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<String>, mut params:
 ///
 /// # Errors
 /// INVALID_TOKEN, or the store.
-pub async fn release(api: &Api, token: &str, params: Params) -> Result<Data, ApiError> {
+pub async fn release(api: &Api, token: &Secret, params: Params) -> Result<Data, ApiError> {
     params.finish()?;
     api.sessions.find(token).await?;
-    let hash = hash_secret(token);
+    let hash = hash_secret(token.expose());
     api.store.remove_token(hash).await?;
     api.sessions.forget(&hash);
     data(&json!({}))
@@ -102,10 +102,10 @@ fn check_unit(user: &User, unit: Option<String>) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// The store.
-pub async fn issue_token(api: &Api, user: User) -> Result<String, ApiError> {
-    let token = random_hex();
+pub async fn issue_token(api: &Api, user: User) -> Result<Secret, ApiError> {
+    let token = Secret::new(random_hex());
     let now = api.clock.now();
     let owner = TokenOwner { user: Arc::new(user), expires_at: now + api.token_ttl };
-    api.store.add_token(hash_secret(&token), &owner, now).await?;
+    api.store.add_token(hash_secret(token.expose()), &owner, now).await?;
     Ok(token)
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use super::error::{ApiError, Code};
 use crate::account::{Role, User, hash_secret};
 use crate::clock::{Clock, Moment};
+use crate::secret::Secret;
 use crate::store::{AccountStore, TokenOwner};
 use crate::words::Word as _;
 
@@ -84,8 +85,8 @@ impl Sessions {
     ///
     /// # Errors
     /// INVALID_TOKEN if the token is unknown, expired or released.
-    pub async fn find(&self, token: &str) -> Result<Session, ApiError> {
-        let hash = hash_secret(token);
+    pub async fn find(&self, token: &Secret) -> Result<Session, ApiError> {
+        let hash = hash_secret(token.expose());
         let Moment { date: now, steady } = self.clock.moment();
         let known = {
             let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,16 +143,16 @@ mod tests {
             store.add_token(hash_secret(token), &owner, clock.now()).await.unwrap();
         }
         let sessions = Sessions::new(Arc::clone(&store), Arc::<ManualClock>::clone(&clock));
-        assert!(sessions.find("a").await.is_ok() && sessions.find("b").await.is_ok());
-        assert_eq!(sessions.find("c").await.unwrap_err().code, Code::InvalidToken);
+        assert!(sessions.find(&Secret::new("a")).await.is_ok() && sessions.find(&Secret::new("b")).await.is_ok());
+        assert_eq!(sessions.find(&Secret::new("c")).await.unwrap_err().code, Code::InvalidToken);
         store.remove_token(hash_secret("b")).await.unwrap();
         clock.set(clock.now() - TimeDelta::hours(1));
         clock.advance(BELIEVED);
-        assert_eq!(sessions.find("b").await.unwrap_err().code, Code::InvalidToken);
+        assert_eq!(sessions.find(&Secret::new("b")).await.unwrap_err().code, Code::InvalidToken);
         clock.set(owner.expires_at - TimeDelta::milliseconds(1));
-        assert!(sessions.find("a").await.is_ok());
+        assert!(sessions.find(&Secret::new("a")).await.is_ok());
         assert_eq!(sessions.cache.lock().unwrap().tokens.len(), 1, "what is not believed any more is not kept");
         clock.advance(Duration::from_millis(1));
-        assert_eq!(sessions.find("a").await.unwrap_err().code, Code::InvalidToken);
+        assert_eq!(sessions.find(&Secret::new("a")).await.unwrap_err().code, Code::InvalidToken);
     }
 }

@@ -6,13 +6,14 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 
 use crate::api::{ApiError, Code, Params};
+use crate::secret::Secret;
 
 /// The token of a call.
 ///
 /// # Errors
 /// The call has no token, or two that differ.
-pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, ApiError> {
-    let given = params.text("token")?;
+pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<Secret, ApiError> {
+    let given = params.text("token")?.map(Secret::new);
     let bearer = bearer(headers);
     match (given, bearer) {
         (Some(given), Some(bearer)) if given != bearer => {
@@ -25,17 +26,17 @@ pub(super) fn token(headers: &HeaderMap, params: &mut Params) -> Result<String, 
 }
 
 /// The token of `Authorization: Bearer`.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<String> {
-    authorization(headers, "Bearer")
+pub(super) fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    authorization(headers, "Bearer").map(Secret::new)
 }
 
 /// The API key: the user name of HTTP Basic (RFC 7617), with an empty password. The colon may be missing, as some
 /// clients send it.
-pub(super) fn api_key(headers: &HeaderMap) -> Option<String> {
+pub(super) fn api_key(headers: &HeaderMap) -> Option<Secret> {
     let decoded = STANDARD.decode(authorization(headers, "Basic")?).ok()?;
     let text = String::from_utf8(decoded).ok()?;
     let (key, password) = text.split_once(':').unwrap_or((&text, ""));
-    (!key.is_empty() && password.is_empty()).then(|| key.to_owned())
+    (!key.is_empty() && password.is_empty()).then(|| Secret::new(key))
 }
 
 /// The challenge that every 401 carries (RFC 9110, 11.6.1): HTTP Basic for the method that takes an API key, a token

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::list::{ListRow, take_query};
 use crate::api::{Api, ApiError, Dates, Params};
 use crate::request::RecordId;
+use crate::secret::Secret;
 use crate::store::{TrafficPage, TrafficQuery};
 
 /// Between two looks whether something was written, and from one reading to the next in relation to how long it took.
@@ -71,7 +72,7 @@ impl LivePage {
 }
 
 /// Sends events until the reader is gone or may look no longer.
-pub async fn follow(api: &Api, token: &str, mut page: LivePage, events: mpsc::Sender<String>) {
+pub async fn follow(api: &Api, token: &Secret, mut page: LivePage, events: mpsc::Sender<String>) {
     let (mut mark, mut told) = (None, Instant::now());
     while !events.is_closed() {
         let mut pause = LOOK;

@@ -19,6 +19,7 @@ use super::super::Server;
 use super::Answered;
 use crate::api::{ApiError, Code, Params};
 use crate::inspector::{LivePage, follow};
+use crate::secret::Secret;
 
 /// Streams at the same time, at most.
 const MOST: usize = 32;
@@ -48,7 +49,7 @@ impl Streams {
     }
 
     /// A new one, for who has this token.
-    pub(super) fn open(&self, server: &Server, token: String, params: Params) -> Result<Answered, ApiError> {
+    pub(super) fn open(&self, server: &Server, token: Secret, params: Params) -> Result<Answered, ApiError> {
         let page = LivePage::new(&server.api, params)?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             let message =

@@ -185,35 +185,34 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
         Some(Target::Asset(name)) => return file(name),
         Some(Target::Session) => return session_answer(server, guest, &head.method, headers, params).await,
         Some(Target::Stream) => {
-            let token = session::token(headers)?;
-            session::find(server, &token, Role::Read).await?;
-            return server.streams.open(server, token, params);
+            session::find(server, headers, Role::Read).await?;
+            return server.streams.open(server, session::token(headers)?, params);
         }
         Some(Target::List) => {
-            session::find(server, &session::token(headers)?, Role::Read).await?;
+            session::find(server, headers, Role::Read).await?;
             inspector::list(api, params).await?
         }
         Some(Target::Detail(id)) => {
-            session::find(server, &session::token(headers)?, Role::Read).await?;
+            session::find(server, headers, Role::Read).await?;
             params.finish()?;
             inspector::detail(api, id).await?
         }
         Some(Target::Compare(first, second)) => {
-            session::find(server, &session::token(headers)?, Role::Read).await?;
+            session::find(server, headers, Role::Read).await?;
             params.finish()?;
             inspector::compare(api, first, second).await?
         }
         Some(Target::Overview) => {
-            session::find(server, &session::token(headers)?, Role::Read).await?;
+            session::find(server, headers, Role::Read).await?;
             inspector::overview(api, params, &metrics::sample(server).await).await?
         }
         Some(Target::Export(id, form)) => {
-            session::find(server, &session::token(headers)?, Role::Read).await?;
+            session::find(server, headers, Role::Read).await?;
             params.finish()?;
             return Ok(Answered::Reply(export(server, id, form).await?));
         }
         Some(Target::Decide(id, decision)) => {
-            let session = session::find(server, &session::token(headers)?, Role::Operate).await?;
+            let session = session::find(server, headers, Role::Operate).await?;
             inspector::decide(api, &session, id, decision, params).await?
         }
     };
@@ -243,7 +242,7 @@ async fn session_answer(
         }
         _ => {
             params.finish()?;
-            let session = session::find(server, &session::token(headers)?, Role::Read).await?;
+            let session = session::find(server, headers, Role::Read).await?;
             ((Some((*session.user).clone())), None)
         }
     };

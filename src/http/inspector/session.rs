@@ -10,6 +10,7 @@ use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use super::super::{Server, auth, forwarded};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Session};
+use crate::secret::Secret;
 
 /// Name of the cookie.
 const NAME: &str = "conax_gateway_inspector";
@@ -36,20 +37,20 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// INVALID_TOKEN when there is none.
-pub(super) fn token(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(super) fn token(headers: &HeaderMap) -> Result<Secret, ApiError> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let of_cookie = || pairs.find(|(name, _)| *name == NAME).map(|(_, token)| token.to_owned());
+    let of_cookie = || pairs.find(|(name, _)| *name == NAME).map(|(_, token)| Secret::new(token));
     let token = auth::bearer(headers).or_else(of_cookie);
     token.ok_or_else(|| ApiError::new(Code::InvalidToken, "Nobody is signed in."))
 }
 
-/// The session of a token, for this role.
+/// The session of a request, for this role.
 ///
 /// # Errors
 /// INVALID_TOKEN, FORBIDDEN, TOO_MANY_REQUESTS, or the store.
-pub(super) async fn find(server: &Server, token: &str, role: Role) -> Result<Session, ApiError> {
-    let session = server.api.sessions.find(token).await?;
+pub(super) async fn find(server: &Server, headers: &HeaderMap, role: Role) -> Result<Session, ApiError> {
+    let session = server.api.sessions.find(&token(headers)?).await?;
     tracing::Span::current().record("user", &session.user.username);
     session.require(role)?;
     server.api.rates.take(&session.user.id, server.api.clock.now())?;
@@ -57,8 +58,8 @@ pub(super) async fn find(server: &Server, token: &str, role: Role) -> Result<Ses
 }
 
 /// The cookie with a token.
-pub(super) fn cookie(server: &Server, headers: &HeaderMap, token: &str) -> HeaderValue {
-    set_cookie(server, headers, token, server.api.token_ttl.as_secs())
+pub(super) fn cookie(server: &Server, headers: &HeaderMap, token: &Secret) -> HeaderValue {
+    set_cookie(server, headers, token.expose(), server.api.token_ttl.as_secs())
 }
 
 /// The cookie that ends a session.
