@@ -10,6 +10,7 @@ use super::simple::SimpleType;
 use super::template::{SESSION, Template};
 use super::verdict::Verdicts;
 use crate::request::RequestType;
+use crate::xml::Name;
 
 /// The operation that a request type is bound to.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Operation {
     pub action: String,
     /// What stands in the header of the envelope.
     pub headers: Vec<Arc<Piece>>,
+    /// The elements that the WSDL has there.
+    pub declared_headers: Vec<Name>,
     /// The request.
     pub input: Message,
     /// Parameters that it is not told.

@@ -80,6 +80,7 @@ impl RequestLoader<'_, '_> {
             soap: found.soap,
             action: found.action,
             headers: headers?,
+            declared_headers: found.declared_headers,
             input: found.input,
             omits: request.omits.iter().map(|omitted| omitted.get_ref().clone()).collect(),
             output: found.output,

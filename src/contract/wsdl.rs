@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::compile::Compiler;
 use super::demand::Demand;
 use super::document::WSDL_NS;
-use super::finding::{Location, Reported, all};
+use super::finding::{Findings, Location, Reported, all};
 use super::node::Node;
 use super::operation::SoapVersion;
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle};
@@ -31,6 +31,8 @@ pub(super) struct WsdlOperation {
     pub(super) soap: SoapVersion,
     /// Value of the SOAPAction header.
     pub(super) action: String,
+    /// The elements that its SOAP binding puts into the header of the request.
+    pub(super) declared_headers: Vec<Name>,
     /// The request, nothing bound yet.
     pub(super) input: Message,
     /// The answer, nothing bound yet; `None` if nothing comes back.
@@ -92,6 +94,7 @@ impl<'a> Compiler<'a, '_> {
                 abstract_operation.report(&self.findings, "the operation has nothing in the body of its request")
             );
         };
+        let declared_headers = self.declared_headers(&offer);
         let (address, address_location) = match (wanted.address, &offer.address) {
             (Some(address), _) => (address.to_owned(), wanted.location.clone()),
             (None, Some(node)) => (node.required("location", &self.findings)?.to_owned(), node.location()),
@@ -104,9 +107,24 @@ impl<'a> Compiler<'a, '_> {
             port: offer.port,
             other_ports,
             action: operation.and_then(|node| node.attribute("soapAction")).unwrap_or_default().to_owned(),
+            declared_headers,
             input,
             output,
         })
+    }
+
+    /// The elements in the header of a request, as far as they are declared: no binding has to write them.
+    fn declared_headers(&self, offer: &Offer<'a>) -> Vec<Name> {
+        let quietly = Findings::default();
+        let Some(written) = offer.operation.child(WSDL_NS, Direction::Input.as_str()) else { return Vec::new() };
+        let headers = written.children().filter(|child| child.element.name.is(offer.soap, "header"));
+        let element = |header: Node<'a>| {
+            let name = header.name("message", &quietly)?.ok()?;
+            let message = self.symbols.find_declaration(SymbolSpace::Message, &name, &header, &quietly).ok()?;
+            let is_meant = |part: &Node<'a>| part.attribute("name") == header.attribute("part");
+            message.children().find(is_meant)?.name("element", &quietly)?.ok()
+        };
+        headers.filter_map(element).collect()
     }
 
     /// One direction of an operation; `None` if there is nothing in its body. An rpc message has a `wrapper`, a document

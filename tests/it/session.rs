@@ -283,6 +283,7 @@ fn the_check_names_secrets_that_are_missing_and_shows_none() {
     for line in [
         "  header {http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}Security: secret.cas_user, nonce, sent, secret.cas_password, nonce, sent",
         "  \"{secret.cas_user}\" -> User: string",
+        "  no header {urn:session}Audit, which the WSDL declares",
         "  session? <- soap:Header/Ticket/Id: string",
     ] {
         assert!(

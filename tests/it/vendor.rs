@@ -194,7 +194,7 @@ fn a_draft_is_a_contract_to_start_from() {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/wsdl")).unwrap() {
         let path = entry.unwrap().path();
-        if path.file_name().unwrap() != "bindings.toml" {
+        if path.is_file() && path.file_name().unwrap() != "bindings.toml" {
             std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
         }
     }

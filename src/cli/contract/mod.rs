@@ -116,6 +116,11 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
             words.push_str(&format!(": {}", values.join(", ")));
         }
     }
+    for name in &operation.declared_headers {
+        if !operation.headers.iter().any(|piece| piece.name() == name) {
+            words.push_str(&format!("\n  no header {name}, which the WSDL declares"));
+        }
+    }
     for (arrow, fields) in [("->", &operation.input_fields), ("<-", &operation.output_fields)] {
         for field in fields {
             let BoundField { path, simple, mandatory, many, .. } = field;

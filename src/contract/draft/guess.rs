@@ -69,13 +69,13 @@ pub(super) fn operation<'o, 'w>(request_type: RequestType, offered: &'o [Offered
 pub(super) fn parameter<'l, 'm>(name: &str, leaves: &'l [Leaf<'m>], taken: &[&str]) -> Option<(&'l Leaf<'m>, bool)> {
     let free =
         || leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)) && !taken.contains(&leaf.path.as_str()));
-    let scored = free().map(|leaf| (2 * likeness(name, &leaf.path) + usize::from(leaf.is_mandatory), leaf));
+    let scored = free().map(|leaf| (2 * likeness(name, &leaf.path) + usize::from(leaf.is_mandatory()), leaf));
     let best = scored.rev().max_by_key(|(score, _)| *score)?;
     let takes_text =
         |leaf: &&&Leaf<'_>| matches!(leaf.kind, LeafKind::Value(simple) if simple.check("01450253313").is_ok());
     match best.0 {
         0 | 1 => {
-            let mandatory = free().filter(|leaf| leaf.is_mandatory);
+            let mandatory = free().filter(|leaf| leaf.is_mandatory());
             let any = mandatory.clone().find(|leaf| takes_text(&leaf)).or(free().find(|leaf| takes_text(&leaf)));
             any.or(mandatory.clone().next()).or(free().next()).map(|leaf| (leaf, false))
         }
@@ -95,7 +95,7 @@ pub(super) fn status<'l, 'm>(leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
     let whole = STATUS.iter().find_map(|wanted| named(wanted, true));
     whole
         .or_else(|| STATUS.iter().find_map(|wanted| named(wanted, false)))
-        .or_else(|| values().find(|leaf| leaf.is_mandatory))
+        .or_else(|| values().find(|leaf| leaf.is_mandatory()))
 }
 
 /// The status codes to begin with: code and class.
@@ -103,12 +103,12 @@ pub(super) fn status_codes(leaf: &Leaf<'_>) -> Vec<(&'static str, &'static str)>
     let LeafKind::Value(simple) = &leaf.kind else { return Vec::new() };
     let yes = match simple.primitive() {
         Primitive::Boolean => "true",
-        Primitive::Decimal | Primitive::Integer | Primitive::Float => "0",
+        Primitive::Decimal | Primitive::Integer | Primitive::Float if simple.check("0").is_ok() => "0",
         _ if simple.check("OK").is_ok() => "OK",
         _ => ">= 0",
     };
     let mut codes = vec![(yes, "completed"), ("*", "rejected")];
-    if !leaf.is_mandatory {
+    if !leaf.is_mandatory() {
         codes.push(("", "completed"));
     }
     codes

@@ -60,6 +60,10 @@ pub(super) fn section(
         lines.push(format!("address = {} # the WSDL has no service: where is it?", quoted(address)));
     }
     lines.push("resend = \"never\" # or safe, or verify".to_owned());
+    for name in &operation.declared_headers {
+        let piece = format!("<{} xmlns='{}'>…</{}>", name.local, name.namespace, name.local);
+        lines.push(format!("# the WSDL declares a header: headers.{} = {}", name.local, quoted(&piece)));
+    }
     input(request_type, operation, &mut lines);
     output(request_type, operation, &mut lines);
     lines.join("\n") + "\n"
@@ -89,7 +93,7 @@ fn input(request_type: RequestType, operation: &WsdlOperation, lines: &mut Vec<S
         lines.extend(fields);
     }
     let uncovered: Vec<&Leaf<'_>> =
-        leaves.iter().filter(|leaf| leaf.is_mandatory && !taken.contains(&leaf.path.as_str())).collect();
+        leaves.iter().filter(|leaf| leaf.is_needed(&taken) && !taken.contains(&leaf.path.as_str())).collect();
     let (mut constants, mut values) = (Vec::new(), Vec::new());
     for leaf in uncovered {
         match (&leaf.kind, wanted.first()) {
