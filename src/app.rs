@@ -69,6 +69,9 @@ impl From<Vec<ConfigFault>> for StartError {
 /// Every fault in it, with file and line.
 pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
     let source = match &config.contract.dir {
+        Some(folder) if !folder.is_dir() => {
+            return Err(StartError(vec![format!("contract.dir: {}: there is no such folder", folder.display())]));
+        }
         Some(folder) => ContractSource::Folder(folder.clone()),
         None => ContractSource::Embedded,
     };

@@ -119,6 +119,9 @@ pub fn check(config: &Config, is_running: bool) -> Result<Option<ReplayFolder>, 
     let found = match &target.source {
         UpstreamSource::Urls(urls) => live(urls, &config.upstream).map(drop),
         UpstreamSource::Simulator => live(&["http://localhost".to_owned()], &config.upstream).map(drop),
+        UpstreamSource::Replay(folder) if !folder.is_dir() => {
+            Err(StartError(vec![format!("upstream.url: {}: there is no such folder to replay", folder.display())]))
+        }
         UpstreamSource::Replay(folder) => check_replay(folder).map(|cases| replay = Some(cases)),
     };
     faults.extend(found.err().map(|StartError(faults)| faults).unwrap_or_default());

@@ -150,7 +150,7 @@ impl Layers {
 
     /// Checks settings that depend on or exclude each other.
     fn check_pairs(&mut self, config: &Config) {
-        let Config { server, upstream, .. } = config;
+        let Config { server, upstream, otlp, .. } = config;
         let has_password = upstream.password.is_some() || upstream.password_file.is_some();
         let pairs = [
             (
@@ -174,6 +174,12 @@ impl Layers {
         if upstream.password.is_some() && upstream.password_file.is_some() {
             let location = self.place_of("upstream.password_file").unwrap_or_default();
             self.fault(location, "upstream.password_file is set beside upstream.password: remove one of them");
+        }
+        let has_url =
+            otlp.url.is_some() || self.faults.iter().any(|fault| fault.setting.as_deref() == Some("otlp.url"));
+        if otlp.authorization.is_some() && !has_url {
+            let location = self.place_of("otlp.authorization").unwrap_or_default();
+            self.fault(location, "otlp.authorization is set without otlp.url");
         }
     }
 

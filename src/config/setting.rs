@@ -90,7 +90,12 @@ impl Setting for SocketAddr {
 
 impl Setting for PathBuf {
     fn from_toml(value: &Value) -> Result<Self, String> {
-        text(value).map(Self::from)
+        // TOML reads "C:\new" as a name with a line end in it.
+        let text = text(value)?;
+        let is_path = !text.chars().any(char::is_control);
+        is_path
+            .then(|| text.into())
+            .ok_or_else(|| "a path without control characters (in TOML, write '\\' twice)".to_owned())
     }
 }
 
@@ -384,8 +389,8 @@ impl BaseUrl {
 
 impl Setting for BaseUrl {
     fn from_toml(value: &Value) -> Result<Self, String> {
-        let expected = "an http:// or https:// URL without user, query or fragment";
-        base_url(text(value)?).map(Self).ok_or_else(|| expected.to_owned())
+        let expected = "an http:// or https:// URL without user, query or fragment, and without /v1/traces";
+        base_url(text(value)?).filter(|url| !url.ends_with("/v1/traces")).map(Self).ok_or_else(|| expected.to_owned())
     }
 }
 

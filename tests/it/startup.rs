@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Authority, BIN, Conax, Gateway, Reaction, ok_answer, run_in};
+use crate::support::{Authority, BIN, Conax, Gateway, Reaction, ok_answer, run, run_in};
 
 /// The faults that a command names, with these settings.
 fn faults(command: &[&str], folder: &Path, settings: &[(&str, &str)]) -> Vec<String> {
@@ -136,6 +136,28 @@ fn certificates_and_keys_that_cannot_be_used_come_with_the_command_that_mends_th
     let mut good: Vec<_> = good.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     good.push(("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0"));
     assert!(run_in(folder, &["config", "check"], &good).status.success());
+}
+
+/// What is easily written in a wrong way is named, with what to write.
+#[test]
+fn easy_slips_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    for (text, expected) in [
+        ("[otlp]\nauthorization = 'Bearer x'\n", "gateway.toml:2: otlp.authorization is set without otlp.url"),
+        ("[otlp]\nurl = 'http://127.0.0.1:4318/v1/traces'\n", "gateway.toml:2: otlp.url must be"),
+        (
+            "[store]\ndata_dir = \"C:\\new\"\n",
+            "gateway.toml:2: store.data_dir must be a path without control characters",
+        ),
+        ("[contract]\ndir = '/nope'\n", "contract.dir: /nope: there is no such folder"),
+        ("[upstream]\nurl = 'replay:/nope'\n", "upstream.url: /nope: there is no such folder to replay"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = run(&["config", "check", "--config", file.to_str().unwrap()]);
+        let faults = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && faults.contains(expected), "{text}: {faults}");
+    }
 }
 
 #[tokio::test]
