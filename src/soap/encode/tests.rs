@@ -221,6 +221,31 @@ fn groups_repeat() {
 }
 
 #[test]
+fn encoded_messages_say_their_types() {
+    let contract = contract("encoded");
+    let given: [(&str, &[&str]); 3] =
+        [("smartcard_ca_id", &["c"]), ("service_ca_id", &["1", "2"]), ("start_date", &["", "2026-01-01T00:00:00"])];
+    let text = body(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), &given).unwrap();
+    let text = text.replace(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"", "");
+    let right = |product: &str, from: &str| {
+        format!("<item xsi:type=\"ns1:Right\"><product xsi:type=\"ns3:string\">{product}</product>{from}</item>")
+    };
+    let nil = "<from xsi:type=\"ns2:dateTime\" xsi:nil=\"true\"></from>";
+    let from = "<from xsi:type=\"ns2:dateTime\">2026-01-01T00:00:00</from>";
+    let rights = format!(
+        "<rights xsi:type=\"ns3:Array\" xmlns:soapenc=\"http://schemas.xmlsoap.org/soap/encoding/\" \
+         soapenc:arrayType=\"ns1:Right[2]\">{}{}</rights>",
+        right("1", nil),
+        right("2", from)
+    );
+    let order = format!("<order xsi:type=\"ns1:Order\"><card xsi:type=\"ns2:string\">c</card>{rights}</order>");
+    assert!(text.contains(&format!("{order}<urgent xsi:type=\"ns2:boolean\">true</urgent></ns1:add>")), "{text}");
+    // A parameter is missed all the same.
+    let missing = body(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), &given[..1]).unwrap_err();
+    assert_eq!((missing.field.as_str(), missing.message.as_str()), ("service_ca_id", "is mandatory"));
+}
+
+#[test]
 fn ten_thousand_repetitions_are_quick() {
     let contract = Contract::load(&ContractSource::Embedded).unwrap_or_else(|findings| panic!("{findings:?}"));
     let operation = contract.operation(RequestType::named("ADD_SUBSCRIPTIONS")).unwrap();
