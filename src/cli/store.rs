@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Failed;
-use super::output::ResultFlag;
+use super::output::{Progress, ResultFlag};
 use super::settings::StoreFlags;
 use crate::store;
 
@@ -31,7 +31,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::Migrate { result, store: flags } => {
             let config = flags.load()?;
+            let progress = Progress::endless("migrating");
             let (before, now) = store::migrate(&config.store).await?;
+            drop(progress);
             let location = store::location(&config.store);
             let words = match before {
                 None => format!("{location}: the tables are made, of version {now}"),

@@ -356,6 +356,15 @@ const tests = {
     assert.match(await text("main"), /state\s+COMPLETED\s+REJECTED/);
     assert.ok((await text("main")).includes("⟨U+202E⟩right") && await count("main img, main script") === 0);
     await look("compare");
+    await page.goBack();
+    await untilCount("tbody tr", 1);
+    await press("j");
+    await press("a");
+    await page.waitForSelector("dialog[open] #reason");
+    assert.equal(await page.evaluate(() => location.hash), "");
+    await press("Escape");
+    await page.goto(`${gateway.url}/inspector/compare/1/4`);
+    await page.waitForSelector(".differences");
     await press("s");
     await untilText(".differences td", "00000000004");
     await page.goto(`${gateway.url}/inspector/compare/1/1`);

@@ -125,6 +125,10 @@ export function exchangePage(main, id, user) {
     if (isLeft) return;
     draw();
     follow();
+    if (location.hash !== "#again") return;
+    // From the list: the question comes once, and not again when the page is loaded anew.
+    history.replaceState(null, "", location.pathname);
+    ordered("again")();
   }
 
   const back = () => element("p", {}, element("a", { href: "/inspector/" }, "To the list"));

@@ -10,17 +10,20 @@ const KEYS = [
   ["Enter", "open the row"],
   ["p", "pause, or go on"],
   ["n", "back to now"],
-  ["m", "mark, or take the mark off"],
-  ["d", "compare with the marked one"],
-  ["c", "copy as curl"],
-  ["C", "copy everything (on the page of one)"],
-  ["x", "raw, or indented"],
-  ["a", "again: once more, with a reason"],
-  ["e", "edit and send, with a reason"],
-  ["w", "write a note into the history"],
-  ["u", "back to the list"],
+  ["m", "mark the row or what is open, or take the mark off"],
+  ["d", "compare it with the marked one"],
+  ["c", "copy it as curl"],
+  ["a", "again: send it once more, with a reason"],
   ["l, o", "to the list, to the overview"],
   ["?", "this"],
+];
+const KEYS_OF_ONE = [
+  ["C", "copy everything"],
+  ["x", "raw, or indented"],
+  ["e", "edit and send, with a reason"],
+  ["w", "write a note into the history"],
+  ["s", "comparing: swap the two"],
+  ["u", "back to the list"],
 ];
 export const FILTERS = [
   ["type:create_*", "a request type, or the SOAP operation"],
@@ -41,6 +44,7 @@ export function helpDialog() {
   const rows = (all) => all.map(([word, meaning]) => [element("dt", {}, element("kbd", {}, word)), element("dd", {}, meaning)]);
   const dialog = element("dialog", { "aria-labelledby": "help-title", onclose: () => dialog.remove() },
     element("h2", { id: "help-title" }, "Keys"), element("dl", {}, rows(KEYS)),
+    element("h2", {}, "Keys on the page of one"), element("dl", {}, rows(KEYS_OF_ONE)),
     element("h2", {}, "Filter"), element("dl", {}, rows(FILTERS)),
     element("form", { method: "dialog" }, element("button", { type: "submit", autofocus: true }, "Close")));
   document.body.append(dialog);

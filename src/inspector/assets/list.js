@@ -269,6 +269,7 @@ export function listPage(main) {
       m: mark,
       d: compare,
       c: copyCurl,
+      a: () => { const row = current(); if (row) go(`/inspector/exchanges/${row.id}#again`); },
     },
   };
 }
