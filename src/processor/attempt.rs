@@ -172,7 +172,7 @@ pub(super) async fn call_until(
     processor.transport.call(call, left).await
 }
 
-/// SlotQueue the result of a call into the outcome, and into the attempt that the history keeps.
+/// Turns the result of a call into the outcome, and into the attempt that the history keeps.
 fn classify(
     processor: &Processor,
     request: &ProvisioningRequest,

@@ -103,7 +103,7 @@ struct Reader<'p> {
     is_strict: bool,
     values: Values<'p>,
     answer: Answer,
-    /// The slots of the outcome seen so far.
+    /// The parts of the outcome seen so far.
     outcome: Vec<&'p ValueSource>,
     has_two_outcomes: bool,
 }

@@ -40,6 +40,8 @@ enum Block {
     Start,
     /// Builds or tests: `.ci/run` runs these by the Makefile.
     Make,
+    /// Lists exchanges, which are stored a moment after their answers.
+    List,
     /// Ends by itself.
     Run,
 }
@@ -52,6 +54,7 @@ impl Block {
             ("target/release/conax-gateway", Some(flag), _) if flag.starts_with("--") => Self::Start,
             ("cargo", Some("run"), _) => Self::Start,
             ("cargo" | "make", _, _) => Self::Make,
+            ("target/release/conax-gateway", Some("exchanges"), Some("list")) => Self::List,
             _ => Self::Run,
         }
     }
@@ -105,6 +108,19 @@ impl Session {
         text
     }
 
+    /// Runs a block that lists something until there is something below the heading.
+    async fn list(&self, script: &str) -> String {
+        let listed = async {
+            loop {
+                let text = self.run(script).await;
+                if text.lines().count() > 1 {
+                    return text;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), listed).await.expect("something is listed in time")
+    }
+
     /// Runs a block that starts a gateway, at a port that is free.
     async fn start(&mut self, script: &str) {
         if let Some(mut gateway) = self.gateway.take() {
@@ -146,6 +162,7 @@ async fn run_document(document: &str) -> String {
     for block in blocks {
         match Block::of(&block) {
             Block::Start => session.start(&block).await,
+            Block::List => printed += &session.list(&block).await,
             Block::Run => printed += &session.run(&block).await,
             Block::Make => assert_is_in_the_makefile(&block),
         }
