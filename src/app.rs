@@ -207,8 +207,11 @@ pub async fn make_first_user(store: &dyn AccountStore, username: &str, password:
     };
     let password = password.clone();
     let hash = tokio::task::spawn_blocking(move || hash_password(&password));
-    store.add_user(user, hash.await.map_err(|e| StoreError::Other(e.to_string()))?).await?;
-    Ok(true)
+    match store.add_user(user, hash.await.map_err(|e| StoreError::Other(e.to_string()))?).await {
+        // Another gateway of the store was quicker.
+        Err(StoreError::Taken(_)) => Ok(false),
+        added => added.map(|()| true),
+    }
 }
 
 /// Fills an empty catalogue; of each kind there is a CSV text.

@@ -34,7 +34,9 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
     }
     let password = Secret::new(random_hex().to_lowercase());
     if std::io::stderr().is_terminal() {
-        app::make_first_user(store, FIRST_USER, &password).await?;
+        if !app::make_first_user(store, FIRST_USER, &password).await? {
+            return Ok(());
+        }
         output::note(&format!(
             "\nThe first user is made; the password is shown only now:\n\n\
              curl -s {url}/crmapi/rest/v2/authentication/token -H 'Content-Type: application/json' \\\n  \
@@ -46,7 +48,9 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
     let file = data_dir.join(PASSWORD_FILE);
     // The password is handed over before the user is created: a user whose password nobody has would remain the first.
     write(&file, password.expose()).map_err(|e| Failed(format!("{}: {e}", file.display())))?;
-    app::make_first_user(store, FIRST_USER, &password).await?;
+    if !app::make_first_user(store, FIRST_USER, &password).await? {
+        return Ok(std::fs::remove_file(&file)?);
+    }
     let file = std::path::absolute(&file).unwrap_or(file);
     let file = file.display();
     tracing::warn!(user = FIRST_USER, %file, "the first user is made; its password is in the file: read it, and delete it");

@@ -73,7 +73,7 @@ enum Command {
     /// Puts such a copy in the place of the database, while no gateway runs; what was there is kept beside it.
     #[command(after_help = "Example:\n  conax-gateway restore /var/backups/conax-gateway.sqlite3")]
     Restore(backup::Args),
-    /// The store: migrate.
+    /// The store: migrate, copy.
     Store(store::Args),
     /// Asks the running gateway whether it is alive: exit code 0 if it is.
     #[command(after_help = "Example:\n  conax-gateway health --json")]

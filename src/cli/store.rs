@@ -1,11 +1,15 @@
-//! `store`: the tables of the store.
+//! `store`: the tables of the store, and copying one into another.
 
 use serde_json::json;
 
-use super::Failed;
-use super::output::{Progress, ResultFlag};
+use super::output::{self, Progress, ResultFlag};
 use super::settings::StoreFlags;
+use super::Failed;
+use crate::config::{StoreSection, StoreUrl};
 use crate::store;
+
+/// Rows after which a copy tells how far it is.
+const TOLD_ROWS: u64 = 10_000;
 
 /// Flags of `store`.
 #[derive(Debug, clap::Args)]
@@ -20,6 +24,23 @@ enum Action {
     /// of the database who may do more than the gateway's.
     #[command(after_help = "Example:\n  conax-gateway store migrate --config /etc/conax-gateway/gateway.toml")]
     Migrate {
+        #[command(flatten)]
+        result: ResultFlag,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Copies all of a store into an empty one, while no gateway uses either. The copy is compared with what it is of, row by
+    /// row.
+    #[command(after_help = "Example:\n  conax-gateway store copy sqlite:/var/lib/conax-gateway \
+                            postgres://conax-gateway@database.example/conax-gateway")]
+    Copy {
+        /// What is copied: "sqlite:DIR" or "postgres://USER@HOST/DATABASE".
+        from: String,
+        /// Where to.
+        to: String,
+        /// Goes on with a copy that was interrupted.
+        #[arg(long)]
+        resume: bool,
         #[command(flatten)]
         result: ResultFlag,
         #[command(flatten)]
@@ -42,6 +63,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             };
             let value = json!({"store": location.to_string(), "version_before": before, "version": now});
             result.print(&words, &value);
+            Ok(())
+        }
+        Action::Copy { from, to, resume, result, store } => {
+            let config = store.load()?.store;
+            let [from, to] = [("FROM", from), ("TO", to)].map(|(name, url)| {
+                let url = StoreUrl::parse(&url).map_err(|expected| Failed(format!("{name} must be {expected}")))?;
+                Ok::<_, Failed>(StoreSection { url, ..config.clone() })
+            });
+            let (from, to) = (from?, to?);
+            let tell = |table: &str, done: u64, total: u64| {
+                if done == total || done.is_multiple_of(TOLD_ROWS) {
+                    output::note(&format!("{table}: {done} of {total}"));
+                }
+            };
+            store::copy(&from, &to, resume, tell).await?;
+            let [from, to] = [&from, &to].map(|section| store::location(section).to_string());
+            result.print(&format!("{to} has all that {from} has"), &json!({"from": from, "to": to}));
             Ok(())
         }
     }

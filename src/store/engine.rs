@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::postgres::PostgresStore;
-use super::sqlite::SqliteStore;
+use super::copy::Tables;
+use super::postgres::{PostgresStore, PostgresTables};
+use super::sqlite::{SqliteStore, SqliteTables};
 use super::{Store, StoreError};
 use crate::config::{StoreSection, StoreUrl};
 use crate::observer::Observers;
@@ -90,6 +91,17 @@ pub async fn migrate(config: &StoreSection) -> Result<(Option<i64>, i64), StoreE
             PostgresStore::migrate(url, config).await.map_err(|error| at_location(config, error))
         }
     }
+}
+
+/// Opens a store that is to be read, or written, as a set of tables; no gateway may use it.
+pub(super) async fn open_tables(config: &StoreSection, is_target: bool) -> Result<Box<dyn Tables>, StoreError> {
+    let opened: Result<Box<dyn Tables>, StoreError> = match &config.url {
+        StoreUrl::Sqlite(_) => SqliteTables::open(&folder(config), is_target).map(|tables| Box::new(tables) as _),
+        StoreUrl::Postgres { config: url, .. } => {
+            PostgresTables::open(url, config, is_target).await.map(|tables| Box::new(tables) as _)
+        }
+    };
+    opened.map_err(|error| at_location(config, error))
 }
 
 /// Puts a backup in the place of the store; returns what the one that was there is called now.

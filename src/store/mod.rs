@@ -7,6 +7,7 @@
 
 mod accounts;
 mod catalogue;
+mod copy;
 mod engine;
 mod exchanges;
 mod leases;
@@ -31,6 +32,7 @@ use crate::clock::{Clock, SystemClock};
 
 pub use accounts::{AccountStore, TokenOwner};
 pub use catalogue::CatalogueStore;
+pub use copy::copy;
 pub use engine::{Access, inspect, location, migrate, open, open_existing, restore};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use leases::{Lease, LeasedRequest, NodeId};

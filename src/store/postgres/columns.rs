@@ -43,7 +43,7 @@ impl ReadColumns for Columns<'_> {
 }
 
 /// A text without NUL, which PostgreSQL cannot keep: U+FFFD stands for each, in JSON, too.
-pub(super) fn storable(text: &str) -> Cow<'_, str> {
+pub(in crate::store) fn storable(text: &str) -> Cow<'_, str> {
     const ESCAPED: &str = "\\u0000";
     let text = match text.contains('\0') {
         true => Cow::Owned(text.replace('\0', "\u{FFFD}")),

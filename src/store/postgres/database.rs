@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const FIND_OUT_TIME: Duration = Duration::from_secs(3600);
 /// Times that a transaction is tried again at once because others were in its way.
 const MOST_CONFLICTS: usize = 20;
+/// Times that a connection from the pool may turn out to be lost, as all of them are after a restart of the server.
+const MOST_LOST: usize = 2;
 
 const ADD_TOKEN: &str = "-- add_token\nINSERT INTO commit_token (token) VALUES ($1)";
 const CLAIM_TOKEN: &str = "-- claim_token\nINSERT INTO commit_token (token) VALUES ($1) ON CONFLICT DO NOTHING";
@@ -112,7 +114,7 @@ impl Database {
         writes: usize,
         work: impl for<'c> Fn(&'c Transaction) -> Work<'c, T> + Send + Sync,
     ) -> Result<T, StoreError> {
-        let mut conflicts = 0;
+        let (mut conflicts, mut lost) = (0, 0);
         loop {
             let began = Instant::now();
             let done = self.try_write(&work).await;
@@ -124,6 +126,10 @@ impl Database {
             };
             if fault.is_conflict() && conflicts < MOST_CONFLICTS {
                 conflicts += 1;
+                continue;
+            }
+            if fault.is_lost_connection() && lost < MOST_LOST {
+                lost += 1;
                 continue;
             }
             let is_late = fault.is_outage() || matches!(fault, Fault::Store(StoreError::Busy(_)));
@@ -188,6 +194,16 @@ impl Database {
 
     /// The rows of one query, outside a transaction.
     pub(super) async fn read(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
+        let mut lost = 0;
+        loop {
+            match self.try_read(sql, values).await {
+                Err(fault) if fault.is_lost_connection() && lost < MOST_LOST => lost += 1,
+                read => return read,
+            }
+        }
+    }
+
+    async fn try_read(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         let connection = self.readers.get().await?;
         let statement = connection.prepare_cached(sql).await?;
         Ok(connection.query(&statement, values).await?)

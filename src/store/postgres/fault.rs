@@ -31,6 +31,11 @@ impl Fault {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
+    /// The connection is lost, for whatever reason: another one may do.
+    pub(super) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN))
+    }
+
     /// The server is gone, going, not up yet, or cannot be written: nothing of the work is done, and none can be now.
     pub(super) fn is_outage(&self) -> bool {
         match self {

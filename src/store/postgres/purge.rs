@@ -45,25 +45,38 @@ pub(super) async fn purge_requests(
     }
     // Two nodes may be at it: what the other one has locked is its own.
     let lock = "-- purge_requests: lock
-        SELECT number FROM request WHERE number = ANY ($1) ORDER BY number FOR UPDATE SKIP LOCKED";
-    let locked = transaction.query(lock, &[&ended]).await?;
-    let numbers = locked.iter().map(|row| Columns(row).get("number")).collect::<Result<Vec<i64>, _>>()?;
-    for table in ["request_device", "rejected_device"] {
-        let sql = format!(
-            "-- purge_requests: {table}
-             DELETE FROM {table} d USING (
-                 SELECT 'card' AS kind, card.value AS ca_id, r.number
-                 FROM request r, json_array_elements_text(r.cards::json) AS card (value) WHERE r.number = ANY ($1)
-                 UNION ALL SELECT 'stb', item.value ->> 2, r.number
-                 FROM request r, json_array_elements(r.items::json) AS item (value)
-                 WHERE r.number = ANY ($1) AND item.value ->> 1 = 'stb_ca_id') AS old
-             WHERE d.kind = old.kind AND d.ca_id = old.ca_id AND d.number = old.number"
-        );
-        transaction.execute(&sql, &[&numbers]).await?;
+        SELECT number, cards FROM request WHERE number = ANY ($1) ORDER BY number FOR UPDATE SKIP LOCKED";
+    let (mut numbers, mut cards): (Vec<i64>, Vec<String>) = (Vec::new(), Vec::new());
+    for row in transaction.query(lock, &[&ended]).await? {
+        numbers.push(Columns(&row).get("number")?);
+        cards.extend(Columns(&row).json::<Vec<String>>("cards")?);
     }
-    for table in ["attempt", "event", "request"] {
+    forget_stbs(transaction, &numbers).await?;
+    for table in ["rejected_device", "attempt", "event", "request"] {
         let sql = format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ANY ($1)");
         transaction.execute(&sql, &[&numbers]).await?;
     }
+    forget_cards(transaction, &cards).await?;
     Ok(Purged { count: numbers.len(), next })
+}
+
+async fn forget_stbs(transaction: &Transaction, numbers: &[i64]) -> Result<(), Fault> {
+    let sql = "-- forget_stbs
+        DELETE FROM request_device d USING (
+            SELECT item.value ->> 2 AS ca_id, r.number FROM request r, json_array_elements(r.items::json) AS item (value)
+            WHERE r.number = ANY ($1) AND item.value ->> 1 = 'stb_ca_id') AS old
+        WHERE d.kind = 'stb' AND d.ca_id = old.ca_id AND d.number = old.number";
+    transaction.execute(sql, &[&numbers]).await?;
+    Ok(())
+}
+
+/// The last entry of each card stays, and tells its last sequence number wherever the store is copied to. Then the one that
+/// stayed before goes.
+async fn forget_cards(transaction: &Transaction, cards: &[String]) -> Result<(), Fault> {
+    let sql = "-- forget_cards
+        DELETE FROM request_device d
+        WHERE kind = 'card' AND ca_id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM request r WHERE r.number = d.number)
+            AND number < (SELECT max(number) FROM request_device last WHERE last.kind = 'card' AND last.ca_id = d.ca_id)";
+    transaction.execute(sql, &[&cards]).await?;
+    Ok(())
 }

@@ -6,7 +6,7 @@ INSERT INTO store_version VALUES (1);
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE "user" (
-    id TEXT PRIMARY KEY,
+    id TEXT COLLATE "C" PRIMARY KEY,
     username TEXT COLLATE "C" NOT NULL,
     person_name TEXT,
     email TEXT,
@@ -25,7 +25,7 @@ CREATE TABLE token (
 CREATE INDEX token_expires_at ON token (expires_at);
 
 CREATE TABLE api_key (
-    id TEXT PRIMARY KEY,
+    id TEXT COLLATE "C" PRIMARY KEY,
     name TEXT COLLATE "C" NOT NULL,
     user_id TEXT NOT NULL REFERENCES "user" (id),
     hash BYTEA NOT NULL UNIQUE
@@ -89,7 +89,7 @@ CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NUL
 CREATE INDEX request_filter ON request (family, state, type, number);
 CREATE INDEX request_reference ON request (reference_number, number) WHERE reference_number IS NOT NULL;
 
--- Which cards and boxes a request touches, for the list filters.
+-- Which cards and boxes a request touches, for the list filters. The last row of a card outlives its request.
 CREATE TABLE request_device (
     kind TEXT COLLATE "C" NOT NULL, -- 'card' or 'stb'
     ca_id TEXT COLLATE "C" NOT NULL,
@@ -120,6 +120,8 @@ CREATE TABLE card_lock (
     card TEXT COLLATE "C" PRIMARY KEY,
     number BIGINT NOT NULL
 );
+
+CREATE INDEX rejected_device_number ON rejected_device (number);
 
 -- One row an attempt at sending.
 CREATE TABLE attempt (

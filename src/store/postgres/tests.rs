@@ -4,14 +4,23 @@
 #[expect(unreachable_pub, reason = "tests/it uses it, too")]
 mod server;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use chrono::DateTime;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
 
 use self::server::Cluster;
 use super::PostgresStore;
 use crate::config::{Inputs, StoreSection, StoreUrl, load};
 use crate::observer::Observers;
-use crate::store::suite::{self, user};
-use crate::store::{Access, AccountStore as _, Store};
+use crate::request::State;
+use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
+use crate::store::{Access, AccountStore as _, NodeId, RecordKey, RequestStore as _, Store, StoreError};
+
+/// The name of the server's socket in its folder.
+const SOCKET: &str = ".s.PGSQL.5432";
 
 suite::tests_of_every_store!(open_new);
 
@@ -31,7 +40,131 @@ async fn open(url: &str) -> PostgresStore {
     try_open(url).await.unwrap()
 }
 
-async fn try_open(url: &str) -> Result<PostgresStore, crate::store::StoreError> {
+/// What is done about the next commit that comes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// The server never hears of it.
+    Before,
+    /// The server commits, and nobody hears of that.
+    After,
+}
+
+/// A way to the server that loses a connection at a commit: the folder of its socket.
+fn cutting_proxy(url: &str, armed: Arc<Mutex<Option<Cut>>>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+    let host = url.split_once('@').and_then(|(_, rest)| rest.split_once('/')).unwrap().0;
+    let server = std::path::PathBuf::from(host.replace("%2F", "/")).join(SOCKET);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (armed, server) = (Arc::clone(&armed), server.clone());
+            tokio::spawn(async move {
+                let Ok(mut upstream) = UnixStream::connect(server).await else { return };
+                let (mut from_client, mut from_server) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+                let mut is_cut = false;
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut from_client) => {
+                            let sent = match read { Ok(length @ 1..) => &from_client[..length], _ => return };
+                            if sent.windows(7).any(|word| word == b"COMMIT\0") {
+                                match armed.lock().unwrap().take() {
+                                    Some(Cut::Before) => return,
+                                    Some(Cut::After) => is_cut = true,
+                                    None => {}
+                                }
+                            }
+                            if upstream.write_all(sent).await.is_err() { return }
+                        }
+                        read = upstream.read(&mut from_server) => {
+                            let sent = match read { Ok(length @ 1..) => &from_server[..length], _ => return };
+                            if is_cut || client.write_all(sent).await.is_err() { return }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_commit_that_was_cut_is_found_out() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let direct = cluster.new_database();
+    let armed = Arc::<Mutex<Option<Cut>>>::default();
+    let folder = cutting_proxy(&direct, Arc::clone(&armed));
+    let name = direct.rsplit('/').next().unwrap();
+    let escaped = folder.path().display().to_string().replace('/', "%2F");
+    let store = open(&format!("postgres://postgres@{escaped}/{name}")).await;
+    store.add_user(user(), String::new()).await.unwrap();
+    let arm = |cut| *armed.lock().unwrap() = Some(cut);
+
+    arm(Cut::After);
+    let leased = submit_leased(&store, pairing("a", DateTime::UNIX_EPOCH, true)).await;
+    assert!(armed.lock().unwrap().is_none() && leased.request.number == 1, "it was accepted, and that is found out");
+    arm(Cut::Before);
+    let next = submit_leased(&store, pairing("b", DateTime::UNIX_EPOCH, true)).await;
+    assert!(armed.lock().unwrap().is_none() && next.request.number == 2, "it was not, and is done again");
+    for (leased, cut) in [(leased, Cut::Before), (next, Cut::After)] {
+        arm(cut);
+        let number = leased.request.number;
+        assert_eq!(commit(&store, leased, done(), DateTime::UNIX_EPOCH).await, 0, "an outcome is never lost");
+        let record = store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
+        assert_eq!(record.state, State::Completed);
+    }
+}
+
+/// The rule that no code is needed for.
+#[tokio::test]
+async fn two_requests_cannot_have_one_card_whatever_the_code_does() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let url = cluster.new_database();
+    let store = open(&url).await;
+    store.add_user(user(), String::new()).await.unwrap();
+    submit_leased(&store, pairing("a", DateTime::UNIX_EPOCH, true)).await;
+    let name = url.rsplit('/').next().unwrap();
+    assert_eq!(cluster.psql(name, "SELECT number FROM card_lock").as_deref(), Some("1"));
+    assert_eq!(cluster.psql(name, "INSERT INTO card_lock VALUES ('a', 2)"), None);
+}
+
+/// Each of many nodes claims at the same time: no request twice, no card twice, and each card in its order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() {
+    const CARDS: usize = 10;
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let url = cluster.new_database();
+    let store = open(&url).await;
+    store.add_user(user(), String::new()).await.unwrap();
+    for number in 0..20 * CARDS {
+        submit(&store, pairing(&(number % CARDS).to_string(), DateTime::UNIX_EPOCH, false)).await;
+    }
+    let ended = Arc::<Mutex<Vec<(String, i64)>>>::default();
+    let mut nodes = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (store, ended) = (open(&url).await, Arc::clone(&ended));
+        nodes.spawn(async move {
+            let node = NodeId::random();
+            let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1);
+            while ended.lock().unwrap().len() < 20 * CARDS {
+                for leased in store.claim_requests(now, 3, &node).await.unwrap() {
+                    let request = &leased.request;
+                    ended.lock().unwrap().push((request.content.cards[0].clone(), request.number));
+                    commit(&store, leased, done(), now).await;
+                }
+            }
+        });
+    }
+    nodes.join_all().await;
+    let ended = ended.lock().unwrap();
+    assert_eq!(ended.len(), 20 * CARDS);
+    for card in 0..CARDS {
+        let numbers: Vec<_> =
+            ended.iter().filter(|(of, _)| *of == card.to_string()).map(|(_, number)| number).collect();
+        assert!(numbers.is_sorted() && numbers.len() == 20, "{card}: {numbers:?}");
+    }
+}
+
+async fn try_open(url: &str) -> Result<PostgresStore, StoreError> {
     let config = config(url);
     let StoreUrl::Postgres { config: server, .. } = &config.url else { panic!("{url}") };
     PostgresStore::open(server, &config, Access::Gateway(Observers::default())).await
