@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::Failed;
 use super::output::{self, Progress, ResultFlag};
 use super::settings::StoreFlags;
-use super::Failed;
 use crate::config::{StoreSection, StoreUrl};
 use crate::store;
 
