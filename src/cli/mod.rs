@@ -122,11 +122,7 @@ pub fn run() -> ExitCode {
         // clap reports help and version as errors.
         Err(error) => error.exit(),
     };
-    // One core is left to the store's writer; with a worker on every core the writer would have to wait, and all
-    // requests with it.
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let workers = cores.saturating_sub(1).max(1);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(&format!("cannot start: {error}")),
     };
@@ -158,4 +154,15 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed(message)) => output::failed(&message),
     }
+}
+
+/// One core is left to the store's writer: with a worker on every core the writer would have to wait, and all requests with
+/// it. A single worker needs no scheduler that moves tasks between threads.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut builder = match cores {
+        0..=2 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.worker_threads(cores.saturating_sub(1).max(1)).enable_all().build()
 }

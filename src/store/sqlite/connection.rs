@@ -90,7 +90,7 @@ fn open(file: &Path, to_serve: bool) -> Result<Opened, Box<dyn std::error::Error
     }
     db.execute_batch(
         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;
-         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;
+         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;
          PRAGMA secure_delete=FAST;",
     )?;
     let is_checked = to_serve && check_at_start(&mut db)?;
