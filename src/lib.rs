@@ -3,8 +3,7 @@
 //! The map, in the order that data flows:
 //!
 //! - [`cli`]: the command line, one file a subcommand; `app` builds everything once and serves; `reload` replaces what
-//!   may be replaced meanwhile;
-//!   `transport` opens the way to Conax that the configuration names: live, recorded or replayed.
+//!   may be replaced meanwhile; `transport` opens the way to Conax that the configuration names: live, recorded or replayed.
 //! - [`config`], `telemetry`, [`tls`], `shutdown`, `clock`, `pace`, `peer`, `lock`, `printable`, `secret`,
 //!   `words`, `writable`: the ground that all other rooms stand on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
@@ -13,7 +12,7 @@
 //! - [`request`]: the provisioning request, its types, states and outcome.
 //! - `exchange`: what a client and Conax said to each other through us, as it is kept.
 //! - `search`: the language in which a person searches both.
-//! - `store`: where both are kept: one trait a kind of thing, SQLite behind them.
+//! - `store`: where both are kept: one trait a kind of thing; SQLite or PostgreSQL behind them.
 //! - `retention`: deletes what ended long ago.
 //! - `processor`: sends requests, at once or in their turn; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.

@@ -10,6 +10,7 @@ mod read;
 mod secrets;
 mod sections;
 mod setting;
+mod target;
 
 use std::path::Path;
 
@@ -24,9 +25,9 @@ pub use sections::{
     Processor, Server, SimulatorSection, StoreSection, Upstream,
 };
 pub use setting::{
-    BaseUrl, CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo,
-    SimulatorBehavior, StoreUrl, UpstreamSource, UpstreamTarget,
+    CardRange, FileFault, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo, SimulatorBehavior,
 };
+pub use target::{BaseUrl, StoreUrl, UpstreamSource, UpstreamTarget};
 
 impl Config {
     /// Takes the secrets that are in files of their own. Only who needs them does that: the files may be readable for the

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use super::read::Layers;
 use super::secrets::Secrets;
-use super::setting::{
-    BaseUrl, CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior, StoreUrl,
-    UpstreamTarget,
-};
+use super::setting::{CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior};
+use super::target::{BaseUrl, StoreUrl, UpstreamTarget};
 use crate::secret::Secret;
 
 /// Declares the sections: for each one a struct, and for all of them the list of settings and the reading.
