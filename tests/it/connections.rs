@@ -95,9 +95,8 @@ async fn while_requests_have_all_places_health_checks_are_answered_and_others_to
     let (_gateway, client) = Gateway::start_signed_in(&settings).await;
     let fresh = || Client { http: reqwest::Client::builder().no_proxy().build().unwrap(), ..client.clone() };
     let mut calls = Vec::new();
-    // One after the other: a connection that has not asked yet may have to give way.
-    for card in ["1", "2"] {
-        let client = fresh();
+    // One after the other: a connection that has not asked yet may have to give way. The first is that of the sign-in.
+    for (card, client) in [("1", client.clone()), ("2", fresh())] {
         calls.push(tokio::spawn(async move { client.pair_now(card).await }));
         eventually(async || (conax.received().len() == calls.len()).then_some(())).await;
     }
