@@ -28,7 +28,7 @@ struct Side {
     id: String,
     number: i64,
     time: String,
-    what: String,
+    operation: String,
     #[serde(skip)]
     columns: [(&'static str, Option<String>); 6],
     #[serde(skip)]
@@ -96,7 +96,7 @@ impl Side {
                     id: content.id.to_string(),
                     number: request.number,
                     time: dates.print(content.created_at),
-                    what: content.request_type.as_str().to_owned(),
+                    operation: content.request_type.as_str().to_owned(),
                     columns: [
                         ("type", Some(content.request_type.as_str().to_owned())),
                         ("cards", joined(&content.cards)),
@@ -118,7 +118,7 @@ impl Side {
                     id: exchange.id.to_string(),
                     number: exchange.number,
                     time: dates.print(exchange.at),
-                    what: subject.operation.clone().unwrap_or_else(|| exchange.path.clone()),
+                    operation: subject.operation.clone().unwrap_or_else(|| exchange.path.clone()),
                     columns: [
                         ("type", subject.operation.clone()),
                         ("cards", joined(&subject.cards)),

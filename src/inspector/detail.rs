@@ -34,7 +34,7 @@ struct RequestDetail<'r> {
 /// A stretch of a request's time; milliseconds, counted from when it was accepted, or from its date if that came later.
 #[derive(Serialize)]
 struct Timing {
-    what: String,
+    step: String,
     from_ms: i64,
     duration_ms: i64,
 }
@@ -46,9 +46,9 @@ fn timings(request: &ProvisioningRequest, attempts: &[Attempt]) -> Vec<Timing> {
     for attempt in attempts {
         let from_ms = (attempt.started_at - start).num_milliseconds().max(0);
         let waited = if attempt.attempt == 1 { "waited for its turn" } else { "waited to try again" };
-        timings.push(Timing { what: waited.to_owned(), from_ms: end_ms, duration_ms: (from_ms - end_ms).max(0) });
-        let what = format!("attempt {}", attempt.attempt);
-        timings.push(Timing { what, from_ms, duration_ms: attempt.duration_ms });
+        timings.push(Timing { step: waited.to_owned(), from_ms: end_ms, duration_ms: (from_ms - end_ms).max(0) });
+        let step = format!("attempt {}", attempt.attempt);
+        timings.push(Timing { step, from_ms, duration_ms: attempt.duration_ms });
         end_ms = from_ms + attempt.duration_ms;
     }
     timings

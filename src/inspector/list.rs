@@ -41,7 +41,7 @@ pub(super) struct ListRow<'r> {
     /// In the time zone of the gateway.
     time: String,
     /// The request type, or the operation of what was passed through, or its path.
-    what: &'r str,
+    operation: &'r str,
     cards: &'r [String],
     /// Cards that are not shown.
     more_cards: usize,
@@ -127,7 +127,7 @@ impl<'r> ListRow<'r> {
             number: request.number,
             at: in_utc(request.at),
             time: dates.print(request.at),
-            what: request.request_type.as_str(),
+            operation: request.request_type.as_str(),
             cards: request.cards.get(..CARDS).unwrap_or(&request.cards),
             more_cards: request.cards.len().saturating_sub(CARDS),
             state: request.state.as_str(),
@@ -148,7 +148,7 @@ impl<'r> ListRow<'r> {
             number: exchange.number,
             at: in_utc(exchange.at),
             time: dates.print(exchange.at),
-            what: subject.operation.as_deref().unwrap_or(&exchange.path),
+            operation: subject.operation.as_deref().unwrap_or(&exchange.path),
             cards: subject.cards.get(..CARDS).unwrap_or(&subject.cards),
             more_cards: subject.cards.len().saturating_sub(CARDS),
             state: if exchange.error.is_some() { "BROKEN" } else { "PASSED" },

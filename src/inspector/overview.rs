@@ -110,14 +110,14 @@ fn figures(rows: &[TrafficRow], since: DateTime<Utc>, until: DateTime<Utc>) -> V
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     let mut durations = Vec::new();
     for row in rows {
-        let (what, state, duration) = match row {
+        let (operation, state, duration) = match row {
             TrafficRow::Request(request) => {
                 let state = if request.in_doubt { "IN_DOUBT" } else { request.state.as_str() };
                 (request.request_type.as_str(), state, request.duration_ms)
             }
             TrafficRow::Exchange(exchange) => {
-                let what = exchange.subject.operation.as_deref().unwrap_or(&exchange.path);
-                (what, if exchange.error.is_some() { "BROKEN" } else { "PASSED" }, Some(exchange.duration_ms))
+                let operation = exchange.subject.operation.as_deref().unwrap_or(&exchange.path);
+                (operation, if exchange.error.is_some() { "BROKEN" } else { "PASSED" }, Some(exchange.duration_ms))
             }
         };
         let step = usize::try_from((row.at() - since).num_milliseconds() / width).unwrap_or_default();
@@ -125,7 +125,7 @@ fn figures(rows: &[TrafficRow], since: DateTime<Utc>, until: DateTime<Utc>) -> V
         if let Some(step) = steps.get_mut(step.min(last)) {
             step.add(state, duration);
         }
-        types.entry(what.to_owned()).or_default().add(state, duration);
+        types.entry(operation.to_owned()).or_default().add(state, duration);
         durations.extend(duration);
         if let Some(reason) = reason_of(row) {
             let reason = reason.lines().next().unwrap_or_default().chars().take(REASON).collect();
@@ -144,8 +144,8 @@ fn figures(rows: &[TrafficRow], since: DateTime<Utc>, until: DateTime<Utc>) -> V
         "step_ms": width,
         "steps": steps.collect::<Vec<_>>(),
         "durations": Percentiles::of(durations),
-        "types": types.into_iter().take(MOST_LISTED).map(|(what, Tally { states, durations })| {
-            json!({"what": what, "states": states, "durations": Percentiles::of(durations)})
+        "types": types.into_iter().take(MOST_LISTED).map(|(operation, Tally { states, durations })| {
+            json!({"operation": operation, "states": states, "durations": Percentiles::of(durations)})
         }).collect::<Vec<_>>(),
         "more_reasons": reasons.len().saturating_sub(MOST_LISTED),
         "reasons": reasons.into_iter().take(MOST_LISTED).map(|(reason, count)| {

@@ -150,7 +150,7 @@ async fn fill(
     };
     let text = order.contract.fill(order.envelope, value);
     let text =
-        text.map_err(|what| not_sent(FailureKind::Login, &format!("The request cannot be completed: {what}.")))?;
+        text.map_err(|reason| not_sent(FailureKind::Login, &format!("The request cannot be completed: {reason}.")))?;
     let used = order.operation.templates().flat_map(|template| template.names()).filter_map(secret_name);
     let used = used.filter_map(|name| secrets.get(name)).chain(&session).cloned().collect();
     Ok(Filled { text, secrets: used, session })
@@ -181,12 +181,12 @@ async fn session(
             tracing::info!("logged in");
             Ok(kept.insert(session).clone())
         }
-        Err(what) => {
-            let what = format!("The login failed: {what}");
-            tracing::error!("{what}");
-            last_failure().clone_from(&what);
+        Err(reason) => {
+            let reason = format!("The login failed: {reason}");
+            tracing::error!("{reason}");
+            last_failure().clone_from(&reason);
             sending.failures.fetch_add(1, Ordering::Release);
-            Err(not_sent(FailureKind::Login, &what))
+            Err(not_sent(FailureKind::Login, &reason))
         }
     }
 }
@@ -265,7 +265,7 @@ impl Processor {
         let mut event = Event::new(self.clock.now(), EventKind::LoggedIn, None, None);
         match ask(self, &contract, (RequestType::LOGOUT, None), &mut event).await {
             Ok(_) => tracing::info!("logged out"),
-            Err(what) => tracing::warn!("the session could not be ended: {what}"),
+            Err(reason) => tracing::warn!("the session could not be ended: {reason}"),
         }
         *self.sending.session.lock().await = None;
     }
@@ -276,6 +276,6 @@ impl Processor {
     }
 }
 
-fn not_sent(kind: FailureKind, what: &str) -> CallFailure {
-    CallFailure::NotSent { kind, message: what.to_owned() }
+fn not_sent(kind: FailureKind, reason: &str) -> CallFailure {
+    CallFailure::NotSent { kind, message: reason.to_owned() }
 }

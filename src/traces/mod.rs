@@ -93,10 +93,10 @@ impl Traces {
     }
 
     /// A span below the call that made a request.
-    fn add_below(&self, request: &ProvisioningRequest, what: &str, began: DateTime<Utc>, ended: DateTime<Utc>) {
+    fn add_below(&self, request: &ProvisioningRequest, step: &str, began: DateTime<Utc>, ended: DateTime<Utc>) {
         let Some(trace) = trace_of(request) else { return };
         self.add(trace, |trace| Span {
-            name: format!("{what} {}", request.content.request_type),
+            name: format!("{step} {}", request.content.request_type),
             attributes: about(request),
             ..below(trace, new_span_id(), began, ended)
         });

@@ -262,7 +262,7 @@ async fn requests_and_what_was_passed_through_are_found_by_every_term() {
         assert_eq!(get(&client, &format!("api/exchanges?{query}")).await.code(), (400, "INVALID_PARAMETER".to_owned()));
     }
     let rows = rows(&client, "q=card:01450000003").await;
-    assert_eq!((&rows[0]["what"], &rows[0]["cards"]), (&json!("CreatePairing"), &json!(["01450000003"])));
+    assert_eq!((&rows[0]["operation"], &rows[0]["cards"]), (&json!("CreatePairing"), &json!(["01450000003"])));
     assert_eq!((&rows[0]["state"], &rows[0]["http_status"]), (&json!("PASSED"), &json!(500)));
     assert!(rows[0]["reason"].as_str().unwrap().starts_with("The database is down"));
     assert_eq!((&rows[1]["state"], &rows[1]["reason"]), (&json!("REJECTED"), &json!("The database is down")));
@@ -445,7 +445,7 @@ async fn a_stream_tells_what_is_new_what_has_changed_and_what_the_search_no_long
     assert_eq!((&event["rows"][0]["state"], &event["gone"]), (&json!("REJECTED"), &json!([])));
     assert_eq!(pending.next().await.unwrap(), json!({"rows": [], "gone": [waiting["id"]]}));
     pass_through(&client, "01450000003").await;
-    assert_eq!(all.next().await.unwrap()["rows"][0]["what"], "CreatePairing");
+    assert_eq!(all.next().await.unwrap()["rows"][0]["operation"], "CreatePairing");
     // A page of one row: the older one is pushed out of it, and not gone.
     let mut one = Events::open(&client, "limit=1").await;
     assert_eq!(one.next().await.unwrap()["rows"].as_array().unwrap().len(), 1);
@@ -519,7 +519,10 @@ async fn two_are_compared_and_all_are_counted() {
         reasons.len() == 3 && reasons.contains(&json!({"reason": "The database is down", "count": 1})),
         "{reasons:?}"
     );
-    assert_eq!((&figures["types"][0]["what"], &figures["durations"]["count"]), (&json!("CREATE_PAIRING"), &json!(4)));
+    assert_eq!(
+        (&figures["types"][0]["operation"], &figures["durations"]["count"]),
+        (&json!("CREATE_PAIRING"), &json!(4))
+    );
     assert_eq!(overview["waiting"]["store"]["needs_operator"], 0);
     assert_eq!(overview["upstreams"][0]["breaker"], "closed");
     let some = get(&client, "api/overview?q=state:rejected%20card:*3").await.data();

@@ -18,28 +18,28 @@ pub(in crate::cli) struct Progress(ProgressBar);
 
 impl Progress {
     /// Work of so many steps.
-    pub(in crate::cli) fn counted(what: impl Into<Cow<'static, str>>, steps: usize) -> Self {
-        Self::new(Some(steps as u64), COUNTED, what)
+    pub(in crate::cli) fn counted(message: impl Into<Cow<'static, str>>, steps: usize) -> Self {
+        Self::new(Some(steps as u64), COUNTED, message)
     }
 
     /// Reading that many bytes.
-    pub(in crate::cli) fn of_bytes(what: impl Into<Cow<'static, str>>, bytes: u64) -> Self {
-        Self::new(Some(bytes), BYTES, what)
+    pub(in crate::cli) fn of_bytes(message: impl Into<Cow<'static, str>>, bytes: u64) -> Self {
+        Self::new(Some(bytes), BYTES, message)
     }
 
     /// Work whose end is not known.
-    pub(in crate::cli) fn endless(what: impl Into<Cow<'static, str>>) -> Self {
-        let progress = Self::new(None, "{msg} {spinner} {elapsed}", what);
+    pub(in crate::cli) fn endless(message: impl Into<Cow<'static, str>>) -> Self {
+        let progress = Self::new(None, "{msg} {spinner} {elapsed}", message);
         progress.0.enable_steady_tick(TICK);
         progress
     }
 
-    fn new(length: Option<u64>, template: &str, what: impl Into<Cow<'static, str>>) -> Self {
+    fn new(length: Option<u64>, template: &str, message: impl Into<Cow<'static, str>>) -> Self {
         // indicatif draws nothing where standard error is no terminal.
         let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template(template).expect("the templates are right: a test makes each");
         bar.set_style(style.progress_chars("=> "));
-        bar.set_message(what);
+        bar.set_message(message);
         bar.tick();
         Self(bar)
     }

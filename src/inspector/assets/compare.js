@@ -31,10 +31,10 @@ export function comparePage(main, first, second) {
   return { ready: load(), leave() { isLeft = true; }, keys: { u: () => main.querySelector("a")?.click(), s: swap } };
 }
 
-function side(title, { kind, id, number, time, what }) {
+function side(title, { kind, id, number, time, operation }) {
   const name = kind === "exchange" ? `SOAP ${number}` : `Request ${number}`;
   return element("div", { className: "text" }, element("h2", {}, title), element("p", {},
-    element("a", { href: `/inspector/exchanges/${id}` }, name), ` ${visible(what)}, ${spaced(time)}`));
+    element("a", { href: `/inspector/exchanges/${id}` }, name), ` ${visible(operation)}, ${spaced(time)}`));
 }
 
 function section(title, differences) {

@@ -49,7 +49,7 @@ export function save(blob, name) {
   say(`Saved: ${name}.`);
 }
 
-export async function copy(text, what) {
+export async function copy(text, name) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -60,7 +60,7 @@ export async function copy(text, what) {
     document.execCommand("copy");
     area.remove();
   }
-  say(`Copied: ${what}.`);
+  say(`Copied: ${name}.`);
 }
 
 // A part of a text, with what could mislead a reader made visible: control characters, and characters that change the

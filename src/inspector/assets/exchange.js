@@ -71,11 +71,11 @@ const milliseconds = (ms) => (ms < 10_000 ? `${ms} ms` : ms < 600_000 ? `${(ms /
 function timingsSection(detail) {
   if (!detail.timings?.length) return null;
   const all = Math.max(1, ...detail.timings.map(({ from_ms, duration_ms }) => from_ms + duration_ms));
-  const rows = detail.timings.map(({ what, from_ms, duration_ms }) => {
-    const bar = element("span", { className: what.startsWith("attempt") ? "bar-part" : "bar-part quiet" });
+  const rows = detail.timings.map(({ step, from_ms, duration_ms }) => {
+    const bar = element("span", { className: step.startsWith("attempt") ? "bar-part" : "bar-part quiet" });
     bar.style.marginInlineStart = `${(100 * from_ms) / all}%`;
     bar.style.width = `max(2px, ${(100 * duration_ms) / all}%)`;
-    return element("tr", {}, element("th", { scope: "row" }, what), element("td", { className: "duration" }, milliseconds(duration_ms)),
+    return element("tr", {}, element("th", { scope: "row" }, step), element("td", { className: "duration" }, milliseconds(duration_ms)),
       element("td", { className: "track", "aria-hidden": "true" }, bar));
   });
   return element("section", { "aria-labelledby": "timings" }, element("h2", { id: "timings" }, "Timings"),

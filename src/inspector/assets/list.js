@@ -12,7 +12,7 @@ const MOST_ROWS = 2000;
 const PAGE = 100;
 
 const COLUMNS = [
-  ["Number", "number"], ["Time", "time"], ["Type", "what"], ["Card", "card"], ["State", "state"],
+  ["Number", "number"], ["Time", "time"], ["Type", "operation"], ["Card", "card"], ["State", "state"],
   ["HTTP", "status"], ["Reason", "reason"], ["ms", "duration"], ["Reference", "reference"],
 ];
 
@@ -20,13 +20,13 @@ function cells(row) {
   const cards = row.cards.map(visible).join(", ") + (row.more_cards ? ` and ${row.more_cards} more` : "");
   const name = row.kind === "exchange" ? `SOAP ${row.number}` : String(row.number);
   const link = element("a", {
-    href: `/inspector/exchanges/${row.id}`, "aria-label": `${name}: ${visible(row.what)}, ${row.state}`,
+    href: `/inspector/exchanges/${row.id}`, "aria-label": `${name}: ${visible(row.operation)}, ${row.state}`,
   }, name);
   const state = element("span", { className: `state ${row.state.toLowerCase()}` }, row.state);
   return [
     element("td", { className: "number" }, link),
     element("td", { className: "time" }, spaced(row.time)),
-    element("td", { className: "what" }, visible(row.what)),
+    element("td", { className: "operation" }, visible(row.operation)),
     element("td", { className: "card" }, cards),
     element("td", { className: "state" }, state, row.in_doubt && element("span", { className: "state in-doubt" }, "in doubt")),
     element("td", { className: "status" }, row.http_status === null ? "" : String(row.http_status)),

@@ -133,8 +133,8 @@ function reasons({ reasons, more_reasons }, of) {
 
 function types({ types }, of) {
   if (!types.length) return element("p", { className: "note" }, "Nothing happened.");
-  const rows = types.map(({ what, states, durations }) => element("tr", {},
-    element("td", {}, element("a", { href: of(`type:${/^\w+$/.test(what) ? what : `"${what.replaceAll("\"", "*")}"`}`) }, visible(what))),
+  const rows = types.map(({ operation, states, durations }) => element("tr", {},
+    element("td", {}, element("a", { href: of(`type:${/^\w+$/.test(operation) ? operation : `"${operation.replaceAll("\"", "*")}"`}`) }, visible(operation))),
     element("td", { className: "duration" }, String(count(states))),
     element("td", { className: "duration" }, String((states.REJECTED ?? 0) + (states.BROKEN ?? 0))),
     element("td", { className: "duration" }, milliseconds(durations.p50)), element("td", { className: "duration" }, milliseconds(durations.p95))));

@@ -29,6 +29,6 @@ export function relatedSection(detail) {
 function line(row) {
   const name = row.kind === "exchange" ? `SOAP ${row.number}` : `Request ${row.number}`;
   return element("li", {}, element("a", { href: `/inspector/exchanges/${row.id}` }, name),
-    ` ${spaced(row.time)} ${visible(row.what)} `, element("span", { className: `state ${row.state.toLowerCase()}` }, row.state),
+    ` ${spaced(row.time)} ${visible(row.operation)} `, element("span", { className: `state ${row.state.toLowerCase()}` }, row.state),
     row.reason && ` ${visible(row.reason).slice(0, 100)}`);
 }
