@@ -1,7 +1,7 @@
 //! Makes plain messages of encoded ones (SOAP 1.1, section 5): what an element refers to (`href`, to the element with that
 //! `id`) stands in its place, and the items of arrays have the name that the plan gives them, whatever a server calls them.
 //!
-//! Rule: a hostile message that refers to itself, or to much again and again, ends where [`MOST_ELEMENTS`] do.
+//! Rule: a hostile message that refers to itself, or to much again and again, ends at `MOST_ELEMENTS`.
 
 use std::collections::HashMap;
 
