@@ -33,13 +33,15 @@ CREATE = METHODS + "/create_pairing"
 SERVICE = "/ca-server/webservices/pairing"
 ANSWER = (HERE / "../../fixtures/CREATE_PAIRING/success/response.xml").read_text().strip()
 
+GATEWAYS = ("gateway", "other gateway")
+
 rows = csv.writer(sys.stdout)
 errors = 0
 
 
 def note(experiment, subject, connections, figure, value):
     global errors
-    errors += value if figure == "errors" else 0
+    errors += value if figure == "errors" and subject in GATEWAYS else 0
     rows.writerow([experiment, subject, connections, figure, f"{value:.4g}"])
     sys.stdout.flush()
 
@@ -265,12 +267,12 @@ EXPERIMENTS = {"json": json_calls, "pass-through": soap_calls, "latency": latenc
 
 
 def main():
-    binaries = dict(zip(("gateway", "other gateway"), map(os.path.abspath, sys.argv[1:])))
+    binaries = dict(zip(GATEWAYS, map(os.path.abspath, sys.argv[1:])))
     rows.writerow(["experiment", "subject", "connections", "figure", "value"])
     for name in os.environ.get("ONLY", " ".join(EXPERIMENTS)).split():
         with tempfile.TemporaryDirectory() as folder:
             EXPERIMENTS[name](binaries, pathlib.Path(folder))
-    return f"{errors:.0f} calls failed" if errors else 0
+    return f"{errors:.0f} calls of a gateway failed" if errors else 0
 
 
 sys.exit(main())
