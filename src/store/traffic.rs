@@ -15,7 +15,8 @@ use crate::search::Search;
 pub trait TrafficStore: Send + Sync {
     /// A page of requests and exchanges, newest first. The search ends with its time, whatever it has found by then.
     async fn list_traffic(&self, query: TrafficQuery) -> Result<TrafficPage, StoreError>;
-    /// A number that differs from the one before if something was written since, by whichever process.
+    /// A number that differs from the one before if something was written since, by whichever process; it may differ, too,
+    /// where other databases of the same server were written.
     async fn find_change_mark(&self) -> Result<i64, StoreError>;
 }
 

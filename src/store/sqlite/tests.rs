@@ -16,6 +16,7 @@ use crate::request::RecordId;
 use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
 use crate::store::{
     Access, AccountStore as _, ExchangeFilter, ExchangeStore as _, RequestStore as _, Store, StoreHealth as _,
+    TrafficStore as _,
 };
 
 suite::tests_of_every_store!(open_new);
@@ -36,6 +37,16 @@ async fn open(folder: &Path) -> SqliteStore {
     assert!(store.is_checked, "a small database is looked at before anything else");
     store.add_user(user(), String::new()).await.unwrap();
     store
+}
+
+#[tokio::test]
+async fn the_change_mark_stays_where_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let mark = store.find_change_mark().await.unwrap();
+    assert_eq!(store.find_change_mark().await.unwrap(), mark);
+    submit_leased(&store, pairing("a", DateTime::UNIX_EPOCH, true)).await;
+    assert_ne!(store.find_change_mark().await.unwrap(), mark);
 }
 
 #[tokio::test]

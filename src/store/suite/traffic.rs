@@ -36,7 +36,6 @@ pub(super) fn exchange_at(at: DateTime<Utc>) -> Exchange {
 pub(in crate::store) async fn all_traffic_is_one_list_and_a_search_ends_with_its_time(store: Arc<dyn Store>) {
     let mark = async || store.find_change_mark().await.unwrap();
     let before = mark().await;
-    assert_eq!(mark().await, before);
     for second in 1..=40 {
         let leased = submit_leased(store.as_ref(), pairing("a", moment(3 * second), true)).await;
         commit(store.as_ref(), leased, done(), moment(3 * second)).await;
