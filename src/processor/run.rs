@@ -27,7 +27,7 @@ impl Processor {
             }
             let round = {
                 let (processor, shutdown) = (Arc::clone(&self), shutdown.clone());
-                async move { processor.start_ready(&shutdown).await }
+                async move { processor.start_ready(&shutdown, seen).await }
             };
             // A task of its own, so that the run survives a panic in a round.
             let pause = match tokio::spawn(round).await {
@@ -69,13 +69,15 @@ impl Processor {
         Ok(())
     }
 
-    /// Starts all due requests, and returns the time until the next one falls due.
-    async fn start_ready(self: &Arc<Self>, shutdown: &Shutdown) -> Result<Duration, StoreError> {
+    /// Starts all due requests, and returns the time until the next one falls due. The date goes on from the moment `seen`: due
+    /// times have not followed a date that was set since.
+    async fn start_ready(self: &Arc<Self>, shutdown: &Shutdown, seen: Moment) -> Result<Duration, StoreError> {
         if !self.is_effective {
             return Ok(self.poll);
         }
         while !shutdown.is_set() {
-            let now = self.clock.now();
+            let passed = self.clock.moment().since(&seen).time;
+            let now = seen.date + TimeDelta::from_std(passed).unwrap_or_default();
             match self.store.find_next_due().await? {
                 Some(due) if due <= now => {}
                 next => {
