@@ -5,6 +5,7 @@
 //! Rule: one login at a time, however many wait for it; if it fails, all that waited have failed. Neither a secret nor a
 //! session's id is ever logged or kept: what is kept of a login is masked.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -24,6 +25,7 @@ use crate::secret::Secret;
 use crate::soap::encode;
 use crate::store::Lease;
 use crate::upstream::{Call, CallFailure, FailureKind};
+use crate::xml::has_blanks;
 
 /// Why a request was not sent although it was its turn.
 const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
@@ -67,8 +69,8 @@ pub(super) struct Order<'a> {
 }
 
 /// An envelope without blanks.
-struct Filled {
-    text: String,
+struct Filled<'a> {
+    text: Cow<'a, str>,
     secrets: Vec<Secret>,
     session: Option<Secret>,
 }
@@ -120,7 +122,7 @@ pub(super) async fn exchange(processor: &Processor, order: Order<'_>) -> Exchang
     }
 }
 
-async fn send(processor: &Processor, order: Order<'_>, filled: &Filled) -> Result<Answered, CallFailure> {
+async fn send(processor: &Processor, order: Order<'_>, filled: &Filled<'_>) -> Result<Answered, CallFailure> {
     let call = Call::new(order.operation, &filled.text, order.request.map(|(request, _)| request));
     let (trace, secrets) = (order.trace.cloned().or(call.trace), filled.secrets.clone());
     let http = call_until(processor, Call { trace, secrets, ..call }, order.until).await?;
@@ -128,13 +130,16 @@ async fn send(processor: &Processor, order: Order<'_>, filled: &Filled) -> Resul
     Ok(Answered { http_status, content_type, retry_after, classified: classify_answer(order.operation, http) })
 }
 
-/// Fills the blanks of an envelope; a session that has ended is not used again.
-async fn fill(
+/// Fills the blanks of an envelope, if it has any; a session that has ended is not used again.
+async fn fill<'a>(
     processor: &Processor,
-    order: Order<'_>,
+    order: Order<'a>,
     ended: Option<&Secret>,
     events: &mut Vec<Event>,
-) -> Result<Filled, CallFailure> {
+) -> Result<Filled<'a>, CallFailure> {
+    if !has_blanks(order.envelope) {
+        return Ok(Filled { text: Cow::Borrowed(order.envelope), secrets: Vec::new(), session: None });
+    }
     let session = match order.operation.needs_session() {
         true => Some(session(processor, (order.contract, order.until), ended, events).await?),
         false => None,
@@ -153,7 +158,7 @@ async fn fill(
         text.map_err(|reason| not_sent(FailureKind::Login, &format!("The request cannot be completed: {reason}.")))?;
     let used = order.operation.templates().flat_map(|template| template.names()).filter_map(secret_name);
     let used = used.filter_map(|name| secrets.get(name)).chain(&session).cloned().collect();
-    Ok(Filled { text, secrets: used, session })
+    Ok(Filled { text: Cow::Owned(text), secrets: used, session })
 }
 
 /// The session's id, after a login if there is none, or only the one that has ended.

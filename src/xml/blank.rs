@@ -10,6 +10,11 @@ use quick_xml::escape::{escape, unescape};
 /// What a blank begins with, and what it ends with.
 pub const BLANK: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
 
+/// Does the text have a blank?
+pub fn has_blanks(text: &str) -> bool {
+    text.contains(BLANK[0])
+}
+
 /// The text with something in place of each blank, as `fill` makes it of the blank's expression; escaped, so that it can stand
 /// in an element or in an attribute.
 ///

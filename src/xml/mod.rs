@@ -14,7 +14,7 @@ mod tests;
 mod tree;
 mod write;
 
-pub use blank::{BLANK, fill_blanks, mask_blanks};
+pub use blank::{BLANK, fill_blanks, has_blanks, mask_blanks};
 pub use chars::{is_xml_char, is_xml_space, trim_xml_space};
 pub use indent::indented;
 pub use read::{Limits, XmlError, parse};
