@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use strum::VariantArray as _;
 use tracing::Instrument as _;
 
 use super::Processor;
 use super::slots::Slot;
 use crate::clock::Moment;
+use crate::request::Cas;
 use crate::shutdown::Shutdown;
 use crate::store::{DateStep, LeasedRequest, StoreError};
 
@@ -78,7 +80,7 @@ impl Processor {
         while !shutdown.is_set() {
             let passed = self.clock.moment().since(&seen).time;
             let now = seen.date + TimeDelta::from_std(passed).unwrap_or_default();
-            match self.store.find_next_due().await? {
+            match self.store.find_next_due(Cas::VARIANTS).await? {
                 Some(due) if due <= now => {}
                 next => {
                     self.slots.run_is_idle();
@@ -92,7 +94,7 @@ impl Processor {
                 return Ok(self.poll);
             }
             // Every due request is leased now, or noted as waiting for another one.
-            let claimed = self.store.claim_requests(now, slots.len(), &self.node.id()).await?;
+            let claimed = self.store.claim_requests(now, slots.len(), &self.node.id(), Cas::VARIANTS).await?;
             self.spawn(claimed, slots);
         }
         Ok(self.poll)

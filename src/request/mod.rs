@@ -22,7 +22,7 @@ pub use id::{RecordId, random_hex, random_uuid};
 pub use outcome::{Next, Outcome};
 pub use parameter::{CARD_ID, DEVICE_FIELDS, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps};
 pub use record::{
-    Envelope, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure,
+    Cas, Envelope, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure,
     process,
 };
 pub use request_type::{Field, RequestType, UnknownRequestType};

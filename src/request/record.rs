@@ -10,7 +10,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use super::{Correlation, RecordId, RequestType};
 use crate::account::User;
 use crate::secret::Secret;
-use crate::words::Word as _;
+use crate::words::Word;
 use crate::xml::mask_blanks;
 
 /// The documented resource that a record belongs to; only that resource shows the record.
@@ -24,6 +24,16 @@ pub enum Family {
     SmsSas,
     /// `panaccess`.
     #[strum(serialize = "panaccess")]
+    Panaccess,
+}
+
+/// A CA system: what a provider is the head-end of. Cards are its own: a number of one system is no card of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Cas {
+    /// Conax.
+    Conax,
+    /// Panaccess.
     Panaccess,
 }
 
@@ -52,11 +62,25 @@ pub enum Priority {
 /// The path segment between a family and the name of a method.
 const RESOURCE: &str = "provisioning_requests";
 
+impl Cas {
+    /// The names of all systems, as a JSON array.
+    pub fn all_as_json() -> String {
+        words_as_json(Self::VARIANTS)
+    }
+}
+
 impl Family {
     /// The names of all families, as a JSON array.
     pub fn all_as_json() -> String {
-        let names: Vec<&str> = Self::VARIANTS.iter().map(|family| family.as_str()).collect();
-        serde_json::Value::from(names).to_string()
+        words_as_json(Self::VARIANTS)
+    }
+
+    /// The CA system that the requests of the family go to.
+    pub fn cas(self) -> Cas {
+        match self {
+            Self::WebServices | Self::SmsSas => Cas::Conax,
+            Self::Panaccess => Cas::Panaccess,
+        }
     }
 
     /// The path of a method, below the prefix of all methods.
@@ -69,6 +93,10 @@ impl Family {
         let (family, rest) = path.split_once('/')?;
         Some((family.parse().ok()?, rest.strip_prefix(RESOURCE)?.strip_prefix('/')?))
     }
+}
+
+fn words_as_json<W: Word>(words: &[W]) -> String {
+    serde_json::Value::from_iter(words.iter().map(|word| word.as_str())).to_string()
 }
 
 /// Who sent a request to Conax: the value of process_name.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::types::TABLE;
-use super::{Family, Parameter};
+use super::{Cas, Family, Parameter};
 
 /// A request type: what a provisioning request asks Conax to do. Ordered as in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +59,11 @@ impl RequestType {
     /// The types that have a method in a family.
     pub fn of_family(family: Family) -> impl Iterator<Item = Self> {
         Self::all().filter(move |request_type| request_type.row().families.contains(&family))
+    }
+
+    /// The CA system whose request it is; `None` for what the gateway says to any of them.
+    pub fn cas(self) -> Option<Cas> {
+        self.row().families.first().map(|family| family.cas())
     }
 
     /// The type of a name that is written in the code. In a constant, an unknown name does not compile.
@@ -167,5 +172,18 @@ impl FromStr for RequestType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::bindable().find(|request_type| request_type.as_str() == text).ok_or(UnknownRequestType)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_of_one_ca_system() {
+        for request_type in RequestType::all() {
+            let families = request_type.row().families;
+            assert!(families.iter().all(|family| Some(family.cas()) == request_type.cas()), "{request_type}");
+        }
     }
 }

@@ -96,7 +96,7 @@ pub(super) const TABLES: &[Table] = tables! {
     "token" (hash Bytes) user_id Text, expires_at Integer;
     "api_key" (id Text) name Text, user_id Text, hash Bytes;
     "catalogue" (kind Text, id Text) name Text, alternative_code Text, ca_id Text, distribution_id Text;
-    "request" (number Integer) id Text, family Text, type Text, priority Text, process_immediately Boolean,
+    "request" (number Integer) id Text, family Text, cas Text, type Text, priority Text, process_immediately Boolean,
         scheduled_at Integer, items Text, cards Text, subscription Text, body Text, raw_body Text, api_call Text,
         rejection Text, correlation Text, sequence_number Integer, created_by Text, created_at Integer, state Text,
         ready_at Integer, lease_owner Text, lease_token Integer, waits_for Integer, in_doubt Text,
@@ -104,8 +104,8 @@ pub(super) const TABLES: &[Table] = tables! {
         reference_number Text, result Text, failure Text, process_name Text, process_id Text;
     "request_device" (kind Text, ca_id Text, number Integer) sequence_number Integer;
     "rejected_device" (kind Text, ca_id Text, number Integer);
-    "card_queue" (card Text, number Integer) due Integer;
-    "card_lock" (card Text) number Integer;
+    "card_queue" (card Text, cas Text, number Integer) due Integer;
+    "card_lock" (card Text, cas Text) number Integer;
     "attempt" (number Integer, attempt Integer) started_at Integer, duration_ms Integer, sent Boolean,
         http_status Integer, error Text, response Text, content_type Text;
     "event" (number Integer, event Integer) at Integer, kind Text, user Text, text Text, duration_ms Integer,

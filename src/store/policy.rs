@@ -4,9 +4,10 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use strum::VariantArray as _;
 
 use super::{DateStep, StoreError};
-use crate::request::{InDoubt, NewRequest, ProvisioningRequest, RequestType, State};
+use crate::request::{Cas, InDoubt, NewRequest, Priority, ProvisioningRequest, RequestType, State};
 
 /// From when on a request that waits blocks later ones of its cards: milliseconds since 1970, by the machine's date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,24 @@ impl Due {
             false => Self::SINCE_EVER,
         }
     }
+}
+
+/// The cards of a request: in queues and locks, each stands for itself in its CA system.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cards<'a> {
+    pub(super) cas: Cas,
+    pub(super) ca_ids: &'a [String],
+}
+
+impl<'a> Cards<'a> {
+    pub(super) fn of(request: &'a NewRequest) -> Self {
+        Self { cas: request.family.cas(), ca_ids: &request.cards }
+    }
+}
+
+/// In which order requests of some CA systems are looked at: EXPRESS of all systems first.
+pub(super) fn turns(systems: &[Cas]) -> impl Iterator<Item = (Priority, Cas)> {
+    Priority::VARIANTS.iter().flat_map(move |priority| systems.iter().map(move |cas| (*priority, *cas)))
 }
 
 /// What becomes of the cards of a request that was changed.

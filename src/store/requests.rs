@@ -9,7 +9,8 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::request::{
-    Attempt, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType, State,
+    Attempt, Cas, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType,
+    State,
 };
 use crate::search::{Condition, Patterns, Search};
 
@@ -18,13 +19,14 @@ use crate::search::{Condition, Patterns, Search};
 pub trait RequestStore: Send + Sync {
     /// Commits new requests; from then on they cannot be lost.
     async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
-    /// Leases to a node the requests that are due at `now` and not held up by another one of their cards: EXPRESS first, then
-    /// by date, then by number. Doubts that are not resolved in time are given up on the way. There may be more.
+    /// Leases to a node the requests of some CA systems that are due at `now` and not held up by another one of their cards:
+    /// EXPRESS first, then by date, then by number, one system after the other. Doubts that are not resolved in time are given up on the way. There may be more.
     async fn claim_requests(
         &self,
         now: DateTime<Utc>,
         limit: usize,
         node: &NodeId,
+        systems: &[Cas],
     ) -> Result<Vec<LeasedRequest>, StoreError>;
     /// Commits what attempts made of requests, and ends their leases. What comes with a lease that is another one's by now
     /// changes nothing. A result for each, in their order.
@@ -49,8 +51,8 @@ pub trait RequestStore: Send + Sync {
     /// Shifts the due times of what waits when the date was set: requests whose turn had come, and those that are to be
     /// tried again or verified. Dates that clients gave stay. Returns how many.
     async fn shift_due_times(&self, step: DateStep) -> Result<usize, StoreError>;
-    /// When the next waiting request falls due.
-    async fn find_next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// When the next waiting request of some CA systems falls due.
+    async fn find_next_due(&self, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
     async fn purge_requests(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
     /// One record; `family` limits where it is looked for.

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use strum::VariantArray as _;
 
 use crate::account::{ApiKey, Role, Unit, User};
 use crate::catalogue::{Entry, EntryKind, Key};
 use crate::exchange::{Exchange, PackedExchange};
 use crate::request::{
-    Attempt, Correlation, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome, Priority,
-    ProvisioningRequest, RecordId, RequestType,
+    Attempt, Cas, Correlation, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome,
+    Priority, ProvisioningRequest, RecordId, RequestType,
 };
 use crate::store::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, ExchangeFilter, IdempotencyKey, Lease, LeasedRequest, NodeId,
@@ -32,6 +33,7 @@ macro_rules! tests_of_every_store {
             $open:
             a_card_keeps_its_order_whatever_the_clocks_say,
             many_requests_of_one_card_wait_for_one_each,
+            a_ca_system_has_its_own_cards_and_its_own_turn,
             what_ended_long_ago_is_deleted_and_numbers_go_on,
             a_request_that_has_ended_is_not_committed_again,
             requests_of_a_dead_node_are_taken_over_and_what_it_commits_then_changes_nothing,
@@ -160,38 +162,77 @@ pub(super) async fn a_card_keeps_its_order_whatever_the_clocks_say(store: Arc<dy
     let (second, lease) = submit(store.as_ref(), pairing("a", moment(10), true)).await;
     assert!(lease.is_none(), "an earlier one waits, by a clock that is ahead");
     assert_eq!(
-        numbers(&store.claim_requests(moment(10), 9, &node("n")).await.unwrap()),
+        numbers(&store.claim_requests(moment(10), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
         [0_i64; 0],
         "the first is not due yet"
     );
-    let claimed = store.claim_requests(moment(11), 9, &node("n")).await.unwrap();
+    let claimed = store.claim_requests(moment(11), 9, &node("n"), Cas::VARIANTS).await.unwrap();
     assert_eq!(numbers(&claimed), [first.number]);
     // It comes back to the line, and the clock goes back.
     let failure = Failure::default();
     let released =
         commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;
     assert_eq!(released, 1, "the second may be looked at again");
-    assert_eq!(numbers(&store.claim_requests(moment(12), 9, &node("n")).await.unwrap()), [0_i64; 0]);
-    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(20)));
-    let claimed = store.claim_requests(moment(20), 9, &node("n")).await.unwrap();
+    assert_eq!(numbers(&store.claim_requests(moment(12), 9, &node("n"), Cas::VARIANTS).await.unwrap()), [0_i64; 0]);
+    assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(20)));
+    let claimed = store.claim_requests(moment(20), 9, &node("n"), Cas::VARIANTS).await.unwrap();
     assert_eq!(numbers(&claimed), [first.number]);
     commit(store.as_ref(), claimed[0].clone(), done(), moment(21)).await;
-    assert_eq!(numbers(&store.claim_requests(moment(21), 9, &node("n")).await.unwrap()), [second.number]);
+    assert_eq!(
+        numbers(&store.claim_requests(moment(21), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
+        [second.number]
+    );
 }
 
 pub(super) async fn many_requests_of_one_card_wait_for_one_each(store: Arc<dyn Store>) {
     for _ in 0..2_000 {
         submit(store.as_ref(), pairing("a", moment(1), false)).await;
     }
-    let mut claimed = store.claim_requests(moment(2), 9, &node("n")).await.unwrap();
-    while store.find_next_due().await.unwrap().is_some() {
-        assert!(store.claim_requests(moment(2), 9, &node("n")).await.unwrap().is_empty());
+    let mut claimed = store.claim_requests(moment(2), 9, &node("n"), Cas::VARIANTS).await.unwrap();
+    while store.find_next_due(Cas::VARIANTS).await.unwrap().is_some() {
+        assert!(store.claim_requests(moment(2), 9, &node("n"), Cas::VARIANTS).await.unwrap().is_empty());
     }
     for number in 1..50 {
         assert_eq!(numbers(&claimed), [number]);
         assert_eq!(commit(store.as_ref(), claimed[0].clone(), done(), moment(3)).await, 1, "its end wakes one");
-        claimed = store.claim_requests(moment(3), 9, &node("n")).await.unwrap();
+        claimed = store.claim_requests(moment(3), 9, &node("n"), Cas::VARIANTS).await.unwrap();
     }
+}
+
+/// The same as a request of Panaccess.
+fn of_panaccess(submission: Submission) -> Submission {
+    let (family, request_type) = (Family::Panaccess, RequestType::named("SET_PACKAGE"));
+    let request = Arc::new(NewRequest { family, request_type, ..(*submission.request).clone() });
+    Submission { request, ..submission }
+}
+
+pub(super) async fn a_ca_system_has_its_own_cards_and_its_own_turn(store: Arc<dyn Store>) {
+    let store = store.as_ref();
+    let (conax, lease) = submit(store, pairing("a", moment(1), true)).await;
+    assert!(lease.is_some());
+    for _ in 0..2 {
+        submit(store, pairing("a", moment(1), false)).await;
+    }
+    let (first, lease) = submit(store, of_panaccess(pairing("a", moment(1), true))).await;
+    assert!(lease.is_some(), "a card of the same number is another card");
+    let (second, lease) = submit(store, of_panaccess(pairing("a", moment(1), true))).await;
+    assert!(lease.is_none(), "and has its own order");
+    let (other, _) = submit(store, of_panaccess(pairing("b", moment(2), false))).await;
+    let n = node("n");
+    let of = |systems| store.claim_requests(moment(3), 9, &n, systems);
+    assert_eq!(store.find_next_due(&[Cas::Panaccess]).await.unwrap(), Some(moment(1)));
+    assert_eq!(numbers(&of(&[Cas::Panaccess]).await.unwrap()), [other.number]);
+    assert_eq!(store.find_next_due(&[Cas::Panaccess]).await.unwrap(), None, "it waits for the first");
+    assert_eq!(store.find_next_due(&[Cas::Conax]).await.unwrap(), Some(moment(1)));
+    let leased = |request: &ProvisioningRequest| {
+        let lease = Lease { owner: node("n"), token: 1 };
+        LeasedRequest { request: request.clone(), lease }
+    };
+    assert_eq!(commit(store, leased(&first), done(), moment(4)).await, 1);
+    assert_eq!(numbers(&of(&[Cas::Conax]).await.unwrap()), [0_i64; 0], "its cards are taken still");
+    assert_eq!(numbers(&of(Cas::VARIANTS).await.unwrap()), [second.number]);
+    assert_eq!(commit(store, leased(&conax), done(), moment(5)).await, 1);
+    assert_eq!(numbers(&of(Cas::VARIANTS).await.unwrap()), [conax.number + 1]);
 }
 
 pub(super) async fn what_ended_long_ago_is_deleted_and_numbers_go_on(store: Arc<dyn Store>) {
@@ -266,7 +307,7 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
 pub(super) async fn what_was_tried_blocks_its_card_though_its_date_lies_ahead_again(store: Arc<dyn Store>) {
     let scheduled = with_type(pairing("a", moment(10), false), RequestType::named("CREATE_PAIRING"), moment(20));
     submit(store.as_ref(), scheduled).await;
-    let claimed = store.claim_requests(moment(21), 9, &node("n")).await.unwrap();
+    let claimed = store.claim_requests(moment(21), 9, &node("n"), Cas::VARIANTS).await.unwrap();
     let failure = Failure::default();
     commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(30), failure }, moment(22)).await;
     // The date is set back.
@@ -305,17 +346,17 @@ pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn St
     assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90 - hour, 90 - hour]);
     // Written by the new date: it stays.
     let new = submit(store.as_ref(), pairing("e", moment(t - hour + 1), false)).await.0.number;
-    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(t - hour)));
+    assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(t - hour)));
     assert_eq!(
         store.shift_due_times(step(hour, t - hour + 1, false)).await.unwrap(),
         3,
         "the new one was just written"
     );
     assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90, 90 - hour], "a PIN gets no more time");
-    assert_eq!(store.find_next_due().await.unwrap(), Some(moment(t - hour + 1)));
-    assert_eq!(numbers(&store.claim_requests(moment(t), 9, &node("n")).await.unwrap()), [new, queued]);
+    assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(t - hour + 1)));
+    assert_eq!(numbers(&store.claim_requests(moment(t), 9, &node("n"), Cas::VARIANTS).await.unwrap()), [new, queued]);
     assert_eq!(
-        numbers(&store.claim_requests(moment(t + 59), 9, &node("n")).await.unwrap()),
+        numbers(&store.claim_requests(moment(t + 59), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
         [in_doubt[0]],
         "the PIN is given up"
     );
@@ -328,7 +369,7 @@ pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn St
         "later ones of its card go on"
     );
     assert_eq!(
-        numbers(&store.claim_requests(moment(t + 60), 9, &node("n")).await.unwrap()),
+        numbers(&store.claim_requests(moment(t + 60), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
         [scheduled],
         "its date stays"
     );

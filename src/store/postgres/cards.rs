@@ -11,16 +11,15 @@ use tokio_postgres::Row;
 use super::columns::Columns;
 use super::database::Transaction;
 use super::fault::Fault;
-use crate::request::ProvisioningRequest;
-use crate::store::policy::{CardChange, CardView, Due};
+use crate::request::{Cas, ProvisioningRequest};
+use crate::store::policy::{CardChange, CardView, Cards, Due};
 use crate::store::rows::ReadColumns as _;
+use crate::words::Word as _;
 
 const MAKE_CARDS: &str = "-- lock_cards: make
     INSERT INTO card (card, sequence_number) SELECT card, 0 FROM unnest($1::text[]) AS new (card) ON CONFLICT DO NOTHING";
 const LOCK_CARDS: &str = "-- lock_cards
     SELECT card, sequence_number FROM card WHERE card = ANY ($1) ORDER BY card FOR UPDATE";
-/// The request that stands for no predecessor: all that wait are before it.
-const LAST: i64 = i64::MAX;
 
 /// Locks the rows of cards until the end of the transaction, and tells the last sequence number of each.
 pub(super) async fn lock_cards<'a>(
@@ -46,122 +45,135 @@ pub(super) async fn lock_cards<'a>(
 }
 
 /// What stands in the way of requests at their cards, whose rows are locked.
-pub(super) struct Views(HashMap<(i64, String), CardView>);
+pub(super) struct Views(HashMap<(i64, String), (Cas, CardView)>);
 
 impl Views {
-    /// Reads it for requests by number (`None`: one that comes after all others) and card, as it is at `now`.
-    pub(super) async fn read(
-        transaction: &Transaction,
-        of: &[(Option<i64>, &String)],
-        now: i64,
-    ) -> Result<Self, Fault> {
-        let numbers: Vec<i64> = of.iter().map(|(number, _)| number.unwrap_or(LAST)).collect();
-        let cards: Vec<&String> = of.iter().map(|(_, card)| *card).collect();
+    /// Reads it for requests by number and their cards, as it is at `now`.
+    pub(super) async fn read(transaction: &Transaction, of: &[(i64, Cards<'_>)], now: i64) -> Result<Self, Fault> {
+        let Pairs { numbers, systems, cards } = Pairs::of(of.iter().copied());
         let found = transaction
             .query(
                 "-- read_views
-                 SELECT asked.number, asked.card,
+                 SELECT asked.number, asked.card, asked.cas,
                      (SELECT q.number FROM card_queue q
-                      WHERE q.card = asked.card AND q.number < asked.number AND q.due <= $3
+                      WHERE q.card = asked.card AND q.cas = asked.cas AND q.number < asked.number AND q.due <= $3
                       ORDER BY q.number DESC LIMIT 1) AS predecessor,
-                     (SELECT l.number FROM card_lock l WHERE l.card = asked.card AND l.number <> asked.number) AS holder
-                 FROM unnest($1::bigint[], $2::text[]) AS asked (number, card)",
-                &[&numbers, &cards, &now],
+                     (SELECT l.number FROM card_lock l
+                      WHERE l.card = asked.card AND l.cas = asked.cas AND l.number <> asked.number) AS holder
+                 FROM unnest($1::bigint[], $2::text[], $4::text[]) AS asked (number, card, cas)",
+                &[&numbers, &cards, &now, &systems],
             )
             .await?;
         let read = |row: &Row| {
             let row = Columns(row);
             let view = CardView { predecessor: row.optional("predecessor")?, holder: row.optional("holder")? };
-            Ok::<_, Fault>(((row.get("number")?, row.get("card")?), view))
+            let cas = row.word("cas", |text| text.parse().ok())?;
+            Ok::<_, Fault>(((row.get("number")?, row.get("card")?), (cas, view)))
         };
         found.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
     /// The request that blocks these cards, if any, for the request of this number.
-    pub(super) fn find_blocker(&self, number: Option<i64>, cards: &[String]) -> Option<i64> {
-        let view = |card: &String| self.0.get(&(number.unwrap_or(LAST), card.clone())).copied();
-        cards.iter().filter_map(view).find_map(CardView::blocker)
+    pub(super) fn find_blocker(&self, number: i64, cards: Cards<'_>) -> Option<i64> {
+        let view = |card: &String| self.0.get(&(number, card.clone())).map(|(_, view)| *view);
+        cards.ca_ids.iter().filter_map(view).find_map(CardView::blocker)
     }
 
     /// A request has locked its cards since.
-    pub(super) fn note_lock(&mut self, number: i64, cards: &[String]) {
-        for ((other, card), view) in &mut self.0 {
-            if *other != number && cards.contains(card) {
+    pub(super) fn note_lock(&mut self, number: i64, cards: Cards<'_>) {
+        for ((other, card), (cas, view)) in &mut self.0 {
+            if *other != number && *cas == cards.cas && cards.ca_ids.contains(card) {
                 view.holder = Some(number);
             }
         }
     }
 
     /// A request has come into the queues of its cards since, and is the last of them.
-    pub(super) fn note_queue(&mut self, number: i64, cards: &[String]) {
-        for ((other, card), view) in &mut self.0 {
-            if *other > number && cards.contains(card) {
+    pub(super) fn note_queue(&mut self, number: i64, cards: Cards<'_>) {
+        for ((other, card), (cas, view)) in &mut self.0 {
+            if *other > number && *cas == cards.cas && cards.ca_ids.contains(card) {
                 view.predecessor = Some(number);
             }
         }
     }
 }
 
-/// Requests beside their cards, a pair each.
-fn pairs<'a>(requests: impl IntoIterator<Item = (i64, &'a [String])>) -> (Vec<i64>, Vec<&'a String>) {
-    requests.into_iter().flat_map(|(number, cards)| cards.iter().map(move |card| (number, card))).unzip()
+/// Requests beside their cards, a row each.
+#[derive(Default)]
+struct Pairs<'a> {
+    numbers: Vec<i64>,
+    systems: Vec<&'static str>,
+    cards: Vec<&'a String>,
+}
+
+impl<'a> Pairs<'a> {
+    fn of(requests: impl IntoIterator<Item = (i64, Cards<'a>)>) -> Self {
+        let mut pairs = Self::default();
+        for (number, Cards { cas, ca_ids }) in requests {
+            for card in ca_ids {
+                pairs.numbers.push(number);
+                pairs.systems.push(cas.as_str());
+                pairs.cards.push(card);
+            }
+        }
+        pairs
+    }
 }
 
 /// Locks the cards of requests, which no other request has locked: the key makes this fail, and the whole write with it, if
 /// the rule were broken.
 pub(super) async fn take_cards(
     transaction: &Transaction,
-    requests: impl IntoIterator<Item = (i64, &[String])>,
+    requests: impl IntoIterator<Item = (i64, Cards<'_>)>,
 ) -> Result<(), Fault> {
-    let (numbers, cards) = pairs(requests);
+    let Pairs { numbers, systems, cards } = Pairs::of(requests);
     if numbers.is_empty() {
         return Ok(());
     }
     let sql = "-- take_cards
-        INSERT INTO card_lock (card, number) SELECT DISTINCT card, number FROM unnest($1::text[], $2::bigint[]) AS new (card, number)
-        ON CONFLICT (card) DO UPDATE
+        INSERT INTO card_lock (card, cas, number)
+        SELECT DISTINCT card, cas, number FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (card, number, cas)
+        ON CONFLICT (card, cas) DO UPDATE
             SET number = CASE WHEN card_lock.number = excluded.number THEN excluded.number END";
-    transaction.execute(sql, &[&cards, &numbers]).await?;
+    transaction.execute(sql, &[&cards, &numbers, &systems]).await?;
     Ok(())
 }
 
 /// Puts requests into the queue of each of their cards.
 pub(super) async fn queue_cards(
     transaction: &Transaction,
-    requests: impl IntoIterator<Item = (i64, &[String], Due)>,
+    requests: impl IntoIterator<Item = (i64, Cards<'_>, Due)>,
 ) -> Result<(), Fault> {
-    let (mut numbers, mut cards, mut due) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, of_request, since) in requests {
-        for card in of_request {
-            numbers.push(number);
-            cards.push(card);
-            due.push(since.0);
-        }
-    }
+    let mut due = Vec::new();
+    let Pairs { numbers, systems, cards } = Pairs::of(requests.into_iter().map(|(number, cards, since)| {
+        due.resize(due.len() + cards.ca_ids.len(), since.0);
+        (number, cards)
+    }));
     if numbers.is_empty() {
         return Ok(());
     }
     let sql = "-- queue_cards
-        INSERT INTO card_queue (card, number, due)
-        SELECT DISTINCT card, number, due FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS new (card, number, due)
-        ON CONFLICT (card, number) DO UPDATE SET due = excluded.due";
-    transaction.execute(sql, &[&cards, &numbers, &due]).await?;
+        INSERT INTO card_queue (card, cas, number, due)
+        SELECT DISTINCT card, cas, number, due
+        FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS new (card, number, due, cas)
+        ON CONFLICT (card, cas, number) DO UPDATE SET due = excluded.due";
+    transaction.execute(sql, &[&cards, &numbers, &due, &systems]).await?;
     Ok(())
 }
 
 /// Takes requests out of the queues of their cards.
 pub(super) async fn unqueue_cards(
     transaction: &Transaction,
-    requests: impl IntoIterator<Item = (i64, &[String])>,
+    requests: impl IntoIterator<Item = (i64, Cards<'_>)>,
 ) -> Result<(), Fault> {
-    let (numbers, cards) = pairs(requests);
+    let Pairs { numbers, systems, cards } = Pairs::of(requests);
     if numbers.is_empty() {
         return Ok(());
     }
     let sql = "-- unqueue_cards
-        DELETE FROM card_queue q USING unnest($1::text[], $2::bigint[]) AS old (card, number)
-        WHERE q.card = old.card AND q.number = old.number";
-    transaction.execute(sql, &[&cards, &numbers]).await?;
+        DELETE FROM card_queue q USING unnest($1::text[], $2::bigint[], $3::text[]) AS old (card, number, cas)
+        WHERE q.card = old.card AND q.cas = old.cas AND q.number = old.number";
+    transaction.execute(sql, &[&cards, &numbers, &systems]).await?;
     Ok(())
 }
 
@@ -171,9 +183,8 @@ pub(super) async fn change_cards(
     transaction: &Transaction,
     requests: &[&ProvisioningRequest],
 ) -> Result<HashMap<i64, usize>, Fault> {
-    let changes = || {
-        requests.iter().map(|request| (request.number, request.content.cards.as_slice(), CardChange::after(request)))
-    };
+    let changes =
+        || requests.iter().map(|request| (request.number, Cards::of(&request.content), CardChange::after(request)));
     queue_cards(
         transaction,
         changes().filter_map(|(number, cards, change)| match change {
@@ -183,15 +194,15 @@ pub(super) async fn change_cards(
     )
     .await?;
     let unlocked = changes().filter(|(_, _, change)| *change != CardChange::Keep);
-    let (numbers, cards) = pairs(unlocked.clone().map(|(number, cards, _)| (number, cards)));
+    let Pairs { numbers, systems, cards } = Pairs::of(unlocked.clone().map(|(number, cards, _)| (number, cards)));
     let ended: Vec<i64> = unlocked.map(|(number, _, _)| number).collect();
     if ended.is_empty() {
         return Ok(HashMap::new());
     }
     let unlock = "-- unlock_cards
-        DELETE FROM card_lock l USING unnest($1::text[], $2::bigint[]) AS old (card, number)
-        WHERE l.card = old.card AND l.number = old.number";
-    transaction.execute(unlock, &[&cards, &numbers]).await?;
+        DELETE FROM card_lock l USING unnest($1::text[], $2::bigint[], $3::text[]) AS old (card, number, cas)
+        WHERE l.card = old.card AND l.cas = old.cas AND l.number = old.number";
+    transaction.execute(unlock, &[&cards, &numbers, &systems]).await?;
     let waiting = "-- unlock_cards: waiting
         WITH waiting AS (SELECT number, waits_for FROM request WHERE waits_for = ANY ($1) ORDER BY number FOR UPDATE)
         UPDATE request r SET waits_for = NULL FROM waiting w WHERE r.number = w.number RETURNING w.waits_for AS waited_for";

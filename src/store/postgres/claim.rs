@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use strum::VariantArray as _;
 use tokio_postgres::Row;
 
 use super::cards::{self, Views};
@@ -11,8 +10,8 @@ use super::columns::Columns;
 use super::database::{Database, Patience, Transaction};
 use super::fault::Fault;
 use super::{record, request_read};
-use crate::request::{Priority, process};
-use crate::store::policy::Step;
+use crate::request::{Cas, Priority, process};
+use crate::store::policy::{Step, turns};
 use crate::store::rows::{Candidate, ReadColumns as _, row_to_candidate};
 use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::words::Word as _;
@@ -24,10 +23,10 @@ const STEP: usize = 100;
 /// How long a claim waits that found only what other nodes are looking at.
 const OTHERS_TIME: Duration = Duration::from_millis(10);
 
-/// The waiting requests of one priority that are due, not known to wait for another one, and not looked at by another node.
+/// The waiting requests of one CA system and priority that are due, not known to wait for another one, and not looked at by another node.
 const CANDIDATES: &str = "-- candidates
-    SELECT number, cards, resolve_until, in_doubt FROM request
-    WHERE priority = $1 AND ready_at <= $2
+    SELECT number, cas, cards, resolve_until, in_doubt FROM request
+    WHERE cas = $4 AND priority = $1 AND ready_at <= $2
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT $3 FOR UPDATE SKIP LOCKED";
 
@@ -42,11 +41,12 @@ pub(super) async fn claim_requests(
     now: DateTime<Utc>,
     limit: usize,
     node: &NodeId,
+    systems: &[Cas],
 ) -> Result<Vec<LeasedRequest>, StoreError> {
-    let node = node.clone();
+    let (node, systems) = (node.clone(), systems.to_vec());
     let claimed = database.write(Patience::Refuse, 1, move |transaction| {
-        let node = node.clone();
-        Box::pin(async move { claim(transaction, now, limit, &node).await })
+        let (node, systems) = (node.clone(), systems.clone());
+        Box::pin(async move { claim(transaction, now, limit, &node, &systems).await })
     });
     let Claimed { leased, has_looked } = claimed.await?;
     if !has_looked {
@@ -55,14 +55,20 @@ pub(super) async fn claim_requests(
     Ok(leased)
 }
 
-async fn claim(transaction: &Transaction, now: DateTime<Utc>, limit: usize, node: &NodeId) -> Result<Claimed, Fault> {
+async fn claim(
+    transaction: &Transaction,
+    now: DateTime<Utc>,
+    limit: usize,
+    node: &NodeId,
+    systems: &[Cas],
+) -> Result<Claimed, Fault> {
     let mut leased = Vec::new();
     let mut left = LOOKED_AT;
-    for priority in Priority::VARIANTS {
+    for turn in turns(systems) {
         // Whoever is looked at is no candidate afterwards: leased, or known to wait.
         while left > 0 && leased.len() < limit {
             let room = left.min(limit - leased.len()).min(STEP);
-            let found = find_candidates(transaction, *priority, now, room).await?;
+            let found = find_candidates(transaction, turn, now, room).await?;
             if found.is_empty() {
                 break;
             }
@@ -76,12 +82,13 @@ async fn claim(transaction: &Transaction, now: DateTime<Utc>, limit: usize, node
 
 async fn find_candidates(
     transaction: &Transaction,
-    priority: Priority,
+    (priority, cas): (Priority, Cas),
     now: DateTime<Utc>,
     room: usize,
 ) -> Result<Vec<Candidate>, Fault> {
     let room = i64::try_from(room).unwrap_or(i64::MAX);
-    let rows = transaction.query(CANDIDATES, &[&priority.as_str(), &now.timestamp_millis(), &room]).await?;
+    let rows =
+        transaction.query(CANDIDATES, &[&priority.as_str(), &now.timestamp_millis(), &room, &cas.as_str()]).await?;
     rows.iter().map(|row| row_to_candidate(&Columns(row))).collect()
 }
 
@@ -99,19 +106,18 @@ async fn take_step(
     for candidate in given_up {
         give_up(transaction, candidate.number, now).await?;
     }
-    let asked: Vec<_> =
-        others.iter().flat_map(|c: &&Candidate| c.cards.iter().map(|card| (Some(c.number), card))).collect();
+    let asked: Vec<_> = others.iter().map(|candidate: &&Candidate| (candidate.number, candidate.cards())).collect();
     let mut views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
     let (mut free, mut waiting, mut waited_for) = (Vec::new(), Vec::new(), Vec::new());
     for candidate in others {
-        let Candidate { number, cards, in_doubt } = candidate;
-        match Step::of(*in_doubt, now, || Ok(views.find_blocker(Some(*number), cards)))? {
+        let Candidate { number, in_doubt, .. } = candidate;
+        match Step::of(*in_doubt, now, || Ok(views.find_blocker(*number, candidate.cards())))? {
             Step::WaitFor(other) => {
                 waiting.push(*number);
                 waited_for.push(other);
             }
             Step::Lease | Step::GiveUp => {
-                views.note_lock(*number, cards);
+                views.note_lock(*number, candidate.cards());
                 free.push(candidate);
             }
         }
@@ -134,7 +140,7 @@ async fn lease(
     if free.is_empty() {
         return Ok(Vec::new());
     }
-    let cards_of = || free.iter().map(|candidate| (candidate.number, candidate.cards.as_slice()));
+    let cards_of = || free.iter().map(|candidate| (candidate.number, candidate.cards()));
     cards::unqueue_cards(transaction, cards_of()).await?;
     cards::take_cards(transaction, cards_of()).await?;
     let numbers: Vec<i64> = free.iter().map(|candidate| candidate.number).collect();
@@ -167,16 +173,17 @@ async fn give_up(transaction: &Transaction, number: i64, now: DateTime<Utc>) -> 
 }
 
 /// When the next waiting request falls due.
-pub(super) async fn find_next_due(database: &Database) -> Result<Option<DateTime<Utc>>, Fault> {
+pub(super) async fn find_next_due(database: &Database, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, Fault> {
     let sql = "-- find_next_due
         SELECT min(ready_at) AS ready_at FROM (
-            SELECT (SELECT ready_at FROM request WHERE priority = wanted.priority
+            SELECT (SELECT ready_at FROM request WHERE cas = wanted.cas AND priority = wanted.priority
                 AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL
                 AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
                 ORDER BY ready_at LIMIT 1) AS ready_at
-            FROM unnest($1::text[]) AS wanted (priority)) AS first";
-    let priorities: Vec<&str> = Priority::VARIANTS.iter().map(|priority| priority.as_str()).collect();
-    match database.read(sql, &[&priorities]).await?.first() {
+            FROM unnest($1::text[], $2::text[]) AS wanted (priority, cas)) AS first";
+    let (priorities, systems): (Vec<&str>, Vec<&str>) =
+        turns(systems).map(|(priority, cas)| (priority.as_str(), cas.as_str())).unzip();
+    match database.read(sql, &[&priorities, &systems]).await?.first() {
         Some(row) => Columns(row).optional_time("ready_at"),
         None => Ok(None),
     }

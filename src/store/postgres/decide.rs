@@ -5,6 +5,7 @@ use super::database::Transaction;
 use super::fault::Fault;
 use super::{cards, record, request_read};
 use crate::request::{Decision, NotAllowed, Order, ProvisioningRequest};
+use crate::store::policy::Cards;
 use crate::store::rows::ReadColumns as _;
 use crate::store::{RecordKey, StoreError};
 
@@ -31,7 +32,7 @@ pub(super) async fn decide_request(
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
     if !is_note {
         record::update_requests(transaction, &[(&request, None)]).await?;
-        cards::unqueue_cards(transaction, [(number, request.content.cards.as_slice())]).await?;
+        cards::unqueue_cards(transaction, [(number, Cards::of(&request.content))]).await?;
         cards::change_cards(transaction, &[&request]).await?;
     }
     record::add_event(transaction, number, &event).await?;

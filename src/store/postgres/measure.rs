@@ -7,7 +7,7 @@ use strum::VariantArray as _;
 use super::columns::Columns;
 use super::database::Database;
 use super::fault::Fault;
-use crate::request::Priority;
+use crate::request::{Cas, Priority};
 use crate::store::rows::ReadColumns as _;
 use crate::store::{StoreError, StoreMeasures, WaitingMeasures};
 use crate::words::Word as _;
@@ -44,8 +44,9 @@ async fn measure_waiting(
     let sql = "-- measure_waiting
         SELECT count(*) AS waiting, count(*) FILTER (WHERE ready_at <= $1) AS due, min(ready_at) AS oldest FROM request
         WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL
-            AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR' AND priority = $2";
-    let rows = database.read(sql, &[&now.timestamp_millis(), &priority.as_str()]).await?;
+            AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR' AND cas = ANY ($3) AND priority = $2";
+    let systems: Vec<&str> = Cas::VARIANTS.iter().map(|cas| cas.as_str()).collect();
+    let rows = database.read(sql, &[&now.timestamp_millis(), &priority.as_str(), &systems]).await?;
     let Some(row) = rows.first().map(Columns) else { return Ok(WaitingMeasures::default()) };
     let (all, due): (i64, i64) = (row.get("waiting")?, row.get("due")?);
     let oldest_due = row.optional_time("oldest")?.filter(|at| *at <= now);

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::database::Patience::Refuse;
 use super::{PostgresStore, claim, decide, due_times, leases, purge, request_read};
-use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest, process};
+use crate::request::{Attempt, Cas, Event, Family, Order, ProvisioningRequest, process};
 use crate::store::policy::DueShift;
 use crate::store::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, LeasedRequest, News, NodeId, Purged, RecordKey, RequestQuery,
@@ -33,8 +33,9 @@ impl RequestStore for PostgresStore {
         now: DateTime<Utc>,
         limit: usize,
         node: &NodeId,
+        systems: &[Cas],
     ) -> Result<Vec<LeasedRequest>, StoreError> {
-        claim::claim_requests(&self.database, now, limit, node).await
+        claim::claim_requests(&self.database, now, limit, node, systems).await
     }
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {
@@ -116,8 +117,8 @@ impl RequestStore for PostgresStore {
         shifted.await
     }
 
-    async fn find_next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(claim::find_next_due(&self.database).await?)
+    async fn find_next_due(&self, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(claim::find_next_due(&self.database, systems).await?)
     }
 
     async fn purge_requests(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {

@@ -49,6 +49,7 @@ CREATE TABLE request (
     number BIGINT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     family TEXT NOT NULL,
+    cas TEXT NOT NULL, -- the CA system of the family
     type TEXT NOT NULL,
     priority TEXT NOT NULL,
     process_immediately BOOLEAN,
@@ -81,7 +82,7 @@ CREATE TABLE request (
     process_name TEXT NOT NULL,
     process_id TEXT
 );
-CREATE INDEX request_waiting ON request (priority, ready_at, number)
+CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR';
 CREATE INDEX request_leased ON request (number) WHERE lease_owner IS NOT NULL;
 CREATE INDEX request_in_doubt ON request (in_doubt, number) WHERE in_doubt IS NOT NULL;
@@ -106,19 +107,22 @@ CREATE TABLE rejected_device (
     PRIMARY KEY (kind, ca_id, number)
 );
 
--- The requests that wait for each card, and from when on each blocks later ones of the card.
+-- The requests that wait for each card of a CA system, and from when on each blocks later ones of the card.
 CREATE TABLE card_queue (
     card TEXT COLLATE "C" NOT NULL,
+    cas TEXT COLLATE "C" NOT NULL,
     number BIGINT NOT NULL,
     due BIGINT NOT NULL,
-    PRIMARY KEY (card, number)
+    PRIMARY KEY (card, cas, number)
 );
 
 -- The request that has a card to itself: it is under way, or in doubt and being resolved. It does not stand in card_queue.
 -- The key makes two calls of one card at the same time impossible, whatever the code does.
 CREATE TABLE card_lock (
-    card TEXT COLLATE "C" PRIMARY KEY,
-    number BIGINT NOT NULL
+    card TEXT COLLATE "C" NOT NULL,
+    cas TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (card, cas)
 );
 
 CREATE INDEX rejected_device_number ON rejected_device (number);

@@ -10,7 +10,7 @@ use super::database::Transaction;
 use super::fault::Fault;
 use super::{idempotency, record};
 use crate::request::{Event, EventKind, NewRequest, State, process};
-use crate::store::policy::{self, Due};
+use crate::store::policy::{self, Cards, Due};
 use crate::store::rows::{NewRow, ReadColumns as _, accepted_record, failure_to_json, rendered_request, to_json};
 use crate::store::{DeviceKind, Lease, StoreError, Submission, SubmitResult};
 use crate::words::Word as _;
@@ -82,9 +82,9 @@ async fn accept(transaction: &Transaction, new: &[&Submission]) -> Result<Vec<Su
     insert_devices(transaction, &accepted).await?;
     let cards_of = |request: &Accepted<'_>| (request.number, request.lease.is_some());
     let leased = accepted.iter().filter(|request| cards_of(request).1);
-    cards::take_cards(transaction, leased.map(|r| (r.number, r.content.cards.as_slice()))).await?;
+    cards::take_cards(transaction, leased.map(|r| (r.number, Cards::of(&r.content)))).await?;
     let queued = accepted.iter().filter(|request| request.lease.is_none());
-    let queued = queued.map(|r| (r.number, r.content.cards.as_slice(), Due::of_new(&r.content)));
+    let queued = queued.map(|r| (r.number, Cards::of(&r.content), Due::of_new(&r.content)));
     cards::queue_cards(transaction, queued).await?;
     note_sequence_numbers(transaction, &last).await?;
     for Accepted { submission, content, number, .. } in &accepted {
@@ -123,14 +123,11 @@ async fn lease_free(transaction: &Transaction, accepted: &mut [Accepted<'_>]) ->
     else {
         return Ok(());
     };
-    let asked: Vec<(Option<i64>, &String)> = accepted
-        .iter()
-        .flat_map(|request| request.content.cards.iter().map(|card| (Some(request.number), card)))
-        .collect();
+    let asked: Vec<_> = accepted.iter().map(|request| (request.number, Cards::of(&request.content))).collect();
     let mut views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
     for request in accepted {
-        let cards = &request.content.cards;
-        let is_free = || views.find_blocker(Some(request.number), cards).is_none();
+        let cards = Cards::of(&request.content);
+        let is_free = || views.find_blocker(request.number, cards).is_none();
         match &request.submission.lease_to {
             Some(node) if is_free() => {
                 request.lease = Some(Lease { owner: node.clone(), token: FIRST_TOKEN });
@@ -154,6 +151,7 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
     let numbers: Vec<i64> = each().map(|(r, _)| r.number).collect();
     let ids = content(|r| r.id.as_str());
     let families = content(|r| r.family.as_str());
+    let systems = content(|r| r.family.cas().as_str());
     let types = content(|r| r.request_type.as_str());
     let priorities = content(|r| r.priority.as_str());
     let immediate: Vec<Option<bool>> = each().map(|(r, _)| r.content.process_immediately).collect();
@@ -176,17 +174,18 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
     let owners: Vec<Option<&str>> = each().map(|(r, _)| r.lease.as_ref().map(|lease| lease.owner.as_str())).collect();
     let tokens: Vec<i64> = each().map(|(r, _)| r.lease.as_ref().map_or(0, |lease| lease.token)).collect();
     let sql = "-- insert_requests
-        INSERT INTO request (number, id, family, type, priority, process_immediately, scheduled_at, ready_at, items, cards,
+        INSERT INTO request (number, id, family, cas, type, priority, process_immediately, scheduled_at, ready_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, updated_at,
             lease_owner, lease_token, state, process_name, correlation)
-        SELECT number, id, family, type, priority, immediate, scheduled_at, scheduled_at, items, cards,
+        SELECT number, id, family, cas, type, priority, immediate, scheduled_at, scheduled_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, created_at,
             lease_owner, lease_token, $20, $21, correlation
         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::text[],
-            $17::bigint[], $18::text[], $19::bigint[], $22::text[])
+            $17::bigint[], $18::text[], $19::bigint[], $22::text[], $23::text[])
             AS new (number, id, family, type, priority, immediate, scheduled_at, items, cards, subscription, body,
-                raw_body, api_call, rejection, sequence_number, created_by, created_at, lease_owner, lease_token, correlation)";
+                raw_body, api_call, rejection, sequence_number, created_by, created_at, lease_owner, lease_token, correlation,
+                cas)";
     transaction
         .execute(
             sql,
@@ -213,6 +212,7 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
                 &State::Pending.as_str(),
                 &process::MANUAL,
                 &correlations,
+                &systems,
             ],
         )
         .await?;

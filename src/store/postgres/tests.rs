@@ -7,6 +7,7 @@ mod server;
 use std::sync::{Arc, Mutex};
 
 use chrono::DateTime;
+use strum::VariantArray as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -15,7 +16,7 @@ use self::server::Cluster;
 use super::PostgresStore;
 use crate::config::{Inputs, StoreSection, StoreUrl, load};
 use crate::observer::Observers;
-use crate::request::State;
+use crate::request::{Cas, State};
 use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
 use crate::store::{Access, AccountStore as _, NodeId, RecordKey, RequestStore as _, Store, StoreError};
 
@@ -124,7 +125,7 @@ async fn two_requests_cannot_have_one_card_whatever_the_code_does() {
     submit_leased(&store, pairing("a", DateTime::UNIX_EPOCH, true)).await;
     let name = url.rsplit('/').next().unwrap();
     assert_eq!(cluster.psql(name, "SELECT number FROM card_lock").as_deref(), Some("1"));
-    assert_eq!(cluster.psql(name, "INSERT INTO card_lock VALUES ('a', 2)"), None);
+    assert_eq!(cluster.psql(name, "INSERT INTO card_lock VALUES ('a', 'conax', 2)"), None);
 }
 
 /// Each of many nodes claims at the same time: no request twice, no card twice, and each card in its order.
@@ -146,7 +147,7 @@ async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() 
             let node = NodeId::random();
             let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1);
             while ended.lock().unwrap().len() < 20 * CARDS {
-                for leased in store.claim_requests(now, 3, &node).await.unwrap() {
+                for leased in store.claim_requests(now, 3, &node, Cas::VARIANTS).await.unwrap() {
                     let request = &leased.request;
                     ended.lock().unwrap().push((request.content.cards[0].clone(), request.number));
                     commit(&store, leased, done(), now).await;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::accounts::{USER_COLUMNS, row_to_user};
 use super::{ReadColumns, to_json};
 use crate::request::{
-    Attempt, Envelope, Event, Failure, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType, STB_ID,
-    Scalar, State, process,
+    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
+    STB_ID, Scalar, State, process,
 };
+use crate::store::policy::Cards;
 use crate::store::{SentAttempt, StoreError};
 
 /// What [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user and `a`
@@ -176,12 +177,24 @@ pub(in crate::store) fn accepted_record(
 /// A request that may be leased.
 pub(in crate::store) struct Candidate {
     pub(in crate::store) number: i64,
+    pub(in crate::store) cas: Cas,
     pub(in crate::store) cards: Vec<String>,
     pub(in crate::store) in_doubt: Option<InDoubt>,
 }
 
+impl Candidate {
+    pub(in crate::store) fn cards(&self) -> Cards<'_> {
+        Cards { cas: self.cas, ca_ids: &self.cards }
+    }
+}
+
 pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Candidate, C::Error> {
-    Ok(Candidate { number: row.get("number")?, cards: row.json("cards")?, in_doubt: read_in_doubt(row)? })
+    Ok(Candidate {
+        number: row.get("number")?,
+        cas: row.word("cas", |text| text.parse().ok())?,
+        cards: row.json("cards")?,
+        in_doubt: read_in_doubt(row)?,
+    })
 }
 
 /// What [`row_to_attempt`] reads.

@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::request::ProvisioningRequest;
 use crate::store::StoreError;
-use crate::store::policy::{CardChange, CardView, Due};
+use crate::store::policy::{CardChange, CardView, Cards, Due};
+use crate::words::Word as _;
 
 /// Changes the cards of a request as the rule says; returns how many requests that were found waiting may go on.
 pub(super) fn change_cards(db: &Connection, request: &ProvisioningRequest) -> Result<usize, StoreError> {
-    let (number, cards) = (request.number, &request.content.cards);
+    let (number, cards) = (request.number, Cards::of(&request.content));
     match CardChange::after(request) {
         CardChange::Keep => return Ok(0),
         CardChange::Queue(due) => queue_cards(db, number, cards, due)?,
@@ -23,44 +24,46 @@ pub(super) fn change_cards(db: &Connection, request: &ProvisioningRequest) -> Re
 }
 
 /// Puts a request into the queue of each of its cards.
-pub(super) fn queue_cards(db: &Connection, number: i64, cards: &[String], due: Due) -> Result<(), StoreError> {
-    let mut statement =
-        db.prepare_cached("-- queue_cards\nINSERT OR REPLACE INTO card_queue (card, number, due) VALUES (?1, ?2, ?3)")?;
-    for card in cards {
-        statement.execute(params![card, number, due.0])?;
+pub(super) fn queue_cards(db: &Connection, number: i64, cards: Cards<'_>, due: Due) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- queue_cards\nINSERT OR REPLACE INTO card_queue (card, cas, number, due) VALUES (?1, ?4, ?2, ?3)",
+    )?;
+    for card in cards.ca_ids {
+        statement.execute(params![card, number, due.0, cards.cas.as_str()])?;
     }
     Ok(())
 }
 
 /// Takes a request out of the queues of its cards.
-pub(super) fn unqueue_cards(db: &Connection, number: i64, cards: &[String]) -> Result<(), StoreError> {
+pub(super) fn unqueue_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<(), StoreError> {
     let mut statement =
-        db.prepare_cached("-- unqueue_cards\nDELETE FROM card_queue WHERE card = ?1 AND number = ?2")?;
-    for card in cards {
-        statement.execute(params![card, number])?;
+        db.prepare_cached("-- unqueue_cards\nDELETE FROM card_queue WHERE card = ?1 AND cas = ?3 AND number = ?2")?;
+    for card in cards.ca_ids {
+        statement.execute(params![card, number, cards.cas.as_str()])?;
     }
     Ok(())
 }
 
 /// Locks the cards of a request, which no other request has locked.
-pub(super) fn lock_cards(db: &Connection, number: i64, cards: &[String]) -> Result<(), StoreError> {
-    // The key on card makes this fail, and the whole write with it, if the rule were broken.
+pub(super) fn lock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<(), StoreError> {
+    // The key makes this fail, and the whole write with it, if the rule were broken.
     let mut statement = db.prepare_cached(
         "-- lock_cards
-         INSERT INTO card_lock (card, number) VALUES (?1, ?2)
-         ON CONFLICT (card) DO UPDATE SET number = iif(number = excluded.number, number, NULL)",
+         INSERT INTO card_lock (card, cas, number) VALUES (?1, ?3, ?2)
+         ON CONFLICT (card, cas) DO UPDATE SET number = iif(number = excluded.number, number, NULL)",
     )?;
-    for card in cards {
-        statement.execute(params![card, number])?;
+    for card in cards.ca_ids {
+        statement.execute(params![card, number, cards.cas.as_str()])?;
     }
     Ok(())
 }
 
 /// Unlocks the cards of a request; the requests that were found waiting for it are looked at again: how many.
-fn unlock_cards(db: &Connection, number: i64, cards: &[String]) -> Result<usize, StoreError> {
-    let mut statement = db.prepare_cached("-- unlock_cards\nDELETE FROM card_lock WHERE card = ?1 AND number = ?2")?;
-    for card in cards {
-        statement.execute(params![card, number])?;
+fn unlock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<usize, StoreError> {
+    let mut statement =
+        db.prepare_cached("-- unlock_cards\nDELETE FROM card_lock WHERE card = ?1 AND cas = ?3 AND number = ?2")?;
+    for card in cards.ca_ids {
+        statement.execute(params![card, number, cards.cas.as_str()])?;
     }
     let mut waiting =
         db.prepare_cached("-- unlock_cards: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for = ?1")?;
@@ -71,20 +74,21 @@ fn unlock_cards(db: &Connection, number: i64, cards: &[String]) -> Result<usize,
 pub(super) fn find_blocker(
     db: &Connection,
     number: i64,
-    cards: &[String],
+    cards: Cards<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, StoreError> {
     let mut predecessor = db.prepare_cached(
         "-- find_blocker: predecessor
-         SELECT number FROM card_queue WHERE card = ?1 AND number < ?2 AND due <= ?3 ORDER BY number DESC LIMIT 1",
+         SELECT number FROM card_queue WHERE card = ?1 AND cas = ?4 AND number < ?2 AND due <= ?3 ORDER BY number DESC LIMIT 1",
     )?;
-    let mut holder =
-        db.prepare_cached("-- find_blocker: holder\nSELECT number FROM card_lock WHERE card = ?1 AND number <> ?2")?;
-    for card in cards {
-        let due = params![card, number, now.timestamp_millis()];
+    let mut holder = db.prepare_cached(
+        "-- find_blocker: holder\nSELECT number FROM card_lock WHERE card = ?1 AND cas = ?3 AND number <> ?2",
+    )?;
+    for card in cards.ca_ids {
+        let due = params![card, number, now.timestamp_millis(), cards.cas.as_str()];
         let view = CardView {
             predecessor: predecessor.query_row(due, |row| row.get("number")).optional()?,
-            holder: holder.query_row(params![card, number], |row| row.get("number")).optional()?,
+            holder: holder.query_row(params![card, number, cards.cas.as_str()], |row| row.get("number")).optional()?,
         };
         if let Some(blocker) = view.blocker() {
             return Ok(Some(blocker));

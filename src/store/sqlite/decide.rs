@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::{cards, request_read, request_write};
 use crate::request::{Decision, NotAllowed, Order, ProvisioningRequest};
+use crate::store::policy::Cards;
 use crate::store::{RecordKey, StoreError};
 
 pub(super) fn decide_request(
@@ -33,7 +34,7 @@ pub(super) fn decide_request(
     }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
     request_write::update(db, &request, None, secrets)?;
-    cards::unqueue_cards(db, number, &request.content.cards)?;
+    cards::unqueue_cards(db, number, Cards::of(&request.content))?;
     cards::change_cards(db, &request)?;
     request_write::add_event(db, number, &event)?;
     Ok(request)

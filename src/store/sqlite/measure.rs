@@ -8,7 +8,7 @@ use rusqlite::{Connection, named_params};
 use strum::VariantArray as _;
 
 use super::files;
-use crate::request::Priority;
+use crate::request::{Cas, Priority};
 use crate::store::{StoreError, StoreMeasures, WaitingMeasures};
 use crate::words::Word as _;
 
@@ -38,9 +38,10 @@ fn waiting(db: &Connection, priority: Priority, now: DateTime<Utc>) -> Result<Wa
     const SQL: &str = "-- measure::waiting
         SELECT count(*) AS waiting, count(*) FILTER (WHERE ready_at <= :now) AS due, min(ready_at) AS oldest FROM request
         WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
-            AND priority = :priority";
+            AND cas IN (SELECT value FROM json_each(:systems)) AND priority = :priority";
     let mut statement = db.prepare_cached(SQL)?;
-    let named = named_params! {":now": now.timestamp_millis(), ":priority": priority.as_str()};
+    let named =
+        named_params! {":now": now.timestamp_millis(), ":priority": priority.as_str(), ":systems": Cas::all_as_json()};
     Ok(statement.query_row(named, |row| {
         let (all, due): (i64, i64) = (row.get("waiting")?, row.get("due")?);
         let oldest = row.get::<_, Option<i64>>("oldest")?.and_then(DateTime::from_timestamp_millis);

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{cards, connection, idempotency, request_read};
 use crate::request::{Event, EventKind, NewRequest, ProvisioningRequest, State, process};
-use crate::store::policy::{self, Due};
+use crate::store::policy::{self, Cards, Due};
 use crate::store::rows::{InDoubtColumns, NewRow, accepted_record, failure_to_json, rendered_request, to_json};
 use crate::store::{
     AttemptCommit, CommitResult, DeviceKind, Lease, Resubmission, StoreError, Submission, SubmitResult,
@@ -51,9 +51,9 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     let number = db.last_insert_rowid();
     insert_devices(db, &new, number, sequence_number)?;
     if lease.is_some() {
-        cards::lock_cards(db, number, &new.cards)?;
+        cards::lock_cards(db, number, Cards::of(&new))?;
     } else {
-        cards::queue_cards(db, number, &new.cards, Due::of_new(&new))?;
+        cards::queue_cards(db, number, Cards::of(&new), Due::of_new(&new))?;
     }
     if let Some(key) = key {
         idempotency::remember(db, key, number)?;
@@ -88,7 +88,7 @@ fn find_last_sequence_numbers(db: &Connection, cards: &[String]) -> Result<Vec<i
 
 /// Does another due request wait for one of its cards, or have it?
 fn is_held_up(db: &Connection, new: &NewRequest) -> Result<bool, StoreError> {
-    Ok(cards::find_blocker(db, i64::MAX, &new.cards, new.created_at)?.is_some())
+    Ok(cards::find_blocker(db, i64::MAX, Cards::of(new), new.created_at)?.is_some())
 }
 
 fn insert_request(
@@ -107,9 +107,9 @@ fn insert_request(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
              body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease_owner,
-             lease_token, updated_at, process_name, api_call, correlation)
+             lease_token, updated_at, process_name, api_call, correlation, cas)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?20, ?14, ?17, ?19,
-             ?21)",
+             ?21, ?22)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -133,6 +133,7 @@ fn insert_request(
         new.api_call,
         lease.map_or(0, |lease| lease.token),
         new.correlation.as_ref().map(to_json).transpose()?,
+        new.family.cas().as_str(),
     ])?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::leases::{self, Nodes};
 use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_write};
-use crate::request::{Attempt, Event, Family, Order, ProvisioningRequest};
+use crate::request::{Attempt, Cas, Event, Family, Order, ProvisioningRequest};
 use crate::store::policy::DueShift;
 use crate::store::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, LeasedRequest, NodeId, Purged, RecordKey, RequestQuery,
@@ -33,9 +33,10 @@ impl RequestStore for SqliteStore {
         now: DateTime<Utc>,
         limit: usize,
         node: &NodeId,
+        systems: &[Cas],
     ) -> Result<Vec<LeasedRequest>, StoreError> {
-        let (node, secrets) = (node.clone(), self.writer.secrets());
-        self.writer.write(move |db| claim::claim_requests(db, now, limit, &node, &secrets)).await
+        let (node, systems, secrets) = (node.clone(), systems.to_vec(), self.writer.secrets());
+        self.writer.write(move |db| claim::claim_requests(db, now, limit, &node, &systems, &secrets)).await
     }
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {
@@ -73,8 +74,9 @@ impl RequestStore for SqliteStore {
         self.writer.write(move |db| due_times::shift_due_times(db, &shift)).await
     }
 
-    async fn find_next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.readers.read_surely(claim::find_next_due).await
+    async fn find_next_due(&self, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let systems = systems.to_vec();
+        self.readers.read_surely(move |db| claim::find_next_due(db, &systems)).await
     }
 
     async fn purge_requests(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {

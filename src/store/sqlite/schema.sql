@@ -46,6 +46,7 @@ CREATE TABLE request (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     family TEXT NOT NULL,
+    cas TEXT NOT NULL, -- the CA system of the family
     type TEXT NOT NULL,
     priority TEXT NOT NULL,
     process_immediately INTEGER,
@@ -78,7 +79,7 @@ CREATE TABLE request (
     process_name TEXT NOT NULL,
     process_id TEXT
 ) STRICT;
-CREATE INDEX request_waiting ON request (priority, ready_at, number)
+CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
 CREATE INDEX request_in_doubt ON request (in_doubt, number) WHERE in_doubt IS NOT NULL;
 CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
@@ -102,18 +103,21 @@ CREATE TABLE rejected_device (
     PRIMARY KEY (kind, ca_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- The requests that wait for each card, and from when on each blocks later ones of the card.
+-- The requests that wait for each card of a CA system, and from when on each blocks later ones of the card.
 CREATE TABLE card_queue (
     card TEXT NOT NULL,
+    cas TEXT NOT NULL,
     number INTEGER NOT NULL,
     due INTEGER NOT NULL,
-    PRIMARY KEY (card, number)
+    PRIMARY KEY (card, cas, number)
 ) STRICT, WITHOUT ROWID;
 
 -- The request that has a card to itself: it is under way, or in doubt and being resolved. It does not stand in card_queue.
 CREATE TABLE card_lock (
-    card TEXT PRIMARY KEY NOT NULL,
-    number INTEGER NOT NULL
+    card TEXT NOT NULL,
+    cas TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (card, cas)
 ) STRICT, WITHOUT ROWID;
 
 -- One row an attempt at sending.
