@@ -58,8 +58,9 @@ package: ## the Debian package, with the checks of lintian and systemd
 	cargo build --locked --release
 	tests/package $(RELEASE) release
 
-rules: ## the alert rules, by Prometheus's own tool
+rules: ## the alert rules and their tests, by Prometheus's own tool
 	promtool check rules packaging/prometheus/alerts.yml
+	promtool test rules packaging/prometheus/alerts_test.yml
 
 ci: export KILLS := 200
 ci: export REQUESTS := 100000

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::app::{self, App, StartError, server_tls};
-use crate::config::Config;
+use crate::config::{Config, UpstreamSource};
 use crate::http::{CurrentTls, Server};
 use crate::observer::ObservedTransport;
 use crate::tls::CertificateExpiry;
@@ -30,11 +30,16 @@ impl Reloadable {
         Self { started, server, tls, transport: transport.clone() }
     }
 
-    /// Takes a new configuration into use; returns the certificates that are shown now.
+    /// Takes a new configuration into use, if `check` has nothing against its certificates; returns those, which are shown
+    /// now.
     ///
     /// # Errors
     /// Every fault of it; then nothing has changed.
-    pub fn replace(&self, config: &Config) -> Result<Vec<CertificateExpiry>, StartError> {
+    pub fn replace(
+        &self,
+        config: &Config,
+        check: impl FnOnce(&[CertificateExpiry]) -> Vec<String>,
+    ) -> Result<Vec<CertificateExpiry>, StartError> {
         let mut faults = Vec::new();
         let mut look = |fault: StartError| faults.extend(fault.0);
         let acceptor = server_tls(config).map_err(&mut look).ok();
@@ -42,11 +47,16 @@ impl Reloadable {
         let contract = app::load_contract(config);
         let contract = contract.and_then(|contract| app::check_secrets(config, &contract).map(|()| contract));
         let contract = contract.map_err(&mut look).ok();
-        let expiries = tls::expiries(config).map_err(|fault| look(StartError(vec![fault.to_string()]))).ok();
+        // A file that cannot be read is named already.
+        let expiries = tls::expiries(config).map_err(|fault| fault.to_string());
+        let expiries =
+            expiries.map_err(|fault| faults.extend(Some(fault).filter(|fault| !faults.contains(fault)))).ok();
+        faults.extend(expiries.as_deref().map(check).unwrap_or_default());
         if acceptor.as_ref().is_some_and(|acceptor| acceptor.is_some() != self.tls.load().is_some()) {
             faults.push("server.tls_certificate: TLS is turned on or off by a restart only".to_owned());
         }
-        let was_live = transport::live_transport(&self.started).is_ok_and(|transport| transport.is_some());
+        // Its files may be gone by now: only what kind it was counts.
+        let was_live = matches!(self.started.upstream.url.source, UpstreamSource::Urls(_));
         if transport.as_ref().is_some_and(|transport| transport.is_some() != was_live) {
             faults.push("upstream.url: between URLs and anything else a restart is needed".to_owned());
         }

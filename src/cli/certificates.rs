@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 use crate::observer::Observers;
@@ -13,6 +13,13 @@ use crate::tls::CertificateExpiry;
 const WARN_BEFORE: TimeDelta = TimeDelta::days(30);
 /// Between two warnings.
 const EVERY: Duration = Duration::from_secs(12 * 3600);
+
+/// The sentences with which `config check` warns of these certificates.
+pub(super) fn warnings(shown: &[CertificateExpiry], now: DateTime<Utc>) -> impl Iterator<Item = String> {
+    shown.iter().filter(move |shown| shown.at - now < WARN_BEFORE).map(move |CertificateExpiry { setting, at }| {
+        format!("{setting}: the certificate {} at {at}", if *at <= now { "expired" } else { "expires" })
+    })
+}
 
 /// The certificates that are in use.
 pub(super) struct Certificates {
@@ -27,6 +34,18 @@ impl Certificates {
         let certificates = Self { shown: Mutex::default(), observers, clock };
         certificates.set(shown);
         certificates
+    }
+
+    /// What speaks against using these instead: one that has expired never takes the place of one that ends later.
+    pub(super) fn check_replacement(&self, new: &[CertificateExpiry]) -> Vec<String> {
+        let (now, shown) = (self.clock.now(), self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_worse = |new: &&CertificateExpiry| {
+            new.at <= now && shown.iter().any(|old| old.setting == new.setting && old.at > new.at)
+        };
+        let fault = |new: &CertificateExpiry| {
+            format!("{}: the certificate expired at {}: put one in its place that is valid", new.setting, new.at)
+        };
+        new.iter().filter(is_worse).map(fault).collect()
     }
 
     /// These are in use from now on.

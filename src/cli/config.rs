@@ -5,7 +5,8 @@ use serde_json::json;
 use super::output::ResultFlag;
 use super::settings::{ConfigFlags, loaded, settings_used};
 use super::startup::{self, Checked};
-use super::{Failed, output};
+use super::{Failed, certificates, output};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::default_toml;
 
 /// Flags of `config`.
@@ -38,7 +39,9 @@ pub(super) async fn run(args: &Args) -> Result<(), Failed> {
             Ok(())
         }
         Action::Check { result, config: flags } => {
-            let Checked { config, warnings, .. } = startup::check(loaded(flags.clone(), Vec::new())).await?;
+            let Checked { config, certificates, mut warnings, .. } =
+                startup::check(loaded(flags.clone(), Vec::new())).await?;
+            warnings.extend(certificates::warnings(&certificates, SystemClock.now()));
             warnings.iter().for_each(|warning| output::note(&format!("conax-gateway: warning: {warning}")));
             output::note(&settings_used(&config));
             let file = config.file.as_ref().map(|file| file.display().to_string());

@@ -13,7 +13,7 @@ use std::path::Path;
 use super::{Failed, output};
 use crate::account::{SHORTEST_PASSWORD, is_long_enough};
 use crate::app;
-use crate::config::BOOTSTRAP;
+use crate::config::{BOOTSTRAP, read_secret_file};
 use crate::request::random_hex;
 use crate::secret::Secret;
 use crate::store::AccountStore;
@@ -57,18 +57,32 @@ pub(super) async fn make(store: &dyn AccountStore, data_dir: &Path, url: &str) -
     Ok(())
 }
 
-/// The user that the environment names, with its password.
+/// The user that the environment names, with its password, which may be in a file.
 pub(super) fn named() -> Result<Option<(String, Secret)>, String> {
-    let [user, password] = BOOTSTRAP;
-    match (std::env::var(user), std::env::var(password)) {
-        (Ok(_), Ok(short)) if !short.is_empty() && !is_long_enough(&short) => {
-            Err(format!("{password} must be of {SHORTEST_PASSWORD} characters at least"))
+    let [user, password, file] = BOOTSTRAP;
+    let secret = match (variable(password)?, variable(file)?) {
+        (Some(_), Some(_)) => return Err(format!("{file} is set beside {password}: remove one of them")),
+        (Some(text), None) => Some(Secret::new(text)),
+        (None, Some(path)) => Some(read_secret_file(file, Path::new(&path)).map_err(|fault| fault.to_string())?),
+        (None, None) => None,
+    };
+    match (variable(user)?, secret) {
+        (None, None) => Ok(None),
+        (Some(username), Some(secret)) if !username.is_empty() && !secret.expose().is_empty() => {
+            match is_long_enough(secret.expose()) {
+                true => Ok(Some((username, secret))),
+                false => Err(format!("{password} must be of {SHORTEST_PASSWORD} characters at least")),
+            }
         }
-        (Ok(username), Ok(password)) if !username.is_empty() && !password.is_empty() => {
-            Ok(Some((username, Secret::new(password))))
-        }
-        (Err(VarError::NotPresent), Err(VarError::NotPresent)) => Ok(None),
-        _ => Err(format!("{user} and {password} go together, and must be texts that are not empty")),
+        _ => Err(format!("{user} and {password} (or {file}) go together, and must be texts that are not empty")),
+    }
+}
+
+fn variable(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name}: its value is not UTF-8")),
     }
 }
 

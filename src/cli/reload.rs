@@ -38,8 +38,9 @@ impl Reloader {
 
     fn replace(&self) -> Result<(), StartError> {
         let mut config = loaded(self.config.clone(), self.flags.clone()).into_config()?;
-        config.read_secrets().map_err(|fault| StartError(vec![fault.to_string()]))?;
-        self.certificates.set(self.reloadable.replace(&config)?);
+        config.read_secrets()?;
+        let shown = self.reloadable.replace(&config, |new| self.certificates.check_replacement(new))?;
+        self.certificates.set(shown);
         self.telemetry.set_filter(&config.log.filter);
         Ok(())
     }

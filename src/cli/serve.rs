@@ -20,7 +20,7 @@ use crate::reload::Reloadable;
 use crate::shutdown::{self, Asked, Signals, Trigger};
 use crate::store::{self, Access};
 use crate::transport::{self, UpstreamHandle};
-use crate::{telemetry, tls, traces};
+use crate::{telemetry, traces};
 
 /// Flags of `serve`.
 #[derive(Debug, Default, clap::Args)]
@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag)));
     let flags: Vec<_> = flags.collect();
-    let Checked { config, contract, replay, warnings } =
+    let Checked { config, contract, replay, certificates: expiries, warnings } =
         startup::check(loaded(args.config.clone(), flags.clone())).await?;
     let telemetry = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tracing::info!("{}", settings_used(&config));
@@ -83,7 +83,6 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 
-    let expiries = tls::expiries(&config).map_err(|fault| Failed(fault.to_string()))?;
     let certificates = Arc::new(Certificates::new(expiries, observers, Arc::clone(&clock)));
     tracing::info!(upstream = description, store = store::location(&config.store), "conax-gateway is ready");
     let app = App::new(config, transport, store, contract, clock, metrics);

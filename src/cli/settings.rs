@@ -75,6 +75,6 @@ pub(super) fn loaded(file: ConfigFlags, flags: Vec<(&'static str, String, &'stat
 
 /// The configuration with the secrets from files, which have to be masked where Conax repeats them.
 pub(super) fn with_secrets(mut config: Config) -> Result<Config, Failed> {
-    config.read_secrets().map_err(|fault| Failed(fault.to_string()))?;
+    config.read_secrets().map_err(StartError::from)?;
     Ok(config)
 }

@@ -14,6 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, MetricsListen, UpstreamSource};
 use crate::contract::Contract;
 use crate::recording::ReplayFolder;
+use crate::tls::CertificateExpiry;
 use crate::{store, tls, traces, transport};
 
 /// A configuration with which a gateway can start.
@@ -22,6 +23,8 @@ pub(super) struct Checked {
     pub(super) contract: Arc<Contract>,
     /// The cases of a replay.
     pub(super) replay: Option<ReplayFolder>,
+    /// The certificates that the gateway shows.
+    pub(super) certificates: Vec<CertificateExpiry>,
     /// Warnings: worth knowing, and no reason to refuse the start.
     pub(super) warnings: Vec<String>,
 }
@@ -44,7 +47,16 @@ impl Findings {
         if self.replaced.contains(setting) {
             return None;
         }
-        look().map_err(|StartError(faults)| self.faults.extend(faults)).ok()
+        look().map_err(|error| self.add(error)).ok()
+    }
+
+    /// Notes faults, each of them once: two checks may read the same file.
+    fn add(&mut self, StartError(faults): StartError) {
+        for fault in faults {
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
+        }
     }
 }
 
@@ -57,7 +69,7 @@ pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
     let mut warnings = Vec::new();
 
     findings.look("", || first_user::named().map_err(one));
-    findings.look("upstream.password_file", || config.read_secrets().map_err(|fault| one(fault.to_string())));
+    findings.look("", || Ok(config.read_secrets()?));
     let contract = findings.look("contract.dir", || app::load_contract(&config));
     if let Some(contract) = &contract {
         findings.look("contract.dir", || app::check_secrets(&config, contract));
@@ -79,6 +91,7 @@ pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
         listeners.push(findings.look("metrics.listen", || listen("metrics.listen", address, is_running)));
     }
     let replay = findings.look("upstream.url", || transport::check(&config, is_running)).flatten();
+    let certificates = findings.look("", || tls::expiries(&config).map_err(|fault| one(fault.to_string())));
     findings.look("otlp.url", || {
         let traces = traces::start(&config.otlp, &(Arc::new(SystemClock) as Arc<dyn Clock>));
         traces.map(drop).map_err(|fault| one(fault.to_string()))
@@ -90,8 +103,10 @@ pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
         ));
     }
     warnings.extend(open_password(&config));
-    match contract {
-        Some(contract) if findings.faults.is_empty() => Ok(Checked { config, contract, replay, warnings }),
+    match (contract, certificates) {
+        (Some(contract), Some(certificates)) if findings.faults.is_empty() => {
+            Ok(Checked { config, contract, replay, certificates, warnings })
+        }
         _ => Err(StartError(findings.faults)),
     }
 }

@@ -11,8 +11,9 @@ use crate::words::closest;
 
 /// Prefix of the environment variables that are settings.
 pub(super) const PREFIX: &str = "CONAX_GATEWAY_";
-/// Further variables that are read, by the name without prefix: the first user's name and password.
-pub const BOOTSTRAP: [&str; 2] = ["CONAX_GATEWAY_BOOTSTRAP_USER", "CONAX_GATEWAY_BOOTSTRAP_PASSWORD"];
+/// Further variables that are read: the first user's name, password, and file with that password.
+pub const BOOTSTRAP: [&str; 3] =
+    ["CONAX_GATEWAY_BOOTSTRAP_USER", "CONAX_GATEWAY_BOOTSTRAP_PASSWORD", "CONAX_GATEWAY_BOOTSTRAP_PASSWORD_FILE"];
 
 /// Kubernetes and Docker name every service in the environment of the others: one called conax-gateway, or
 /// conax-gateway-db, has our prefix. The URL tells a service's PORT from a mistyped setting.

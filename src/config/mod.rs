@@ -31,33 +31,45 @@ pub use target::{BaseUrl, StoreUrl, UpstreamSource, UpstreamTarget};
 
 impl Config {
     /// Takes the secrets that are in files of their own. Only who needs them does that: the files may be readable for the
-    /// service alone.
+    /// service alone. The store's is read by whoever opens the store.
     ///
     /// # Errors
-    /// A file that cannot be read, or has nothing in it.
-    pub fn read_secrets(&mut self) -> Result<(), FileFault> {
-        self.secrets.read_values()?;
-        if let Some(file) = &self.upstream.password_file {
-            self.upstream.password = Some(read_password("upstream.password_file", file)?);
+    /// Every file that cannot be read, or has nothing in it.
+    pub fn read_secrets(&mut self) -> Result<(), Vec<FileFault>> {
+        let mut faults = self.secrets.read_values();
+        let Self { upstream, otlp, .. } = self;
+        for (setting, file, secret) in [
+            ("upstream.password_file", &upstream.password_file, &mut upstream.password),
+            ("otlp.authorization_file", &otlp.authorization_file, &mut otlp.authorization),
+        ] {
+            match file.as_deref().map(|file| read_secret_file(setting, file)) {
+                Some(Ok(read)) => *secret = Some(read),
+                Some(Err(fault)) => faults.push(fault),
+                None => {}
+            }
         }
-        Ok(())
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 }
 
 impl StoreSection {
-    /// The password of the user of PostgreSQL, wherever it stands.
+    /// The password of the user of PostgreSQL, wherever it is.
     ///
     /// # Errors
     /// A file that cannot be read, or has nothing in it.
     pub fn password(&self) -> Result<Option<Secret>, FileFault> {
         match &self.password_file {
-            Some(file) => read_password("store.password_file", file).map(Some),
+            Some(file) => read_secret_file("store.password_file", file).map(Some),
             None => Ok(self.password.clone()),
         }
     }
 }
 
-fn read_password(setting: &'static str, file: &Path) -> Result<Secret, FileFault> {
+/// The secret in the first line of the file that a setting names.
+///
+/// # Errors
+/// The file cannot be read, or has nothing in its first line.
+pub fn read_secret_file(setting: &'static str, file: &Path) -> Result<Secret, FileFault> {
     let fault = |message: String| FileFault { setting, message: format!("{}: {message}", file.display()) };
     secrets::first_line(file).map_err(fault)
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::environment::{PREFIX, unknown_variable};
-use super::secrets::{SECTION, Secrets};
+use super::secrets::{FILE, SECTION, Secrets};
 use super::{Config, Setting, settings};
 
 /// A fault of the configuration.
@@ -171,16 +171,29 @@ impl Layers {
                 self.fault(location.unwrap_or_default(), format!("{given} is set without {missing}"));
             }
         }
-        if upstream.password.is_some() && upstream.password_file.is_some() {
-            let location = self.place_of("upstream.password_file").unwrap_or_default();
-            self.fault(location, "upstream.password_file is set beside upstream.password: remove one of them");
+        for secret in settings().into_iter().filter(|setting| setting.is_secret) {
+            let secret = format!("{}.{}", secret.section, secret.key);
+            let file = format!("{secret}{FILE}");
+            if self.is_given(&secret) && self.is_given(&file) {
+                let location = self.place_of(&file).unwrap_or_default();
+                self.fault(location, format!("{file} is set beside {secret}: remove one of them"));
+            }
         }
         let has_url =
             otlp.url.is_some() || self.faults.iter().any(|fault| fault.setting.as_deref() == Some("otlp.url"));
-        if otlp.authorization.is_some() && !has_url {
-            let location = self.place_of("otlp.authorization").unwrap_or_default();
-            self.fault(location, "otlp.authorization is set without otlp.url");
+        let given = ["otlp.authorization", "otlp.authorization_file"].into_iter().find(|name| self.is_given(name));
+        if let Some(given) = given.filter(|_| !has_url) {
+            let location = self.place_of(given).unwrap_or_default();
+            self.fault(location, format!("{given} is set without otlp.url"));
         }
+    }
+
+    /// Has a setting a value, and not the empty text that stands for none?
+    fn is_given(&self, setting: &str) -> bool {
+        self.values.get(setting).is_some_and(|given| match &given.value {
+            Raw::Typed(value) => value.as_str() != Some(""),
+            Raw::Text(text) => !text.is_empty(),
+        })
     }
 
     /// The location of a setting: file and line, variable, or flag.
@@ -271,6 +284,20 @@ mod tests {
             (config.upstream.max_concurrency, config.processor.max_attempts, config.upstream.max_response_bytes),
             (3, 2, 1)
         );
+    }
+
+    /// The rule, so that a new secret keeps it, too.
+    #[test]
+    fn every_secret_may_be_in_a_file_and_in_one_place_only() {
+        let secrets: Vec<_> = settings().into_iter().filter(|setting| setting.is_secret).collect();
+        assert!(secrets.len() >= 3);
+        for secret in secrets {
+            let (name, file) = (secret.environment(), format!("{}_FILE", secret.environment()));
+            let given = [(name.as_str(), "x"), (file.as_str(), "/nope")];
+            let faults = load(&Inputs { environment: variables(&given), ..Inputs::default() }).faults;
+            let is_named = faults.iter().any(|f| f.location == file && f.message.ends_with("remove one of them"));
+            assert!(is_named, "{name}: {faults:?}");
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::secret::Secret;
 
 /// The section's name.
 pub(super) const SECTION: &str = "secrets";
-/// What the name of a secret ends with where a file has it.
-const FILE: &str = "_file";
+/// What the name of a secret, or of a setting that is one, ends with where a file has it.
+pub(super) const FILE: &str = "_file";
 
 /// The secrets of a configuration.
 #[derive(Clone, Debug, Default)]
@@ -40,22 +40,23 @@ impl Secrets {
         &self.values
     }
 
-    /// Reads the values that are in files.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or has nothing in its first line.
-    pub fn read_values(&mut self) -> Result<(), FileFault> {
+    /// Reads the values that are in files. Returns each file that cannot be read, or has nothing in its first line.
+    pub fn read_values(&mut self) -> Vec<FileFault> {
+        let mut faults = Vec::new();
         for (name, source) in &self.sources {
             let value = match source {
-                Source::Value(value) => value.clone(),
+                Source::Value(value) => Ok(value.clone()),
                 Source::File(file) => first_line(file).map_err(|message| FileFault {
                     setting: SECTION,
                     message: format!("{name}{FILE}: {}: {message}", file.display()),
-                })?,
+                }),
             };
-            self.values.insert(name.clone(), value);
+            match value {
+                Ok(value) => drop(self.values.insert(name.clone(), value)),
+                Err(fault) => faults.push(fault),
+            }
         }
-        Ok(())
+        faults
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::read::Layers;
 use super::secrets::Secrets;
-use super::setting::{CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, SettingInfo, SimulatorBehavior};
+use super::setting::{
+    CardRange, HttpStatusMode, LogFilter, LogFormat, MetricsListen, Setting, SettingInfo, SimulatorBehavior,
+};
 use super::target::{BaseUrl, StoreUrl, UpstreamTarget};
 use crate::secret::Secret;
 
@@ -40,6 +42,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: $default,
                     doc: $doc.trim_ascii(),
+                    is_secret: <$type as Setting>::IS_SECRET,
                 },)*)*]
             }
 
@@ -234,6 +237,8 @@ sections! {
         url: Option<BaseUrl> = "\"\"",
         /// What the Authorization header to the receiver says.
         authorization: Option<Secret> = "\"\"",
+        /// File with that header in its first line, in place of otlp.authorization.
+        authorization_file: Option<PathBuf> = "\"\"",
     }
     /// Logging, to standard error.
     log: Log {

@@ -23,6 +23,8 @@ pub struct SettingInfo {
     pub default: &'static str,
     /// Meaning of the setting, in one sentence.
     pub doc: &'static str,
+    /// Nobody may see its value, and a file may have it, which the setting of the same name with `_file` names.
+    pub is_secret: bool,
 }
 
 impl SettingInfo {
@@ -37,6 +39,9 @@ const MOST: usize = 1_000_000_000;
 
 /// A value that a setting can have.
 pub trait Setting: Sized {
+    /// Nobody may see such a value.
+    const IS_SECRET: bool = false;
+
     /// Reads a TOML value.
     ///
     /// # Errors
@@ -107,6 +112,8 @@ impl Setting for chrono_tz::Tz {
 
 /// An empty string stands for "not set".
 impl<T: Setting> Setting for Option<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
     fn from_toml(value: &Value) -> Result<Self, String> {
         if value.as_str() == Some("") { Ok(None) } else { T::from_toml(value).map(Some) }
     }
@@ -129,6 +136,8 @@ pub struct FileFault {
 }
 
 impl Setting for Secret {
+    const IS_SECRET: bool = true;
+
     fn from_toml(value: &Value) -> Result<Self, String> {
         text(value).map(Self::new)
     }

@@ -40,6 +40,9 @@ const WRITES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// The label value for everything without a value of its own.
 const OTHER: &str = "other";
 
+/// How a transaction of the store ends.
+const COMMIT_RESULTS: [&str; 2] = ["failed", "committed"];
+
 /// Names and values of a metric's labels.
 type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 
@@ -86,7 +89,12 @@ impl Metrics {
         let (accepted, ended, attempts) = (Family::default(), Family::default(), Family::default());
         let queue_seconds = Family::new_with_constructor(waits as fn() -> _);
         let upstream_seconds = Family::new_with_constructor(times as fn() -> _);
-        let (commits, commit_seconds, commit_writes) = (Family::default(), times(), Histogram::new(WRITES));
+        let (commits, commit_seconds) = (Family::<Labels<1>, Counter>::default(), times());
+        let commit_writes = Histogram::new(WRITES);
+        // Both are there from the start: Prometheus sees no increase in a counter that begins with its first failure.
+        for result in COMMIT_RESULTS {
+            drop(commits.get_or_create(&[("result", result.into())]));
+        }
         let (captures_dropped, certificates) = (Counter::default(), Family::default());
         metrics.count("api_requests", "Calls of the JSON face, by method and status code", &api_requests);
         metrics.time("api_request_duration", "Time from the head of a call to its answer", &api_request_seconds);
@@ -245,7 +253,7 @@ impl Observer for Metrics {
     }
 
     fn committed(&self, commit: &Commit) {
-        let result = if commit.is_done { "committed" } else { "failed" };
+        let result = COMMIT_RESULTS[usize::from(commit.is_done)];
         self.commits.get_or_create(&[("result", result.into())]).inc();
         self.commit_seconds.observe(commit.took.as_secs_f64());
         self.commit_writes.observe(f64::from(u32::try_from(commit.writes).unwrap_or(u32::MAX)));

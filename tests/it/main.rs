@@ -7,6 +7,7 @@ mod authentication;
 mod axis;
 mod backup;
 mod bad_input;
+mod certificates;
 mod command_line;
 mod connections;
 mod correlation;

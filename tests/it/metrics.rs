@@ -178,11 +178,20 @@ async fn alerts_and_dashboard_name_metrics_that_exist() {
 }
 
 #[test]
-fn every_alert_is_explained() {
+fn every_alert_is_explained_and_tested() {
     let read = |file: &str| std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (alerts, document) = (read("packaging/prometheus/alerts.yml"), read("docs/operating.md"));
     let named: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     let explained = document.lines().filter_map(|line| line.strip_prefix("| `ConaxGateway")?.split('`').next());
     let explained: Vec<String> = explained.map(|rest| format!("ConaxGateway{rest}")).collect();
     assert_eq!(named, explained);
+    // `make rules` runs the tests.
+    let tests = read("packaging/prometheus/alerts_test.yml");
+    for alert in named {
+        assert!(tests.contains(&format!("alertname: {alert}\n")), "{alert} has no test in which it fires");
+        assert!(
+            tests.contains(&format!("alertname: {alert}, exp_alerts: []")),
+            "{alert} has none in which it is silent"
+        );
+    }
 }

@@ -1,8 +1,11 @@
 //! What a gateway refuses to start with: `config check` says the same, all at once, with the remedy, and changes nothing.
 
+use std::io::BufRead as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
 
 use crate::support::{Authority, BIN, Conax, Gateway, Reaction, ok_answer, run, run_in};
 
@@ -69,7 +72,7 @@ fn the_check_refuses_what_a_start_refuses() {
         (&[("server.listen", "localhost")], &["server.listen must be an address and port"]),
         (&[("simulator.listen", &taken)], &["simulator.listen"]),
         (&[("contract.dir", "nowhere")], &["nowhere"]),
-        (&[("bootstrap_user", "u")], &["CONAX_GATEWAY_BOOTSTRAP_PASSWORD go together"]),
+        (&[("bootstrap_user", "u")], &["CONAX_GATEWAY_BOOTSTRAP_PASSWORD_FILE) go together"]),
         (&[("srever.listen", "x")], &["Did you mean CONAX_GATEWAY_SERVER_LISTEN?"]),
         (
             &[
@@ -266,7 +269,47 @@ async fn the_password_for_conax_comes_from_a_file() {
             "remove one of them",
         ),
         (&[("upstream.password_file", "password")], "upstream.password is set without upstream.username"),
+        (&[("otlp.authorization_file", "password")], "otlp.authorization_file is set without otlp.url"),
+        (
+            &[("bootstrap_user", "u"), ("bootstrap_password_file", "missing")],
+            "BOOTSTRAP_PASSWORD_FILE: missing: No such",
+        ),
+        (
+            &[("bootstrap_user", "u"), ("bootstrap_password", "long enough"), ("bootstrap_password_file", "password")],
+            "BOOTSTRAP_PASSWORD_FILE is set beside CONAX_GATEWAY_BOOTSTRAP_PASSWORD: remove one of them",
+        ),
     ] {
         assert_refused(folder.path(), settings, &[expected]);
     }
+    let settings = [
+        ("secrets.one_file", "no-one"),
+        ("secrets.two_file", "no-two"),
+        ("upstream.username", "sms"),
+        ("upstream.password_file", "no-password"),
+        ("otlp.url", "http://127.0.0.1:4318"),
+        ("otlp.authorization_file", "no-authorization"),
+    ];
+    assert_refused(folder.path(), &settings, &["no-one", "no-two", "no-password", "no-authorization"]);
+}
+
+#[tokio::test]
+async fn the_first_password_comes_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "a password of a file\n").unwrap();
+    let mut first = std::process::Command::new(BIN);
+    let first = first.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", "data"]).current_dir(folder.path());
+    let first = first.env("CONAX_GATEWAY_CONFIG", "").env("CONAX_GATEWAY_BOOTSTRAP_USER", "operator");
+    let first = first.env("CONAX_GATEWAY_BOOTSTRAP_PASSWORD_FILE", &file).stdout(Stdio::piped());
+    let mut first = first.stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(first.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim_end().strip_prefix("listening on ").unwrap();
+    conax_gateway::tls::install_provider();
+    let body = json!({"username": "operator", "password": "a password of a file", "organisation": "demo"});
+    let call = reqwest::Client::new().post(format!("{url}/crmapi/rest/v2/authentication/token"));
+    let answer = call.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(answer.status(), 200);
 }
