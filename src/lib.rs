@@ -5,7 +5,7 @@
 //! - [`cli`]: the command line, one file a subcommand; `app` builds everything once and serves; `reload` replaces what
 //!   may be replaced meanwhile; `transport` opens the way to Conax that the configuration names: live, recorded or replayed.
 //! - [`config`], `telemetry`, [`tls`], `shutdown`, `clock`, `pace`, `peer`, `lock`, `printable`, `secret`,
-//!   `words`, `writable`: the ground that all other rooms stand on.
+//!   `timings`, `words`, `writable`: the ground that all other rooms stand on.
 //! - [`http`]: the only user of hyper's server and of HTTP status codes: accept, route, authenticate, read, reply.
 //! - [`api`]: the CRM.COM face, one file a method; `account` is who calls, `catalogue` what they name.
 //! - `inspector`: the traffic on pages for a browser: what they show, and their files.
@@ -57,6 +57,7 @@ pub mod simulator;
 pub mod soap;
 mod store;
 mod telemetry;
+mod timings;
 pub mod tls;
 mod traces;
 mod transport;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Dates, Record};
 use crate::request::{Attempt, Correlation, Event, ProvisioningRequest};
+use crate::timings::Timings;
 use crate::words::Word as _;
 
 /// A record, its attempts and its events, ready to be written as JSON.
@@ -22,6 +23,8 @@ struct AttemptJson<'r> {
     attempt: u32,
     started_date: String,
     duration_ms: i64,
+    /// How the time of its call went by; what did not happen is absent.
+    timings: Option<Timings>,
     /// Whether a connection took the body.
     sent: bool,
     http_status: Option<u16>,
@@ -61,6 +64,7 @@ impl<'r> AttemptJson<'r> {
             attempt: attempt.attempt,
             started_date: dates.print(attempt.started_at),
             duration_ms: attempt.duration_ms,
+            timings: attempt.timings,
             sent: attempt.sent,
             http_status: attempt.http_status,
             error: attempt.error.as_deref(),

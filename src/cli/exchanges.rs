@@ -1,5 +1,6 @@
-//! `exchanges list | show | export | tail`: raw SOAP traffic on the terminal, both passed through and sent for
-//! requests. The commands only read the store, and run beside the gateway.
+//! `exchanges list | show | note | export | tail`: raw SOAP traffic on the terminal, both passed through and sent for
+//! requests. The commands run beside the gateway; but for notes they only read the
+//! store.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use super::settings::{StoreFlags, open_existing, with_secrets};
 use super::{Failed, output, requests};
 use crate::api::Dates;
 use crate::app;
-use crate::exchange::{Exchange, Message, Summary};
+use crate::exchange::{Exchange, Message, Note, Summary};
 use crate::inspector::{Exporter, Found};
 use crate::shutdown::Signals;
 use crate::soap::texts::text_of_partial;
@@ -44,7 +45,7 @@ enum Action {
         /// Most lines to print.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=MOST))]
         limit: u64,
-        /// Only attempts at requests that touch this smartcard.
+        /// Only exchanges with this smartcard, and attempts at requests that touch it.
         #[arg(long, value_name = "CA_ID")]
         card: Option<String>,
         #[command(flatten)]
@@ -59,6 +60,18 @@ enum Action {
         id: String,
         #[command(flatten)]
         format: FormatFlags,
+        #[command(flatten)]
+        store: StoreFlags,
+    },
+    /// Writes something down about an exchange, or about a request; it is shown with it from then on.
+    #[command(after_help = "Example:\n  conax-gateway exchanges note 4049 \"ticket 815: asked the vendor\"")]
+    Note {
+        /// Id of an exchange, or number of a request.
+        id: String,
+        #[command(flatten)]
+        words: requests::NoteFlags,
+        #[command(flatten)]
+        result: ResultFlag,
         #[command(flatten)]
         store: StoreFlags,
     },
@@ -97,6 +110,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     match args.action {
         Action::List { limit, card, format, store } => list(limit, card, format.format(), store).await,
         Action::Show { id, format, store } => show(&id, format.format(), store).await,
+        Action::Note { id, words, result, store } => note(&id, words, result, store).await,
         Action::Export { id, dir, result, store } => export(&id, &dir, result, store).await,
         Action::Tail { card, format, store } => tail(card, format.format(), store).await,
     }
@@ -107,7 +121,7 @@ async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlag
     let dates = Dates(config.server.time_zone);
     let store = open_existing(&config).await?;
     let card = find_card(store.as_ref(), card).await?;
-    let filter = ExchangeFilter { after: 0, limit: if card.is_some() { 0 } else { limit }, newest_first: true };
+    let filter = ExchangeFilter { after: 0, limit, newest_first: true, card: card.clone() };
     let passed = store.list_exchanges(filter).await?;
     let sent = store.list_sent_attempts(DateTime::UNIX_EPOCH, card, limit).await?;
     let passed = passed.iter().map(|summary| passed_line(summary, dates));
@@ -119,17 +133,26 @@ async fn list(limit: u64, card: Option<String>, format: Format, store: StoreFlag
 }
 
 /// The CA ID of a card as the store has it.
-async fn find_card(store: &dyn RequestStore, given: Option<String>) -> Result<Option<String>, Failed> {
+async fn find_card(store: &dyn Store, given: Option<String>) -> Result<Option<String>, Failed> {
     match given {
-        Some(given) => Ok(Some(requests::find_device(store, DeviceKind::Card, &given).await?)),
+        Some(given) => {
+            // A card that only clients of their own have named is known all the same.
+            let filter = ExchangeFilter { limit: 1, card: Some(given.clone()), ..ExchangeFilter::default() };
+            match store.list_exchanges(filter).await?.is_empty() {
+                true => Ok(Some(requests::find_device(store, DeviceKind::Card, &given).await?)),
+                false => Ok(Some(given)),
+            }
+        }
         None => Ok(None),
     }
 }
 
 fn passed_line(summary: &Summary, dates: Dates) -> Line {
-    let Summary { id, number: _, at, duration_ms, path, status, error, subject: _ } = summary;
+    let Summary { id, number: _, at, duration_ms, path, status, error, subject } = summary;
     let state = if error.is_some() { "BROKEN" } else { "PASSED" };
-    let context = error.as_ref().map_or(path.clone(), |error| format!("{path}: {error}"));
+    let operation = subject.operation.as_ref().map(|operation| format!("{operation}, ")).unwrap_or_default();
+    let reason = error.as_ref().or(subject.fault.as_ref()).map(|reason| format!(": {reason}")).unwrap_or_default();
+    let context = format!("{operation}{path}{reason}");
     Line {
         ended_at: *at + TimeDelta::milliseconds(*duration_ms),
         cells: [
@@ -137,7 +160,7 @@ fn passed_line(summary: &Summary, dates: Dates) -> Line {
             dates.print(*at).into(),
             json!(status),
             (*duration_ms).into(),
-            json!([]),
+            json!(subject.cards),
             state.into(),
             context.into(),
         ],
@@ -170,7 +193,7 @@ async fn tail(card: Option<String>, format: Format, store: StoreFlags) -> Result
     let store = open_existing(&config).await?;
     let card = find_card(store.as_ref(), card).await?;
     let mut signals = Signals::listen()?;
-    let newest = ExchangeFilter { after: 0, limit: 1, newest_first: true };
+    let newest = ExchangeFilter { after: 0, limit: 1, newest_first: true, card: None };
     let mut after = store.list_exchanges(newest).await?.first().map_or(0, |summary| summary.number);
     let mut seen = HashMap::new();
     new_attempts(store.as_ref(), &mut seen).await?;
@@ -180,7 +203,7 @@ async fn tail(card: Option<String>, format: Format, store: StoreFlags) -> Result
             () = tokio::time::sleep(POLL_INTERVAL) => {}
             () = signals.wait() => return Ok(()),
         }
-        let filter = ExchangeFilter { after, limit: AT_ONCE, newest_first: false };
+        let filter = ExchangeFilter { after, limit: AT_ONCE, newest_first: false, card: None };
         let passed = store.list_exchanges(filter).await?;
         after = passed.last().map_or(after, |summary| summary.number);
         let sent = new_attempts(store.as_ref(), &mut seen).await?;
@@ -220,8 +243,10 @@ async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed>
     let store = open_existing(&config).await?;
     match find(store.as_ref(), id).await? {
         Found::Exchange(exchange) => match format {
-            Format::Text => print(&exchange, dates),
-            Format::Json | Format::JsonLines => output::json(&to_json(&exchange, dates), format),
+            Format::Text => print(&exchange, &store.list_notes(exchange.number).await?, dates),
+            Format::Json | Format::JsonLines => {
+                output::json(&to_json(&exchange, &store.list_notes(exchange.number).await?, dates), format);
+            }
         },
         Found::Request(request) => {
             requests::print(&requests::Shown::read(store.as_ref(), *request).await?, dates, format);
@@ -245,13 +270,31 @@ async fn export(id: &str, dir: &Path, result: ResultFlag, store: StoreFlags) -> 
     Ok(())
 }
 
-fn print(exchange: &Exchange, dates: Dates) {
-    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user, subject: _ } =
-        exchange;
+async fn note(id: &str, words: requests::NoteFlags, result: ResultFlag, store: StoreFlags) -> Result<(), Failed> {
+    let (user, text) = words.check()?;
+    let store = open_existing(&store.load()?).await?;
+    match find(store.as_ref(), id).await? {
+        Found::Request(request) => requests::note(store.as_ref(), request.number, user, text, result).await,
+        Found::Exchange(exchange) => {
+            let note = Note { at: Utc::now(), user, text };
+            if !store.add_note(&exchange.id, note).await? {
+                return Err(Failed(format!("exchange {id} has been deleted meanwhile")));
+            }
+            result.print(&format!("written down about exchange {id}"), &json!({"id": exchange.id}));
+            Ok(())
+        }
+    }
+}
+
+fn print(exchange: &Exchange, notes: &[Note], dates: Dates) {
+    let Exchange { id, number, at, duration_ms, timings, path, request, answer, error, user, .. } = exchange;
+    let timings = timings.map(|timings| format!(" ({})", timings.in_words())).unwrap_or_default();
     let mut pieces = vec![Piece::heading(format!("Exchange {id}, number {number}\n"))];
-    pieces.push(Piece::plain(format!("{}, {duration_ms} ms\n", dates.print(*at))));
+    pieces.push(Piece::plain(format!("{}, {duration_ms} ms{timings}\n", dates.print(*at))));
     pieces.extend(user.as_ref().map(|user| Piece::plain(format!("user: {user}\n"))));
     pieces.extend(error.as_ref().map(|error| Piece::plain(format!("error: {error}\n"))));
+    let written = |note: &Note| format!("NOTED: {}, by {}: {}\n", dates.print(note.at), note.user, note.text);
+    pieces.extend(notes.iter().map(|note| Piece::plain(written(note))));
     pieces.extend(message_pieces(&format!("POST {path}"), request));
     let answer = answer.iter();
     pieces.extend(answer.flat_map(|a| message_pieces(&format!("HTTP {} {}", a.status, a.reason), &a.message)));
@@ -271,9 +314,10 @@ fn text_of(message: &Message) -> String {
     text_of_partial(&message.body, message.header("content-type"))
 }
 
-fn to_json(exchange: &Exchange, dates: Dates) -> Value {
-    let Exchange { id, number, at, duration_ms, path, request, answer, error, error_type: _, user, subject: _ } =
-        exchange;
+fn to_json(exchange: &Exchange, notes: &[Note], dates: Dates) -> Value {
+    let Exchange { id, number, at, duration_ms, timings, path, request, answer, error, user, .. } = exchange;
+    let note = |note: &Note| json!({"date": dates.print(note.at), "user": note.user, "text": note.text});
+    let notes: Vec<_> = notes.iter().map(note).collect();
     let message = |message: &Message| json!({"headers": message.headers, "body": text_of(message), "is_truncated": message.is_truncated});
     let answer = answer.as_ref();
     json!({
@@ -281,6 +325,8 @@ fn to_json(exchange: &Exchange, dates: Dates) -> Value {
         "number": number,
         "date": dates.print(*at),
         "duration_ms": duration_ms,
+        "timings": timings,
+        "notes": notes,
         "path": path,
         "user": user,
         "error": error,

@@ -19,6 +19,7 @@ use crate::redaction::{self, Names};
 use crate::request::RecordId;
 use crate::secret::Secret;
 use crate::soap::texts;
+use crate::timings::Timings;
 pub use credentials::Credentials;
 use credentials::kept_headers;
 pub use packed::{PackedBody, PackedExchange};
@@ -42,6 +43,8 @@ pub struct Exchange {
     pub at: DateTime<Utc>,
     /// Milliseconds from there to the end of the answer.
     pub duration_ms: i64,
+    /// How that time went by, if upstream was asked.
+    pub timings: Option<Timings>,
     /// Path and query, as the client wrote them.
     pub path: String,
     /// The client's request.
@@ -78,6 +81,17 @@ pub struct Answer {
     pub reason: String,
     /// Headers and body.
     pub message: Message,
+}
+
+/// What an operator wrote down about an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// User name of the operator.
+    pub user: String,
+    /// The words.
+    pub text: String,
 }
 
 /// An exchange without its texts, for lists.

@@ -1,22 +1,26 @@
 //! What an operator decides on a page: the same decisions as on the command line, with the same rules.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 use super::found::{Found, find};
 use super::list::to_data;
 use crate::api::{Api, ApiError, Code, Data, Params, Record, Session, resubmit};
+use crate::exchange::Note;
 use crate::request::{Decision, Order, ProvisioningRequest};
 use crate::store::{Resubmission, StoreError};
 
 /// Characters of a reason, at most.
 const LONGEST_REASON: usize = 500;
+/// Something is written down, about a request or about an exchange.
+pub(super) const NOTE: &str = "note";
 /// Every decision about a request, by the name that a page calls it.
 const DECISIONS: [(&str, Decision); 5] = [
     ("retry", Decision::Retry),
     ("cancel", Decision::Cancel),
     ("settle_completed", Decision::Resolve { completed: true, reference: None }),
     ("settle_rejected", Decision::Resolve { completed: false, reference: None }),
-    ("note", Decision::Note),
+    (NOTE, Decision::Note),
 ];
 /// What may be done with one that is at its end: its call is made again, as it was or edited.
 const AGAIN: &str = "again";
@@ -29,7 +33,7 @@ pub(super) fn allowed(request: &ProvisioningRequest, now: DateTime<Utc>) -> Vec<
     further.iter().copied().chain(decisions).collect()
 }
 
-/// Carries out a decision, and returns the record as it then is, or that of the new request.
+/// Carries out a decision, and returns the record as it then is, or that of the new request; of an exchange its id.
 ///
 /// # Errors
 /// A parameter, NOT_FOUND, CONFLICT where the state of the request does not allow it, or the store.
@@ -57,7 +61,16 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
         *reference = params.text("reference")?.filter(|text| !text.is_empty());
     }
     params.finish()?;
-    let number = find_request(api, id).await?.number;
+    let number = match find(api, id).await? {
+        Found::Request(request) => request.number,
+        Found::Exchange(exchange) if name == NOTE => {
+            let note = Note { at: api.clock.now(), user, text: reason };
+            let is_there = api.store.add_note(&exchange.id, note).await?;
+            let gone = || ApiError::new(Code::NotFound, "This exchange has been deleted meanwhile.");
+            return if is_there { to_data(&json!({"id": exchange.id})) } else { Err(gone()) };
+        }
+        Found::Exchange(_) => return Err(no_request()),
+    };
     let order = Order { decision, user, reason, at: api.clock.now() };
     let decided = api.store.decide_request(number, order).await;
     let request = decided.map_err(|error| match error {
@@ -76,6 +89,10 @@ fn edited_call(params: &mut Params) -> Result<Params, ApiError> {
 pub(super) async fn find_request(api: &Api, id: &str) -> Result<ProvisioningRequest, ApiError> {
     match find(api, id).await? {
         Found::Request(request) => Ok(*request),
-        Found::Exchange(_) => Err(ApiError::new(Code::NotFound, "This is an exchange, no request.")),
+        Found::Exchange(_) => Err(no_request()),
     }
+}
+
+fn no_request() -> ApiError {
+    ApiError::new(Code::NotFound, "This is an exchange, no request.")
 }

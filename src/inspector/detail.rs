@@ -4,15 +4,17 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::decide::allowed;
+use super::decide::{NOTE, allowed};
 use super::found::{Found, find};
 use super::list::{in_utc, to_data};
 use crate::api::{Api, ApiError, Data, Dates, RecordWithHistory};
 use crate::axis;
 use crate::contract::Operation;
-use crate::exchange::{Exchange, Message};
-use crate::request::{Attempt, Event, ProvisioningRequest, RecordId};
+use crate::exchange::{Exchange, Message, Note};
+use crate::request::{Attempt, Event, EventKind, ProvisioningRequest, RecordId};
 use crate::soap::texts::{parts, text_of_partial};
+use crate::timings::Timings;
+use crate::words::Word as _;
 use crate::xml::{self, Limits};
 
 /// Everything of a request.
@@ -37,6 +39,21 @@ struct Timing {
     step: String,
     from_ms: i64,
     duration_ms: i64,
+    /// How the time of a call went by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part>,
+}
+
+/// A stretch of a call, in microseconds.
+#[derive(Serialize)]
+struct Part {
+    name: &'static str,
+    duration_us: u64,
+}
+
+fn parts_of(timings: Option<&Timings>) -> Vec<Part> {
+    let stretches = timings.into_iter().flat_map(Timings::stretches);
+    stretches.map(|(name, duration_us)| Part { name, duration_us }).collect()
 }
 
 /// The times between and of the attempts.
@@ -46,9 +63,10 @@ fn timings(request: &ProvisioningRequest, attempts: &[Attempt]) -> Vec<Timing> {
     for attempt in attempts {
         let from_ms = (attempt.started_at - start).num_milliseconds().max(0);
         let waited = if attempt.attempt == 1 { "waited for its turn" } else { "waited to try again" };
-        timings.push(Timing { step: waited.to_owned(), from_ms: end_ms, duration_ms: (from_ms - end_ms).max(0) });
-        let step = format!("attempt {}", attempt.attempt);
-        timings.push(Timing { step, from_ms, duration_ms: attempt.duration_ms });
+        let waiting_ms = (from_ms - end_ms).max(0);
+        timings.push(Timing { step: waited.to_owned(), from_ms: end_ms, duration_ms: waiting_ms, parts: Vec::new() });
+        let (step, parts) = (format!("attempt {}", attempt.attempt), parts_of(attempt.timings.as_ref()));
+        timings.push(Timing { step, from_ms, duration_ms: attempt.duration_ms, parts });
         end_ms = from_ms + attempt.duration_ms;
     }
     timings
@@ -82,6 +100,22 @@ struct ExchangeDetail<'e> {
     answer: Option<AnswerDetail<'e>>,
     /// The fault in the answer, as Apache Axis prints it.
     axis: Option<String>,
+    timings: Vec<Timing>,
+    /// What operators wrote down.
+    events: Vec<NoteDetail>,
+    /// What may be done with it.
+    decisions: [&'static str; 1],
+}
+
+/// A note, as the history of a request has it.
+#[derive(Serialize)]
+struct NoteDetail {
+    event: &'static str,
+    date: String,
+    user: String,
+    text: String,
+    duration_ms: Option<i64>,
+    http_status: Option<u16>,
 }
 
 #[derive(Serialize)]
@@ -107,8 +141,8 @@ pub async fn detail(api: &Api, id: &str) -> Result<Data, ApiError> {
     match find(api, id).await? {
         Found::Exchange(exchange) => {
             // The texts may be large, and a fault has to be read.
-            let dates = api.dates;
-            let data = tokio::task::spawn_blocking(move || exchange_data(&exchange, dates));
+            let (dates, notes) = (api.dates, api.store.list_notes(exchange.number).await?);
+            let data = tokio::task::spawn_blocking(move || exchange_data(&exchange, notes, dates));
             data.await.map_err(|error| ApiError::internal(error.to_string()))?
         }
         Found::Request(request) => {
@@ -162,8 +196,14 @@ impl<'e> MessageDetail<'e> {
     }
 }
 
-fn exchange_data(exchange: &Exchange, dates: Dates) -> Result<Data, ApiError> {
+fn exchange_data(exchange: &Exchange, notes: Vec<Note>, dates: Dates) -> Result<Data, ApiError> {
     let answer = exchange.answer.as_ref();
+    let (duration_ms, parts) = (exchange.duration_ms, parts_of(exchange.timings.as_ref()));
+    let call = Timing { step: "the call".to_owned(), from_ms: 0, duration_ms, parts };
+    let note = |Note { at, user, text }| {
+        let (event, date) = (EventKind::Noted.as_str(), dates.print(at));
+        NoteDetail { event, date, user, text, duration_ms: None, http_status: None }
+    };
     to_data(&ExchangeDetail {
         kind: "exchange",
         id: &exchange.id,
@@ -184,6 +224,9 @@ fn exchange_data(exchange: &Exchange, dates: Dates) -> Result<Data, ApiError> {
             reason: &answer.reason,
             message: MessageDetail::new(&answer.message),
         }),
+        timings: vec![call],
+        events: notes.into_iter().map(note).collect(),
+        decisions: [NOTE],
     })
 }
 

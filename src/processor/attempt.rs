@@ -19,6 +19,7 @@ use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningReq
 use crate::secret::Secret;
 use crate::soap::texts;
 use crate::store::{AttemptCommit, CommitResult, Lease, LeasedRequest, StoreError};
+use crate::timings::Timings;
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 
 /// How long an API call waits for the commit of a known outcome; after that the call answers with the record as accepted.
@@ -41,6 +42,7 @@ enum Verified {
 /// The result of a call, with its times.
 struct Sent {
     result: Result<Answered, CallFailure>,
+    timings: Option<Timings>,
     trace: Option<TraceContext>,
     /// What was sent and may not be shown.
     secrets: Vec<Secret>,
@@ -153,9 +155,9 @@ async fn send(
     }
     let (operation, envelope) = (prepared.operation, prepared.envelope.to_send());
     let order = Order { contract, operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
-    let Exchanged { result, events, secrets } = exchange(processor, order).await;
+    let Exchanged { result, timings, events, secrets } = exchange(processor, order).await;
     let now = processor.clock.moment();
-    (Sent { result, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
+    (Sent { result, timings, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
 }
 
 /// One call; while a request in doubt is being resolved the call ends with the time for that, because later requests go on
@@ -180,13 +182,14 @@ fn classify(
     sent: Sent,
     is_verified: bool,
 ) -> (Outcome, Attempt) {
-    let Sent { result, trace, secrets, began, passed, now } = sent;
+    let Sent { result, timings, trace, secrets, began, passed, now } = sent;
     let context = AttemptContext::of(request, prepared.operation.resend, passed, now);
     let context = AttemptContext { is_verified, ..context };
     let mut attempt = Attempt {
         attempt: context.attempt,
         started_at: began.date,
         duration_ms: i64::try_from(passed.time.as_millis()).unwrap_or(i64::MAX),
+        timings,
         sent: true,
         http_status: None,
         error: None,

@@ -95,6 +95,7 @@ impl Processor {
                     attempt: context.attempt,
                     started_at,
                     duration_ms: 0,
+                    timings: None,
                     sent: true,
                     http_status: None,
                     error: Some(message.to_owned()),

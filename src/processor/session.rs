@@ -24,6 +24,7 @@ use crate::request::{
 use crate::secret::Secret;
 use crate::soap::encode;
 use crate::store::Lease;
+use crate::timings::Timings;
 use crate::upstream::{Call, CallFailure, FailureKind};
 use crate::xml::has_blanks;
 
@@ -50,6 +51,8 @@ pub(super) struct Answered {
 /// What an exchange came to.
 pub(super) struct Exchanged {
     pub(super) result: Result<Answered, CallFailure>,
+    /// How the time of the last call went by.
+    pub(super) timings: Option<Timings>,
     /// Logins, and what was refused before them.
     pub(super) events: Vec<Event>,
     /// What was sent and may not be shown.
@@ -93,8 +96,8 @@ impl Sending {
 
 /// Sends an envelope, and classifies its answer once.
 pub(super) async fn exchange(processor: &Processor, order: Order<'_>) -> Exchanged {
-    let mut exchanged =
-        Exchanged { result: Err(not_sent(FailureKind::Connect, LEASE_ENDED)), events: Vec::new(), secrets: Vec::new() };
+    let result = Err(not_sent(FailureKind::Connect, LEASE_ENDED));
+    let mut exchanged = Exchanged { result, timings: None, events: Vec::new(), secrets: Vec::new() };
     let mut ended = None;
     loop {
         let filled = match fill(processor, order, ended.as_ref(), &mut exchanged.events).await {
@@ -110,7 +113,7 @@ pub(super) async fn exchange(processor: &Processor, order: Order<'_>) -> Exchang
             exchanged.result = Err(not_sent(FailureKind::Connect, LEASE_ENDED));
             return exchanged;
         }
-        exchanged.result = send(processor, order, &filled).await;
+        (exchanged.result, exchanged.timings) = send(processor, order, &filled).await;
         let is_refused = matches!(&exchanged.result, Ok(answered) if answered.classified.classification == Classification::SessionEnded);
         match filled.session {
             Some(session) if is_refused && ended.is_none() => {
@@ -122,12 +125,22 @@ pub(super) async fn exchange(processor: &Processor, order: Order<'_>) -> Exchang
     }
 }
 
-async fn send(processor: &Processor, order: Order<'_>, filled: &Filled<'_>) -> Result<Answered, CallFailure> {
+async fn send(
+    processor: &Processor,
+    order: Order<'_>,
+    filled: &Filled<'_>,
+) -> (Result<Answered, CallFailure>, Option<Timings>) {
     let call = Call::new(order.operation, &filled.text, order.request.map(|(request, _)| request));
     let (trace, secrets) = (order.trace.cloned().or(call.trace), filled.secrets.clone());
-    let http = call_until(processor, Call { trace, secrets, ..call }, order.until).await?;
-    let (http_status, content_type, retry_after) = (http.status, http.content_type.clone(), http.retry_after.clone());
-    Ok(Answered { http_status, content_type, retry_after, classified: classify_answer(order.operation, http) })
+    let stopwatch = call.stopwatch.clone();
+    let result = call_until(processor, Call { trace, secrets, ..call }, order.until).await;
+    let timings = stopwatch.timings();
+    let answered = result.map(|http| {
+        let (http_status, content_type) = (http.status, http.content_type.clone());
+        let retry_after = http.retry_after.clone();
+        Answered { http_status, content_type, retry_after, classified: classify_answer(order.operation, http) }
+    });
+    (answered, timings)
 }
 
 /// Fills the blanks of an envelope, if it has any; a session that has ended is not used again.
@@ -235,7 +248,8 @@ async fn ask(
         .await
         .map_err(|failure| failure.message().to_owned())?;
     let mask = |text: &str| filled.secrets.iter().fold(text.to_owned(), |text, secret| secret.mask_in(&text));
-    let answered = send(processor, order, &filled).await.map_err(|failure| mask(failure.message()))?;
+    let (answered, _) = send(processor, order, &filled).await;
+    let answered = answered.map_err(|failure| mask(failure.message()))?;
     event.http_status = Some(answered.http_status);
     event.response = Some(mask(&answered.classified.text));
     match &answered.classified.failure {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use crate::timings::Timings;
+
 /// One attempt at sending.
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -14,6 +16,8 @@ pub struct Attempt {
     pub started_at: DateTime<Utc>,
     /// Duration of the attempt in milliseconds.
     pub duration_ms: i64,
+    /// How the time of its call went by, if one was made.
+    pub timings: Option<Timings>,
     /// Was the body handed to a connection?
     pub sent: bool,
     /// HTTP status of the answer, if one came.

@@ -21,7 +21,7 @@ pub use self::pattern::{Pattern, Patterns};
 const LONGEST: usize = 1000;
 const MOST_TERMS: usize = 20;
 /// The keys of the language, each with what follows it.
-pub const KEYS: [(&str, &str); 11] = [
+pub const KEYS: [(&str, &str); 12] = [
     ("type", "a request type, or the operation of a SOAP request that was passed through"),
     ("card", "the CA ID of a smartcard"),
     ("stb", "the CA ID of a set-top box"),
@@ -30,6 +30,7 @@ pub const KEYS: [(&str, &str); 11] = [
     ("status", "the HTTP status of the last answer"),
     ("reference", "Conax's reference number"),
     ("number", "the number"),
+    ("note", "words that an operator wrote down about it"),
     ("dur", "how long the last attempt took: >500ms, <2s"),
     ("since", "a time ago (2h, 3d), or a date (2026-03-31 or 2026-03-31T18:00)"),
     ("until", "the same"),
@@ -74,6 +75,8 @@ pub enum Condition {
     Reference(Patterns),
     /// Its number.
     Number(i64),
+    /// What a note of an operator contains.
+    Note(Patterns),
     /// Its last attempt took longer than so many milliseconds, or less.
     Duration {
         /// Longer.
@@ -207,6 +210,7 @@ impl Search {
             Some("fault") => Condition::Fault(Patterns::parse(value)),
             Some("status") => Condition::Status(Patterns::parse(value)),
             Some("reference") => Condition::Reference(Patterns::parse(value)),
+            Some("note") => Condition::Note(Patterns::one(value)),
             Some("state") => Condition::State(standings(value)?),
             Some("number") => match value.parse() {
                 Ok(number) => Condition::Number(number),

@@ -106,15 +106,17 @@ pub(super) const TABLES: &[Table] = tables! {
     "rejected_device" (kind Text, ca_id Text, number Integer);
     "card_queue" (card Text, cas Text, number Integer) due Integer;
     "card_lock" (card Text, cas Text) number Integer;
-    "attempt" (number Integer, attempt Integer) started_at Integer, duration_ms Integer, sent Boolean,
+    "attempt" (number Integer, attempt Integer) started_at Integer, duration_ms Integer, timings Text, sent Boolean,
         http_status Integer, error Text, response Text, content_type Text;
     "event" (number Integer, event Integer) at Integer, kind Text, user Text, text Text, duration_ms Integer,
         http_status Integer, request Text, response Text;
     "idempotency_key" (key Bytes) content Bytes, secret Bytes, number Integer, expires_at Integer;
-    "exchange" (number Integer) id Text, at Integer, duration_ms Integer, path Text, user Text, error Text,
+    "exchange" (number Integer) id Text, at Integer, duration_ms Integer, timings Text, path Text, user Text, error Text,
         error_type Text, status Integer, reason Text, operation Text, cards Text, fault Text, bytes Integer,
         request_is_truncated Boolean, answer_is_truncated Boolean, request_is_packed Boolean,
         answer_is_packed Boolean, request_headers Text, answer_headers Text, request_body Bytes, answer_body Bytes;
+    "exchange_card" (card Text, number Integer);
+    "exchange_note" (number Integer, note Integer) at Integer, user Text, text Text;
 };
 
 /// Copies all of a store into one that is empty; or goes on with a copy that was interrupted. `tell` hears of each step: the

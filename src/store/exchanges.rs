@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::StoreError;
-use crate::exchange::{Exchange, PackedExchange, Summary};
+use crate::exchange::{Exchange, Note, PackedExchange, Summary};
 use crate::request::RecordId;
 
 /// Where exchanges are kept.
@@ -19,6 +19,10 @@ pub trait ExchangeStore: Send + Sync {
     async fn find_exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
     /// Exchanges without their texts, by number.
     async fn list_exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError>;
+    /// Commits what an operator wrote down about an exchange, which stays as it is; false where there is no such exchange.
+    async fn add_note(&self, id: &RecordId, note: Note) -> Result<bool, StoreError>;
+    /// The notes of an exchange, oldest first.
+    async fn list_notes(&self, number: i64) -> Result<Vec<Note>, StoreError>;
     /// Deletes a few exchanges that ended before `before`, and a few of the oldest if all take more than they may; returns
     /// how many.
     async fn purge_exchanges(&self, before: Option<DateTime<Utc>>) -> Result<usize, StoreError>;
@@ -33,4 +37,6 @@ pub struct ExchangeFilter {
     pub limit: u64,
     /// The newest first, else the oldest.
     pub newest_first: bool,
+    /// Only those with this smartcard.
+    pub card: Option<String>,
 }

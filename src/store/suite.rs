@@ -8,7 +8,7 @@ use strum::VariantArray as _;
 
 use crate::account::{ApiKey, Role, Unit, User};
 use crate::catalogue::{Entry, EntryKind, Key};
-use crate::exchange::{Exchange, PackedExchange};
+use crate::exchange::{Exchange, Note, PackedExchange};
 use crate::request::{
     Attempt, Cas, Correlation, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome,
     Priority, ProvisioningRequest, RecordId, RequestType,
@@ -17,6 +17,7 @@ use crate::store::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, ExchangeFilter, IdempotencyKey, Lease, LeasedRequest, NodeId,
     RecordKey, RequestQuery, RequestStore, Store, StoreError, Submission, SubmitResult, TokenOwner,
 };
+use crate::timings::Timings;
 
 mod leases;
 mod lists;
@@ -276,17 +277,32 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
         assert_eq!(kept, Some(Exchange { number, ..exchange.clone() }));
     }
     let listed = async |after, limit, newest_first| {
-        let found = store.list_exchanges(ExchangeFilter { after, limit, newest_first }).await.unwrap();
+        let filter = ExchangeFilter { after, limit, newest_first, card: None };
+        let found = store.list_exchanges(filter).await.unwrap();
         found.iter().map(|summary| summary.number).collect::<Vec<_>>()
     };
     assert_eq!(listed(58, 9, false).await, [59, 60]);
     assert_eq!(listed(0, 2, true).await, [60, 59]);
+    let with_card = async |card: &str| {
+        let filter = ExchangeFilter { limit: 2, card: Some(card.to_owned()), newest_first: true, after: 0 };
+        store.list_exchanges(filter).await.unwrap().iter().map(|summary| summary.number).collect::<Vec<_>>()
+    };
+    assert_eq!((with_card("c").await, with_card("x").await), (vec![60, 59], vec![]));
+    let note = |text: &str| Note { at: moment(99), user: "tester".to_owned(), text: text.to_owned() };
+    let (first, last) = (&added[0].id, &added[59].id);
+    for (id, text) in [(first, "one"), (last, "one"), (last, "two")] {
+        assert!(store.add_note(id, note(text)).await.unwrap());
+    }
+    assert!(!store.add_note(&RecordId::new(moment(1)), note("nobody")).await.unwrap());
+    assert_eq!(store.list_notes(60).await.unwrap(), [note("one"), note("two")]);
     while store.purge_exchanges(Some(moment(51))).await.unwrap() > 0 {}
     assert_eq!(listed(0, 2, false).await, [51, 52]);
+    assert_eq!((store.list_notes(1).await.unwrap(), store.list_notes(60).await.unwrap().len()), (vec![], 2));
     let attempt = |sent| Attempt {
         attempt: 1,
         started_at: moment(100),
         duration_ms: 2000,
+        timings: Some(Timings { wait_us: Some(7), ..Timings::default() }),
         sent,
         http_status: None,
         error: None,

@@ -17,6 +17,7 @@ use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::client::ResolvesClientCert;
@@ -26,6 +27,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::failure::{CertificateRefused, is_about_our_certificate};
+use super::stopwatch::{Note, Stopwatch};
 use crate::config::Upstream;
 
 /// Headers of an answer, at most.
@@ -54,15 +56,17 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Connects, TLS included, within the configured time.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<HttpConnector>,
+    https: HttpsConnector<Noting<HttpConnector<Noting<GaiResolver>>>>,
     timeout: Duration,
 }
 
 impl Connector {
     pub(super) fn new(config: &Upstream, tls: &ClientConfig) -> Self {
-        let mut tcp = HttpConnector::new();
+        let resolver = Noting { inner: GaiResolver::new(), before: Some(Note::Resolving), after: Note::Resolved };
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        let tcp = Noting { inner: tcp, before: None, after: Note::Connected };
         let mut tls = tls.clone();
         tls.client_auth_cert_resolver = Arc::new(NotingResolver(tls.client_auth_cert_resolver));
         Self { https: HttpsConnector::from((tcp, tls)), timeout: config.connect_timeout_s }
@@ -79,12 +83,61 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        let is_tls = uri.scheme_str() == Some("https");
         let (connecting, timeout) = (self.https.call(uri), self.timeout);
-        Box::pin(WAS_ASKED.scope(Cell::new(false), async move {
+        let connecting = WAS_ASKED.scope(Cell::new(false), async move {
             let late = |_| BoxError::from(format!("no connection within {} s", timeout.as_secs_f64()));
             let stream = tokio::time::timeout(timeout, connecting).await.map_err(late)??;
             Ok(Connection::new(stream, WAS_ASKED.with(Cell::get)))
-        }))
+        });
+        let Some(stopwatch) = Stopwatch::current() else { return Box::pin(connecting) };
+        // A connection that is not needed any more is finished by another task.
+        Box::pin(async move {
+            stopwatch.note(Note::Connecting { is_tls });
+            let made = stopwatch.measure(connecting).await;
+            if made.is_ok() {
+                stopwatch.note(Note::Ready);
+            }
+            made
+        })
+    }
+}
+
+/// A part of the connector that notes when it was asked, and when it was done.
+#[derive(Clone)]
+struct Noting<S> {
+    inner: S,
+    before: Option<Note>,
+    after: Note,
+}
+
+impl<S, R> Service<R> for Noting<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+    S::Response: Send,
+    S::Error: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let (asked, before, after) = (self.inner.call(request), self.before, self.after);
+        Box::pin(async move {
+            let stopwatch = Stopwatch::current();
+            let note = |note| stopwatch.iter().for_each(|stopwatch| stopwatch.note(note));
+            before.into_iter().for_each(note);
+            let done = asked.await;
+            if done.is_ok() {
+                note(after);
+            }
+            done
+        })
     }
 }
 

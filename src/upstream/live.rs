@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -26,6 +25,7 @@ use super::pass_through::{PassThroughAnswer, PassThroughRequest};
 use super::pass_through_client::PassThroughClient;
 use super::proxy_status::{self, PROXY_STATUS};
 use super::reason::reason_of;
+use super::stopwatch::Note;
 use super::tracked_body::TrackedBody;
 use super::{Call, CallFailure, FailureKind, HttpAnswer, KEPT_BYTES, Recorded, SERVER_TIMING, Transport, cut_note};
 use crate::coding::{CodingFault, Unpacked, unpacked};
@@ -117,12 +117,16 @@ impl LiveTransport {
         &self,
         client: &HttpClient,
         request: &Request<()>,
-        body: &Bytes,
+        call: &Call,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let (body, mark) = TrackedBody::new(body.clone());
-        let error = match timeout_at(deadline, client.request(request.clone().map(|()| body))).await {
-            Ok(Ok(response)) => return Ok(response),
+        let (body, mark) = TrackedBody::new(call.body.clone(), &call.stopwatch);
+        let asked = call.stopwatch.measure(client.request(request.clone().map(|()| body)));
+        let error = match timeout_at(deadline, asked).await {
+            Ok(Ok(response)) => {
+                call.stopwatch.note(Note::Answered);
+                return Ok(response);
+            }
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
@@ -191,19 +195,21 @@ impl Transport for LiveTransport {
         let request = self.request(&call)?;
         let deadline = Instant::now() + self.answer_timeout;
         let client = if call.once { &self.fresh_client } else { &self.client };
-        let mut answered = self.ask(client, &request, &call.body, deadline).await;
+        let mut answered = self.ask(client, &request, &call, deadline).await;
         if let Err(Unanswered { error: Some(error), is_taken: false }) = &answered
             && !call.once
             && !error.is_connect()
         {
             // An idle connection was closed before it took anything: a new one may.
-            answered = self.ask(&self.fresh_client, &request, &call.body, deadline).await;
+            answered = self.ask(&self.fresh_client, &request, &call, deadline).await;
         }
-        match answered {
+        let result = match answered {
             Ok(response) => self.receive(response, deadline).await,
             Err(Unanswered { error: Some(error), is_taken }) => Err(of_error(&error, is_taken, call.once)),
             Err(Unanswered { error: None, is_taken }) => Err(of_silence(self.answer_timeout, is_taken)),
-        }
+        };
+        call.stopwatch.note(Note::Ended);
+        result
     }
 
     async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {

@@ -14,6 +14,7 @@ mod pass_through_client;
 pub mod proxy_status;
 mod reason;
 mod recorded;
+mod stopwatch;
 mod tee;
 mod tracked_body;
 
@@ -35,6 +36,7 @@ pub use pass_through::{
 };
 pub use reason::{reason_of, usual_reason};
 pub use recorded::{Recorded, SERVER_TIMING};
+pub use stopwatch::Stopwatch;
 pub use tee::{Captured, End, Tee, tee};
 
 /// A SOAP request on its way.
@@ -57,6 +59,8 @@ pub struct Call {
     pub trace: Option<TraceContext>,
     /// Values in the body that may not be shown.
     pub secrets: Vec<Secret>,
+    /// Measures how its time goes by.
+    pub stopwatch: Stopwatch,
     /// The request that the call carries out; `None` for a query of the gateway's own.
     pub about: Option<About>,
 }
@@ -82,6 +86,7 @@ impl Call {
             is_suspect: request.is_some_and(|request| request.in_doubt.is_some()),
             trace: request.and_then(|request| request.content.correlation.as_ref()?.trace.clone()),
             secrets: Vec::new(),
+            stopwatch: Stopwatch::start(),
             about: request.map(|request| About { number: request.number, content: Arc::clone(&request.content) }),
         }
     }

@@ -16,6 +16,7 @@ use hyper::http::Extensions;
 use hyper::{HeaderMap, Method, Response};
 use tokio::time::{Duration, Instant};
 
+use super::stopwatch::{Note, Stopwatch};
 use super::tracked_body::SentMarker;
 
 /// Why a body broke off.
@@ -40,6 +41,8 @@ pub struct PassThroughRequest {
     pub extensions: Extensions,
     /// The body; clones share it.
     pub body: RequestBody,
+    /// Measures how the time of the exchange goes by.
+    pub stopwatch: Stopwatch,
 }
 
 /// The body of a request: whoever takes it first has it.
@@ -99,14 +102,15 @@ impl RequestBody {
 pub(super) struct OnceBody {
     source: RequestBody,
     mark: SentMarker,
+    stopwatch: Stopwatch,
     taken: Option<PassThroughBody>,
 }
 
 impl OnceBody {
-    pub(super) fn new(source: &RequestBody) -> (Self, SentMarker) {
+    pub(super) fn new(source: &RequestBody, stopwatch: &Stopwatch) -> (Self, SentMarker) {
         let mark = SentMarker::default();
         source.state().moved_at = Instant::now();
-        (Self { source: source.clone(), mark: mark.clone(), taken: None }, mark)
+        (Self { source: source.clone(), mark: mark.clone(), stopwatch: stopwatch.clone(), taken: None }, mark)
     }
 }
 
@@ -126,7 +130,9 @@ impl Body for OnceBody {
         let mut state = this.source.state();
         state.waits_for_client = polled.is_pending();
         state.moved_at = Instant::now();
+        drop(state);
         let frame = ready!(polled);
+        this.stopwatch.note(Note::Sent);
         Poll::Ready(frame)
     }
 

@@ -16,6 +16,7 @@ use super::failure::{of_error, of_silence};
 use super::idle_timeout_body::IdleTimeoutBody;
 use super::pass_through::{OnceBody, PassThroughAnswer, PassThroughRequest, RequestBody};
 use super::proxy_status::PROXY_STATUS;
+use super::stopwatch::Note;
 use super::{CallFailure, FailureKind};
 use crate::config::{FileFault, Upstream};
 
@@ -65,12 +66,16 @@ impl PassThroughClient {
     pub(super) async fn pass_through(&self, forward: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
         let source = forward.body.clone();
         let client = if may_sign_in_connection(&forward.headers) { &self.fresh_client } else { &self.client };
-        let (body, mark) = OnceBody::new(&source);
+        let stopwatch = forward.stopwatch.clone();
+        let (body, mark) = OnceBody::new(&source, &stopwatch);
         let request = self.request(forward, body)?;
         // A connection asks for a body before it writes anything; where there is none, only a failure to connect is sure.
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
-        match within(client.request(request), &source, self.answer_timeout).await {
-            Some(Ok(answer)) => Ok(self.answer(answer)),
+        match within(stopwatch.measure(client.request(request)), &source, self.answer_timeout).await {
+            Some(Ok(answer)) => {
+                stopwatch.note(Note::Answered);
+                Ok(self.answer(answer))
+            }
             // The client alone knows whether its request may be sent twice.
             Some(Err(error)) => Err(of_error(&error, was_taken(error.is_connect()), true)),
             None => Err(of_silence(self.answer_timeout, was_taken(false))),

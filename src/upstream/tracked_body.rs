@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::pass_through::{PassThroughError, PolledFrame};
+use super::stopwatch::{Note, Stopwatch};
 
 /// No connection took the body yet.
 const UNTOUCHED: u8 = 0;
@@ -41,12 +42,13 @@ impl SentMarker {
 pub(super) struct TrackedBody {
     data: Option<Bytes>,
     mark: SentMarker,
+    stopwatch: Stopwatch,
 }
 
 impl TrackedBody {
-    pub(super) fn new(data: Bytes) -> (Self, SentMarker) {
+    pub(super) fn new(data: Bytes, stopwatch: &Stopwatch) -> (Self, SentMarker) {
         let mark = SentMarker::default();
-        (Self { data: Some(data), mark: mark.clone() }, mark)
+        (Self { data: Some(data), mark: mark.clone(), stopwatch: stopwatch.clone() }, mark)
     }
 }
 
@@ -58,6 +60,7 @@ impl Body for TrackedBody {
         if !self.mark.take() {
             return Poll::Ready(Some(Err(io::Error::other("the request was withdrawn"))));
         }
+        self.stopwatch.note(Note::Sent);
         Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
     }
 
@@ -81,10 +84,10 @@ mod tests {
                 .poll_frame(&mut Context::from_waker(std::task::Waker::noop()))
                 .map(|frame| frame.unwrap().is_ok())
         };
-        let (mut body, mark) = TrackedBody::new(Bytes::from_static(b"x"));
+        let (mut body, mark) = TrackedBody::new(Bytes::from_static(b"x"), &Stopwatch::start());
         assert!(!mark.is_taken());
         assert_eq!(poll(&mut body), Poll::Ready(false));
-        let (mut body, mark) = TrackedBody::new(Bytes::from_static(b"x"));
+        let (mut body, mark) = TrackedBody::new(Bytes::from_static(b"x"), &Stopwatch::start());
         assert_eq!(poll(&mut body), Poll::Ready(true));
         assert!(mark.is_taken() && mark.is_taken());
     }

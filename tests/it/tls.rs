@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// The server side of a Conax with this certificate; `clients` is the authority it demands of its clients.
-fn server(certificate: &Certificate, clients: Option<&Authority>) -> ServerConfig {
+pub fn server(certificate: &Certificate, clients: Option<&Authority>) -> ServerConfig {
     server_of(certificate, clients.map(|clients| verifier(clients).build().unwrap()), rustls::DEFAULT_VERSIONS)
 }
 

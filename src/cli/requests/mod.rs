@@ -1,11 +1,12 @@
-//! `requests list | tail | show | diff | again | retry | cancel | settle`: provisioning requests on the terminal, a
-//! file for each action.
+//! `requests list | tail | show | diff | again | retry | cancel | settle | note`: provisioning requests on the terminal,
+//! a file for each action.
 
 mod again;
 mod decide;
 mod device;
 mod diff;
 mod list;
+mod note;
 mod show;
 mod tail;
 
@@ -14,6 +15,7 @@ use super::output::FormatFlags;
 use super::settings::StoreFlags;
 
 pub(super) use device::find_device;
+pub(super) use note::{NoteFlags, note};
 pub(super) use show::{Shown, print};
 
 /// Flags of `requests`.
@@ -52,6 +54,9 @@ enum Action {
     /// Rejects a request that has not been sent yet.
     #[command(after_help = "Example:\n  conax-gateway requests cancel 4049 --reason \"the order was withdrawn\"")]
     Cancel(decide::Args),
+    /// Writes something down in the history of a request, which stays as it is.
+    #[command(after_help = "Example:\n  conax-gateway requests note 4049 \"ticket 815: asked the vendor\"")]
+    Note(note::Args),
     /// Ends a request in doubt, after somebody has looked in Conax.
     #[command(after_help = "Example:\n  conax-gateway requests settle 4049 --as completed --reason \"seen in Conax\"")]
     Settle {
@@ -75,6 +80,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         Action::Again(args) => again::run(args).await,
         Action::Retry(args) => decide::retry(args).await,
         Action::Cancel(args) => decide::cancel(args).await,
+        Action::Note(args) => note::run(args).await,
         Action::Settle { found, reference, decide } => {
             decide::settle(decide, found.eq_ignore_ascii_case("completed"), reference).await
         }

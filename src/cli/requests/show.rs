@@ -154,11 +154,12 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
 }
 
 fn attempt_line(attempt: &Attempt, dates: Dates) -> String {
-    let Attempt { attempt, started_at, duration_ms, sent, http_status, error, .. } = attempt;
+    let Attempt { attempt, started_at, duration_ms, timings, sent, http_status, error, .. } = attempt;
+    let timings = timings.map(|timings| format!(" ({})", timings.in_words())).unwrap_or_default();
     let sent = if *sent { "sent" } else { "not sent" };
     let status = http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
     let error = error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
-    format!("attempt {attempt}: {}, {duration_ms} ms, {sent}{status}{error}\n", dates.print(*started_at))
+    format!("attempt {attempt}: {}, {duration_ms} ms{timings}, {sent}{status}{error}\n", dates.print(*started_at))
 }
 
 fn event_line(event: &Event, dates: Dates) -> String {

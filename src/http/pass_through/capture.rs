@@ -23,7 +23,8 @@ use crate::observer::{ClientExchange, ObservedTransport, Observers};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{ExchangeStore, StoreError};
-use crate::upstream::{CallFailure, Captured, End, proxy_status};
+use crate::timings::Timings;
+use crate::upstream::{CallFailure, Captured, End, Stopwatch, proxy_status};
 
 /// Most bytes of bodies in memory; beyond that, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 64 << 20;
@@ -88,6 +89,7 @@ pub(super) struct CaptureStart {
     pub(super) id: RecordId,
     pub(super) at: DateTime<Utc>,
     pub(super) began: Instant,
+    pub(super) stopwatch: Stopwatch,
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: oneshot::Receiver<Captured>,
@@ -237,6 +239,7 @@ struct CaptureEnd {
     request: Option<Captured>,
     answer: Option<(u16, String, HeaderMap, Option<Captured>)>,
     duration_ms: i64,
+    timings: Option<Timings>,
     /// The failure in words; and its cause, unless the client left.
     error: Option<(String, Option<CallFailure>)>,
 }
@@ -274,6 +277,7 @@ async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> 
     };
     let request = (&mut begun.body).await.ok();
     let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let timings = begun.stopwatch.timings();
     if let Some((.., Some(Captured { end: End::BrokenOff(cause), .. }))) = &answer {
         error = Some(match cause {
             Some(cause) => {
@@ -283,7 +287,7 @@ async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> 
             None => ("the client went away during the answer".to_owned(), None),
         });
     }
-    CaptureEnd { begun, request, answer, duration_ms, error }
+    CaptureEnd { begun, request, answer, duration_ms, timings, error }
 }
 
 impl CaptureEnd {
@@ -300,7 +304,7 @@ impl CaptureEnd {
     /// Builds the exchange, shows it to the observers, and masks it for the store.
     fn build(self, context: &CaptureContext) -> StoredCapture {
         let CaptureContext { transport, rules, most_bytes, .. } = context;
-        let Self { begun, request, answer, duration_ms, error } = self;
+        let Self { begun, request, answer, duration_ms, timings, error } = self;
         let (request, request_share) = message(&begun.headers, request, *most_bytes);
         let (answer, answer_share) = match answer {
             Some((status, reason, headers, copy)) => {
@@ -316,6 +320,7 @@ impl CaptureEnd {
             number: 0,
             at: begun.at,
             duration_ms,
+            timings,
             path: begun.path,
             request,
             answer,

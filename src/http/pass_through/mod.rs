@@ -26,7 +26,7 @@ use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
 use crate::request::RecordId;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
-use crate::upstream::{CallFailure, PassThroughAnswer, PassThroughRequest, RequestBody, reason_of, tee};
+use crate::upstream::{CallFailure, PassThroughAnswer, PassThroughRequest, RequestBody, Stopwatch, reason_of, tee};
 use capture::{CaptureStart, Outcome};
 use limited_body::{BodyError, BodyOutcome, LimitedBody};
 
@@ -142,9 +142,11 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let (inbound, copy) = tee(inbound, capture_bytes, &server.captures.budget);
     let body = RequestBody::new(inbound);
     let at = server.api.clock.now();
+    let stopwatch = Stopwatch::start();
     let tell = slot.map(|slot| {
         let (id, path, headers) = (RecordId::new(at), path.clone(), headers.clone());
-        server.captures.begin(CaptureStart { id, at, began: Instant::now(), path, headers, body: copy, slot })
+        let (began, stopwatch) = (Instant::now(), stopwatch.clone());
+        server.captures.begin(CaptureStart { id, at, began, stopwatch, path, headers, body: copy, slot })
     });
     let tell = |outcome| {
         if let Some(tell) = tell {
@@ -152,7 +154,7 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
         }
     };
     let below = path.strip_prefix(server.api.contract.load().base_path()).unwrap_or_default().to_owned();
-    let forward = PassThroughRequest { method, path: below, headers, extensions, body: body.clone() };
+    let forward = PassThroughRequest { method, path: below, headers, extensions, body: body.clone(), stopwatch };
     match server.transport.pass_through(forward).await {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();

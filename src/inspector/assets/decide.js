@@ -8,7 +8,7 @@ const DECISIONS = {
   cancel: ["Cancel it", "It was not sent yet, and never will be."],
   again: ["Once more", "A new request with the same call, linked with this one in both histories."],
   edit: ["Edit and send", "A new request with the call as you edit it, linked with this one in both histories."],
-  note: ["Write a note", "It is kept in the history, with your name; the request stays as it is."],
+  note: ["Write a note", "It is kept with your name, and found by note:…; nothing else changes."],
   settle_completed: ["Settle: it was done", "Somebody looked in Conax: it was done. Nothing is sent."],
   settle_rejected: ["Settle: it was not done", "Somebody looked in Conax: it was not done. Nothing is sent."],
 };
@@ -33,6 +33,7 @@ function parsed(text) {
 }
 
 export function decide(detail, name, done) {
+  const [id, shown] = detail.record ? [detail.record.id, `Request ${detail.record.number}`] : [detail.id, `SOAP ${detail.number}`];
   const [title, meaning] = DECISIONS[name];
   const reason = element("input", { id: "reason", required: true, maxLength: 500, autocomplete: "off" });
   const reference = name.startsWith("settle") && element("input", { id: "reference", autocomplete: "off" });
@@ -46,9 +47,9 @@ export function decide(detail, name, done) {
         order.disabled = true;
         try {
           const more = { ...(reference && { reference: reference.value.trim() }), ...(call && { call: parsed(call.value) }) };
-          const record = await api.decide(detail.record.id, name, { reason: reason.value, ...more });
+          const record = await api.decide(id, name, { reason: reason.value, ...more });
           dialog.close();
-          say(`Request ${detail.record.number}: done.`);
+          say(`${shown}: done.`);
           done(record);
         } catch (failure) {
           fault.textContent = failure.message;
@@ -56,7 +57,7 @@ export function decide(detail, name, done) {
         }
       },
     },
-    element("h2", { id: "decide-title" }, `Request ${detail.record.number}: ${title.toLowerCase()}`),
+    element("h2", { id: "decide-title" }, `${shown}: ${title.toLowerCase()}`),
     element("p", {}, meaning),
     call && [element("label", { for: "call" }, "Call"), call],
     element("label", { for: "reason" }, name === "note" ? "Note" : "Reason (kept in the history)"), reason,

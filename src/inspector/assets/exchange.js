@@ -8,6 +8,7 @@ import { faultSection } from "./fault.js";
 import { comparison, toggleMark } from "./marked.js";
 import { listOf, relatedSection, searchFor } from "./related.js";
 import { forgetViews, textView, toggleRaw } from "./text.js";
+import { timingsSection } from "./timings.js";
 
 const search = (term, value) => listOf(searchFor(term, value));
 
@@ -65,26 +66,9 @@ function fault(detail) {
   return faultSection(detail.record.response, detail.record.error_code === "AxisFault" ? detail.record.error_description : null);
 }
 
-const milliseconds = (ms) => (ms < 10_000 ? `${ms} ms` : ms < 600_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`);
-
-// What the time went by with: bars beside their words.
-function timingsSection(detail) {
-  if (!detail.timings?.length) return null;
-  const all = Math.max(1, ...detail.timings.map(({ from_ms, duration_ms }) => from_ms + duration_ms));
-  const rows = detail.timings.map(({ step, from_ms, duration_ms }) => {
-    const bar = element("span", { className: step.startsWith("attempt") ? "bar-part" : "bar-part quiet" });
-    bar.style.marginInlineStart = `${(100 * from_ms) / all}%`;
-    bar.style.width = `max(2px, ${(100 * duration_ms) / all}%)`;
-    return element("tr", {}, element("th", { scope: "row" }, step), element("td", { className: "duration" }, milliseconds(duration_ms)),
-      element("td", { className: "track", "aria-hidden": "true" }, bar));
-  });
-  return element("section", { "aria-labelledby": "timings" }, element("h2", { id: "timings" }, "Timings"),
-    element("table", { className: "timings" }, element("tbody", {}, rows)));
-}
-
 function historySection(detail) {
-  if (detail.kind === "exchange") return null;
-  const attempts = detail.attempts.map((attempt) => ({
+  if (!detail.attempts && !detail.events.length) return null;
+  const attempts = (detail.attempts ?? []).map((attempt) => ({
     ...attempt, date: attempt.started_date, event: `Attempt ${attempt.attempt}`,
     words: attempt.error ?? (attempt.sent ? "" : "Nothing was sent."),
     response: attempt.attempt < detail.record.delivery.attempts ? attempt.response : null,
@@ -183,7 +167,7 @@ export function exchangePage(main, id, user) {
 
   // After a decision: the same request as it now is, or the new one.
   function decided(record) {
-    if (record.id === detail.record.id) load();
+    if (record.id === idOf(detail)) load();
     else go(`/inspector/exchanges/${record.id}`);
   }
 

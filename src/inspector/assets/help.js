@@ -34,6 +34,7 @@ export const FILTERS = [
   ["status:500", "HTTP status of the last answer"],
   ["reference:123", "Conax's reference number"],
   ["number:42", "the number"],
+  ["note:ticket*", "words of a note"],
   ["dur:>500ms", "took longer, or <2s: less"],
   ["since:2h", "15m, 3d, 2026-03-31, 2026-03-31T18:00; until: likewise"],
   ["some words", "in any text of a request; \"two words\" together"],

@@ -12,10 +12,11 @@ use super::columns::{Columns, storable, storable_option};
 use super::database::Patience::Refuse;
 use super::database::Transaction;
 use super::fault::Fault;
-use crate::exchange::{Exchange, PackedExchange, Summary};
+use crate::exchange::{Exchange, Note, PackedExchange, Summary};
 use crate::request::RecordId;
 use crate::store::rows::{
-    EXCHANGE_COLUMNS, ExchangeRow, ReadColumns as _, SUMMARY_COLUMNS, row_to_exchange, row_to_summary,
+    EXCHANGE_COLUMNS, ExchangeRow, NOTE_COLUMNS, ReadColumns as _, SUMMARY_COLUMNS, row_to_exchange, row_to_note,
+    row_to_summary,
 };
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
@@ -54,13 +55,45 @@ impl ExchangeStore for PostgresStore {
 
     async fn list_exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
         let order = if filter.newest_first { "DESC" } else { "ASC" };
+        let has_card = match filter.card {
+            Some(_) => "x.number IN (SELECT number FROM exchange_card WHERE card = $3)",
+            None => "$3::text IS NULL",
+        };
         let sql = format!(
             "-- list_exchanges
-             SELECT {SUMMARY_COLUMNS} FROM exchange WHERE number > $1 ORDER BY number {order} LIMIT $2"
+             SELECT {SUMMARY_COLUMNS} FROM exchange x WHERE x.number > $1 AND {has_card}
+             ORDER BY x.number {order} LIMIT $2"
         );
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-        let rows = self.database.read(&sql, &[&filter.after, &limit]).await?;
+        let rows = self.database.read(&sql, &[&filter.after, &limit, &filter.card]).await?;
         Ok(rows.iter().map(|row| row_to_summary(&Columns(row))).collect::<Result<_, _>>()?)
+    }
+
+    async fn add_note(&self, id: &RecordId, note: Note) -> Result<bool, StoreError> {
+        let written = Arc::new((id.clone(), note));
+        let add = self.database.write(Refuse, 1, move |transaction| {
+            let written = Arc::clone(&written);
+            Box::pin(async move {
+                let (id, note) = written.as_ref();
+                // Whoever has the counter numbers the notes, too.
+                count(transaction, 0, 0).await?;
+                let sql = "-- add_note
+                    INSERT INTO exchange_note (number, note, at, \"user\", text)
+                    SELECT number, (SELECT coalesce(max(note), 0) + 1 FROM exchange_note n WHERE n.number = x.number),
+                        $2::bigint, $3::text, $4::text
+                    FROM exchange x WHERE id = $1 RETURNING number";
+                let (at, text) = (note.at.timestamp_millis(), storable(&note.text));
+                let added = transaction.query(sql, &[&id.as_str(), &at, &note.user, &text]).await?;
+                Ok(!added.is_empty())
+            })
+        });
+        add.await
+    }
+
+    async fn list_notes(&self, number: i64) -> Result<Vec<Note>, StoreError> {
+        let sql = format!("-- list_notes\nSELECT {NOTE_COLUMNS} FROM exchange_note WHERE number = $1 ORDER BY note");
+        let rows = self.database.read(&sql, &[&number]).await?;
+        Ok(rows.iter().map(|row| row_to_note(&Columns(row))).collect::<Result<_, _>>()?)
     }
 
     async fn purge_exchanges(&self, before: Option<DateTime<Utc>>) -> Result<usize, StoreError> {
@@ -95,12 +128,25 @@ async fn add_exchange(
     row: &ExchangeRow,
 ) -> Result<(), Fault> {
     let PackedExchange { exchange, request: request_body, answer: answer_body } = packed;
-    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user, subject } = exchange;
+    let Exchange {
+        id,
+        number: _,
+        at,
+        duration_ms,
+        timings: _,
+        path,
+        request,
+        answer,
+        error,
+        error_type,
+        user,
+        subject,
+    } = exchange;
     let sql = "-- add_exchange
         INSERT INTO exchange (number, id, at, duration_ms, path, error, status, reason, request_is_truncated,
             answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, \"user\",
-            request_is_packed, answer_is_packed, bytes, operation, cards, fault)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+            request_is_packed, answer_is_packed, bytes, operation, cards, fault, timings)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
     let (path, error, user) = (storable(path), storable_option(error.as_ref()), storable_option(user.as_ref()));
     let (operation, fault) = (storable_option(subject.operation.as_ref()), storable_option(subject.fault.as_ref()));
     let values: super::database::Values<'_> = &[
@@ -126,8 +172,15 @@ async fn add_exchange(
         &operation,
         &storable(&row.cards),
         &fault,
+        &row.timings,
     ];
     transaction.execute(sql, values).await?;
+    let cards: Vec<_> = subject.cards.iter().map(|card| storable(card)).collect();
+    if !cards.is_empty() {
+        let sql = "-- add_exchange: cards
+            INSERT INTO exchange_card (card, number) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING";
+        transaction.execute(sql, &[&cards, &number]).await?;
+    }
     Ok(())
 }
 
@@ -137,7 +190,16 @@ async fn delete(
     sql: &str,
     values: super::database::Values<'_>,
 ) -> Result<(usize, i64), Fault> {
-    let rows = transaction.query(sql, values).await?;
+    // A statement sees none of what another part of it deletes: what hangs on the exchanges goes by what they were.
+    let sql = format!(
+        "WITH gone AS ({sql} RETURNING number, cards, bytes),
+             cards_gone AS (
+                 DELETE FROM exchange_card c USING gone, json_array_elements_text(gone.cards::json) AS element (card)
+                 WHERE c.card = element.card AND c.number = gone.number),
+             notes_gone AS (DELETE FROM exchange_note n USING gone WHERE n.number = gone.number)
+         SELECT bytes FROM gone"
+    );
+    let rows = transaction.query(&sql, values).await?;
     let freed = rows.iter().map(|row| Columns(row).get::<i64>("bytes")).sum::<Result<i64, _>>()?;
     count(transaction, 0, -freed).await?;
     Ok((rows.len(), freed))
@@ -147,8 +209,7 @@ async fn delete(
 async fn delete_old(transaction: &Transaction, before: DateTime<Utc>) -> Result<(usize, i64), Fault> {
     let sql = "-- delete_old
         DELETE FROM exchange
-        WHERE number IN (SELECT number FROM exchange ORDER BY number LIMIT $1) AND at + duration_ms < $2
-        RETURNING bytes";
+        WHERE number IN (SELECT number FROM exchange ORDER BY number LIMIT $1) AND at + duration_ms < $2";
     delete(transaction, sql, &[&STEP, &before.timestamp_millis()]).await
 }
 
@@ -163,7 +224,6 @@ async fn shrink_exchanges(transaction: &Transaction, total: i64, most_bytes: i64
             SELECT number FROM (
                 SELECT number, sum(bytes) OVER (ORDER BY number) - bytes AS freed_before
                 FROM (SELECT number, bytes FROM exchange ORDER BY number LIMIT $2) AS oldest) AS summed
-            WHERE freed_before < $1::bigint)
-        RETURNING bytes";
+            WHERE freed_before < $1::bigint)";
     Ok(delete(transaction, sql, &[&excess, &SHRINK_STEP]).await?.0)
 }

@@ -7,7 +7,7 @@ use super::database::Transaction;
 use super::fault::Fault;
 use super::{cards, idempotency, request_read};
 use crate::request::{Attempt, Event, ProvisioningRequest, State};
-use crate::store::rows::{InDoubtColumns, ReadColumns as _, failure_to_json};
+use crate::store::rows::{InDoubtColumns, ReadColumns as _, failure_to_json, timings_to_json};
 use crate::store::{AttemptCommit, CommitResult, DeviceKind, Lease, StoreError};
 use crate::words::Word as _;
 
@@ -155,12 +155,14 @@ async fn insert_attempts(transaction: &Transaction, attempts: &[(i64, &Attempt)]
     let errors: Vec<_> = each().map(|a| storable_option(a.error.as_ref())).collect();
     let responses: Vec<_> = each().map(|a| storable_option(a.response.as_ref())).collect();
     let types: Vec<_> = each().map(|a| storable_option(a.content_type.as_ref())).collect();
+    let timings = each().map(|a| timings_to_json(a.timings.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let sql = "-- insert_attempts
-        INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response, content_type)
+        INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response, content_type,
+            timings)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[],
-            $7::text[], $8::text[], $9::text[])";
+            $7::text[], $8::text[], $9::text[], $10::text[])";
     let values: super::database::Values<'_> =
-        &[&numbers, &counts, &started, &durations, &sent, &statuses, &errors, &responses, &types];
+        &[&numbers, &counts, &started, &durations, &sent, &statuses, &errors, &responses, &types, &timings];
     transaction.execute(sql, values).await?;
     Ok(())
 }

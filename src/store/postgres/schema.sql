@@ -133,6 +133,7 @@ CREATE TABLE attempt (
     attempt BIGINT NOT NULL,
     started_at BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
+    timings TEXT, -- JSON: how the time of its call went by
     sent BOOLEAN NOT NULL,
     http_status BIGINT,
     error TEXT,
@@ -175,6 +176,7 @@ CREATE TABLE exchange (
     id TEXT NOT NULL UNIQUE,
     at BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
+    timings TEXT, -- JSON: how that time went by
     path TEXT NOT NULL,
     "user" TEXT, -- that the client signed in as
     error TEXT,
@@ -193,6 +195,23 @@ CREATE TABLE exchange (
     answer_headers TEXT NOT NULL, -- JSON
     request_body BYTEA NOT NULL,
     answer_body BYTEA NOT NULL
+);
+
+-- The smartcards of exchanges: a search for a card finds its exchanges among many.
+CREATE TABLE exchange_card (
+    card TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (card, number)
+);
+
+-- What operators wrote down about exchanges. Both tables lose their rows with the exchange.
+CREATE TABLE exchange_note (
+    number BIGINT NOT NULL,
+    note BIGINT NOT NULL, -- counted from 1
+    at BIGINT NOT NULL,
+    "user" TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (number, note)
 );
 
 -- The last numbers of requests and of exchanges. Whoever needs some updates the row, and so keeps it until its commit:

@@ -1,20 +1,23 @@
 //! Exchanges, and the rows of the list of all traffic.
 
 use super::requests::read_failure;
-use super::{ReadColumns, to_json};
-use crate::exchange::{Answer, Exchange, Message, PackedBody, PackedExchange, Subject, Summary};
+use super::{ReadColumns, timings_to_json, to_json};
+use crate::exchange::{Answer, Exchange, Message, Note, PackedBody, PackedExchange, Subject, Summary};
 use crate::request::{RecordId, RequestType, State};
 use crate::store::{RequestRow, StoreError};
 
 /// What a row takes beside its longer texts, or a little less.
 const ROW_BYTES: usize = 256;
 
-/// What [`row_to_summary`] reads.
+/// What [`row_to_summary`] reads, for the alias `x` of an exchange.
 pub(in crate::store) const SUMMARY_COLUMNS: &str =
-    "number, id, at, duration_ms, path, status, error, operation, cards, fault";
+    "x.number, x.id, x.at, x.duration_ms, x.path, x.status, x.error, x.operation, x.cards, x.fault";
+
+/// What [`row_to_note`] reads.
+pub(in crate::store) const NOTE_COLUMNS: &str = "at, \"user\", text";
 
 /// What [`row_to_exchange`] reads.
-pub(in crate::store) const EXCHANGE_COLUMNS: &str = "number, id, at, duration_ms, path, status, error, operation, cards, \
+pub(in crate::store) const EXCHANGE_COLUMNS: &str = "number, id, at, duration_ms, timings, path, status, error, operation, cards, \
      fault, reason, error_type, \"user\", request_is_truncated, request_headers, answer_is_truncated, answer_headers, \
      request_is_packed, request_body, answer_is_packed, answer_body";
 
@@ -27,6 +30,7 @@ pub(in crate::store) struct ExchangeRow {
     pub(in crate::store) request_headers: String,
     pub(in crate::store) answer_headers: String,
     pub(in crate::store) cards: String,
+    pub(in crate::store) timings: Option<String>,
     pub(in crate::store) answer_is_truncated: bool,
     pub(in crate::store) bytes: i64,
 }
@@ -34,13 +38,14 @@ pub(in crate::store) struct ExchangeRow {
 impl ExchangeRow {
     pub(in crate::store) fn of(packed: &PackedExchange) -> Result<Self, StoreError> {
         let none = Message::default();
-        let Exchange { path, request, answer, subject, .. } = &packed.exchange;
+        let Exchange { timings, path, request, answer, subject, .. } = &packed.exchange;
         let message = answer.as_ref().map_or(&none, |answer| &answer.message);
         let (request_headers, answer_headers) = (to_json(&request.headers)?, to_json(&message.headers)?);
         let texts = [path, &request_headers, &answer_headers].map(String::len).iter().sum::<usize>();
         let bytes = i64::try_from(ROW_BYTES + texts + packed.body_bytes()).unwrap_or(i64::MAX);
         let (cards, answer_is_truncated) = (to_json(&subject.cards)?, message.is_truncated);
-        Ok(Self { request_headers, answer_headers, cards, answer_is_truncated, bytes })
+        let timings = timings_to_json(timings.as_ref())?;
+        Ok(Self { request_headers, answer_headers, cards, timings, answer_is_truncated, bytes })
     }
 }
 
@@ -48,6 +53,7 @@ pub(in crate::store) fn row_to_exchange<C: ReadColumns>(row: &C) -> Result<Packe
     let Summary { id, number, at, duration_ms, path, status, error, subject } = row_to_summary(row)?;
     let reason = row.optional("reason")?;
     let (error_type, user) = (row.optional("error_type")?, row.optional("user")?);
+    let timings = row.optional_json("timings")?;
     let message = |is_truncated, headers| {
         let (is_truncated, headers) = (row.get(is_truncated)?, row.json(headers)?);
         Ok(Message { is_truncated, headers, body: Vec::new() })
@@ -60,7 +66,8 @@ pub(in crate::store) fn row_to_exchange<C: ReadColumns>(row: &C) -> Result<Packe
         _ => None,
     };
     let body = |is_packed, bytes| Ok(PackedBody { is_packed: row.get(is_packed)?, bytes: row.get(bytes)? });
-    let exchange = Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user, subject };
+    let exchange =
+        Exchange { id, number, at, duration_ms, timings, path, request, answer, error, error_type, user, subject };
     let (request, answer) = (body("request_is_packed", "request_body")?, body("answer_is_packed", "answer_body")?);
     Ok(PackedExchange { exchange, request, answer })
 }
@@ -81,6 +88,10 @@ pub(in crate::store) fn row_to_summary<C: ReadColumns>(row: &C) -> Result<Summar
             fault: row.optional("fault")?,
         },
     })
+}
+
+pub(in crate::store) fn row_to_note<C: ReadColumns>(row: &C) -> Result<Note, C::Error> {
+    Ok(Note { at: row.time("at")?, user: row.get("user")?, text: row.get("text")? })
 }
 
 pub(in crate::store) fn row_to_request_row<C: ReadColumns>(row: &C) -> Result<RequestRow, C::Error> {

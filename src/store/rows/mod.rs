@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 
 pub(super) use accounts::{ENTRY_COLUMNS, USER_COLUMNS, row_to_entry, row_to_key, row_to_token_owner, row_to_user};
 pub(super) use exchanges::{
-    EXCHANGE_COLUMNS, ExchangeRow, REQUEST_ROW_COLUMNS, SUMMARY_COLUMNS, row_to_exchange, row_to_request_row,
-    row_to_summary,
+    EXCHANGE_COLUMNS, ExchangeRow, NOTE_COLUMNS, REQUEST_ROW_COLUMNS, SUMMARY_COLUMNS, row_to_exchange, row_to_note,
+    row_to_request_row, row_to_summary,
 };
 pub(super) use requests::{
     ATTEMPT_COLUMNS, Candidate, EVENT_COLUMNS, InDoubtColumns, NewRow, SENT_ATTEMPT_COLUMNS, accepted_record,
@@ -21,6 +21,7 @@ pub(super) use requests::{
 };
 
 use super::StoreError;
+use crate::timings::Timings;
 
 /// A row whose columns are read by name.
 pub(super) trait ReadColumns: Sized {
@@ -141,6 +142,11 @@ impl ColumnValue for [u8; 32] {
         let bytes = columns.bytes(name)?.map(Self::try_from).transpose();
         bytes.map_err(|_| C::wrong(name, format!("{name} is no hash")))
     }
+}
+
+/// The stretches of a call's time for a column.
+pub(super) fn timings_to_json(timings: Option<&Timings>) -> Result<Option<String>, StoreError> {
+    timings.map(to_json).transpose()
 }
 
 /// JSON for a column.

@@ -199,13 +199,14 @@ pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Cand
 
 /// What [`row_to_attempt`] reads.
 pub(in crate::store) const ATTEMPT_COLUMNS: &str =
-    "attempt, started_at, duration_ms, sent, http_status, error, response, content_type";
+    "attempt, started_at, duration_ms, timings, sent, http_status, error, response, content_type";
 
 pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attempt, C::Error> {
     Ok(Attempt {
         attempt: row.get("attempt")?,
         started_at: row.time("started_at")?,
         duration_ms: row.get("duration_ms")?,
+        timings: row.optional_json("timings")?,
         sent: row.get("sent")?,
         http_status: row.optional("http_status")?,
         error: row.optional("error")?,

@@ -28,7 +28,7 @@ impl Conditions {
     pub(super) fn new(dialect: Dialect, table: Table, search: &Search, family: Option<Family>) -> Option<Self> {
         let (source, number) = match table {
             Table::Requests => ("request r", "r.number"),
-            Table::Exchanges => ("exchange", "number"),
+            Table::Exchanges => ("exchange x", "x.number"),
         };
         let (parts, values) = (Vec::new(), Vec::new());
         let mut conditions = Self { dialect, table, source: source.to_owned(), number, parts, values };
@@ -44,9 +44,12 @@ impl Conditions {
                 (None, false) => return None,
             }
         }
-        if table == Table::Requests {
-            conditions.parts.extend(family.map(|family| one_of("r.family", vec![family.as_str()])));
-            conditions.lead(search, family);
+        match table {
+            Table::Requests => {
+                conditions.parts.extend(family.map(|family| one_of("r.family", vec![family.as_str()])));
+                conditions.lead(search, family);
+            }
+            Table::Exchanges => conditions.lead_to_exchanges(search),
         }
         Some(conditions)
     }
@@ -136,6 +139,21 @@ impl Conditions {
         }
     }
 
+    /// Lets the index of smartcards lead, where one is named.
+    fn lead_to_exchanges(&mut self, search: &Search) {
+        let card = search.required().find_map(|condition| match condition {
+            Condition::Card(card) => card.exact(),
+            _ => None,
+        });
+        if let Some(card) = card {
+            let (card, join) = (self.bind(card), self.dialect.ordered_join());
+            self.source = format!(
+                "(SELECT number FROM exchange_card WHERE card = {card}) d {join} exchange x ON x.number = d.number"
+            );
+            self.number = "d.number";
+        }
+    }
+
     fn bind(&mut self, value: impl Into<String>) -> String {
         self.values.push(SqlValue::Text(value.into()));
         self.dialect.parameter(self.values.len() + BOUNDS)
@@ -201,6 +219,10 @@ impl Conditions {
             },
             Condition::Number(number) => format!("r.number = {number}"),
             Condition::Duration { is_longer, millis } => compare("a.duration_ms", *is_longer, *millis),
+            Condition::Note(patterns) => {
+                let words = self.fits(&["n.text"], patterns.each().map(within));
+                format!("EXISTS (SELECT 1 FROM event n WHERE n.number = r.number AND n.kind = 'NOTED' AND {words})")
+            }
             Condition::Text(patterns) => {
                 let columns =
                     ["r.id", "r.cards", "r.items", "r.type", "r.reference_number", "r.failure", "r.body", "a.response"];
@@ -212,34 +234,44 @@ impl Conditions {
     fn of_exchange(&mut self, condition: &Condition) -> Option<String> {
         Some(match condition {
             Condition::Type(patterns) => {
-                self.fits(&["operation"], patterns.each().map(|word| like(&word.without_underscores())))
+                self.fits(&["x.operation"], patterns.each().map(|word| like(&word.without_underscores())))
             }
             Condition::State(standings) => {
                 let has = |standing| standings.contains(&standing);
                 match (has(Standing::Passed), has(Standing::Broken)) {
                     (true, true) => "TRUE".to_owned(),
-                    (true, false) => "error IS NULL".to_owned(),
-                    (false, true) => "error IS NOT NULL".to_owned(),
+                    (true, false) => "x.error IS NULL".to_owned(),
+                    (false, true) => "x.error IS NOT NULL".to_owned(),
                     (false, false) => return None,
                 }
             }
-            Condition::Card(patterns) => self.one_fits("cards", patterns),
+            Condition::Card(patterns) => match patterns.exact() {
+                Some(card) => {
+                    let card = self.bind(card);
+                    format!("EXISTS (SELECT 1 FROM exchange_card c WHERE c.card = {card} AND c.number = x.number)")
+                }
+                None => self.one_fits("x.cards", patterns),
+            },
             Condition::Stb(_) | Condition::Reference(_) => return None,
-            Condition::Fault(patterns) => self.fits(&["fault", "error"], patterns.each().map(within)),
-            Condition::Status(patterns) => self.fits(&["CAST(status AS TEXT)"], patterns.each().map(like)),
-            Condition::Number(number) => format!("number = {number}"),
-            Condition::Duration { is_longer, millis } => compare("duration_ms", *is_longer, *millis),
+            Condition::Fault(patterns) => self.fits(&["x.fault", "x.error"], patterns.each().map(within)),
+            Condition::Status(patterns) => self.fits(&["CAST(x.status AS TEXT)"], patterns.each().map(like)),
+            Condition::Number(number) => format!("x.number = {number}"),
+            Condition::Duration { is_longer, millis } => compare("x.duration_ms", *is_longer, *millis),
+            Condition::Note(patterns) => {
+                let words = self.fits(&["n.text"], patterns.each().map(within));
+                format!("EXISTS (SELECT 1 FROM exchange_note n WHERE n.number = x.number AND {words})")
+            }
             Condition::Text(patterns) => {
                 let columns = [
-                    "id",
-                    "path",
-                    "\"user\"",
-                    "operation",
-                    "cards",
-                    "fault",
-                    "error",
-                    "request_headers",
-                    "answer_headers",
+                    "x.id",
+                    "x.path",
+                    "x.\"user\"",
+                    "x.operation",
+                    "x.cards",
+                    "x.fault",
+                    "x.error",
+                    "x.request_headers",
+                    "x.answer_headers",
                 ];
                 self.fits(&columns, patterns.each().map(within))
             }

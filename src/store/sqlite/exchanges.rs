@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params, params_from_iter};
 
 use super::SqliteStore;
 use super::columns::Columns;
-use crate::exchange::{Exchange, PackedExchange, Summary};
+use crate::exchange::{Exchange, Note, PackedExchange, Summary};
 use crate::request::RecordId;
-use crate::store::rows::{EXCHANGE_COLUMNS, ExchangeRow, SUMMARY_COLUMNS, row_to_exchange, row_to_summary};
+use crate::store::rows::{
+    EXCHANGE_COLUMNS, ExchangeRow, NOTE_COLUMNS, SUMMARY_COLUMNS, row_to_exchange, row_to_note, row_to_summary,
+};
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
 /// Exchanges deleted in one step, at most: each may hold many pages.
@@ -40,6 +42,15 @@ impl ExchangeStore for SqliteStore {
         self.readers.read(move |db| list_exchanges(db, &filter)).await
     }
 
+    async fn add_note(&self, id: &RecordId, note: Note) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.writer.write(move |db: &Connection| add_note(db, &id, &note)).await
+    }
+
+    async fn list_notes(&self, number: i64) -> Result<Vec<Note>, StoreError> {
+        self.readers.read(move |db| list_notes(db, number)).await
+    }
+
     async fn purge_exchanges(&self, before: Option<DateTime<Utc>>) -> Result<usize, StoreError> {
         let most_bytes = self.exchange_bytes;
         let purge = move |db: &Connection| {
@@ -52,14 +63,27 @@ impl ExchangeStore for SqliteStore {
 
 fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreError> {
     let PackedExchange { exchange, request: request_body, answer: answer_body } = packed;
-    let Exchange { id, number: _, at, duration_ms, path, request, answer, error, error_type, user, subject } = exchange;
+    let Exchange {
+        id,
+        number: _,
+        at,
+        duration_ms,
+        timings: _,
+        path,
+        request,
+        answer,
+        error,
+        error_type,
+        user,
+        subject,
+    } = exchange;
     let row = ExchangeRow::of(packed)?;
     db.prepare_cached(
         "-- add_exchange
          INSERT INTO exchange (id, at, duration_ms, path, error, status, reason, request_is_truncated,
              answer_is_truncated, request_headers, answer_headers, request_body, answer_body, error_type, user,
-             request_is_packed, answer_is_packed, bytes, operation, cards, fault)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+             request_is_packed, answer_is_packed, bytes, operation, cards, fault, timings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     )?
     .execute(params![
         id.as_str(),
@@ -83,7 +107,13 @@ fn add_exchange(db: &Connection, packed: &PackedExchange) -> Result<(), StoreErr
         subject.operation,
         row.cards,
         subject.fault,
+        row.timings,
     ])?;
+    let number = db.last_insert_rowid();
+    for card in &subject.cards {
+        db.prepare_cached("-- add_exchange: card\nINSERT OR IGNORE INTO exchange_card (card, number) VALUES (?1, ?2)")?
+            .execute(params![card, number])?;
+    }
     Ok(())
 }
 
@@ -95,13 +125,39 @@ fn find_exchange(db: &Connection, id: &RecordId) -> Result<Option<PackedExchange
 
 fn list_exchanges(db: &Connection, filter: &ExchangeFilter) -> Result<Vec<Summary>, StoreError> {
     let order = if filter.newest_first { "DESC" } else { "ASC" };
+    let (source, number) = match filter.card {
+        Some(_) => (
+            "(SELECT number FROM exchange_card WHERE card = ?3) d CROSS JOIN exchange x ON x.number = d.number",
+            "d.number",
+        ),
+        None => ("exchange x", "x.number"),
+    };
     let mut statement = db.prepare_cached(&format!(
         "-- list_exchanges
-         SELECT {SUMMARY_COLUMNS} FROM exchange
-         WHERE number > ?1 ORDER BY number {order} LIMIT ?2"
+         SELECT {SUMMARY_COLUMNS} FROM {source}
+         WHERE {number} > ?1 ORDER BY {number} {order} LIMIT ?2"
     ))?;
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![filter.after, limit], |row| row_to_summary(&Columns::new(row)))?;
+    let card = filter.card.as_ref().map(|card| card as &dyn ToSql);
+    let values = params_from_iter([&filter.after as &dyn ToSql, &limit].into_iter().chain(card));
+    let rows = statement.query_map(values, |row| row_to_summary(&Columns::new(row)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn add_note(db: &Connection, id: &RecordId, note: &Note) -> Result<bool, StoreError> {
+    let mut statement = db.prepare_cached(
+        "-- add_note
+         INSERT INTO exchange_note (number, note, at, user, text)
+         SELECT number, (SELECT coalesce(max(note), 0) + 1 FROM exchange_note n WHERE n.number = x.number), ?2, ?3, ?4
+         FROM exchange x WHERE id = ?1",
+    )?;
+    Ok(statement.execute(params![id.as_str(), note.at.timestamp_millis(), note.user, note.text])? > 0)
+}
+
+fn list_notes(db: &Connection, number: i64) -> Result<Vec<Note>, StoreError> {
+    let sql = format!("-- list_notes\nSELECT {NOTE_COLUMNS} FROM exchange_note WHERE number = ?1 ORDER BY note");
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map([number], |row| row_to_note(&Columns::new(row)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

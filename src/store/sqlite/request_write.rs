@@ -10,7 +10,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{cards, connection, idempotency, request_read};
 use crate::request::{Event, EventKind, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Cards, Due};
-use crate::store::rows::{InDoubtColumns, NewRow, accepted_record, failure_to_json, rendered_request, to_json};
+use crate::store::rows::{
+    InDoubtColumns, NewRow, accepted_record, failure_to_json, rendered_request, timings_to_json, to_json,
+};
 use crate::store::{
     AttemptCommit, CommitResult, DeviceKind, Lease, Resubmission, StoreError, Submission, SubmitResult,
 };
@@ -171,8 +173,8 @@ pub(super) fn commit_attempt(
     db.prepare_cached(
         "-- commit_attempt
          INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response,
-             content_type)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             content_type, timings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         number,
@@ -184,6 +186,7 @@ pub(super) fn commit_attempt(
         attempt.error,
         attempt.response,
         attempt.content_type,
+        timings_to_json(attempt.timings.as_ref())?,
     ])?;
     Ok(CommitResult::Committed { released })
 }

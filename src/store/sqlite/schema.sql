@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 10 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 11 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -126,6 +126,7 @@ CREATE TABLE attempt (
     attempt INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
+    timings TEXT, -- JSON: how the time of its call went by
     sent INTEGER NOT NULL,
     http_status INTEGER,
     error TEXT,
@@ -168,6 +169,7 @@ CREATE TABLE exchange (
     id TEXT NOT NULL UNIQUE,
     at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
+    timings TEXT, -- JSON: how that time went by
     path TEXT NOT NULL,
     user TEXT, -- that the client signed in as
     error TEXT,
@@ -188,6 +190,23 @@ CREATE TABLE exchange (
     answer_body BLOB NOT NULL
 ) STRICT;
 
+-- The smartcards of exchanges: a search for a card finds its exchanges among many.
+CREATE TABLE exchange_card (
+    card TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (card, number)
+) STRICT, WITHOUT ROWID;
+
+-- What operators wrote down about exchanges. Both tables lose their rows with the exchange.
+CREATE TABLE exchange_note (
+    number INTEGER NOT NULL,
+    note INTEGER NOT NULL, -- counted from 1
+    at INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (number, note)
+) STRICT, WITHOUT ROWID;
+
 -- One row: what all exchanges take together, whoever adds or deletes some.
 CREATE TABLE exchange_total (bytes INTEGER NOT NULL) STRICT;
 INSERT INTO exchange_total VALUES (0);
@@ -196,4 +215,6 @@ CREATE TRIGGER exchange_added AFTER INSERT ON exchange BEGIN
 END;
 CREATE TRIGGER exchange_deleted AFTER DELETE ON exchange BEGIN
     UPDATE exchange_total SET bytes = bytes - old.bytes;
+    DELETE FROM exchange_card WHERE number = old.number AND card IN (SELECT value FROM json_each(old.cards));
+    DELETE FROM exchange_note WHERE number = old.number;
 END;

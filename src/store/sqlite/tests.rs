@@ -74,7 +74,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    for version in [0, 1, 11] {
+    for version in [0, 1, 12] {
         let db = Connection::open(&file).unwrap();
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
@@ -87,7 +87,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
             let refused = refused.unwrap().to_string();
             let says = [
                 &format!("of version {version},"),
-                "works with version 10",
+                "works with version 11",
                 "another store.data_dir",
                 "gateway.sqlite3",
             ];
@@ -95,7 +95,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         }
     }
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 10).unwrap();
+    db.pragma_update(None, "user_version", 11).unwrap();
     drop(db);
     let store = SqliteStore::open(&config(folder.path()), Access::Gateway(Observers::default())).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);
@@ -136,14 +136,14 @@ async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
         );
         let request = Message { body, ..Message::default() };
         let (answer, error, error_type, user) = (None, None, None, None);
-        let (number, duration_ms, subject) = (0, 0, Subject::default());
-        Exchange { id, number, at, duration_ms, path, request, answer, error, error_type, user, subject }
+        let (number, duration_ms, timings, subject) = (0, 0, None, Subject::default());
+        Exchange { id, number, at, duration_ms, timings, path, request, answer, error, error_type, user, subject }
     };
     let add = async |store: &SqliteStore, exchange: Exchange| {
         store.add_exchanges(vec![Arc::new(PackedExchange::new(exchange))]).await.unwrap();
     };
     let numbers = async |store: &SqliteStore| {
-        let filter = ExchangeFilter { after: 0, limit: 1000, newest_first: false };
+        let filter = ExchangeFilter { limit: 1000, ..ExchangeFilter::default() };
         store.list_exchanges(filter).await.unwrap().iter().map(|summary| summary.number).collect::<Vec<_>>()
     };
     for second in 1..=100 {

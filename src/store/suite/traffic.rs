@@ -10,6 +10,7 @@ use crate::exchange::{Answer, Exchange, Message, PackedExchange, Subject};
 use crate::request::RecordId;
 use crate::search::Search;
 use crate::store::{Store, TrafficCursor, TrafficQuery, TrafficRow};
+use crate::timings::Timings;
 
 /// An exchange that has a bit of everything.
 pub(super) fn exchange_at(at: DateTime<Utc>) -> Exchange {
@@ -23,6 +24,7 @@ pub(super) fn exchange_at(at: DateTime<Utc>) -> Exchange {
         number: 0,
         at,
         duration_ms: 5,
+        timings: Some(Timings { connect_us: Some(1), read_us: Some(2), ..Timings::default() }),
         path: "/p?q".to_owned(),
         request: message(b"\0\xFF"),
         answer: Some(Answer { status: 500, reason: "No".to_owned(), message: message(b"") }),
