@@ -23,7 +23,7 @@ const DECISIONS: [(&str, Decision); 5] = [
     (NOTE, Decision::Note),
 ];
 /// What may be done with one that is at its end: its call is made again, as it was or edited.
-const AGAIN: &str = "again";
+pub(super) const AGAIN: &str = "again";
 const EDIT: &str = "edit";
 
 /// What may be decided about a request as it stands.
@@ -38,11 +38,7 @@ pub(super) fn allowed(request: &ProvisioningRequest, now: DateTime<Utc>) -> Vec<
 /// # Errors
 /// A parameter, NOT_FOUND, CONFLICT where the state of the request does not allow it, or the store.
 pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut params: Params) -> Result<Data, ApiError> {
-    let reason = params.mandatory_text("reason")?;
-    if reason.trim().is_empty() || reason.chars().count() > LONGEST_REASON {
-        let message = format!("reason must have 1 to {LONGEST_REASON} characters that are not all blanks.");
-        return Err(ApiError::invalid("$.reason", message));
-    }
+    let reason = take_reason(&mut params)?;
     let user = session.user.username.clone();
     if name == AGAIN || name == EDIT {
         let call = if name == EDIT { Some(edited_call(&mut params)?) } else { None };
@@ -79,6 +75,16 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
     })?;
     api.processor.wake();
     to_data(&Record::new(&request, api.dates))
+}
+
+/// The reason, which every decision has.
+pub(super) fn take_reason(params: &mut Params) -> Result<String, ApiError> {
+    let reason = params.mandatory_text("reason")?;
+    if reason.trim().is_empty() || reason.chars().count() > LONGEST_REASON {
+        let message = format!("reason must have 1 to {LONGEST_REASON} characters that are not all blanks.");
+        return Err(ApiError::invalid("$.reason", message));
+    }
+    Ok(reason)
 }
 
 fn edited_call(params: &mut Params) -> Result<Params, ApiError> {

@@ -428,6 +428,114 @@ const tests = {
     await untilCount(".saved li", 0);
   },
 
+  async "columns are chosen and ordered, and stay so in this browser"() {
+    await page.goto(`${gateway.url}/inspector/`);
+    await page.waitForSelector("tbody tr");
+    const headings = () => page.$$eval("thead th", (all) => all.map((th) => th.innerText));
+    assert.deepEqual((await headings()).slice(0, 3), ["Number", "Time", "Type"]);
+    await clickButton("Columns");
+    await page.waitForSelector("dialog[open] .choices");
+    await look("columns");
+    await page.click("#column-status");
+    await page.click("#column-id");
+    await page.click("[data-key=operation] button[aria-label$=front]");
+    assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Type: further to the front");
+    await press("Escape");
+    const chosen = await headings();
+    assert.deepEqual([chosen[1], chosen.at(-1), chosen.includes("HTTP")], ["Type", "Id", false]);
+    await page.reload();
+    await page.waitForSelector("tbody tr");
+    assert.deepEqual(await headings(), chosen);
+    assert.match(await text("tbody tr td.id"), /^[0-9A-F]{32}$/i);
+    await clickButton("Columns");
+    await clickButton("As usual");
+    await press("Escape");
+    assert.equal((await headings()).length, 9);
+  },
+
+  async "a note stands by what was passed through, and how its time went by"() {
+    await page.goto(`${gateway.url}/inspector/?q=state:passed`);
+    await page.waitForSelector("tbody tr a");
+    await page.$eval("tbody tr a", (link) => link.click());
+    await page.waitForSelector(".timings .stretches");
+    assert.match(await text(".timings"), /wait \d+(\.\d)? m?s\s+read/);
+    await press("w");
+    await page.type("dialog[open] #reason", `ticket 815 ${MARKUP}`);
+    await press("Enter");
+    await untilText("[aria-labelledby=history]", "by tester: ticket 815 <img");
+    await look("noted");
+    await page.goto(`${gateway.url}/inspector/?q=note:815`);
+    await untilCount("tbody tr", 1);
+  },
+
+  async "one decision is about all that match, and about no others"() {
+    const later = { scheduled_date: "9000-01-01T00:00:00" };
+    const waiting = [await gateway.pair("00000000071", later), await gateway.pair("00000000072", later), await gateway.pair("00000000073", later)];
+    await page.goto(`${gateway.url}/inspector/?q=card:00000000071,00000000072`);
+    await untilCount("tbody tr", 2);
+    await clickButton("All that match");
+    await page.waitForSelector("dialog[open] fieldset");
+    await page.click("input[value=again]");
+    await untilText("dialog [role=status]", "None of what matches");
+    await page.click("input[value=cancel]");
+    await untilText("dialog [role=status]", "2 requests were not sent yet");
+    await look("all");
+    await page.type("#reason", "the order was withdrawn");
+    await press("Enter");
+    await untilText("#said", "2 done");
+    await until(() => [...document.querySelectorAll("tbody tr td.state")].every((td) => td.innerText === "REJECTED"));
+    await page.goto(`${gateway.url}/inspector/exchanges/${waiting[0].number}`);
+    await untilText("[aria-labelledby=history]", "by tester: the order was withdrawn");
+    await page.goto(`${gateway.url}/inspector/exchanges/${waiting[2].number}`);
+    await untilText(".summary", "PENDING");
+  },
+
+  async "thousands of rows scroll with few of them on the page, and stay in sight while others come"() {
+    await page.goto(`${gateway.url}/inspector/`);
+    await untilText(".counts", "Live");
+    const bodies = Array.from({ length: 1500 }, (_, n) => String(n).padStart(11, "7"));
+    for (let from = 0; from < bodies.length; from += 50) {
+      await Promise.all(bodies.slice(from, from + 50).map((card) => gateway.passThrough(SERVICE, pairing(card))));
+    }
+    await page.reload();
+    await untilText(".counts", "Live");
+    // Down to the end, as fast as one can.
+    await until(() => {
+      const box = document.querySelector(".list");
+      box.scrollTop = box.scrollHeight;
+      return !document.querySelector(".counts").innerText.includes("older ones") && box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
+    });
+    assert.match(await text(".counts"), /Live\. 15\d\d rows\./);
+    assert.ok(await count("tbody tr") < 80, `${await count("tbody tr")} rows on the page`);
+    assert.match(await text("tbody tr:last-child td.number"), /^1$/);
+    // In the middle, what is in sight stays where it is.
+    const top = () => page.evaluate(() => { const box = document.querySelector(".list").getBoundingClientRect(); const line = document.elementFromPoint(box.left + 20, box.top + 200).closest("tr"); return [line.innerText, Math.round(line.getBoundingClientRect().top)]; });
+    await page.evaluate(() => { document.querySelector(".list").scrollTop = 16000; });
+    await until(() => document.querySelector(".list tbody tr").getBoundingClientRect().top < 400);
+    const before = await top();
+    await gateway.passThrough(SERVICE, pairing("00000000001"));
+    await untilText(".counts", /\d+ rows/.exec(await text(".counts"))[0].replace(/\d+/, (n) => Number(n) + 1));
+    assert.deepEqual(await top(), before);
+    await press("j");
+    await press("j");
+    assert.ok(await page.evaluate(() => document.activeElement.closest("tbody tr") !== null));
+    const frames = await page.evaluate(async () => {
+      const box = document.querySelector(".list");
+      const took = [];
+      box.scrollTop = 0;
+      for (let last = performance.now(), n = 0; n < 120; n++) {
+        box.scrollTop += 400;
+        await new Promise(requestAnimationFrame);
+        took.push(performance.now() - last);
+        last = performance.now();
+      }
+      return took.sort((a, b) => a - b);
+    });
+    console.log(`   scrolling 1,500 rows: a frame took ${Math.round(frames[60])} ms, the slowest ${Math.round(frames.at(-1))} ms`);
+    await press("n");
+    await untilText("tbody tr:first-child", "00000000001");
+  },
+
   async "a request that is not at its end is shown as it goes on"() {
     const waiting = await gateway.pair("00000000001", { scheduled_date: "9000-01-01T00:00:00" });
     await page.goto(`${gateway.url}/inspector/exchanges/${waiting.number}`);

@@ -12,6 +12,7 @@ mod command_line;
 mod connections;
 mod correlation;
 mod date;
+mod decide_all;
 mod decisions;
 mod disk;
 mod documentation;

@@ -1,21 +1,29 @@
-//! `requests again`: submits the content of an ended request as a new request.
+//! `requests again`: submits the content of an ended request as a new request; or of all that a filter finds.
 
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::decide::{Args, Checked};
+use super::decide::{Checked, ManyArgs, Target};
+use super::decide_all::decide_all;
 use crate::api::{Api, resubmit};
 use crate::app::load_contract;
 use crate::cli::Failed;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::inspector::DecisionOfAll;
 use crate::observer::{ObservedTransport, Observers};
 use crate::store::{Resubmission, Store};
 use crate::transport;
 
-pub(super) async fn run(args: Args) -> Result<(), Failed> {
-    let Checked { number, reason, user, result, config, store } = args.check().await?;
+pub(super) async fn run(args: ManyArgs) -> Result<(), Failed> {
+    let (number, by) = match args.target() {
+        (Target::One(number), by) => (number, by),
+        (Target::All { filter, is_asked }, by) => {
+            return decide_all(DecisionOfAll::Again, &filter, is_asked, by).await;
+        }
+    };
+    let Checked { reason, user, result, config, store } = by.check().await?;
     let api = api_beside(config, store)?;
     let submitted = resubmit::call(&api, Resubmission { of: number, user, reason }).await;
     let request = submitted.map_err(|error| Failed(error.private.unwrap_or(error.message)))?;
@@ -25,7 +33,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 }
 
 /// The API for use beside a gateway: it writes requests to the store, and the running gateway sends them.
-fn api_beside(mut config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
+pub(super) fn api_beside(mut config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
     config.upstream.effective = false;
     let contract = load_contract(&config)?;
     let transport = ObservedTransport::new(Arc::new(transport::nowhere(&config.upstream)), Observers::default());

@@ -1,14 +1,16 @@
-//! `requests retry | cancel | settle`: an operator's decision about a request.
+//! `requests retry | cancel | settle`: an operator's decision about a request. About many at once: `decide_all`.
 
 use std::sync::Arc;
 
 use chrono::Utc;
 use serde_json::json;
 
+use super::decide_all::decide_all;
 use crate::cli::Failed;
 use crate::cli::output::ResultFlag;
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::config::Config;
+use crate::inspector::DecisionOfAll;
 use crate::request::{Decision, Order, State};
 use crate::store::Store;
 use crate::words::Word as _;
@@ -18,6 +20,29 @@ use crate::words::Word as _;
 pub(super) struct Args {
     /// Number of the request.
     number: i64,
+    #[command(flatten)]
+    by: OrderFlags,
+}
+
+/// An order about one request, or about all that a filter finds.
+#[derive(Debug, clap::Args)]
+pub(super) struct ManyArgs {
+    /// Number of the request.
+    #[arg(required_unless_present = "all_matching")]
+    number: Option<i64>,
+    /// Decide about all requests that a filter of the inspector finds, up to 1000 at a time, after asking.
+    #[arg(long, value_name = "FILTER", conflicts_with = "number", allow_hyphen_values = true)]
+    all_matching: Option<String>,
+    /// Do not ask.
+    #[arg(long, requires = "all_matching")]
+    yes: bool,
+    #[command(flatten)]
+    by: OrderFlags,
+}
+
+/// Why, by whom, where; and how the result is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct OrderFlags {
     /// Reason, for the request's history.
     #[arg(long)]
     reason: String,
@@ -32,7 +57,6 @@ pub(super) struct Args {
 
 /// A checked order, with reason and name, and the store to carry it out in.
 pub(super) struct Checked {
-    pub(super) number: i64,
     pub(super) reason: String,
     pub(super) user: String,
     pub(super) result: ResultFlag,
@@ -40,32 +64,55 @@ pub(super) struct Checked {
     pub(super) store: Arc<dyn Store>,
 }
 
-impl Args {
+impl OrderFlags {
     pub(super) async fn check(self) -> Result<Checked, Failed> {
-        let Self { number, reason, user, result, store } = self;
+        let Self { reason, user, result, store } = self;
         if reason.trim().is_empty() || user.trim().is_empty() {
             return Err(Failed("--reason and --user must not be empty".to_owned()));
         }
         let config = store.load()?;
         let store = open_existing(&config).await?;
-        Ok(Checked { number, reason, user, result, config, store })
+        Ok(Checked { reason, user, result, config, store })
     }
 }
 
-pub(super) async fn retry(args: Args) -> Result<(), Failed> {
-    decide(args, Decision::Retry).await
+impl ManyArgs {
+    /// About which one, or about all of which filter; and whether to ask before.
+    pub(super) fn target(self) -> (Target, OrderFlags) {
+        let Self { number, all_matching, yes, by } = self;
+        match (number, all_matching) {
+            (Some(number), _) => (Target::One(number), by),
+            (None, filter) => (Target::All { filter: filter.unwrap_or_default(), is_asked: !yes }, by),
+        }
+    }
 }
 
-pub(super) async fn cancel(args: Args) -> Result<(), Failed> {
-    decide(args, Decision::Cancel).await
+/// What an order is about.
+pub(super) enum Target {
+    One(i64),
+    All { filter: String, is_asked: bool },
+}
+
+pub(super) async fn retry(args: ManyArgs) -> Result<(), Failed> {
+    match args.target() {
+        (Target::One(number), by) => decide(number, by, Decision::Retry).await,
+        (Target::All { filter, is_asked }, by) => decide_all(DecisionOfAll::Retry, &filter, is_asked, by).await,
+    }
+}
+
+pub(super) async fn cancel(args: ManyArgs) -> Result<(), Failed> {
+    match args.target() {
+        (Target::One(number), by) => decide(number, by, Decision::Cancel).await,
+        (Target::All { filter, is_asked }, by) => decide_all(DecisionOfAll::Cancel, &filter, is_asked, by).await,
+    }
 }
 
 pub(super) async fn settle(args: Args, completed: bool, reference: Option<String>) -> Result<(), Failed> {
-    decide(args, Decision::Resolve { completed, reference }).await
+    decide(args.number, args.by, Decision::Resolve { completed, reference }).await
 }
 
-async fn decide(args: Args, decision: Decision) -> Result<(), Failed> {
-    let Checked { number, reason, user, result, config: _, store } = args.check().await?;
+async fn decide(number: i64, by: OrderFlags, decision: Decision) -> Result<(), Failed> {
+    let Checked { reason, user, result, config: _, store } = by.check().await?;
     let request = store.decide_request(number, Order { decision, user, reason, at: Utc::now() }).await?;
     let words = match request.state {
         State::Pending => format!("request {number} is sent again as soon as a gateway runs"),

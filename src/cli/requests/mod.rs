@@ -3,6 +3,7 @@
 
 mod again;
 mod decide;
+mod decide_all;
 mod device;
 mod diff;
 mod list;
@@ -47,13 +48,15 @@ enum Action {
     },
     /// Creates a new request with the content of an ended one, and links the two.
     #[command(after_help = "Example:\n  conax-gateway requests again 4049 --reason \"the card was not there yet\"")]
-    Again(decide::Args),
+    Again(decide::ManyArgs),
     /// Sends a request in doubt again, or one that could not be delivered, without waiting.
-    #[command(after_help = "Example:\n  conax-gateway requests retry 4049 --reason \"Conax is up again\"")]
-    Retry(decide::Args),
+    #[command(
+        after_help = "Examples:\n  conax-gateway requests retry 4049 --reason \"Conax is up again\"\n  conax-gateway requests retry --all-matching 'fault:CONNECT_FAILED' --reason \"Conax is up again\""
+    )]
+    Retry(decide::ManyArgs),
     /// Rejects a request that has not been sent yet.
     #[command(after_help = "Example:\n  conax-gateway requests cancel 4049 --reason \"the order was withdrawn\"")]
-    Cancel(decide::Args),
+    Cancel(decide::ManyArgs),
     /// Writes something down in the history of a request, which stays as it is.
     #[command(after_help = "Example:\n  conax-gateway requests note 4049 \"ticket 815: asked the vendor\"")]
     Note(note::Args),

@@ -4,15 +4,14 @@
 //! pages asked for it (`session`). Every answer forbids its reader to load, run or embed anything from elsewhere.
 
 mod events;
+mod export;
 mod session;
-
-use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -27,7 +26,7 @@ use super::reply::{self, Reply};
 use crate::account::Role;
 use crate::api::{ApiError, Code, Data, Params, authentication, query_object};
 use crate::config::HttpStatusMode;
-use crate::inspector::{self, ExportFault, ExportForm, Exporter, Found};
+use crate::inspector::{self, ExportForm};
 use crate::secret::Secret;
 use crate::upstream::PassThroughAnswer;
 use crate::words::{Word as _, quoted};
@@ -69,6 +68,8 @@ enum Target<'p> {
     Overview,
     Export(&'p str, ExportForm),
     Decide(&'p str, &'p str),
+    Matches,
+    DecideAll(&'p str),
 }
 
 /// Is this a path of the inspector, where there is one?
@@ -87,6 +88,8 @@ fn target(path: &str) -> Option<Target<'_>> {
         ["api", "session"] => Target::Session,
         ["api", "exchanges"] => Target::List,
         ["api", "stream"] => Target::Stream,
+        ["api", "matches"] => Target::Matches,
+        ["api", "matches", decision] => Target::DecideAll(decision),
         ["api", "overview"] => Target::Overview,
         ["api", "compare", first, second] => Target::Compare(first, second),
         ["api", "exchanges", id] => Target::Detail(id),
@@ -147,7 +150,7 @@ fn secure(headers: &mut HeaderMap) {
 fn allowed(path: &str) -> &'static str {
     match target(path) {
         Some(Target::Session) => "GET, HEAD, POST, DELETE",
-        Some(Target::Decide(..)) => "POST",
+        Some(Target::Decide(..) | Target::DecideAll(_)) => "POST",
         _ => "GET, HEAD",
     }
 }
@@ -158,7 +161,8 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
     let params = match (&head.method, target(path)) {
         (_, None) => Err(ApiError::new(Code::NotFound, "There is no such page of the inspector.")),
         (&Method::GET | &Method::HEAD, Some(_)) => query_object(head.uri.query().unwrap_or_default()).map(Params::new),
-        (&Method::POST | &Method::DELETE, Some(Target::Session)) | (&Method::POST, Some(Target::Decide(..))) => {
+        (&Method::POST | &Method::DELETE, Some(Target::Session))
+        | (&Method::POST, Some(Target::Decide(..) | Target::DecideAll(_))) => {
             session::check_origin(headers).map(|()| Params::new(serde_json::Map::new()))
         }
         (method, Some(_)) => {
@@ -202,6 +206,14 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
             params.finish()?;
             inspector::compare(api, first, second).await?
         }
+        Some(Target::Matches) => {
+            session::find(server, headers, Role::Operate).await?;
+            inspector::matches(api, params).await?
+        }
+        Some(Target::DecideAll(decision)) => {
+            let session = session::find(server, headers, Role::Operate).await?;
+            inspector::decide_all(api, &session, decision, params).await?
+        }
         Some(Target::Overview) => {
             session::find(server, headers, Role::Read).await?;
             inspector::overview(api, params, &metrics::sample(server).await).await?
@@ -209,7 +221,7 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
         Some(Target::Export(id, form)) => {
             session::find(server, headers, Role::Read).await?;
             params.finish()?;
-            return Ok(Answered::Reply(export(server, id, form).await?));
+            return Ok(Answered::Reply(export::export(server, id, form).await?));
         }
         Some(Target::Decide(id, decision)) => {
             let session = session::find(server, headers, Role::Operate).await?;
@@ -264,31 +276,6 @@ fn file(name: &str) -> Result<Answered, ApiError> {
     let mut reply = Response::new(Full::new(Bytes::from_static(asset.bytes)));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
     Ok(Answered::Reply(packing::allow(reply)))
-}
-
-/// A request or an exchange with pseudonyms, as a file.
-async fn export(server: &Server, id: &str, form: ExportForm) -> Result<Reply, ApiError> {
-    let api = &server.api;
-    let found = inspector::find(api, id).await?;
-    let name = match &found {
-        Found::Request(request) => format!("request-{}.{}", request.number, form.ending()),
-        Found::Exchange(exchange) => format!("exchange-{}.{}", exchange.number, form.ending()),
-    };
-    let (contract, store) = (api.contract.load_full(), Arc::clone(&api.store));
-    let exporter = Exporter { config: Arc::clone(&server.config), contract, store };
-    let bytes = exporter.export(found, form).await.map_err(|fault| match fault {
-        ExportFault::Exchange(_) | ExportFault::NothingSent | ExportFault::NoOperation(_) => {
-            ApiError::new(Code::Conflict, format!("This is not exported: {fault}."))
-        }
-        ExportFault::Store(error) => error.into(),
-        fault => ApiError::internal(fault.to_string()),
-    })?;
-    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
-    let attachment = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    let attachment = attachment.map_err(|error| ApiError::internal(error.to_string()))?;
-    reply.headers_mut().insert(CONTENT_DISPOSITION, attachment);
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
-    Ok(reply)
 }
 
 fn redirect() -> Reply {

@@ -1,54 +1,36 @@
 // The list: newest first, kept up to date by the stream, narrowed by the filter, which stands in the address.
 
 import * as api from "./api.js";
+import { cells, columnsDialog, headings, nameOf, shownColumns } from "./columns.js";
 import { jsonCurl, soapCurl } from "./copies.js";
-import { copy, element, fill, go, say, spaced, visible } from "./dom.js";
+import { decideAllDialog } from "./decide_all.js";
+import { copy, element, fill, go, say } from "./dom.js";
 import { savedFilters } from "./filters.js";
 import { FILTERS } from "./help.js";
 import { comparison, toggleMark } from "./marked.js";
+import { RowWindow } from "./window.js";
 
-// Rows on the page, at most: further ones are for the filter.
-const MOST_ROWS = 2000;
+// Rows that can be scrolled to, at most: further ones are for the filter.
+const MOST_ROWS = 100_000;
+// Rows of the first page, which is kept up to date, and of the pages that scrolling reads.
 const PAGE = 100;
+const FURTHER = 500;
 
-const COLUMNS = [
-  ["Number", "number"], ["Time", "time"], ["Type", "operation"], ["Card", "card"], ["State", "state"],
-  ["HTTP", "status"], ["Reason", "reason"], ["ms", "duration"], ["Reference", "reference"],
-];
-
-function cells(row) {
-  const cards = row.cards.map(visible).join(", ") + (row.more_cards ? ` and ${row.more_cards} more` : "");
-  const name = row.kind === "exchange" ? `SOAP ${row.number}` : String(row.number);
-  const link = element("a", {
-    href: `/inspector/exchanges/${row.id}`, "aria-label": `${name}: ${visible(row.operation)}, ${row.state}`,
-  }, name);
-  const state = element("span", { className: `state ${row.state.toLowerCase()}` }, row.state);
-  return [
-    element("td", { className: "number" }, link),
-    element("td", { className: "time" }, spaced(row.time)),
-    element("td", { className: "operation" }, visible(row.operation)),
-    element("td", { className: "card" }, cards),
-    element("td", { className: "state" }, state, row.in_doubt && element("span", { className: "state in-doubt" }, "in doubt")),
-    element("td", { className: "status" }, row.http_status === null ? "" : String(row.http_status)),
-    element("td", { className: "reason", title: visible(row.reason ?? "").slice(0, 1000) }, visible(row.reason ?? "").slice(0, 200)),
-    element("td", { className: "duration" }, row.duration_ms === null ? "" : String(row.duration_ms)),
-    element("td", { className: "reference" }, visible(row.reference ?? "")),
-  ];
-}
-
-const nameOf = (row) => (row.kind === "exchange" ? `SOAP ${row.number}` : `Request ${row.number}`);
 const isLater = (a, b) => a.at > b.at || (a.at === b.at && a.number > b.number);
 
-export function listPage(main) {
+export function listPage(main, user) {
   document.title = "Traffic – Inspector";
-  // Rows on the page, newest first, each with its table row.
-  let shown = [];
+  let columns = shownColumns();
+  const rows = new RowWindow({ head: headings(columns), caption: "Requests and exchanges, newest first", make: (row) => cells(row, columns), more: () => more(), onclick: openRow });
+  // The rows by their ids.
+  let known = new Map();
   let waiting = new Map();
   let isPaused = false;
   // The filter stays where it is, and does nothing for a moment.
   let isOff = false;
   let next = null;
   let asked = 0;
+  let isReading = false;
   let events = null;
   const filter = new URLSearchParams(location.search).get("q") ?? "";
 
@@ -59,27 +41,33 @@ export function listPage(main) {
   });
   const fault = element("p", { id: "fault", className: "fault", role: "alert" });
   const status = element("p", { className: "counts", role: "status" });
-  const pause = element("button", { type: "button", "aria-pressed": "false", onclick: () => setPaused(!isPaused) }, "Pause");
-  const off = element("button", { type: "button", "aria-pressed": "false", onclick: () => setOff(!isOff) }, "Filter off");
+  const button = (name, onclick, more) => element("button", { type: "button", onclick, ...more }, name);
+  const pause = button("Pause", () => setPaused(!isPaused), { "aria-pressed": "false" });
+  const off = button("Filter off", () => setOff(!isOff), { "aria-pressed": "false" });
   const filters = savedFilters((words) => { input.value = words; apply(); });
-  const keep = element("button", { type: "button", onclick: saveFilter }, "Save filter");
-  const now = element("button", { type: "button", onclick: toNow }, "Now");
-  const older = element("button", { type: "button", className: "older", onclick: () => more() }, "Older");
-  const body = element("tbody", { onclick: openRow });
-  const table = element("table", {},
-    element("caption", { className: "offscreen" }, "Requests and exchanges, newest first"),
-    element("thead", {}, element("tr", {}, COLUMNS.map(([name, key]) => element("th", { scope: "col", className: key }, name)))),
-    body);
   const options = FILTERS.map(([word]) => word).filter((word) => word.includes(":"));
   fill(main,
     element("h1", { className: "offscreen" }, "Traffic"),
     element("form", { className: "filter", role: "search", onsubmit(event) { event.preventDefault(); apply(); } },
       element("label", { for: "filter" }, "Filter"), input,
       element("datalist", { id: "filter-keys" }, options.map((value) => element("option", { value }))),
-      element("button", { type: "submit" }, "Apply"), off, keep, pause, now),
-    filters.bar, fault, status, element("div", { className: "table" }, table), older);
+      element("div", { className: "bar" }, element("button", { type: "submit" }, "Apply"), off, button("Save filter", saveFilter), pause, button("Now", toNow),
+        button("Columns", chooseColumns), user.role === "operate" && button("All that match …", decideAll))),
+    filters.bar, fault, status, rows.box);
+  document.body.classList.add("has-list");
 
   const words = () => (isOff ? "" : input.value.trim());
+
+  function chooseColumns() {
+    columnsDialog(() => {
+      columns = shownColumns();
+      rows.redraw(headings(columns));
+    });
+  }
+
+  function decideAll() {
+    decideAllDialog(words(), () => load());
+  }
 
   function setOff(value) {
     isOff = value;
@@ -107,77 +95,100 @@ export function listPage(main) {
   async function load() {
     const q = words();
     events?.close();
-    [shown, waiting, next] = [[], new Map(), null];
-    body.replaceChildren();
+    [known, waiting, next] = [new Map(), new Map(), null];
+    const mine = ++asked;
+    isReading = true;
+    rows.clear();
     fault.textContent = "";
     setPaused(false);
-    const mine = ++asked;
-    await more();
+    await read(PAGE);
     if (mine !== asked || fault.textContent) return;
     events = api.stream({ q, limit: PAGE });
     events.addEventListener("rows", (event) => news(JSON.parse(event.data)));
     events.onopen = counts;
     events.onerror = () => (status.textContent = "Not live: the gateway does not answer. Trying again …");
+    rows.draw();
   }
 
-  // Reads on: until there is a page of further rows, or everything was searched.
-  async function more() {
-    const mine = asked;
-    const q = words();
-    older.hidden = true;
-    const enough = shown.length + PAGE;
+  // Reads on when the end comes near.
+  function more() {
+    if (!isReading && next && known.size < MOST_ROWS) read(FURTHER);
+  }
+
+  // Reads until there are so many further rows, or everything was searched.
+  async function read(count) {
+    const [mine, q] = [asked, words()];
+    const enough = Math.min(MOST_ROWS, known.size + count);
+    isReading = true;
     try {
       do {
-        const page = await api.exchanges({ q, before: next, limit: PAGE });
+        const page = await api.exchanges({ q, before: next, limit: count });
         if (mine !== asked) return;
         next = page.next;
         page.rows.forEach(place);
+        rows.drawSoon();
         counts(page.searched_to && next ? `Searching; back to ${page.searched_to.replace("T", " ")} …` : "");
-      } while (next && shown.length < enough && shown.length < MOST_ROWS);
-      older.hidden = !next || shown.length >= MOST_ROWS;
+      } while (next && known.size < enough);
       counts();
     } catch (failure) {
       if (mine !== asked) return;
       fault.textContent = failure.message;
       status.textContent = "";
+      next = null;
     }
+    isReading = false;
+    rows.drawSoon();
+  }
+
+  // The place of a row among the others, or the one where it belongs.
+  function indexOf(row) {
+    let [low, high] = [0, rows.items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isLater(rows.items[middle], row)) low = middle + 1;
+      else high = middle;
+    }
+    // A request and an exchange may be of one moment and number.
+    while (low < rows.items.length && rows.items[low].id !== row.id && !isLater(row, rows.items[low])) low++;
+    return low;
   }
 
   // Puts a row where its time is, in the place of the same row as it was.
   function place(row) {
-    const known = shown.findIndex((other) => other.id === row.id);
-    const text = JSON.stringify(row);
-    // A row that stays as it is stays where somebody may be about to click.
-    if (known >= 0 && shown[known].text === text) return;
-    if (known >= 0) {
-      shown[known] = { ...row, text, line: shown[known].line };
-      fill(shown[known].line, cells(row));
-      return;
+    const before = known.get(row.id);
+    if (before) {
+      // A row that stays as it is stays where somebody may be about to click.
+      if (JSON.stringify(before) === JSON.stringify(row)) return;
+      rows.items[indexOf(before)] = row;
+      rows.changed(row.id);
+    } else {
+      const at = indexOf(row);
+      rows.items.splice(at, 0, row);
+      rows.moved(at, 1);
     }
-    let at = shown.findIndex((other) => isLater(row, other));
-    if (at < 0) at = shown.length;
-    const line = element("tr", {}, cells(row));
-    body.insertBefore(line, shown[at]?.line ?? null);
-    shown.splice(at, 0, { ...row, text, line });
-  }
-
-  function news({ rows, gone }) {
-    if (isPaused) {
-      rows.forEach((row) => waiting.set(row.id, row));
-      gone.forEach((id) => waiting.set(id, null));
-      return counts();
-    }
-    const focused = document.activeElement?.closest("tr");
-    for (let i = rows.length - 1; i >= 0; i--) place(rows[i]);
-    gone.forEach(drop);
-    while (shown.length > MOST_ROWS) shown.pop().line.remove();
-    if (focused?.isConnected) focused.querySelector("a").focus({ preventScroll: true });
-    counts();
+    known.set(row.id, row);
   }
 
   function drop(id) {
-    const at = shown.findIndex((row) => row.id === id);
-    if (at >= 0) shown.splice(at, 1)[0].line.remove();
+    const row = known.get(id);
+    if (!row) return;
+    const at = indexOf(row);
+    rows.items.splice(at, 1);
+    rows.moved(at, -1);
+    known.delete(id);
+  }
+
+  function news({ rows: changed, gone }) {
+    if (isPaused) {
+      changed.forEach((row) => waiting.set(row.id, row));
+      gone.forEach((id) => waiting.set(id, null));
+      return counts();
+    }
+    changed.toReversed().forEach(place);
+    gone.forEach(drop);
+    while (known.size > MOST_ROWS) drop(rows.items.at(-1).id);
+    rows.draw();
+    counts();
   }
 
   function setPaused(paused) {
@@ -194,16 +205,18 @@ export function listPage(main) {
 
   function counts(more) {
     if (typeof more === "string" && more) return (status.textContent = more);
-    const rows = `${shown.length} ${shown.length === 1 ? "row" : "rows"}${next ? ", and older ones" : ""}`;
-    const most = shown.length >= MOST_ROWS ? `; narrow the filter to see more than ${MOST_ROWS}` : "";
+    const count = known.size;
+    const all = `${count} ${count === 1 ? "row" : "rows"}${next ? ", and older ones further down" : ""}`;
+    const most = count >= MOST_ROWS ? `; narrow the filter to see more than ${MOST_ROWS}` : "";
     const state = (isPaused ? `Paused; ${waiting.size} changed meanwhile` : "Live") + (isOff ? "; the filter is off" : "");
-    status.textContent = `${state}. ${shown.length ? rows + most : "Nothing found"}.`;
+    status.textContent = `${state}. ${count ? all + most : "Nothing found"}.`;
   }
 
   function toNow() {
     setPaused(false);
-    scrollTo({ top: 0 });
-    body.querySelector("a")?.focus({ preventScroll: true });
+    rows.box.scrollTop = 0;
+    rows.draw();
+    rows.body.querySelector("a")?.focus({ preventScroll: true });
   }
 
   function openRow(event) {
@@ -211,10 +224,9 @@ export function listPage(main) {
     event.target.closest("tr")?.querySelector("a").click();
   }
 
-  // The row that the keyboard is at.
+  // The row that the keyboard was at last.
   function current() {
-    const line = document.activeElement?.closest("tbody tr");
-    const row = line && shown.find((other) => other.line === line);
+    const row = known.get(rows.current);
     if (!row) say("Go to a row first: j, k.");
     return row;
   }
@@ -242,26 +254,19 @@ export function listPage(main) {
     }
   }
 
-  function move(by) {
-    const links = [...body.querySelectorAll("td.number a")];
-    const at = links.indexOf(document.activeElement);
-    const link = at < 0 ? links[0] : links[at + by];
-    if (!link) return;
-    link.focus();
-    link.closest("tr").scrollIntoView({ block: "nearest" });
-  }
-
   return {
     ready: load(),
     leave() {
       asked++;
       events?.close();
+      rows.leave();
+      document.body.classList.remove("has-list");
     },
     keys: {
       "/": () => { input.focus(); input.select(); },
-      Escape: () => { body.querySelector("a")?.focus(); },
-      j: () => move(1),
-      k: () => move(-1),
+      Escape: () => { rows.body.querySelector("a")?.focus(); },
+      j: () => rows.step(1),
+      k: () => rows.step(-1),
       p: () => setPaused(!isPaused),
       n: toNow,
       f: () => setOff(!isOff),

@@ -24,7 +24,7 @@ async function show() {
   if (!user) return signInPage();
   const [name, ...ids] = location.pathname.replace(/^\/inspector\/?/, "").split("/").map(decodeURIComponent);
   const page = name === "exchanges" ? exchangePage(main, ids[0], user) : name === "compare" ? comparePage(main, ...ids)
-    : name === "overview" ? overviewPage(main) : listPage(main);
+    : name === "overview" ? overviewPage(main) : listPage(main, user);
   for (const link of document.querySelectorAll("nav a")) {
     if (link.pathname === location.pathname) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

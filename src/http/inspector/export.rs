@@ -1,0 +1,39 @@
+//! A request or an exchange as a file to be saved. What is in it, and what stands for what is personal, is the business of
+//! the inspector's exporter.
+
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
+
+use super::super::Server;
+use super::super::reply::Reply;
+use crate::api::{ApiError, Code};
+use crate::inspector::{self, ExportFault, ExportForm, Exporter, Found};
+
+/// A request or an exchange with pseudonyms, as a file.
+pub(super) async fn export(server: &Server, id: &str, form: ExportForm) -> Result<Reply, ApiError> {
+    let api = &server.api;
+    let found = inspector::find(api, id).await?;
+    let name = match &found {
+        Found::Request(request) => format!("request-{}.{}", request.number, form.ending()),
+        Found::Exchange(exchange) => format!("exchange-{}.{}", exchange.number, form.ending()),
+    };
+    let (contract, store) = (api.contract.load_full(), Arc::clone(&api.store));
+    let exporter = Exporter { config: Arc::clone(&server.config), contract, store };
+    let bytes = exporter.export(found, form).await.map_err(|fault| match fault {
+        ExportFault::Exchange(_) | ExportFault::NothingSent | ExportFault::NoOperation(_) => {
+            ApiError::new(Code::Conflict, format!("This is not exported: {fault}."))
+        }
+        ExportFault::Store(error) => error.into(),
+        fault => ApiError::internal(fault.to_string()),
+    })?;
+    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    let attachment = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let attachment = attachment.map_err(|error| ApiError::internal(error.to_string()))?;
+    reply.headers_mut().insert(CONTENT_DISPOSITION, attachment);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
+    Ok(reply)
+}
