@@ -82,18 +82,19 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
     Ok(Arc::new(contract))
 }
 
-/// Checks that the configuration has every secret that the contract's requests need.
+/// Checks that the configuration has every secret that the contract's requests need, and that each fits where it stands.
+/// Secrets whose files were not read are not tried.
 ///
 /// # Errors
-/// Each one that is missing, with file and line.
+/// Each secret that is missing or does not fit, with file and line, and without its value.
 pub fn check_secrets(config: &Config, contract: &Contract) -> Result<(), StartError> {
     let folder = config.contract.dir.as_deref().map(|dir| format!("{}/", dir.display())).unwrap_or_default();
-    let missing = contract.secrets().filter(|(name, _)| !config.secrets.has(name));
-    let faults: Vec<String> = missing
-        .map(|(name, location)| {
-            format!("{folder}{location}: secret.{name}: the configuration has no '{name}' in [secrets]")
-        })
-        .collect();
+    let missing = contract.secrets().filter(|(name, _)| !config.secrets.has(name)).map(|(name, location)| {
+        format!("{folder}{location}: secret.{name}: the configuration has no '{name}' in [secrets]")
+    });
+    let values = config.secrets.values();
+    let misfits = contract.secret_misfits(|name| Some(values.get(name)?.expose()));
+    let faults: Vec<String> = missing.chain(misfits.iter().map(|finding| format!("{folder}{finding}"))).collect();
     if faults.is_empty() { Ok(()) } else { Err(StartError(faults)) }
 }
 

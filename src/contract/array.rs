@@ -6,6 +6,7 @@ use super::document::WSDL_NS;
 use super::finding::Reported;
 use super::node::Node;
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Occurs, Particle, TypeName};
+use super::simple::ANY_TYPE;
 use crate::xml::{Name, SOAP_ENC_NS, XSD_NS};
 
 /// The name of an item, where the schema has none.
@@ -18,7 +19,7 @@ pub(super) fn array_name() -> Name {
 
 impl<'a> Compiler<'a, '_> {
     /// The type and the name of the items, if a derivation is one of an array.
-    pub(super) fn array_items(&mut self, node: &Node<'a>) -> Result<Option<(Name, String)>, Reported> {
+    pub(super) fn array_items(&mut self, node: &Node<'a>) -> Result<Option<(TypeName, String)>, Reported> {
         match node.name("base", &self.findings).transpose()? {
             Some(base) if base == array_name() => {}
             _ => return Ok(None),
@@ -29,26 +30,31 @@ impl<'a> Compiler<'a, '_> {
         let attribute = node.children().find(|child| child.element.attribute(WSDL_NS, "arrayType").is_some());
         if let Some(attribute) = attribute {
             let written = attribute.element.attribute(WSDL_NS, "arrayType").unwrap_or_default();
-            let item = written.trim().strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
-            return match item {
-                Some((item, size)) if !item.ends_with(']') && !size.contains(',') => {
-                    Ok(Some((attribute.qualified(item, &self.findings)?, local)))
-                }
-                _ => Err(attribute.report(&self.findings, format!("array type '{written}' is not supported"))),
+            let Some((item, ranks)) = parse_array_type(written) else {
+                let message = format!(
+                    "array type '{written}' is not supported: only arrays of one dimension are, and arrays of them ('[][]')"
+                );
+                return Err(attribute.report(&self.findings, message));
             };
+            let name = attribute.qualified(item, &self.findings)?;
+            return Ok(Some((TypeName { ranks, ..TypeName::new(name) }, local)));
         }
         let item = element.and_then(|element| element.name("type", &self.findings)).transpose()?;
-        Ok(Some((item.unwrap_or_else(|| Name::new(XSD_NS, "anyType")), local)))
+        Ok(Some((TypeName::new(item.unwrap_or_else(|| Name::new(XSD_NS, ANY_TYPE))), local)))
     }
 
     /// An array of items of a type.
-    pub(super) fn array(&mut self, item: Name, local: &str, node: &Node<'a>) -> Result<Typed, Reported> {
+    pub(super) fn array(&mut self, item: TypeName, local: &str, node: &Node<'a>) -> Result<Typed, Reported> {
         let typed = self.child(local, |compiler| {
-            compiler
-                .optionally(true, |compiler| compiler.deeper(node, |compiler| compiler.named_type(&item, node, false)))
+            compiler.optionally(true, |compiler| {
+                compiler.deeper(node, |compiler| match item.ranks.checked_sub(1) {
+                    None => compiler.named_type(&item.name, node, false),
+                    Some(ranks) => compiler.array(TypeName { ranks, ..item.clone() }, ITEM, node),
+                })
+            })
         })?;
-        let nested = typed.array.map(|item| Box::new(TypeName::new(item)));
-        let xsi_type = if nested.is_some() { array_name() } else { item.clone() };
+        let nested = typed.array.map(Box::new);
+        let xsi_type = if nested.is_some() { array_name() } else { item.name.clone() };
         let plan = ElementPlan {
             occurs: Occurs { min: 0, max: None },
             nillable: true,
@@ -62,4 +68,13 @@ impl<'a> Compiler<'a, '_> {
         let group = Group { compositor, occurs, members, filling, location: node.location() };
         Ok(Typed { array: Some(item), ..Typed::new(Vec::new(), Content::Complex(group)) })
     }
+}
+
+/// The name of the item's type, and how many arrays of arrays stand between it and the array: 1 for `xs:int[][3]`. `None`
+/// for an array of several dimensions (`xs:int[,]`).
+fn parse_array_type(written: &str) -> Option<(&str, usize)> {
+    let (item, sizes) = written.trim().split_once('[')?;
+    let sizes = sizes.strip_suffix(']')?;
+    let is_one_dimension = |size: &str| size.chars().all(|c| c.is_ascii_digit());
+    sizes.split("][").all(is_one_dimension).then(|| (item, sizes.matches("][").count()))
 }

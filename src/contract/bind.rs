@@ -20,6 +20,8 @@ pub(super) struct Bound {
     pub(super) mandatory: bool,
     /// May it have several values?
     pub(super) many: bool,
+    /// Must a piece of XML there be of an element that a schema declares?
+    pub(super) must_be_declared: bool,
     /// Where it is declared.
     pub(super) location: Location,
 }
@@ -181,7 +183,8 @@ fn bind_open(group: &mut Group, source: &ValueSource) -> Result<Option<Bound>, O
                 open.literal = Some(Arc::clone(&piece));
                 let (location, mandatory) = (open.location.clone(), open.occurs.min > 0);
                 open.filling.is_bound = true;
-                found = Some(Bound { simple: None, mandatory, many: false, location });
+                let must_be_declared = open.is_strict;
+                found = Some(Bound { simple: None, mandatory, many: false, must_be_declared, location });
                 break;
             }
             Particle::Group(inner) => {
@@ -220,7 +223,8 @@ fn fill(
     }
     *filled = Some(source.clone());
     let many = simple.item().is_some();
-    Ok(Bound { simple: Some(Arc::clone(simple)), mandatory: true, many, location: location.clone() })
+    let (simple, location) = (Some(Arc::clone(simple)), location.clone());
+    Ok(Bound { simple, mandatory: true, many, must_be_declared: false, location })
 }
 
 /// Notes on the way back from the end of the path that the innermost repeatable ancestor is written once per value of

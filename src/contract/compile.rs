@@ -14,7 +14,7 @@ use super::demand::Demand;
 use super::facet::FacetSet;
 use super::finding::{Finding, Findings, Location, Reported};
 use super::node::Node;
-use super::plan::{Content, ElementPlan, Occurs, TypeName, ValueSource};
+use super::plan::{Content, ElementPlan, Occurs, ValueSource};
 use super::simple::SimpleType;
 use super::symbols::{SymbolSpace, Symbols};
 use crate::xml::Name;
@@ -205,7 +205,7 @@ impl<'a, 's> Compiler<'a, 's> {
                 takes_any_attribute: typed.takes_any_attribute,
                 is_mixed: typed.is_mixed,
                 xsi_type: typed.xsi_type.map(Box::new),
-                array: typed.array.map(|item| Box::new(TypeName::new(item))),
+                array: typed.array.map(Box::new),
                 ..ElementPlan::new(name, typed.content, location)
             },
             Err(unread) => ElementPlan::new(name, Content::Unread(unread), location),

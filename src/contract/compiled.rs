@@ -1,11 +1,12 @@
 //! The contract once it is loaded: its operations, and its files for those who ask for `?wsdl`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Documents;
 use super::finding::{Finding, Location};
 use super::load::load;
 use super::operation::Operation;
+use super::sample::Place;
 use super::serve::{Links, rewrite};
 use super::source::ContractSource;
 use super::template::{Maps, Template};
@@ -18,6 +19,7 @@ pub struct Contract {
     pub(super) operations: BTreeMap<RequestType, Operation>,
     pub(super) maps: Maps,
     pub(super) secrets: BTreeMap<String, Location>,
+    pub(super) secret_places: Vec<(Template, Place)>,
     pub(super) documents: Documents,
 }
 
@@ -67,6 +69,15 @@ impl Contract {
     /// The secrets that requests need, by name, and where the bindings name them first.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &Location)> {
         self.secrets.iter().map(|(name, location)| (name.as_str(), location))
+    }
+
+    /// Where secrets of these values could never stand: by file and line, naming the secret and never its value.
+    pub fn secret_misfits<'v>(&self, secret: impl Fn(&str) -> Option<&'v str>) -> Vec<Finding> {
+        let misfits = self.secret_places.iter().filter_map(|(template, place)| {
+            let message = place.secret_misfit(template, &secret)?;
+            Some(Finding { location: place.location.clone(), message })
+        });
+        misfits.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The text that is sent: an envelope with its blanks filled.

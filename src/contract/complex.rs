@@ -25,7 +25,7 @@ pub(super) struct Typed {
     /// Its name, where `xsi:type` has to say it.
     pub(super) xsi_type: Option<TypeName>,
     /// For an array, the type of its items.
-    pub(super) array: Option<Name>,
+    pub(super) array: Option<TypeName>,
 }
 
 impl Typed {
@@ -82,7 +82,7 @@ impl<'a> Compiler<'a, '_> {
     /// A type by name. Only as a base may it be abstract.
     pub(super) fn named_type(&mut self, name: &Name, from: &Node<'a>, is_base: bool) -> Result<Typed, Reported> {
         if *name == array_name() {
-            return self.array(Name::new(XSD_NS, ANY_TYPE), ITEM, from);
+            return self.array(TypeName::new(Name::new(XSD_NS, ANY_TYPE)), ITEM, from);
         }
         if matches!(&*name.namespace, XSD_NS | SOAP_ENC_NS) || self.simple.contains_key(name) {
             return self.named_simple_type(name, from).map(simple_content);
@@ -189,7 +189,12 @@ impl<'a> Compiler<'a, '_> {
     /// The attributes of a referenced `xs:attributeGroup`.
     fn attribute_group(&mut self, node: &Node<'a>) -> Result<Body, Reported> {
         let Some(name) = node.name("ref", &self.findings) else { return Err(node.refuse(&self.findings)) };
-        self.within(SymbolSpace::AttributeGroup, &name?, node, |compiler, definition| compiler.body(&definition, false))
+        let name = name?;
+        if name.is(SOAP_ENC_NS, "commonAttributes") {
+            // `id`, `href` and any other, on every element (SOAP 1.1, 5.4).
+            return Ok(Body { particles: Vec::new(), attributes: Vec::new(), takes_any_attribute: true });
+        }
+        self.within(SymbolSpace::AttributeGroup, &name, node, |compiler, definition| compiler.body(&definition, false))
     }
 }
 

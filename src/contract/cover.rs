@@ -127,7 +127,7 @@ fn check_group(group: &Group, found: &mut Vec<Gap>) {
 fn name_element(plan: &mut ElementPlan, declarations: &mut Vec<(String, Arc<str>)>) {
     plan.tag = tag(&plan.name, declarations);
     for named in plan.xsi_type.iter_mut().chain(&mut plan.array) {
-        named.tag = tag(&named.name, declarations);
+        named.tag = tag(&named.name, declarations) + &"[]".repeat(named.ranks);
     }
     for AttributePlan { name, tag: written, required, source, .. } in &mut plan.attributes {
         if *required || source.is_some() {

@@ -69,6 +69,18 @@ impl Facet {
         }
     }
 
+    /// Can a text of so many characters meet this condition, as far as lengths tell?
+    pub(super) fn may_hold(&self, least: usize, most: usize) -> bool {
+        let lengths = least..=most;
+        match self {
+            Self::Length(n) => lengths.contains(n),
+            Self::MinLength(n) => most >= *n,
+            Self::MaxLength(n) => least <= *n,
+            Self::Enumeration(values) => values.iter().any(|value| lengths.contains(&value.chars().count())),
+            Self::Pattern(..) | Self::Bound(..) | Self::TotalDigits(_) | Self::FractionDigits(_) => true,
+        }
+    }
+
     /// The condition in words, to stand after "must be" or alone.
     pub(super) fn description(&self, of: &SimpleType) -> String {
         let unit = |n: usize| format!("{n} {}{}", of.unit(), if n == 1 { "" } else { "s" });

@@ -43,13 +43,14 @@ fn load_files(source: &ContractSource, findings: &Findings) -> Result<Contract, 
     let usable = symbols.iter().filter_map(|(wsdl, symbols)| Some((*wsdl, symbols.as_ref().ok()?)));
     let compilers = usable.map(|(wsdl, symbols)| (wsdl, Compiler::new(symbols))).collect();
     let maps: Maps = file.bindings.maps.iter().map(|(name, map)| (name.clone(), Arc::new(map.clone()))).collect();
-    let mut loader = RequestLoader { file: &file, base_path, findings, maps, secrets: RefCell::default(), compilers };
+    let (secrets, secret_places) = (RefCell::default(), RefCell::default());
+    let mut loader = RequestLoader { file: &file, base_path, findings, maps, secrets, secret_places, compilers };
     let operations = loader.operations();
     let operations = operations?;
-    let (maps, secrets) = (loader.maps, loader.secrets.into_inner());
+    let (maps, secrets, secret_places) = (loader.maps, loader.secrets.into_inner(), loader.secret_places.into_inner());
     check_answer_paths(&file, &operations, findings);
     let base_path = base_path.to_owned();
-    Ok(Contract { base_path, operations, maps, secrets, documents })
+    Ok(Contract { base_path, operations, maps, secrets, secret_places, documents })
 }
 
 /// The files that the bindings name for addresses and namespaces.

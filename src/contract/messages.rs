@@ -13,10 +13,9 @@ use super::demand::Demand;
 use super::finding::{Reported, all};
 use super::operation::BoundField;
 use super::path::{header_steps, steps};
-use super::piece::Piece;
 use super::plan::{Message, ValueSource};
 use super::request::RequestLoader;
-use super::sample::misfit;
+use super::sample::Place;
 use super::template::{SENDING, SESSION, Template, secret_name};
 use super::verdict::Verdicts;
 use super::wsdl::Demands;
@@ -96,17 +95,13 @@ impl RequestLoader<'_, '_> {
         })
     }
 
-    /// A piece of XML with values in it.
-    fn piece(&self, request_type: RequestType, text: &Text) -> Result<Arc<Piece>, Reported> {
-        let piece = Piece::parse(text.get_ref(), &self.maps).map_err(|why| self.report(text, why))?;
-        for template in piece.templates() {
-            self.check_names(request_type, text, template)?;
-        }
-        Ok(Arc::new(piece))
-    }
-
     /// Do the values of a template mean something for requests of a type?
-    fn check_names(&self, request_type: RequestType, text: &Text, template: &Template) -> Result<(), Reported> {
+    pub(super) fn check_names(
+        &self,
+        request_type: RequestType,
+        text: &Text,
+        template: &Template,
+    ) -> Result<(), Reported> {
         let is_login_bound =
             self.file.bindings.request.keys().any(|name| name.get_ref() == RequestType::LOGIN.as_str());
         for name in template.names() {
@@ -137,22 +132,6 @@ impl RequestLoader<'_, '_> {
         Ok(())
     }
 
-    /// The headers of requests of a type: its own in place of those that all have.
-    pub(super) fn headers(
-        &self,
-        request_type: RequestType,
-        request: &RequestBinding,
-    ) -> Result<Vec<Arc<Piece>>, Reported> {
-        // A login has no session yet.
-        let has_session = |text: &&Text| text.get_ref().contains(&format!("{{{SESSION}"));
-        let shared = self.file.bindings.headers.iter();
-        let shared = shared.filter(|(_, text)| request_type != RequestType::LOGIN || !has_session(text));
-        let mut written: BTreeMap<&String, &Text> = shared.collect();
-        written.extend(&request.headers);
-        let written = written.into_values().filter(|text| !text.get_ref().is_empty());
-        all(written.map(|text| self.piece(request_type, text)))
-    }
-
     /// What can never be valid where it stands is a slip.
     fn check_fit(
         &self,
@@ -160,13 +139,26 @@ impl RequestLoader<'_, '_> {
         request: &RequestBinding,
         fields: &[BoundField],
     ) -> Result<(), Reported> {
-        let mut outcome = Ok(());
-        for field in fields {
-            if let Some(why) = misfit(request_type, field) {
-                let line =
-                    request.fields.values().chain(request.values.keys()).find(|path| *path.get_ref() == field.path);
-                outcome = Err(line.map_or(Reported, |line| self.report(line, why)));
-            }
+        let written = || request.fields.values().chain(request.values.keys());
+        all(fields.iter().filter_map(|field| {
+            let path = written().find(|path| *path.get_ref() == field.path)?;
+            let (local, simple) = (field.element().to_owned(), field.simple.clone()?);
+            let place = Place { request_type, local, simple, location: self.file.location(path) };
+            Some(self.try_place(place, &field.source))
+        }))
+        .map(|_| ())
+    }
+
+    /// Tries what stands in a place; what holds a secret is tried once those are known.
+    pub(super) fn try_place(&self, place: Place, source: &ValueSource) -> Result<(), Reported> {
+        let outcome = match place.misfit(source) {
+            Some(why) => Err(self.findings.report(&place.location, why)),
+            None => Ok(()),
+        };
+        if let ValueSource::Template(template) = source
+            && template.names().any(|name| secret_name(name).is_some())
+        {
+            self.secret_places.borrow_mut().push((Template::clone(template), place));
         }
         outcome
     }
@@ -280,7 +272,8 @@ impl RequestLoader<'_, '_> {
         if header_steps(path.get_ref()).is_some() {
             // Only answers are bound there: a request's headers are pieces of XML.
             let (simple, location) = (built_in("string"), self.file.location(path));
-            return Ok(bound_field(Bound { simple, mandatory: false, many: false, location }, path, source));
+            let bound = Bound { simple, mandatory: false, many: false, must_be_declared: false, location };
+            return Ok(bound_field(bound, path, source));
         }
         match bind(message, path.get_ref(), &source) {
             Ok(bound) => Ok(bound_field(bound, path, source)),
@@ -294,8 +287,8 @@ impl RequestLoader<'_, '_> {
 }
 
 fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
-    let Bound { simple, mandatory, many, location } = bound;
-    BoundField { source, path: path.get_ref().clone(), simple, mandatory, many, location }
+    let Bound { simple, mandatory, many, must_be_declared, location } = bound;
+    BoundField { source, path: path.get_ref().clone(), simple, mandatory, many, must_be_declared, location }
 }
 
 /// Does a path end in a place that the schema leaves open?

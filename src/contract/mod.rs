@@ -10,8 +10,9 @@
 //! node       an element in its context           request    one request type: its operation; messages: its paths
 //! symbols    what a WSDL declares, by name       demand     what the paths want of a message
 //! port       where an operation is offered       bind       a path through a message, and what fills its end
-//! wsdl       an operation and its two messages   template   a text with values in it; operator: what changes them; sample:
-//!                                                           whether it can fit; piece: XML with values in it
+//! wsdl       an operation and its two messages   template   a text with values in it; operator: what changes them;
+//!                                                           piece: XML with values in it; pieces: those of a request
+//!                                                sample     can it ever fit? possible: the texts that a template makes
 //! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
 //! particle   groups, and open places         ├─► plan       the plan of a message
 //! complex    complex types; types: simple;   │
@@ -19,7 +20,8 @@
 //! operation  what the rest of the gateway sees   compiled   the loaded contract; serve: its files over HTTP
 //! ```
 //!
-//! Simple types stand on their own: `simple` (a type), `facet`, `value`, `pattern`, `builtin`. `draft` guesses bindings.
+//! Simple types stand on their own: `simple` (a type), `facet`, `value`, `duration`, `pattern`, `builtin`. `validate` checks a
+//! message against its plan. `draft` guesses bindings.
 //!
 //! Rules: compilation begins at the operations in use, and what no path leads to and no request needs is never a fault.
 //! What is not supported and needed is refused by its name. A function that returns `Reported` has reported why.
@@ -37,6 +39,7 @@ mod cover;
 mod demand;
 mod document;
 mod draft;
+mod duration;
 mod facet;
 mod finding;
 mod load;
@@ -48,8 +51,10 @@ mod particle;
 mod path;
 mod pattern;
 mod piece;
+mod pieces;
 mod plan;
 mod port;
+mod possible;
 mod request;
 mod sample;
 mod serve;
@@ -58,6 +63,7 @@ mod source;
 mod symbols;
 mod template;
 mod types;
+pub mod validate;
 mod value;
 mod verdict;
 mod wsdl;

@@ -135,6 +135,8 @@ pub struct BoundField {
     pub mandatory: bool,
     /// May it have several values?
     pub many: bool,
+    /// Must a piece of XML there be of an element that a schema declares?
+    pub(super) must_be_declared: bool,
     /// Where the schema declares it.
     pub location: Location,
 }

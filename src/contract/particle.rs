@@ -118,8 +118,9 @@ impl<'a> Compiler<'a, '_> {
 }
 
 fn open(node: &Node<'_>, occurs: Occurs, namespaces: Namespaces) -> OpenPlan {
+    let is_strict = matches!(node.attribute("processContents"), None | Some("strict"));
     let (unread, literal, filling, location) = (Vec::new(), None, Filling::default(), node.location());
-    OpenPlan { occurs, namespaces, unread, literal, filling, location }
+    OpenPlan { occurs, namespaces, is_strict, unread, literal, filling, location }
 }
 
 /// The namespaces of an `xs:any` (XML Schema part 1, 3.10.2).

@@ -2,7 +2,7 @@
 //! have values in them, as templates.
 
 use super::template::{Maps, Template};
-use crate::xml::{Attribute, Element, Limits, Name, Node, parse};
+use crate::xml::{Attribute, BLANK, Element, Limits, Name, Node, parse};
 
 /// A piece of XML, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,24 @@ impl Piece {
             }
         });
         found
+    }
+
+    /// The piece with a blank ([`BLANK`]) in place of each text with values in it; what `is_there` denies is left out, as
+    /// in [`Piece::render`].
+    pub(super) fn outline(&self, is_there: impl Fn(&Template) -> bool) -> Option<Element> {
+        let [open, close] = BLANK;
+        let texts = self.templates.iter().enumerate().map(|(at, template)| match template.names().next() {
+            None => template.render(|_| None).ok().flatten(),
+            Some(_) => is_there(template).then(|| format!("{open}{at}{close}")),
+        });
+        rendered(&self.root, &mut texts.collect::<Vec<_>>().into_iter())
+    }
+
+    /// The template of a blank of the outline.
+    pub(super) fn template_of(&self, blank: &str) -> Option<&Template> {
+        let [open, close] = BLANK;
+        let at = blank.strip_prefix(open)?.strip_suffix(close)?.parse::<usize>().ok()?;
+        self.templates.get(at)
     }
 
     /// The piece with these values. What has no value is left out, with the element whose text it is; `None` if nothing is

@@ -60,6 +60,8 @@ pub struct ElementPlan {
 pub struct TypeName {
     /// Its name.
     pub name: Name,
+    /// For items of an array: how many arrays of arrays hold them (SOAP 1.1, 5.4.2: `[]` behind the name).
+    pub ranks: usize,
     /// The name as written.
     pub tag: String,
 }
@@ -180,6 +182,8 @@ pub struct OpenPlan {
     pub occurs: Occurs,
     /// Namespaces that the elements may be in.
     pub namespaces: Namespaces,
+    /// Must the elements be declared (`processContents="strict"`, the default)?
+    pub is_strict: bool,
     /// Why it is not understood; nothing for `xs:any`.
     pub unread: Vec<Finding>,
     /// What is always written there, from the bindings.
@@ -257,7 +261,7 @@ impl Occurs {
 impl TypeName {
     /// A name that is not written yet.
     pub(super) fn new(name: Name) -> Self {
-        Self { name, tag: String::new() }
+        Self { name, ranks: 0, tag: String::new() }
     }
 }
 

@@ -7,9 +7,11 @@ use super::bindings::{BindingsFile, RequestBinding, Text};
 use super::compile::Compiler;
 use super::finding::{Findings, Location, Reported, all};
 use super::operation::{Operation, Resend};
+use super::pieces::Subject;
 use super::port::Wanted;
+use super::sample::Place;
 use super::source::resolve;
-use super::template::Maps;
+use super::template::{Maps, Template};
 use super::wsdl::WsdlOperation;
 use crate::request::RequestType;
 
@@ -21,11 +23,13 @@ pub(super) struct RequestLoader<'a, 's> {
     pub(super) maps: Maps,
     /// The secrets that requests need, by name, and where the bindings name them.
     pub(super) secrets: RefCell<BTreeMap<String, Location>>,
+    /// The texts that have a secret in them, and where they stand.
+    pub(super) secret_places: RefCell<Vec<(Template, Place)>>,
     /// By WSDL; those that cannot be used are not here.
     pub(super) compilers: BTreeMap<&'a str, Compiler<'a, 's>>,
 }
 
-impl RequestLoader<'_, '_> {
+impl<'a> RequestLoader<'a, '_> {
     pub(super) fn report(&self, at: &Text, message: impl Into<String>) -> Reported {
         self.findings.report(&self.file.location(at), message)
     }
@@ -45,7 +49,7 @@ impl RequestLoader<'_, '_> {
         &mut self,
         request_type: RequestType,
         name: &Text,
-        request: &RequestBinding,
+        request: &'a RequestBinding,
     ) -> Result<Operation, Reported> {
         let resend = self.resend(name, request);
         let wsdl = request.wsdl.as_ref().ok_or_else(|| self.report(name, "wsdl is missing"));
@@ -71,7 +75,13 @@ impl RequestLoader<'_, '_> {
         let headers = self.headers(request_type, request);
         let input_fields = self.bind_input(request_type, name, request, &mut found.input);
         let answer = self.bind_output(request_type, name, request, found.output.as_mut());
+        let subject = Subject { request_type, wsdl: wsdl.get_ref() };
+        let checked_headers =
+            headers.as_ref().map(|headers| self.check_headers(subject, headers, &found.declared_headers));
+        let checked_places = input_fields.as_ref().map(|fields| self.check_open_places(subject, request, fields));
         let (output_fields, verdicts) = answer?;
+        checked_headers.map_err(|reported| *reported)??;
+        checked_places.map_err(|reported| *reported)??;
         Ok(Operation {
             request_type,
             wsdl: resolve("", wsdl.get_ref()).map_err(|_| Reported)?,
@@ -79,7 +89,7 @@ impl RequestLoader<'_, '_> {
             path: path?,
             soap: found.soap,
             action: found.action,
-            headers: headers?,
+            headers: headers?.into_iter().map(|(_, piece)| piece).collect(),
             declared_headers: found.declared_headers,
             input: found.input,
             omits: request.omits.iter().map(|omitted| omitted.get_ref().clone()).collect(),

@@ -1,83 +1,131 @@
-//! Checks at start whether what the bindings write somewhere can ever be valid there, by values that parameters of a known
-//! form take: a date and time in a place for a date would fail every call.
+//! Checks at start whether what the bindings write somewhere can ever be valid there: a date and time in a place for a date
+//! would fail every call, and so would a password of eight characters in a place for six.
+//!
+//! Rule: a message about a secret names the setting and never the value.
 
-use super::operation::BoundField;
+use std::sync::Arc;
+
+use super::finding::Location;
 use super::plan::ValueSource;
+use super::possible::{MOMENTS, Texts, texts_of};
+use super::simple::SimpleType;
+use super::template::{Template, secret_name};
 use crate::request::{CONTEXT, Parameter, RequestType, Shape, Steps};
+use crate::xml::is_xml_char;
 
-const MOMENTS: [&str; 3] = ["2026-01-31T09:00:00", "2030-12-01T00:00:00", "2026-06-15T23:59:59"];
 const WHOLE: [&str; 6] = ["1", "0", "10", "100", "1000", "20"];
 const UUIDS: [&str; 1] = ["3f2504e0-4f89-41d3-9a0c-0305e82c3301"];
 const NONCES: [&str; 1] = ["0F8B8BAB8CD7E651E4CF42FCF0518850"];
 const NOW: [&str; 1] = ["2026-01-31T09:00:00Z"];
 
-/// Why no value can stand there, as a sentence.
-pub(super) fn misfit(request_type: RequestType, field: &BoundField) -> Option<String> {
-    let simple = field.simple.as_ref()?;
-    let simple = simple.item().unwrap_or(simple);
-    let local = field.element();
-    match &field.source {
-        ValueSource::Field(name) => {
-            let samples = samples(request_type, name)?;
-            let must = samples.iter().map(|sample| simple.check(sample)).reduce(Result::or)?.err()?;
-            let hint = match samples.iter().any(|sample| MOMENTS.contains(&sample.as_str())) {
-                true => format!("; as a value, \"{{{name}|date:%Y-%m-%d}}\" writes it otherwise"),
-                false => String::new(),
-            };
-            let sample = samples.first()?;
-            Some(format!("{name} is a value such as '{sample}', and '{local}' {must}{hint}"))
+/// A place of a request where the bindings write a value.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) request_type: RequestType,
+    /// The local name of the element or attribute.
+    pub(super) local: String,
+    pub(super) simple: Arc<SimpleType>,
+    /// Where the bindings write it.
+    pub(super) location: Location,
+}
+
+impl Place {
+    /// The type of one value: that of the items, if the place takes a list.
+    fn value_type(&self) -> &SimpleType {
+        self.simple.item().unwrap_or(&self.simple)
+    }
+
+    /// Why no value can stand there, as a sentence.
+    pub(super) fn misfit(&self, source: &ValueSource) -> Option<String> {
+        match source {
+            ValueSource::Field(name) => self.parameter_misfit(name),
+            ValueSource::Template(template) => self.template_misfit(template),
+            _ => None,
         }
-        ValueSource::Template(template) => {
-            let names: Vec<&str> = template.names().collect();
-            let mapped = names.iter().find_map(|name| Some((*name, template.mapped(name)?)));
-            if let (Some((name, keys)), [_]) = (&mapped, names.as_slice()) {
-                // Each value of a map has to fit.
-                return keys.iter().find_map(|key| {
-                    let text = template.render(|n| (n == *name).then_some(key)).ok()??;
-                    Some(format!("'{text}' of '{key}' does not fit: '{local}' {}", simple.check(&text).err()?))
-                });
+    }
+
+    fn parameter_misfit(&self, name: &str) -> Option<String> {
+        let texts = texts_of_value(self.request_type, name);
+        let (text, must) = texts.misfit(self.value_type())?;
+        let local = &self.local;
+        Some(match text {
+            None => format!("no value of {name} fits: '{local}' {must}"),
+            Some(text) => {
+                let is_moment = MOMENTS.contains(&text);
+                let hint = format!("; as a value, \"{{{name}|date:%Y-%m-%d}}\" writes it otherwise");
+                let hint = if is_moment { hint.as_str() } else { "" };
+                format!("{name} is a value such as '{text}', and '{local}' {must}{hint}")
             }
-            let all: Vec<(&str, Vec<String>)> =
-                names.iter().map(|name| Some((*name, samples(request_type, name)?))).collect::<Option<_>>()?;
-            let longest = all.iter().map(|(_, samples)| samples.len()).max().unwrap_or(1);
-            let outcomes = (0..longest).map(|round| {
-                let value = |name: &str| {
-                    let (_, samples) = all.iter().find(|(n, _)| *n == name)?;
-                    samples.get(round % samples.len()).map(String::as_str)
-                };
-                match template.render(value) {
-                    Ok(Some(text)) => {
-                        simple.check(&text).map_err(|must| format!("'{text}' does not fit: '{local}' {must}"))
-                    }
-                    Ok(None) => Ok(()),
-                    Err((name, must)) => Err(format!("{name} {must}")),
-                }
-            });
-            outcomes.reduce(Result::or)?.err()
+        })
+    }
+
+    pub(super) fn template_misfit(&self, template: &Template) -> Option<String> {
+        let texts = match texts_of(template, &|name| texts_of_value(self.request_type, name)) {
+            Ok(texts) => texts,
+            Err((name, must)) => return Some(format!("{name} {must}")),
+        };
+        let misfit = |text: Option<&str>, must: &str| match text {
+            Some(text) => format!("'{text}' does not fit: '{}' {must}", self.local),
+            None => format!("'{template}' never fits: '{}' {must}", self.local),
+        };
+        if let Some((text, must)) = texts.misfit(self.value_type()) {
+            return Some(misfit(text, &must));
         }
-        _ => None,
+        // A default is written for want of a parameter.
+        let absent = |name: &str| self.request_type.fields().any(|field| field.name == name && !field.mandatory);
+        if template.needs_parameter() || !template.names().any(absent) || !template.names().all(absent) {
+            return None;
+        }
+        let text = template.render(|_| None).ok()??;
+        let must = self.value_type().check(&text).err()?;
+        Some(misfit(Some(&text), &must))
+    }
+
+    /// Why a text with secrets in it does not fit with these values, as a sentence without them.
+    pub(super) fn secret_misfit<'v>(
+        &self,
+        template: &Template,
+        secret: &dyn Fn(&str) -> Option<&'v str>,
+    ) -> Option<String> {
+        let secret_names: Vec<&str> = template.names().filter_map(secret_name).collect();
+        let values: Vec<&str> = secret_names.iter().filter_map(|name| secret(name)).collect();
+        if values.len() != secret_names.len() || secret_names.is_empty() {
+            return None;
+        }
+        let settings: Vec<String> = secret_names.iter().map(|name| format!("secret.{name}")).collect();
+        let settings = settings.join(", ");
+        if values.iter().any(|value| !value.chars().all(is_xml_char)) {
+            return Some(format!("{settings} has a character that XML 1.0 cannot carry"));
+        }
+        let value = |name: &str| match secret_name(name).and_then(secret) {
+            Some(value) => Texts::All(vec![value.to_owned()]),
+            None => texts_of_value(self.request_type, name),
+        };
+        let must = match texts_of(template, &value) {
+            Ok(texts) => texts.misfit(self.value_type())?.1,
+            Err((_, must)) => must,
+        };
+        Some(format!("{settings} does not fit: '{}' {must}", self.local))
     }
 }
 
-/// Values that a parameter takes, where its form is known.
-fn samples(request_type: RequestType, name: &str) -> Option<Vec<String>> {
-    let owned = |samples: &[&str]| Some(samples.iter().map(|sample| (*sample).to_owned()).collect());
-    if name == "sent" {
-        return owned(&NOW);
+/// What a value can be: a parameter of the request type, or one that the gateway knows.
+fn texts_of_value(request_type: RequestType, name: &str) -> Texts {
+    let [now, uuid] = CONTEXT;
+    if name == now || name == "sent" {
+        return Texts::examples(&NOW);
     }
-    if name == "nonce" {
-        return owned(&NONCES);
-    }
-    if let [now, uuid] = CONTEXT
-        && (name == now || name == uuid)
-    {
-        return owned(if name == now { &NOW } else { &UUIDS });
+    if name == uuid || name == "nonce" {
+        return Texts::examples(if name == uuid { &UUIDS } else { &NONCES });
     }
     let is_meant = |parameter: &&Parameter| parameter.field().is_some_and(|field| field.name == name);
-    match request_type.parameters().iter().find(is_meant)?.shape {
-        Shape::Date => owned(&MOMENTS),
-        Shape::Whole { range: Some(Steps { least, most, .. }), .. } => Some(vec![least.to_string(), most.to_string()]),
-        Shape::Whole { range: None, .. } | Shape::SequenceNumber => owned(&WHOLE),
-        _ => None,
+    match request_type.parameters().iter().find(is_meant).map(|parameter| parameter.shape) {
+        Some(Shape::Date) => Texts::examples(&MOMENTS),
+        Some(Shape::Whole { range: Some(Steps { least, most, .. }), .. }) => {
+            Texts::Examples(vec![least.to_string(), most.to_string()])
+        }
+        Some(Shape::Whole { range: None, .. } | Shape::SequenceNumber) => Texts::examples(&WHOLE),
+        Some(Shape::Text(Some(most))) => Texts::any(most),
+        _ => Texts::any(usize::MAX),
     }
 }

@@ -108,6 +108,11 @@ impl SimpleType {
         own.or_else(|| self.base.as_ref()?.enumerated()).or_else(of_members)
     }
 
+    /// Are the values listed?
+    pub(super) fn is_enumerated(&self) -> bool {
+        self.enumerated().is_some()
+    }
+
     /// Checks a value as it stands in a document.
     ///
     /// # Errors
@@ -127,6 +132,23 @@ impl SimpleType {
         match normalised {
             Cow::Owned(_) if self.check_normalised(text).is_ok() => Ok(Cow::Borrowed(text)),
             accepted => Ok(accepted),
+        }
+    }
+
+    /// Can a text of so many characters be a value, as far as lengths tell?
+    ///
+    /// # Errors
+    /// As [`SimpleType::check`].
+    pub(super) fn check_lengths(&self, least: usize, most: usize) -> Result<(), String> {
+        if self.primitive != Primitive::Text || self.item.is_some() || !self.members.is_empty() {
+            return Ok(());
+        }
+        // A text gets shorter when its white space is collapsed.
+        let least = if self.white_space == WhiteSpace::Collapse { 0 } else { least };
+        self.base.as_ref().map_or(Ok(()), |base| base.check_lengths(least, most))?;
+        match self.facets.iter().find(|facet| !facet.may_hold(least, most)) {
+            Some(facet) => Err(format!("must be {}", facet.description(self))),
+            None => Ok(()),
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn resolve(document: &str, location: &str) -> Result<String, String> 
     }
     let mut path: Vec<&str> = document.split('/').collect();
     path.pop();
-    let outside = || "is outside the contract's folder".to_owned();
+    let outside = || "is outside the contract's folder: [locations] can name the file that stands for it".to_owned();
     if location.starts_with(['/', '\\']) {
         return Err(outside());
     }

@@ -115,6 +115,19 @@ impl<'a> Symbols<'a> {
         }
     }
 
+    /// The element of that name, if a schema declares it.
+    pub(super) fn find_element(&self, name: &Name) -> Option<Node<'a>> {
+        self.declared.get(&(SymbolSpace::Element, name.clone()))?.first().cloned()
+    }
+
+    /// The local names of the elements that the schemas declare in a namespace.
+    pub(super) fn elements_in(&self, namespace: &str) -> Vec<&str> {
+        let names = self.declared.keys().filter(|(space, _)| *space == SymbolSpace::Element);
+        let mut locals: Vec<&str> = names.filter(|(_, n)| *n.namespace == *namespace).map(|(_, n)| &*n.local).collect();
+        locals.sort_unstable();
+        locals
+    }
+
     /// Everything in a space, in the order of the files.
     pub(super) fn all(&self, space: SymbolSpace) -> Vec<&Node<'a>> {
         let declared = self.declared.iter().filter(|((of, _), _)| *of == space);
@@ -258,7 +271,11 @@ impl<'a> Symbols<'a> {
 
     /// Goes on with the document that an import or include names; without a location, the namespace is found elsewhere.
     fn follow(&mut self, node: &Node<'a>, including: Option<&Arc<str>>) {
-        let Some(located) = self.documents.locate(&node.location().file, node.element) else { return };
+        let Some(located) = self.documents.locate(&node.location().file, node.element) else {
+            let namespace = node.raw_attribute("namespace").unwrap_or_default().to_owned();
+            let why = format!("imported at {} without a location: [locations] can name its file", node.location());
+            return self.gaps.push((namespace, why));
+        };
         let document = located.and_then(|file| {
             self.documents.document(&file).map_err(|unread| match unread.line {
                 Some(line) => format!("is not well-formed: line {line}: {}", unread.message),

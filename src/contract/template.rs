@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::operator::{Action, Operator};
+use super::operator::Operator;
 use crate::request::CONTEXT;
 use crate::xml::BLANK;
 
@@ -31,21 +31,23 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
+/// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Text(String),
     Value(Expression),
 }
 
 /// What stands in braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Expression {
-    terms: Vec<Term>,
-    operators: Vec<Operator>,
+pub(super) struct Expression {
+    pub(super) terms: Vec<Term>,
+    pub(super) operators: Vec<Operator>,
 }
 
+/// A value that is joined to others: by its name, or a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Term {
+pub(super) enum Term {
     Name(String),
     Text(String),
 }
@@ -105,6 +107,11 @@ impl Template {
         Self { text: text.to_owned(), parts: vec![Part::Text(text.to_owned())] }
     }
 
+    /// The pieces, in the order of the text.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     fn expressions(&self) -> impl Iterator<Item = &Expression> {
         self.parts.iter().filter_map(|part| match part {
             Part::Value(expression) => Some(expression),
@@ -152,16 +159,6 @@ impl Template {
         self.expressions().any(|expression| expression.names().any(|n| n == name) && is_changed(expression))
     }
 
-    /// The texts that a value can be for its first operator to know it; `None` if that takes any.
-    pub(super) fn mapped(&self, name: &str) -> Option<Vec<&str>> {
-        self.expressions().find(|expression| expression.names().eq([name])).and_then(|expression| {
-            match expression.operators.first().map(|operator| &operator.action) {
-                Some(Action::Map(map)) => Some(map.keys().map(String::as_str).filter(|key| *key != "*").collect()),
-                _ => None,
-            }
-        })
-    }
-
     /// The text; `None` if a value is missing. What is known only at sending leaves a blank, unless `value` knows it.
     ///
     /// # Errors
@@ -200,7 +197,7 @@ impl Expression {
         })
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().filter_map(|term| match term {
             Term::Name(name) => Some(name.as_str()),
             Term::Text(_) => None,

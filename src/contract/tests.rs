@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::request::{Classification, Family, Fields, RequestType};
-use crate::soap::{decode, encode, envelope, validate};
+use crate::soap::{decode, encode, envelope};
 use crate::xml::{self, Element, Limits, Name};
 
 fn folder(name: &str) -> ContractSource {
@@ -46,7 +46,7 @@ pub(crate) fn body_child(message: &[u8]) -> Element {
 
 #[test]
 fn tells_every_fault_with_file_and_line() {
-    for name in ["broken", "broken-schema", "broken-toml", "misfit"] {
+    for name in ["broken", "broken-schema", "broken-toml", "misfit", "pieces", "unsupported"] {
         let findings = Contract::load(&folder(name)).err().expect("it is broken");
         let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let expected = read(name, "findings.txt");

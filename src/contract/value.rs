@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use regex::Regex;
 
+use super::duration;
+
 /// A primitive type, or a built-in type with a lexical form of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Primitive {
@@ -41,17 +43,13 @@ impl Primitive {
             Regex::new(r"^([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([Ee][+-]?[0-9]+)?|-?INF|NaN)$")
                 .expect("a valid expression")
         });
-        static DURATION: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"^-?P([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?$")
-                .expect("a valid expression")
-        });
         let (holds, must) = match self {
             Self::Text => (true, ""),
             Self::Boolean => (boolean(text).is_some(), "true or false"),
             Self::Decimal => (Decimal::parse(text).is_some(), "a number"),
             Self::Integer => (!text.contains('.') && Decimal::parse(text).is_some(), "a whole number"),
             Self::Float => (FLOAT.is_match(text), "a number"),
-            Self::Duration => (DURATION.is_match(text) && !text.ends_with(['P', 'T']), "a duration such as P1DT12H"),
+            Self::Duration => (duration::is_duration(text), "a duration such as P1DT12H"),
             Self::Moment(layout, example) => {
                 return match instant(layout, text) {
                     Some(_) => Ok(()),
@@ -70,6 +68,7 @@ impl Primitive {
             Self::Decimal | Self::Integer => Some(Decimal::parse(a)?.cmp(&Decimal::parse(b)?)),
             Self::Float => float(a)?.partial_cmp(&float(b)?),
             Self::Moment(layout, _) => Some(instant(layout, a)?.cmp(&instant(layout, b)?)),
+            Self::Duration => duration::compare(a, b),
             _ => None,
         }
     }

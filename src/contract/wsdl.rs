@@ -12,7 +12,7 @@ use super::operation::SoapVersion;
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle};
 use super::port::{Offer, Wanted, is_operation, required_name};
 use super::symbols::SymbolSpace;
-use crate::xml::Name;
+use crate::xml::{Name, SOAP_ENC_NS};
 
 /// The MIME binding (WSDL 1.1, section 5).
 const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
@@ -148,7 +148,7 @@ impl<'a> Compiler<'a, '_> {
         };
         self.is_encoded = match body.as_ref().and_then(|body| Some((body, body.attribute("use")?))) {
             None | Some((_, "literal")) => false,
-            Some((_, "encoded")) if wrapper.is_some() => true,
+            Some((body, "encoded")) if wrapper.is_some() => self.check_encoding(body)?,
             Some((body, "encoded")) => {
                 return Err(body.report(&self.findings, "use 'encoded' is supported in style 'rpc' only"));
             }
@@ -184,6 +184,16 @@ impl<'a> Compiler<'a, '_> {
             },
         };
         Ok(Some(Message { root, is_encoded: self.is_encoded, declarations: Vec::new() }))
+    }
+
+    /// Is a message encoded as SOAP 1.1 has it (section 5), the only encoding that is supported?
+    fn check_encoding(&self, body: &Node<'a>) -> Result<bool, Reported> {
+        let styles = body.attribute("encodingStyle").unwrap_or_default();
+        let is_known = |style: &str| style.trim_end_matches('/') == SOAP_ENC_NS.trim_end_matches('/');
+        if !styles.is_empty() && !styles.split_whitespace().any(is_known) {
+            return Err(body.report(&self.findings, format!("encodingStyle '{styles}' is not supported")));
+        }
+        Ok(true)
     }
 
     fn document(&mut self, part: &Node<'a>) -> Result<ElementPlan, Reported> {

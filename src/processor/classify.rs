@@ -145,7 +145,9 @@ fn classify_soap(
     };
     let mut named = None;
     if let Some(output) = operation.output.as_ref().filter(|output| output.is_encoded) {
-        encoded::name_items(&output.root, named.insert(child.clone()));
+        let named = named.insert(child.clone());
+        encoded::name_result(&output.root, named);
+        encoded::name_items(&output.root, named);
     }
     let child = named.as_ref().unwrap_or(child);
     let decoded = match decode::answer(operation, opened.header, child) {

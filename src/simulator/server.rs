@@ -16,11 +16,11 @@ use super::conax::{Refusal, Status, pairing_status};
 use super::reserved::{self, Effect};
 use super::{Simulator, fault};
 use crate::config::SimulatorBehavior;
-use crate::contract::{Operation, SESSION, SoapVersion};
+use crate::contract::{Operation, SESSION, SoapVersion, validate};
 use crate::request::{Classification, Fields, RequestType, random_uuid};
 use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
-use crate::soap::{decode, encode, encoded, envelope, texts, validate};
+use crate::soap::{decode, encode, encoded, envelope, texts};
 use crate::words::Word as _;
 use crate::xml::{self, Element, Limits};
 

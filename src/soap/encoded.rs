@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 
 use crate::contract::{Content, ElementPlan};
-use crate::xml::{Element, Node};
+use crate::xml::{Attribute, Element, Name, Node, SOAP_ENC_NS, XSI_NS, trim_xml_space};
 
 /// Elements of a message whose references are followed.
 const MOST_ELEMENTS: usize = 100_000;
+/// Items of an array that is not transmitted whole.
+const MOST_PLACED: usize = 10_000;
 /// References that lead on to one another.
 const MOST_DEEP: usize = 60;
 
@@ -45,12 +47,16 @@ pub fn without_references(root: &Element) -> Option<Element> {
     Some(plain)
 }
 
-/// Gives the items of arrays the name that the plan has for them.
+/// Gives the items of arrays the name that the plan has for them, and puts them where a partially transmitted or sparse
+/// array says (SOAP 1.1, 5.4.2.1 and 5.4.2.2): items that were not transmitted are nil.
 pub fn name_items(plan: &ElementPlan, element: &mut Element) {
     let Content::Complex(group) = &plan.content else { return };
+    let item = plan.array.as_ref().and_then(|_| group.elements().next());
+    if item.is_some() {
+        place_items(element);
+    }
     for child in &mut element.children {
         let Node::Element(child) = child else { continue };
-        let item = plan.array.as_ref().and_then(|_| group.elements().next());
         if let Some(item) = item {
             child.name = item.name.clone();
         }
@@ -59,6 +65,60 @@ pub fn name_items(plan: &ElementPlan, element: &mut Element) {
             name_items(plan, child);
         }
     }
+}
+
+/// Gives the first part of an answer, the return value, the name that the plan has: a server may choose any name (SOAP 1.1,
+/// 7.1).
+pub fn name_result(plan: &ElementPlan, element: &mut Element) {
+    let Content::Complex(group) = &plan.content else { return };
+    let Some(result) = group.elements().next() else { return };
+    let is_other = |child: &Element| !group.elements().any(|part| part.name.local == child.name.local);
+    let first = element.children.iter_mut().find_map(|node| match node {
+        Node::Element(child) => Some(child),
+        _ => None,
+    });
+    if let Some(first) = first.filter(|first| is_other(first)) {
+        first.name = result.name.clone();
+    }
+}
+
+/// Puts the items of an array in the order of their positions. An array that would be too long stays as it came.
+fn place_items(array: &mut Element) {
+    let offset = array.attribute(SOAP_ENC_NS, "offset").and_then(position).unwrap_or(0);
+    let is_placed = |item: &Element| item.attribute(SOAP_ENC_NS, "position").is_some();
+    if offset == 0 && !array.elements().any(is_placed) {
+        return;
+    }
+    let mut next = offset;
+    let mut placed: Vec<(usize, Element)> = Vec::new();
+    for item in array.elements() {
+        let at = item.attribute(SOAP_ENC_NS, "position").and_then(position).unwrap_or(next);
+        next = at.saturating_add(1);
+        let mut item = item.clone();
+        item.attributes.retain(|attribute| !attribute.name.is(SOAP_ENC_NS, "position"));
+        placed.push((at, item));
+    }
+    placed.sort_by_key(|(at, _)| *at);
+    if placed.last().is_some_and(|(at, _)| *at >= MOST_PLACED) {
+        return;
+    }
+    array.children.clear();
+    for (at, item) in placed {
+        while array.children.len() < at {
+            array.children.push(Node::Element(nil_item(&item)));
+        }
+        array.children.push(Node::Element(item));
+    }
+}
+
+/// The position in brackets, counted from 0; `None` for one of several dimensions.
+fn position(written: &str) -> Option<usize> {
+    trim_xml_space(written).strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+fn nil_item(like: &Element) -> Element {
+    let nil = Attribute { name: Name::new(XSI_NS, "nil"), prefix: "xsi".into(), value: "true".to_owned() };
+    Element { attributes: vec![nil], ..like.clone_head() }
 }
 
 fn reference(element: &Element) -> Option<&str> {
@@ -114,7 +174,9 @@ impl<'e> Follower<'e> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soap::envelope;
+    use crate::contract::tests::{contract, fields};
+    use crate::request::{Fields, RequestType};
+    use crate::soap::{decode, envelope};
     use crate::xml::{Limits, parse};
 
     fn plain(body: &str) -> Element {
@@ -136,6 +198,34 @@ mod tests {
         let first = child.elements().next().unwrap();
         assert_eq!((first.attribute("", "x"), first.elements().next().unwrap().text().as_str()), (Some("y"), "two"));
         assert!(without_references(&parse("<a><b id='1'/></a>", Limits::default()).unwrap()).is_none());
+    }
+
+    /// The values of a request whose array is transmitted like that.
+    fn read(array: &str) -> Fields {
+        let contract = contract("encoded");
+        let operation = contract.operation(RequestType::named("ADD_SUBSCRIPTIONS")).unwrap();
+        let text = format!(
+            "<t:add xmlns:t='urn:encoded' xmlns:e='http://schemas.xmlsoap.org/soap/encoding/'><order>{array}</order></t:add>"
+        );
+        let mut child = parse(&text, Limits::default()).unwrap();
+        name_items(&operation.input.root, &mut child);
+        decode::request(operation, &child).unwrap()
+    }
+
+    #[test]
+    fn items_stand_at_their_positions() {
+        let right = |attributes: &str, product: &str| format!("<r {attributes}><product>{product}</product></r>");
+        let values = |array: &str, expected: &[&str]| {
+            assert_eq!(read(array), fields(&[("service_ca_id", expected)]), "{array}");
+        };
+        let (one, two) = (right("", "1"), right("", "2"));
+        values(&format!("<rights e:arrayType='t:Right[2]'>{one}{two}</rights>"), &["1", "2"]);
+        values(&format!("<rights e:arrayType='t:Right[4]' e:offset='[2]'>{one}{two}</rights>"), &["", "", "1", "2"]);
+        let sparse = right("e:position='[3]'", "4") + &right("e:position='[1]'", "2") + &right("", "3");
+        values(&format!("<rights e:arrayType='t:Right[9]'>{sparse}</rights>"), &["", "2", "3", "4"]);
+        // What would be too long, or is of several dimensions, stays as it came.
+        let hostile = right("e:position='[9999999999999999]'", "1") + &right("e:position='[1,2]'", "2");
+        values(&format!("<rights e:offset='[99999999999999999999999]'>{hostile}</rights>"), &["1", "2"]);
     }
 
     #[test]

@@ -48,4 +48,3 @@ mod media_type;
 mod multipart;
 pub mod result;
 pub mod texts;
-pub mod validate;

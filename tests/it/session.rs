@@ -77,6 +77,30 @@ async fn service(is_valid: impl Fn(&str, &[Received]) -> bool + Send + Sync + 's
     .await
 }
 
+#[test]
+fn a_secret_that_does_not_fit_is_named_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("user"), "much-too-long-4711\n").unwrap();
+    let file = folder.path().join("user");
+    let environment = |password: &'static str| {
+        [
+            ("CONAX_GATEWAY_CONTRACT_DIR", CONTRACT),
+            ("CONAX_GATEWAY_SECRETS_CAS_USER_FILE", file.to_str().unwrap()),
+            ("CONAX_GATEWAY_SECRETS_CAS_PASSWORD", password),
+        ]
+    };
+    for args in [&["contract", "check"][..], &["config", "check"]] {
+        let output = run_in(folder.path(), args, &environment("pass\u{1}word"));
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success(), "{out}");
+        let user = "bindings.toml:29: secret.cas_user does not fit: 'User' must be at most 12 characters";
+        assert!(err.contains(user), "{err}");
+        let password = "bindings.toml:30: secret.cas_password has a character that XML 1.0 cannot carry";
+        assert!(err.contains(password), "{err}");
+        assert!(!err.contains("4711") && !out.contains("4711"), "{err}{out}");
+    }
+}
+
 /// The record of a request with its history.
 fn history(gateway: &Gateway, record: &Value) -> Value {
     let output =

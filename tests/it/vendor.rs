@@ -233,6 +233,20 @@ fn a_draft_is_a_contract_to_start_from() {
 }
 
 #[test]
+fn a_draft_covers_what_is_mandatory_as_its_types_want_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let wsdl = folder.path().join("service.wsdl");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/drafted/service.wsdl"), &wsdl).unwrap();
+    let drafted = run(&["contract", "draft", wsdl.to_str().unwrap()]).stdout;
+    std::fs::write(folder.path().join("bindings.toml"), &drafted).unwrap();
+    let dir = [("CONAX_GATEWAY_CONTRACT_DIR", folder.path().to_str().unwrap())];
+    let output = run_in(folder.path(), &["contract", "check"], &dir);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let drafted = String::from_utf8(drafted).unwrap();
+    assert!(drafted.contains("\"1\" = \"completed\"") && drafted.contains("\"Operator\" = "), "{drafted}");
+}
+
+#[test]
 fn a_call_is_tried_without_being_sent() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

@@ -6,7 +6,7 @@ mod trial;
 use serde_json::{Value, json};
 
 use super::Failed;
-use super::output::ResultFlag;
+use super::output::{self, ResultFlag};
 use super::settings::{ConfigFlags, configuration};
 use crate::app;
 use crate::contract::{BoundField, Operation, Resend, SoapVersion, Template, ValueSource};
@@ -43,7 +43,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
 }
 
 fn check(flags: &ConfigFlags, result: ResultFlag) -> Result<(), Failed> {
-    let config = configuration(flags.clone(), Vec::new())?;
+    let mut config = configuration(flags.clone(), Vec::new())?;
+    // The files may be readable for the service alone.
+    for fault in config.read_secrets().err().into_iter().flatten() {
+        output::note(&format!("conax-gateway: warning: {fault}; the secret is not tried"));
+    }
     let contract = app::load_contract(&config)?;
     app::check_secrets(&config, &contract)?;
     let words = contract.operations().map(|operation| in_words(operation, contract.base_path()));

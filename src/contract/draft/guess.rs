@@ -102,7 +102,8 @@ pub(super) fn status<'l, 'm>(leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
 pub(super) fn status_codes(leaf: &Leaf<'_>) -> Vec<(&'static str, &'static str)> {
     let LeafKind::Value(simple) = &leaf.kind else { return Vec::new() };
     let yes = match simple.primitive() {
-        Primitive::Boolean => "true",
+        Primitive::Boolean if simple.check("true").is_ok() => "true",
+        Primitive::Boolean => "1",
         Primitive::Decimal | Primitive::Integer | Primitive::Float if simple.check("0").is_ok() => "0",
         _ if simple.check("OK").is_ok() => "OK",
         _ => ">= 0",

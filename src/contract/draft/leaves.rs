@@ -60,8 +60,8 @@ fn element<'m>(plan: &'m ElementPlan, path: String, needs: usize, found: &mut Ve
             found.push(Leaf { path, name: &plan.name.local, kind: LeafKind::Value(simple), needs });
         }
         Content::Complex(inner) => {
-            // One that is nil holds nothing, unless something is put into it.
-            let needs = if plan.nillable { steps(&path).max(needs).max(1) } else { needs };
+            // An element that is nil holds nothing, unless something is put into it, as into the root.
+            let needs = if plan.nillable && !path.is_empty() { steps(&path).max(needs) } else { needs };
             group(inner, inner, &path, needs, found);
         }
         Content::Unread(_) => {}

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::contract::tests::{body_child, contract, fields};
-use crate::contract::{Contract, ContractSource};
+use crate::contract::{Contract, ContractSource, validate};
 use crate::request::RequestType;
-use crate::soap::{decode, validate};
+use crate::soap::decode;
 
 /// What the body of a request holds; it must be valid and read back as it was given.
 fn body(contract: &Contract, request_type: RequestType, given: &[(&str, &[&str])]) -> Result<String, EncodeError> {
@@ -243,6 +243,23 @@ fn encoded_messages_say_their_types() {
     // A parameter is missed all the same.
     let missing = body(&contract, RequestType::named("ADD_SUBSCRIPTIONS"), &given[..1]).unwrap_err();
     assert_eq!((missing.field.as_str(), missing.message.as_str()), ("service_ca_id", "is mandatory"));
+}
+
+#[test]
+fn arrays_hold_arrays() {
+    let contract = contract("encoded");
+    let given: [(&str, &[&str]); 2] = [("smartcard_ca_id", &["c", "d"]), ("service_ca_id", &["1"])];
+    let text = body(&contract, RequestType::named("CANCEL_SUBSCRIPTIONS"), &given).unwrap();
+    let text = text.replace(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"", "");
+    let text = text.replace(" xmlns:soapenc=\"http://schemas.xmlsoap.org/soap/encoding/\"", "");
+    let array = |tag: &str, of: &str, inside: &str| {
+        format!("<{tag} xsi:type=\"ns2:Array\" soapenc:arrayType=\"{of}\">{inside}</{tag}>")
+    };
+    let item = |value: &str| format!("<item xsi:type=\"ns3:string\">{value}</item>");
+    let inner = array("item", "ns3:string[2]", &(item("c") + &item("d")));
+    let rows = array("rows", "ns3:string[][1]", &inner);
+    let lists = array("lists", "ns1:Strings[1]", &array("list", "ns3:string[1]", &item("1")));
+    assert!(text.contains(&format!("{rows}{lists}")), "{text}");
 }
 
 #[test]

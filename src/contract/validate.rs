@@ -1,10 +1,15 @@
 //! Checks a message against its plan: the content model, attributes, `xsi:nil`, and the facets of every value.
 //!
 //! XML Schema demands that each element of a content model can be assigned to one particle without looking ahead
-//! (unique particle attribution), so one pass over the children decides.
+//! (unique particle attribution), so one pass over the children decides. A text with a blank in it is not known yet, and
+//! is valid.
 
-use crate::contract::{Compositor, Content, ElementPlan, Group, Message, Particle, SoapVersion};
-use crate::xml::{Element, Name, Node, SOAP_ENC_NS, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
+use std::sync::Arc;
+
+use super::operation::SoapVersion;
+use super::plan::{Compositor, Content, ElementPlan, Group, Message, Particle};
+use super::simple::SimpleType;
+use crate::xml::{BLANK, Element, Name, Node, SOAP_ENC_NS, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
 
 /// One way in which a message is not as the schema wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +25,7 @@ const MOST_VIOLATIONS: usize = 20;
 
 /// Checks the child of a body. No violations: it is valid.
 pub fn message(message: &Message, body_child: &Element) -> Vec<Violation> {
-    let mut checker = Checker { violations: Vec::new(), path: Vec::new() };
+    let mut checker = Checker::default();
     if body_child.name == message.root.name {
         checker.element(&message.root, body_child, None);
     } else {
@@ -29,9 +34,26 @@ pub fn message(message: &Message, body_child: &Element) -> Vec<Violation> {
     checker.violations
 }
 
+/// A text with a blank in it, and the value that has to be there.
+pub(super) struct BlankValue {
+    pub(super) text: String,
+    /// The local name of its element or attribute.
+    pub(super) local: String,
+    pub(super) simple: Arc<SimpleType>,
+}
+
+/// Checks an element of that name, and tells what its blanks have to be.
+pub(super) fn element(plan: &ElementPlan, element: &Element) -> (Vec<Violation>, Vec<BlankValue>) {
+    let mut checker = Checker::default();
+    checker.element(plan, element, None);
+    (checker.violations, checker.blanks)
+}
+
 /// State of one message.
+#[derive(Default)]
 struct Checker<'m> {
     violations: Vec<Violation>,
+    blanks: Vec<BlankValue>,
     /// Local names from the root, each with its number where it may occur several times.
     path: Vec<(&'m str, Option<usize>)>,
 }
@@ -84,7 +106,7 @@ impl<'m> Checker<'m> {
             Content::Simple(simple, _) => {
                 if element.elements().next().is_some() {
                     self.report("holds a value, not elements".to_owned());
-                } else if let Err(must) = simple.check(&plan.text(element)) {
+                } else if let Err(must) = self.check(simple, plan.text(element), &plan.name.local) {
                     self.report(must);
                 }
             }
@@ -102,12 +124,21 @@ impl<'m> Checker<'m> {
         self.path.pop();
     }
 
+    fn check(&mut self, simple: &Arc<SimpleType>, text: String, local: &str) -> Result<(), String> {
+        if text.contains(BLANK) {
+            self.blanks.push(BlankValue { text, local: local.to_owned(), simple: Arc::clone(simple) });
+            return Ok(());
+        }
+        simple.check(&text)
+    }
+
     fn attributes(&mut self, plan: &ElementPlan, element: &Element) {
         for attribute in &plan.attributes {
             match element.attributes.iter().find(|found| found.name == attribute.name) {
                 Some(found) => {
-                    if let Err(must) = attribute.simple.check(&found.value) {
-                        self.report(format!("attribute '{}' {must}", attribute.name.local));
+                    let local = &attribute.name.local;
+                    if let Err(must) = self.check(&attribute.simple, found.value.clone(), local) {
+                        self.report(format!("attribute '{local}' {must}"));
                     }
                 }
                 None if attribute.required => self.report(format!("attribute '{}' is missing", attribute.name.local)),
