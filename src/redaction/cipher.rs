@@ -14,44 +14,44 @@ const PIECE: usize = 512;
 /// Characters of the key's name.
 const ID_LENGTH: usize = 8;
 
-/// The way in which values are replaced.
+/// The direction in which values are replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From what is real to its pseudonym.
+    /// From the real value to the pseudonym.
     Pseudonymize,
-    /// Back.
+    /// From the pseudonym back to the real value.
     Restore,
 }
 
-/// The permutation of one key.
+/// The permutation that a key makes.
 pub(super) struct Cipher([u8; 32]);
 
-/// A character as a place in its alphabet, which has the letters of one case.
+/// A character as a position in its alphabet; upper and lower case are two alphabets.
 struct Symbol {
     alphabet: Vec<char>,
     index: usize,
 }
 
 impl Cipher {
-    /// The permutation of that key.
+    /// The permutation that `key` makes.
     pub(super) fn new(key: [u8; 32]) -> Self {
         Self(key)
     }
 
-    /// A name for the key that does not tell it.
+    /// The key's name, from which the key cannot be computed.
     pub(super) fn id(&self) -> String {
         let hash = Sha256::digest([b"conax-gateway redaction key ".as_slice(), &self.0].concat());
         in_hexadecimal(&hash).chars().take(ID_LENGTH).collect()
     }
 
-    /// A digest of bytes that nobody can make without the key.
+    /// A keyed digest of bytes.
     pub(super) fn mark(&self, bytes: &[u8]) -> String {
         // No round asks for the code of such a message: they begin with the number of the round.
         in_hexadecimal(&self.mac(b"mark").chain_update(bytes).finalize().into_bytes())
     }
 
-    /// Replaces letters and digits, all of them as one value. Hexadecimal stays so, and nothing else becomes it: whatever is
-    /// walked over on the way there is walked over on the way back. A very long value is replaced in several pieces.
+    /// Replaces the letters and digits of a text as one value, a very long value in several pieces. Hexadecimal stays
+    /// hexadecimal and nothing else becomes hexadecimal, so that the way back skips the same texts as the way there.
     pub(super) fn apply(&self, direction: Direction, chars: &[char]) -> Vec<char> {
         let is_hex = |chars: &[char]| chars.iter().all(char::is_ascii_hexdigit);
         let hex = is_hex(chars);
@@ -119,7 +119,7 @@ impl Symbol {
         Self { alphabet, index }
     }
 
-    /// Tells its alphabet from others; the cases of a letter are as one.
+    /// The alphabet's number; both cases of a letter have the same.
     fn base(&self) -> u32 {
         self.alphabet.first().map_or(0, |first| u32::from(first.to_ascii_lowercase()))
     }

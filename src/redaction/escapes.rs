@@ -1,7 +1,7 @@
 //! Texts as they are written: escapes of XML (`&#65;`), of JSON (`\u0041`) and of URLs (`%41`) undone one layer at a time,
-//! and the way back from what was changed then to the text as it was written.
+//! and edits of the decoded text carried back into the text as written.
 //!
-//! Rule: what does not change keeps its bytes. What does is a letter or a digit, which needs no escape anywhere.
+//! Rule: unchanged characters keep their bytes. Changed characters are letters and digits, which need no escape anywhere.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -15,14 +15,14 @@ static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("{xml}|{json}|(?<percent>(?:%[0-9A-Fa-f]{{2}})+)")).expect("a valid expression")
 });
 
-/// A place in a text, and what comes there.
+/// A range of a text, and its replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) at: Range<usize>,
     pub(super) text: String,
 }
 
-/// The text with all edits done.
+/// Applies edits to a text.
 pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| edit.at.start);
     let mut out = String::with_capacity(text.len());
@@ -35,7 +35,7 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     out + text.get(done..).unwrap_or_default()
 }
 
-/// The edits that put another text in a place, character by character; of unequal lengths, at the first character.
+/// The edits that replace a range by another text, character by character; if the lengths differ, all at the first character.
 pub(super) fn replace(text: &str, at: &Range<usize>, new: &str) -> Vec<Edit> {
     let old = text.get(at.clone()).unwrap_or_default();
     let places = old.char_indices().map(|(start, c)| (at.start + start..at.start + start + c.len_utf8(), c));
@@ -46,16 +46,16 @@ pub(super) fn replace(text: &str, at: &Range<usize>, new: &str) -> Vec<Edit> {
     places.enumerate().map(|(n, (at, _))| Edit { at, text: if n == 0 { new } else { "" }.to_owned() }).collect()
 }
 
-/// A text made of another one.
+/// A text decoded from another text.
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) text: String,
-    /// For each byte, where its character is written in the other one.
+    /// For each byte, the range of its character in the other text.
     places: Vec<Range<usize>>,
 }
 
 impl Decoded {
-    /// Pieces of a text put together.
+    /// Joins pieces of a text.
     pub(super) fn join(raw: &str, pieces: &[Range<usize>]) -> Self {
         let mut decoded = Self::default();
         pieces.iter().for_each(|piece| decoded.push_as_written(raw, piece.clone()));
@@ -90,7 +90,7 @@ impl Decoded {
         self.places.resize(self.text.len(), place);
     }
 
-    /// The same edits in the text that was decoded.
+    /// Translates edits of the decoded text to edits of the text as written.
     pub(super) fn back(&self, edits: Vec<Edit>) -> Vec<Edit> {
         let mut in_raw: Vec<Edit> = Vec::with_capacity(edits.len());
         for Edit { at, mut text } in edits {
@@ -102,7 +102,8 @@ impl Decoded {
     }
 }
 
-/// The characters that escapes stand for, each with the bytes that it takes. What stands for none is one of its own.
+/// The characters that escapes stand for, each with the bytes that the escape takes. An escape of no character stays a
+/// character.
 fn characters(escape: &regex::Captures<'_>) -> Vec<(char, usize)> {
     let length = escape.get_match().len();
     let given = |group: &str| escape.name(group).map(|found| found.as_str());
@@ -114,7 +115,7 @@ fn characters(escape: &regex::Captures<'_>) -> Vec<(char, usize)> {
     if let Some(percent) = given("percent") {
         let bytes: Vec<u8> = percent.split('%').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
         let chars = |chunk: std::str::Utf8Chunk<'_>| {
-            // Of a byte that is no UTF-8 the character of ISO-8859-1.
+            // A byte that is no UTF-8 is read as ISO-8859-1.
             let others = chunk.invalid().iter().map(|byte| (char::from(*byte), 1));
             chunk.valid().chars().map(|char| (char, char.len_utf8())).chain(others).collect::<Vec<_>>()
         };

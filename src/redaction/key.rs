@@ -16,7 +16,7 @@ const FILE: &str = "conax-gateway/redaction.key";
 /// Bytes of a key; the file, readable by its owner only, has them in hexadecimal.
 const BYTES: usize = 32;
 
-/// Why there is no key.
+/// The fault that left the gateway without a key.
 #[derive(Debug, thiserror::Error)]
 #[error("fixtures.key_file {}: {message}", file.display())]
 pub struct KeyFault {
@@ -24,10 +24,11 @@ pub struct KeyFault {
     message: String,
 }
 
-/// The key in that file, else in the user's configuration folder, else in `data_dir`. It is made if there is none.
+/// Reads the key from the named file, else from the user's configuration folder, else from `data_dir`; makes a key if
+/// there is none.
 ///
 /// # Errors
-/// The file cannot be read or made, or holds something else.
+/// The file cannot be read or made, or holds no key.
 pub fn load_key(file: Option<&Path>, data_dir: &Path) -> Result<[u8; BYTES], KeyFault> {
     let file = key_path(file, data_dir);
     read_or_make_key(&file).map_err(|message| KeyFault { file, message })
@@ -36,7 +37,7 @@ pub fn load_key(file: Option<&Path>, data_dir: &Path) -> Result<[u8; BYTES], Key
 /// The key that [`load_key`] reads, if there is one.
 ///
 /// # Errors
-/// The file cannot be read, or holds something else.
+/// The file cannot be read, or holds no key.
 pub fn find_key(file: Option<&Path>, data_dir: &Path) -> Result<Option<[u8; BYTES]>, KeyFault> {
     let file = key_path(file, data_dir);
     if !file.exists() {
@@ -48,7 +49,7 @@ pub fn find_key(file: Option<&Path>, data_dir: &Path) -> Result<Option<[u8; BYTE
 /// Makes sure that [`load_key`] would find a key or could make one.
 ///
 /// # Errors
-/// As there.
+/// As [`load_key`].
 pub fn check_key(file: Option<&Path>, data_dir: &Path) -> Result<(), KeyFault> {
     if find_key(file, data_dir)?.is_some() {
         return Ok(());
@@ -71,7 +72,7 @@ fn read_or_make_key(file: &Path) -> Result<[u8; BYTES], String> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(words)?;
         let key: [u8; BYTES] = rand::rng().random();
         let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        // Whole or not at all, and never in place of one that another process has just made.
+        // The file appears whole or not at all, and never replaces a key that another process has just made.
         let mut new = NamedTempFile::new_in(folder).map_err(words)?;
         new.write_all(format!("{hex}\n").as_bytes()).and_then(|()| new.as_file().sync_all()).map_err(words)?;
         match new.persist_noclobber(file) {

@@ -1,23 +1,23 @@
-//! Finds the contents of a text that is XML or something like it, well-formed or not: where they stand, and in what.
+//! Finds the contents of a text that is XML or similar, well-formed or not: their ranges, and the elements around them.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::{Match, Regex};
 
-/// Names of open elements that are remembered. No reader here goes deeper; what is deeper belongs to the last of them.
+/// Most names of open elements that are remembered. No reader here goes deeper; deeper contents count as inside the last.
 const DEPTH: usize = 64;
-/// The name under which declarations of namespaces appear here, as if they were attributes.
+/// The name under which namespace declarations are given, as if they were attributes.
 pub(super) const DECLARATION: &str = "xmlns";
 
-/// All that is no text. What is not closed goes on to the end, so that no text is looked through twice.
+/// All markup. Unclosed markup goes on to the end, so that no text is searched twice.
 static MARKUP: LazyLock<Regex> = LazyLock::new(|| {
     let tag = r#"<[\p{Alphabetic}_][\w.:-]*(?:\s(?:"[^"]*"|'[^']*'|[^<>"'])*)?/?>"#;
     let asides =
         [r"<!--.*?(?:-->|\z)", r"<!\[CDATA\[.*?(?:\]\]>|\z)", r"<\?.*?(?:\?>|\z)", "<![^>]*>?", r"</[^<>\s]*\s*>"];
     Regex::new(&format!("(?s){tag}|{}", asides.join("|"))).expect("a valid expression")
 });
-/// The brackets of what is no tag and has contents; of a DTD, say, an entity may hold anything.
+/// The brackets of markup that is no tag and has contents; an entity of a DTD, say, may hold anything.
 const BRACKETS: [(&str, &str); 3] = [("<!--", "-->"), ("<?", "?>"), ("<!", ">")];
 /// The brackets of text that is part of an element's content.
 const CDATA: (&str, &str) = ("<![CDATA[", "]]>");
@@ -28,7 +28,7 @@ static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!(r#"(?<name>[^\s=<>"'/]+)\s*=\s*(?:{value})"#)).expect("a valid expression")
 });
 
-/// Are there tags in it that are certainly such?
+/// Does a text certainly have tags?
 pub(super) fn has_tags(text: &str) -> bool {
     (text.contains("</") || text.contains("/>")) && MARKUP.is_match(text)
 }
@@ -55,9 +55,9 @@ impl Path {
     }
 }
 
-/// Gives each content of a text: what elements say, comments, instructions, values of attributes. With each come the local
-/// names of the elements that it stands in and of its attribute, in lower case, outermost first, and its pieces: what an
-/// element says may be divided by comments and CDATA sections.
+/// Gives each content of a text: text of elements, comments, instructions, values of attributes. With each content come the
+/// local names of the elements around and of the attribute, in lower case, outermost first, and the content's pieces:
+/// comments and CDATA sections divide the text of an element.
 pub(super) fn contents(text: &str, mut give: impl FnMut(&[String], &[Range<usize>])) {
     let mut path = Path::default();
     let mut said: Vec<Range<usize>> = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn contents(text: &str, mut give: impl FnMut(&[String], &[Range<usize
         if let Some(data) = inside(&found, CDATA) {
             said.push(data);
         } else if let Some(aside) = BRACKETS.into_iter().find_map(|brackets| inside(&found, brackets)) {
-            // Nothing of a declaration is content.
+            // A declaration has no content.
             if !found.as_str().starts_with("<?xml ") {
                 give(&path.names, &[aside]);
             }
@@ -89,7 +89,7 @@ fn give_said(said: &mut Vec<Range<usize>>, path: &Path, give: &mut impl FnMut(&[
     said.clear();
 }
 
-/// The place between these brackets, if the text begins with the first of them.
+/// The range between two brackets, if the text begins with the first.
 fn inside(found: &Match<'_>, (opening, closing): (&str, &str)) -> Option<Range<usize>> {
     let text = found.as_str().strip_prefix(opening)?;
     let text = text.strip_suffix(closing).unwrap_or(text);

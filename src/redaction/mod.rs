@@ -1,4 +1,4 @@
-//! Takes what is personal out of recorded traffic, so that it can be given away.
+//! Takes personal data out of recorded traffic, so that recordings can be given away.
 //!
 //! | | what stands in a text | what becomes of it | file |
 //! |---|---|---|---|
@@ -47,16 +47,16 @@ use walk::{Places, Walk};
 pub struct Pseudonymizer {
     names: Names,
     cipher: Cipher,
-    /// Long values seen anywhere, as they are and as pseudonyms.
+    /// Long values seen anywhere, real and as pseudonyms.
     real: RwLock<Values>,
     pseudonyms: RwLock<Values>,
 }
 
 impl Pseudonymizer {
-    /// The pseudonymizer with the key that the configuration names; one is made if there is none.
+    /// The pseudonymizer with the key that the configuration names; makes a key if there is none.
     ///
     /// # Errors
-    /// The key's file.
+    /// The key's file cannot be read or made.
     pub fn open(config: &Config, contract: &Contract) -> Result<Arc<Self>, KeyFault> {
         let key = load_key(config.fixtures.key_file.as_deref(), &config.store.data_dir)?;
         Ok(Self::with_key(config, contract, key))
@@ -65,13 +65,13 @@ impl Pseudonymizer {
     /// The pseudonymizer with this key, for the names of the contract and the configuration.
     pub fn with_key(config: &Config, contract: &Contract, key: [u8; 32]) -> Arc<Self> {
         let pseudonymizer = Self::new(Names::from_contract(contract, &config.fixtures.redact), key);
-        // Conax may name who signed in.
+        // An answer of Conax may have the name of the user that signed in.
         let password = config.upstream.password.as_ref().map(|password| password.expose());
         config.upstream.username.as_deref().into_iter().chain(password).for_each(|value| pseudonymizer.remember(value));
         Arc::new(pseudonymizer)
     }
 
-    /// A pseudonymizer that knows no value yet.
+    /// A pseudonymizer without values.
     pub fn new(names: Names, key: [u8; 32]) -> Self {
         Self { names, cipher: Cipher::new(key), real: RwLock::default(), pseudonyms: RwLock::default() }
     }
@@ -81,12 +81,12 @@ impl Pseudonymizer {
         self.cipher.id()
     }
 
-    /// The names of what is personal.
+    /// The names of personal data.
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// Remembers a value that is personal wherever it stands, in texts that belong to another one, too.
+    /// Remembers a value that is personal wherever it stands, in the texts of every exchange.
     pub fn remember(&self, value: &str) {
         self.remember_both(value, &self.turned(Direction::Pseudonymize, value));
     }
@@ -96,25 +96,24 @@ impl Pseudonymizer {
         self.pseudonyms.write().unwrap_or_else(PoisonError::into_inner).add(pseudonym);
     }
 
-    /// Begins with texts that belong together: what is short (a PIN) is replaced in these only.
+    /// Opens a scope of texts that belong together: short values (PINs) are replaced inside this scope only.
     pub fn scope(&self, direction: Direction) -> Scope<'_> {
         Scope::new(self, direction, true)
     }
 
-    /// Begins with such texts, whose values are forgotten afterwards.
+    /// Opens a scope whose values are forgotten afterwards.
     pub fn passing_scope(&self, direction: Direction) -> Scope<'_> {
         Scope::new(self, direction, false)
     }
 
-    /// Letters and digits of a text as others of their kind; all else in it stays.
+    /// Replaces letters and digits of a text by others of their kind; all other characters stay.
     fn turned(&self, direction: Direction, text: &str) -> String {
         let known: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
         let mut turned = self.cipher.apply(direction, &known).into_iter();
         text.chars().map(|c| if c.is_alphanumeric() { turned.next().unwrap_or(c) } else { c }).collect()
     }
 
-    /// The same for what nobody can look into, which keeps the shape that tells so: whatever is walked over on the way
-    /// there is walked over on the way back.
+    /// Replaces an opaque text, whose shape stays opaque, so that the way back skips the same texts as the way there.
     fn turned_opaque(&self, direction: Direction, run: &str) -> String {
         let mut turned = self.turned(direction, run);
         while opaque::has_shape(run) && !opaque::has_shape(&turned) {
@@ -123,7 +122,7 @@ impl Pseudonymizer {
         turned
     }
 
-    /// Stands for bytes that nobody can look into: always the same for the same bytes.
+    /// A digest in place of opaque bytes: the same for the same bytes.
     pub fn mark(&self, bytes: &[u8]) -> Vec<u8> {
         if bytes.starts_with(REPLACED) {
             bytes.to_vec()
@@ -133,15 +132,15 @@ impl Pseudonymizer {
     }
 }
 
-/// How what stands for bytes begins.
+/// The beginning of a digest that stands for bytes.
 const REPLACED: &[u8] = b"replaced whole: ";
 
-/// The values in a text that are secret by name.
+/// The values in a text whose names mark them as secret.
 pub fn secrets_in(names: &Names, text: &str) -> Vec<String> {
     values_in(&names.secret, text)
 }
 
-/// The values in a text that are personal by name.
+/// The values in a text whose names mark them as personal.
 pub fn personal_in(names: &Names, text: &str) -> Vec<String> {
     values_in(&names.personal, text)
 }
@@ -152,7 +151,7 @@ fn values_in(names: &NameSet, text: &str) -> Vec<String> {
     found.into_inner()
 }
 
-/// Masks what is secret by name in a text, and these secrets wherever they stand by themselves in its contents.
+/// Masks the values in a text whose names mark them as secret, and the given secrets wherever they stand by themselves.
 pub fn mask(names: &Names, secrets: &[Secret], text: &str) -> String {
     let found = |places: &mut Places<'_>, _| {
         let found = secrets.iter().flat_map(|secret| secret.find_in(places.text)).collect::<Vec<_>>();
@@ -161,12 +160,12 @@ pub fn mask(names: &Names, secrets: &[Secret], text: &str) -> String {
     Walk { names: &names.secret, named: &|_| Secret::mask(), found: &found }.text(text, false)
 }
 
-/// Puts another text where something secret by name stands.
+/// Replaces each value whose name marks it as secret.
 pub fn replace_secrets(names: &Names, new: &str, text: &str) -> String {
     Walk { names: &names.secret, named: &|_| new.to_owned(), found: &|_, _| {} }.text(text, false)
 }
 
-/// Rewrites what is inside the elements of these local names, at any depth, and the values of their attributes.
+/// Rewrites the contents of the elements of these local names, at any depth, and the values of their attributes.
 pub fn rewrite_inside(text: &str, names: &[&str], new: impl Fn(&str) -> String) -> String {
     let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
     let mut edits = Vec::new();

@@ -1,5 +1,5 @@
-//! What is personal by its name: the elements that the bindings fill with cards, boxes, PINs and messages, whatever an
-//! operator's WSDL calls them; parameters of the JSON face; and names that people have given such things everywhere.
+//! The names that mark values as personal: elements that the bindings fill with cards, boxes, PINs and messages, whatever an
+//! operator's WSDL calls them; parameters of the JSON face; and common names of such values.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::contract::{Contract, SESSION, Template, ValueSource, header_steps, se
 use crate::request::{DEVICE_FIELDS, Priority, RequestType, State};
 use crate::words::Word as _;
 
-/// Names in the JSON face for people, for their messages, and for what leads to them, beside cards and boxes.
+/// Names in the JSON face of people, their messages and their accounts, beside cards and boxes.
 const PERSONAL: [&str; 11] = [
     "message",
     "serial_number",
@@ -29,25 +29,25 @@ const PERSONAL: [&str; 11] = [
 ];
 /// Names of secrets whatever the contract: of WS-Security, and of PINs in operators' own services.
 const SECRET: [&str; 2] = ["Password", "Pin"];
-/// Where a reply has the gateway's own message.
+/// The place of the gateway's own message in a reply.
 const OWN_MESSAGE: &str = "status/message";
 
-/// Names of what is personal.
+/// The names of personal data.
 pub struct Names {
     pub(super) personal: NameSet,
     pub(super) secret: NameSet,
-    /// Words of the protocol, whatever somebody is called.
+    /// Words of the protocol, which stay even if they are somebody's name.
     words: HashSet<String>,
 }
 
-/// Names of one sort, secret or personal, and how they are found in texts.
+/// The names of secret or of personal values, with the expressions that find them in texts.
 pub(super) struct NameSet {
     names: BTreeSet<String>,
     /// The names of secrets, elements as the contract writes them.
     secrets: Vec<String>,
-    /// Where in messages something stands, by the end of its path, that is secret there and not everywhere.
+    /// Ends of paths at which an element is secret whose name alone is not.
     secret_paths: Vec<Vec<String>>,
-    /// The ends of the paths of messages that are Conax's and the gateway's own.
+    /// Ends of the paths at which Conax's and the gateway's own messages stand.
     own_messages: Vec<Vec<String>>,
     pairs: OnceLock<Regex>,
     mention: OnceLock<bytes::Regex>,
@@ -111,14 +111,14 @@ impl Names {
         }
     }
 
-    /// The names of what holds secrets, elements as the contract writes them.
+    /// The names of secrets, elements as the contract writes them.
     pub fn secrets(&self) -> &[String] {
         &self.secret.secrets
     }
 
-    /// Could a message hold a secret? Most do not have the name of one in them, and need no further look.
+    /// Could a message hold a secret? Most messages have no secret's name in them, and are not searched further.
     pub fn may_hold_secret(&self, body: &[u8]) -> bool {
-        // UTF-16 spells the names otherwise.
+        // UTF-16 writes the names with other bytes.
         let is_wide = matches!(body, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, 1..=255, ..] | [1..=255, 0, ..]);
         is_wide || self.secret.mention().is_match(body)
     }
@@ -142,8 +142,8 @@ impl NameSet {
         Self { names, secrets, secret_paths, own_messages, pairs: OnceLock::new(), mention: OnceLock::new() }
     }
 
-    /// Does such a name say what stands there: in these elements or objects, or in this attribute, the last of them, all
-    /// in lower case?
+    /// Is one of these the name of a value of this sort: the elements or objects around a value, the attribute last, all in
+    /// lower case?
     pub(super) fn has(&self, path: &[impl AsRef<str>]) -> bool {
         let ends = |end: &Vec<String>| {
             let mut pairs = path.iter().rev().zip(end.iter().rev());
@@ -161,8 +161,8 @@ impl NameSet {
         })
     }
 
-    /// Where the values stand that a text names itself: `password=…` of a form, `"Name": "…"` of JSON, and what people
-    /// say (`the PIN is 1212`). That the names are in the expression makes it quick: most texts have none.
+    /// The ranges of values that a text names itself: `password=…` of a form, `"Name": "…"` of JSON, and plain language
+    /// (`the PIN is 1212`). The names are part of the expression, which is quick because most texts have none.
     pub(super) fn find_pairs(&self, text: &str) -> Vec<Range<usize>> {
         let pattern = self.pairs.get_or_init(|| {
             let (names, secrets) = (any_of(&self.names), any_of(&self.secrets));
@@ -176,7 +176,7 @@ impl NameSet {
     }
 }
 
-/// An expression that matches each of these names.
+/// An expression that matches each name.
 fn any_of<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     names.into_iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|")
 }

@@ -1,5 +1,5 @@
-//! Runs of characters that are no words: base64, which is looked into where a text is in it, and all that nobody can look
-//! into (hexadecimal, whatever is packed, binary or in another charset, digests, ids), which is replaced whole.
+//! Runs of characters that are no words: base64, whose text is rewritten inside, and opaque runs (hexadecimal, packed or
+//! binary data, other charsets, digests, ids), which are replaced whole.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -11,12 +11,12 @@ use regex::Regex;
 
 use crate::soap::texts;
 
-/// Letters and digits of the shortest run that is no word whatever is in it.
+/// Letters and digits of the shortest run that counts as no word whatever its characters.
 const SHORTEST: usize = 12;
-/// Digits that are a card number or more, whoever says so: 11, or 12 as printed with the check digit (facts.md 4.2).
+/// Digits from which on a number may be a card's: 11, or 12 as printed with the check digit (facts.md 4.2).
 const CARD_DIGITS: usize = 11;
 
-/// Bytes in hexadecimal that stand apart (`30:31:32:33`), lines of base64, and whatever else may be base64.
+/// Separated bytes in hexadecimal (`30:31:32:33`), lines of base64, and any other run that may be base64.
 static RUN: LazyLock<Regex> = LazyLock::new(|| {
     let apart = [":", " ", ",", "-"].map(|separator| format!("(?:[0-9A-Fa-f]{{2}}{separator}){{3,}}[0-9A-Fa-f]{{2}}"));
     let lines = r"(?:[A-Za-z0-9+/]{16,}[ \t]*\r?\n[ \t]*)+[A-Za-z0-9+/]+={0,2}";
@@ -24,10 +24,10 @@ static RUN: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a valid expression")
 });
 
-/// Where a run with several parts is divided, if it is nothing as a whole: at its lines, as a path, as words.
+/// The separators that divide a run which is not opaque as a whole: into lines, a path's steps, words.
 const DIVISIONS: [fn(char) -> bool; 3] = [char::is_whitespace, |c| c == '/', |c| !c.is_ascii_alphanumeric()];
 
-/// The runs of a text, each before the parts of it, as long as nobody wants it: then its parts are left alone.
+/// Gives the runs of a text, each before its own parts; the parts of a run that was taken are skipped.
 pub(super) fn each_run(text: &str, mut is_wanted: impl FnMut(Range<usize>) -> bool) {
     let mut open: Vec<Range<usize>> = RUN.find_iter(text).map(|found| found.range()).collect();
     while let Some(run) = open.pop() {
@@ -41,14 +41,14 @@ pub(super) fn each_run(text: &str, mut is_wanted: impl FnMut(Range<usize>) -> bo
     }
 }
 
-/// The run with the texts in it rewritten, if it is base64 and that changes anything.
+/// The run with its text rewritten, if the run is base64 and the text changes.
 pub(super) fn rewrite_base64(run: &str, rewrite: impl FnMut(&str) -> String) -> Option<String> {
     let bytes = decoded(run).filter(|bytes| texts::are_texts(bytes, None))?;
     let rewritten = texts::rewrite(&bytes, None, rewrite);
     if rewritten == bytes {
         return None;
     }
-    // Line ends stay where they were.
+    // Line ends keep their places.
     let written = engine(run).encode(rewritten);
     let mut written = written.chars();
     let line_end = |c: char| c.is_ascii_whitespace().then_some(c);
@@ -57,18 +57,18 @@ pub(super) fn rewrite_base64(run: &str, rewrite: impl FnMut(&str) -> String) -> 
     Some(out)
 }
 
-/// Is a run something that nobody can look into?
+/// Is a run opaque?
 pub(super) fn is_opaque(run: &str) -> bool {
     has_shape(run) || is_wide(run)
 }
 
-/// Is a run base64 of a text with more than one byte a character? That may have no digit.
+/// Is a run base64 of a text with more than one byte a character? Such base64 may have no digit.
 fn is_wide(run: &str) -> bool {
     let bytes = decoded(run).unwrap_or_default();
     bytes.len() > SHORTEST / 2 && bytes.iter().filter(|byte| **byte == 0).count() * 4 > bytes.len()
 }
 
-/// Does it look like no word, whatever is in it?
+/// Does a run look like no word?
 pub(super) fn has_shape(run: &str) -> bool {
     let known: Vec<char> = run.chars().filter(char::is_ascii_alphanumeric).collect();
     let is_hex = known.iter().all(char::is_ascii_hexdigit);
@@ -98,7 +98,7 @@ fn decoded(run: &str) -> Option<Vec<u8>> {
     engine(run).decode(compact).ok()
 }
 
-/// Base64 as it is written there.
+/// Encodes bytes as the run's own kind of base64.
 fn engine(run: &str) -> GeneralPurpose {
     let config = GeneralPurposeConfig::new()
         .with_encode_padding(run.chars().filter(|c| !c.is_ascii_whitespace()).count().is_multiple_of(4))

@@ -1,4 +1,4 @@
-//! Texts that belong together: first all of them are learned from, then each is rewritten.
+//! A scope, the texts that belong together: first values are learned from all of them, then each text is rewritten.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -10,15 +10,15 @@ use super::values::{Values, find_values};
 use super::walk::{self, Places, Walk};
 use super::{Direction, Pseudonymizer, opaque};
 
-/// Digits of a number that is certainly the value that it is without zeros before it.
+/// Digits from which on a number without its leading zeros is still the same value.
 const LONG_NUMBER: usize = 8;
 
-/// Texts that belong together.
+/// The texts of one scope.
 pub struct Scope<'p> {
     pseudonymizer: &'p Pseudonymizer,
     direction: Direction,
     known: RefCell<Values>,
-    /// Values that were remembered, and texts that were learned from: a record repeats its messages.
+    /// Values that were remembered, and texts that were read: a record repeats its messages.
     learned: RefCell<HashSet<(bool, String)>>,
     is_lasting: bool,
 }
@@ -28,7 +28,7 @@ impl<'p> Scope<'p> {
         Self { pseudonymizer, direction, known: RefCell::default(), learned: RefCell::default(), is_lasting }
     }
 
-    /// Remembers what is personal by name in a text.
+    /// Remembers the values in a text whose names mark them as personal.
     pub fn learn(&self, text: &str) {
         if !self.is_new(false, text) {
             return;
@@ -36,7 +36,7 @@ impl<'p> Scope<'p> {
         walk::by_name(&self.pseudonymizer.names.personal, text, &|value| self.remember(value));
     }
 
-    /// Remembers the values in a call or a reply of the JSON face that are personal by name.
+    /// Remembers the values in a call or a reply of the JSON face whose names mark them as personal.
     pub fn learn_json(&self, json: &Value) {
         self.rewrite_json(&mut Vec::new(), json, &|is_named, value| {
             match (value, is_named) {
@@ -61,7 +61,7 @@ impl<'p> Scope<'p> {
         self.learned.borrow_mut().insert((is_value, text.to_owned()))
     }
 
-    /// Remembers a value that is real, whichever way this goes.
+    /// Remembers a real value, in either direction.
     pub fn remember_real(&self, real: &str) {
         // A reader may parse the value as a number, which has no leading zeros.
         let number = real.trim_start_matches('0');
@@ -76,12 +76,12 @@ impl<'p> Scope<'p> {
         }
     }
 
-    /// The text with everything replaced.
+    /// The text with all personal data replaced.
     pub fn text(&self, text: &str) -> String {
         self.rewrite(text, false)
     }
 
-    /// A text that is a name of the protocol, of which only what is long enough to be nothing else is replaced.
+    /// A name of the protocol, in which only long values are replaced.
     pub fn name(&self, text: &str) -> String {
         self.rewrite(text, true)
     }
@@ -92,12 +92,12 @@ impl<'p> Scope<'p> {
         Walk { names, named: &|text| self.turned(text), found: &found }.text(text, is_name)
     }
 
-    /// Bytes that nobody can look into.
+    /// Replaces opaque bytes.
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         self.pseudonymizer.mark(bytes)
     }
 
-    /// A call or a reply of the JSON face with everything replaced.
+    /// A call or a reply of the JSON face with all personal data replaced.
     pub fn json(&self, json: &Value) -> Value {
         self.rewrite_json(&mut Vec::new(), json, &|is_named, value| match value {
             Value::String(text) if is_named => self.turned(text).into(),
@@ -111,8 +111,8 @@ impl<'p> Scope<'p> {
         })
     }
 
-    /// Another number of as many digits. Where a pseudonym is none, because it begins with 0, it is replaced in its turn:
-    /// so the way back ends where this one began.
+    /// Another number of as many digits. A pseudonym that begins with 0 is no number, and is replaced once more; so the way
+    /// back ends at the first number.
     fn number(&self, mut digits: String) -> Number {
         loop {
             digits = self.turned(&digits);
@@ -123,7 +123,7 @@ impl<'p> Scope<'p> {
         }
     }
 
-    /// The same JSON with other texts and numbers, also where a text is a key. Items of an array have the key of the array.
+    /// The JSON with texts, keys among them, and numbers replaced. Items of an array have the key of the array.
     fn rewrite_json<'j>(&self, path: &mut Vec<&'j str>, json: &'j Value, new: &dyn Fn(bool, &Value) -> Value) -> Value {
         match json {
             Value::Array(items) => items.iter().map(|item| self.rewrite_json(path, item, new)).collect(),
@@ -146,7 +146,7 @@ impl<'p> Scope<'p> {
         self.pseudonymizer.turned(self.direction, text)
     }
 
-    /// Replaces what is known by its value, and then what nobody can look into.
+    /// Replaces known values, then opaque runs.
     fn replace_found(&self, places: &mut Places<'_>, is_name: bool) {
         if self.pseudonymizer.names.is_word(places.text) {
             return;

@@ -1,31 +1,31 @@
-//! Values that are looked for wherever they stand in a text.
+//! Values that are found wherever they stand in a text.
 //!
 //! A text is searched for all values at once, letter by letter and digit by digit: so the cost is that of the text, however
-//! many values are known. A long value is found inside of longer words, and however it is divided: `0145-0253-313`. A short
-//! one must stand by itself, and a single word of them undivided: a PIN inside a card number is no PIN.
+//! many values are known. A long value is found inside of longer words, and also divided: `0145-0253-313`. A short value must
+//! stand by itself, and a short single word undivided: a PIN inside a card number is no PIN.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{Range, RangeInclusive};
 
-/// Letters and digits from which on a value is found anywhere, in texts that do not belong to where it was seen, too.
+/// Letters and digits from which on a value is found in the texts of every scope.
 const LONG: usize = 8;
-/// Letters and digits of values that are looked for, with and without letters. Shorter ones could be anything, and nobody
-/// repeats longer ones.
+/// Letters and digits of values that are found, with and without letters. A shorter value could be anything, and a longer
+/// value is never repeated.
 const WORDS: RangeInclusive<usize> = 3..=256;
 const NUMBERS: RangeInclusive<usize> = 4..=256;
 /// Characters that values are looked up by.
 const BEGINNING: usize = 3;
 
-/// Values.
+/// A set of values.
 #[derive(Default)]
 pub(super) struct Values {
-    /// Their letters and digits, and whether something else may stand between these.
+    /// Letters and digits of each value, and whether other characters may divide them.
     all: HashMap<Box<[char]>, bool>,
     lengths: HashMap<[char; BEGINNING], BTreeSet<usize>>,
 }
 
 impl Values {
-    /// Adds a value, unless it is too short to be told from others like it, or too long. Returns whether it is long.
+    /// Adds a value, unless the value is too short to be told from others or too long. Returns whether the value is long.
     pub(super) fn add(&mut self, value: &str) -> bool {
         let Folded { letters, places, .. } = Folded::from_text(value);
         let lengths = if letters.iter().any(|c| c.is_alphabetic()) { WORDS } else { NUMBERS };
@@ -53,7 +53,7 @@ impl Values {
     }
 }
 
-/// Where the values of these sets stand in a text; in one that is a name itself only long ones with digits count.
+/// The ranges of a text at which values of these sets stand; in a text that is a name only long values with digits count.
 pub(super) fn find_values(sets: &[&Values], text: &str, is_name: bool) -> Vec<Range<usize>> {
     let folded = Folded::from_text(text);
     let (mut found, mut at) = (Vec::new(), 0);
@@ -72,7 +72,7 @@ pub(super) fn find_values(sets: &[&Values], text: &str, is_name: bool) -> Vec<Ra
 struct Folded {
     letters: Vec<char>,
     places: Vec<Range<usize>>,
-    /// Is this a digit of the same number, or a letter of the same word, as the one before it?
+    /// Does a character belong to the same number or word as the character before?
     goes_on: Vec<bool>,
 }
 

@@ -1,5 +1,4 @@
-//! Goes through a text and all texts in it: contents of markup, escaped ones, pairs of a name and a value, and what is in
-//! base64.
+//! Goes through a text and all texts inside: contents of markup, escaped texts, pairs of a name and a value, base64.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,19 +8,19 @@ use super::markup::{self, DECLARATION};
 use super::names::NameSet;
 use super::opaque;
 
-/// Texts inside texts, counting each layer of escapes. What is deeper counts as named: nobody looks into it.
+/// Texts inside texts, each layer of escapes counted. A deeper text is replaced whole, like a named value.
 const DEPTH: usize = 16;
 
-/// A way through texts, and what becomes of them.
+/// Decides the replacements on a walk through texts.
 pub(super) struct Walk<'w> {
     pub(super) names: &'w NameSet,
-    /// The text that replaces a named value.
+    /// The replacement of a named value.
     pub(super) named: &'w dyn Fn(&str) -> String,
-    /// Replaces further places of a text that has no texts in it; and whether the text is a name itself.
+    /// Replaces further ranges of a text that has no texts inside; `is_name` for a text that is a name itself.
     pub(super) found: &'w dyn Fn(&mut Places<'_>, bool),
 }
 
-/// The places of a text that are replaced, each once.
+/// The ranges of a text that are replaced, each once.
 pub(super) struct Places<'t> {
     pub(super) text: &'t str,
     new: BTreeMap<usize, (usize, String)>,
@@ -40,7 +39,7 @@ impl<'t> Places<'t> {
         self.new.range(..at.end).next_back().is_none_or(|(_, (end, _))| *end <= at.start)
     }
 
-    /// Replaces a place, unless a part of it is replaced already.
+    /// Replaces a range, unless a part is replaced already.
     pub(super) fn put(&mut self, at: Range<usize>, new: String) {
         if self.is_free(&at) {
             self.new.insert(at.start, (at.end, new));
@@ -53,7 +52,7 @@ impl<'t> Places<'t> {
 }
 
 impl Walk<'_> {
-    /// The text, rewritten; it may be a name itself, as that of a charset is.
+    /// Rewrites a text, which may be a name itself, such as a charset's.
     pub(super) fn text(&self, text: &str, is_name: bool) -> String {
         self.at_depth(text, DEPTH, is_name)
     }
@@ -92,7 +91,7 @@ impl Walk<'_> {
                 None => self.plain(text, depth, is_name),
             };
         }
-        // A value may have tags in it itself.
+        // A value may have tags inside.
         let mut across = Places::new(text);
         (self.found)(&mut across, is_name);
         across.new.retain(|start, (end, _)| text.get(*start..*end).is_some_and(|text| text.contains(['<', '>'])));
@@ -102,7 +101,7 @@ impl Walk<'_> {
         edits
     }
 
-    /// A text without markup and escapes.
+    /// Rewrites a text without markup and escapes.
     fn plain(&self, text: &str, depth: usize, is_name: bool) -> Vec<Edit> {
         let mut places = Places::new(text);
         for at in self.names.find_pairs(text) {
@@ -120,7 +119,7 @@ impl Walk<'_> {
     }
 }
 
-/// Calls for every value in a text that has one of these names.
+/// Gives every value in a text that has one of these names.
 pub(super) fn by_name(names: &NameSet, text: &str, take: &dyn Fn(&str)) {
     let named = |value: &str| {
         take(value.trim());
