@@ -1,25 +1,24 @@
-//! Blanks: places of a text that is kept which are filled only when it is sent, such as a password. A blank is an expression
-//! between two characters that no XML document can carry, so that nothing a client gives can ever be taken for one.
+//! Blanks: places of a stored text that are filled only when the text is sent, such as a password. A blank is an expression
+//! between two characters that no XML document can carry, so that nothing a client gives can ever be taken for a blank.
 //!
-//! What an expression means is the business of `contract`.
+//! `contract` gives expressions their meaning.
 
 use std::borrow::Cow;
 
 use quick_xml::escape::{escape, unescape};
 
-/// What a blank begins with, and what it ends with.
+/// The first and the last character of a blank.
 pub const BLANK: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
 
-/// Does the text have a blank?
+/// Does a text have a blank?
 pub fn has_blanks(text: &str) -> bool {
     text.contains(BLANK[0])
 }
 
-/// The text with something in place of each blank, as `fill` makes it of the blank's expression; escaped, so that it can stand
-/// in an element or in an attribute.
+/// Replaces each blank by the text that `fill` makes of the blank's expression, escaped for an element or an attribute.
 ///
 /// # Errors
-/// The first one of `fill`.
+/// The first error of `fill`.
 pub fn fill_blanks<E>(text: &str, mut fill: impl FnMut(&str) -> Result<String, E>) -> Result<String, E> {
     let [open, close] = BLANK;
     let mut filled = String::with_capacity(text.len());
@@ -36,7 +35,7 @@ pub fn fill_blanks<E>(text: &str, mut fill: impl FnMut(&str) -> Result<String, E
     Ok(filled)
 }
 
-/// The text as it is shown: with `mask` in place of each blank.
+/// Replaces each blank by `mask`, for a text that is shown.
 pub fn mask_blanks(text: &str, mask: &str) -> String {
     let masked: Result<String, std::convert::Infallible> = fill_blanks(text, |_| Ok(mask.to_owned()));
     match masked {

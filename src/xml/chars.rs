@@ -1,6 +1,6 @@
-//! Which characters XML 1.0 (fifth edition) allows: in a document, in a name, as white space.
+//! The characters that XML 1.0 (fifth edition) allows: in a document, in a name, as white space.
 
-/// Production 2, `Char`: what a document may hold, literally or by reference.
+/// Production 2, `Char`: the characters that a document may hold, literally or by reference.
 pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
 }

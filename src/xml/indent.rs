@@ -5,16 +5,16 @@ use quick_xml::{Reader, Writer};
 
 use super::{Limits, parse};
 
-/// Spaces of a level.
+/// Spaces per level.
 const STEP: usize = 2;
 
-/// The document with each element on a line of its own, unless it stands beside text; `None` if it is no XML. White space
-/// alone between elements is taken for indentation, everything else stays as it was.
+/// Puts each element of a document on a line of its own, except beside text; `None` for a text that is no XML. White space
+/// alone between elements counts as indentation; all other text stays.
 pub fn indented(text: &str) -> Option<String> {
     parse(text, Limits::default()).ok()?;
     let mut reader = Reader::from_str(text);
     let mut writer = Writer::new_with_indent(Vec::with_capacity(2 * text.len()), b' ', STEP);
-    // The reader gives a reference for itself; the writer is to see it as a part of the text.
+    // quick-xml gives a reference as an event of its own; the writer has to see a part of the text.
     let mut run = String::new();
     loop {
         match reader.read_event().ok()? {

@@ -14,7 +14,7 @@ use super::chars::{is_ncname, is_xml_char, is_xml_space};
 use super::tag::{attributes, check_declaration};
 use super::{Attribute, Element, Name, Node, XML_NS, XMLNS_NS};
 
-/// How much of a document is accepted.
+/// The limits within which a document is accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Nesting of elements, the root being 1.
@@ -24,7 +24,7 @@ pub struct Limits {
     /// Namespace declarations in force at one place.
     pub declarations: usize,
     /// Elements, attributes, declarations, comments, instructions and CDATA sections in all: each takes far more memory
-    /// than it has bytes.
+    /// than bytes of the document.
     pub nodes: usize,
 }
 
@@ -34,22 +34,22 @@ impl Default for Limits {
     }
 }
 
-/// Why a document was refused, and where.
+/// The reason for which a document was refused, and the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct XmlError {
     /// Line, counted from 1.
     pub line: u32,
-    /// What is wrong there.
+    /// The fault, as a sentence.
     pub message: String,
 }
 
 /// Reads one whole document.
 ///
 /// # Errors
-/// The first thing that is not well-formed, not namespace-well-formed, or over the limits.
+/// The first fault of well-formedness, of namespaces, or of the limits.
 pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
-    // quick-xml would pass over a second mark.
+    // quick-xml would skip a second mark.
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if text.starts_with('\u{FEFF}') {
         return Err(XmlError { line: 1, message: "text outside the root element".to_owned() });
@@ -303,7 +303,7 @@ impl Builder<'_> {
 
     fn close_element(&mut self) -> Result<(), XmlError> {
         let Some(mut element) = self.open.pop() else { return Err(self.error("an end tag without its start tag")) };
-        // Room for more takes more than most elements have.
+        // Most elements have fewer children than a vector's first capacity.
         element.children.shrink_to_fit();
         let depth = self.open.len() + 1;
         while self.scope.last().is_some_and(|(d, _, _)| *d >= depth) {

@@ -1,10 +1,10 @@
-//! What stands between the angle brackets of a start tag or an XML declaration, by the letter of the grammar: quick-xml
-//! takes attributes without white space between them, and any declaration.
+//! The inside of a start tag or an XML declaration, by the letter of the grammar: quick-xml accepts attributes without white
+//! space between them, and any declaration.
 
 use super::chars::is_xml_space;
 
-/// The attributes, as they are written: names and values without their quotes (productions 40, 41 and 25). `text` is
-/// what follows the element's name.
+/// The attributes as written: names, and values without quotes (productions 40, 41 and 25). `text` follows the element's
+/// name.
 pub(super) fn attributes(text: &str) -> impl Iterator<Item = Result<(&str, &str), String>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -13,7 +13,7 @@ pub(super) fn attributes(text: &str) -> impl Iterator<Item = Result<(&str, &str)
             return None;
         }
         let is_separate = inside.len() < rest.len();
-        // The end, if anything is wrong.
+        // `None` ends the attributes at the first fault.
         rest = "";
         if !is_separate {
             return Some(Err(format!("white space is missing before '{}'", start_of(inside))));
@@ -35,7 +35,7 @@ pub(super) fn attributes(text: &str) -> impl Iterator<Item = Result<(&str, &str)
     })
 }
 
-/// Checks an XML declaration (productions 23 to 26, 32, 80 and 81); `text` is what follows `<?xml`.
+/// Checks an XML declaration (productions 23 to 26, 32, 80 and 81); `text` follows `<?xml`.
 pub(super) fn check_declaration(text: &str) -> Result<(), String> {
     let mut attributes = attributes(text).peekable();
     let is_version = |value: &str| {
@@ -58,7 +58,7 @@ pub(super) fn check_declaration(text: &str) -> Result<(), String> {
     }
 }
 
-/// As much of a text as a message shows.
+/// The part of a text that an error message shows.
 fn start_of(text: &str) -> String {
     text.chars().take(40).collect()
 }

@@ -1,5 +1,5 @@
-//! The reader against another one (roxmltree), over messages that chance damaged: whatever that refuses is refused, and
-//! what both take is the same tree.
+//! Compares the reader with roxmltree over randomly damaged messages: a message that roxmltree refuses is refused, and both
+//! read all others as the same tree.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -18,7 +18,7 @@ const MESSAGES: [&str; 4] = [
     "\u{FEFF}<r><x.1-·_ y:z='' xmlns:y='urn:y'>1<!---->2<y:w/>3</x.1-·_></r>",
 ];
 
-/// What makes a difference where it stands.
+/// Pieces of text that change the meaning where they are put.
 const PIECES: [&str; 58] = [
     "<",
     ">",
@@ -80,7 +80,7 @@ const PIECES: [&str; 58] = [
     "<a/>",
 ];
 
-/// Some name, value or piece, as often as its kind may be wrong.
+/// A random name, value or piece.
 const NAMES: [&str; 8] = [
     "http://www.w3.org/XML/1998/namespace",
     "http://www.w3.org/2000/xmlns/",
@@ -116,7 +116,7 @@ fn damage(text: &mut String, random: &mut StdRng) {
     }
 }
 
-/// A tree as one text; what is no element, attribute or text does not count.
+/// A tree as one text, of its elements, attributes and texts only.
 fn ours(element: &Element, out: &mut String) {
     let name = &element.name;
     out.push_str(&format!("<{:?} {:?}", name.namespace, name.local));
@@ -162,7 +162,7 @@ fn another_reader_says_the_same_of_damaged_messages() {
         for _ in 0..random.random_range(0..4) {
             damage(&mut text, &mut random);
         }
-        // Line ends are the same to whoever reads (XML 1.0, 2.11), but not to roxmltree behind a reference.
+        // Readers see one kind of line end (XML 1.0, 2.11), except roxmltree behind a reference.
         let in_lines = text.replace("\r\n", "\n").replace('\r', "\n");
         let (mut our_tree, mut their_tree) = (String::new(), String::new());
         match (parse(&text, Limits::default()), roxmltree::Document::parse(&in_lines)) {

@@ -52,7 +52,7 @@ pub struct Attribute {
     pub value: String,
 }
 
-/// One element, with what it was written like kept beside what it means.
+/// An element: its meaning, and its prefixes and declarations as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Element {
     /// Expanded name.

@@ -1,7 +1,7 @@
 //! Writes XML: text and attributes are escaped, and a character that XML 1.0 cannot carry is refused.
 //!
-//! A carriage return is written as a reference, or the reader on the other side would turn it into a line feed. Blanks of an
-//! envelope ([`super::BLANK`]) pass only where the writer was made for them.
+//! A carriage return is written as a reference, since readers turn a literal carriage return into a line feed. Blanks of an
+//! envelope ([`super::BLANK`]) pass only through a writer that was made with blanks.
 
 use std::io::Write as _;
 
@@ -24,7 +24,7 @@ pub struct XmlWriter {
     takes_blanks: bool,
 }
 
-/// Why writing into memory cannot fail.
+/// The proof that writing into memory cannot fail.
 const IN_MEMORY: &str = "writing to a Vec cannot fail";
 
 impl XmlWriter {
@@ -35,7 +35,7 @@ impl XmlWriter {
         Self { inner, takes_blanks: false }
     }
 
-    /// The same for an envelope with blanks, which is no XML until they are filled.
+    /// An envelope with blanks, which is no XML until the blanks are filled.
     pub fn with_blanks() -> Self {
         Self { takes_blanks: true, ..Self::new() }
     }
@@ -92,7 +92,7 @@ impl XmlWriter {
         Ok(())
     }
 
-    /// An element of a tree, with the prefixes that it was written with.
+    /// An element of a tree, with the prefixes as read.
     ///
     /// # Errors
     /// A character that XML cannot carry.
