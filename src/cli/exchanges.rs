@@ -137,11 +137,13 @@ async fn find_card(store: &dyn Store, given: Option<String>) -> Result<Option<St
     match given {
         Some(given) => {
             // A card that only clients of their own have named is known all the same.
-            let filter = ExchangeFilter { limit: 1, card: Some(given.clone()), ..ExchangeFilter::default() };
-            match store.list_exchanges(filter).await?.is_empty() {
-                true => Ok(Some(requests::find_device(store, DeviceKind::Card, &given).await?)),
-                false => Ok(Some(given)),
+            for card in [given.clone(), requests::bare(&given)] {
+                let filter = ExchangeFilter { limit: 1, card: Some(card.clone()), ..ExchangeFilter::default() };
+                if !store.list_exchanges(filter).await?.is_empty() {
+                    return Ok(Some(card));
+                }
             }
+            Ok(Some(requests::find_device(store, DeviceKind::Card, &given).await?))
         }
         None => Ok(None),
     }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::found::{Found, find};
-use super::list::to_data;
+use super::list::{state_of, to_data};
 use crate::api::{Api, ApiError, Data, Dates};
 use crate::exchange::Message;
 use crate::recording::compare_texts;
@@ -112,7 +112,7 @@ impl Side {
             Found::Exchange(exchange) => {
                 let text = |message: &Message| text_of_partial(&message.body, message.header("content-type"));
                 let (subject, answer) = (&exchange.subject, exchange.answer.as_ref());
-                let state = if exchange.error.is_some() { "BROKEN" } else { "PASSED" };
+                let state = state_of(exchange.error.as_ref());
                 Self {
                     kind: "exchange",
                     id: exchange.id.to_string(),

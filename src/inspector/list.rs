@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::api::{Api, ApiError, Code, Data, Dates, Params};
 use crate::exchange::Summary;
 use crate::request::RecordId;
-use crate::search::{Search, SearchFault};
+use crate::search::{Search, SearchFault, Standing};
 use crate::store::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
 use crate::words::Word as _;
 
@@ -151,7 +151,7 @@ impl<'r> ListRow<'r> {
             operation: subject.operation.as_deref().unwrap_or(&exchange.path),
             cards: subject.cards.get(..CARDS).unwrap_or(&subject.cards),
             more_cards: subject.cards.len().saturating_sub(CARDS),
-            state: if exchange.error.is_some() { "BROKEN" } else { "PASSED" },
+            state: state_of(exchange.error.as_ref()),
             in_doubt: false,
             http_status: exchange.status,
             reason: reason_of_exchange(exchange),
@@ -160,6 +160,11 @@ impl<'r> ListRow<'r> {
             attempts: None,
         }
     }
+}
+
+/// Where an exchange stands, by its failure below SOAP.
+pub(super) fn state_of(error: Option<&String>) -> &'static str {
+    if error.is_some() { Standing::Broken.as_str() } else { Standing::Passed.as_str() }
 }
 
 /// Why it did not work, in the words of whoever said so.

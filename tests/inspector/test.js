@@ -101,7 +101,7 @@ async function look(name) {
       // In a world of its own the checker is not under the policy of the page.
       const found = await page.evaluate(async () => (await axe.run(document)).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html).slice(0, 3).join(" ")}`));
       assert.deepEqual(found, [], `${name}, ${theme}, ${size.width} px`);
-      await page.screenshot({ path: `${screenshots}/${name}-${theme}-${size.width}.png` });
+      await page.screenshot({ path: `${screenshots}/${name}-${theme}-${size.width}.png`, fullPage: true });
     }
   }
   await page.emulateMediaFeatures([]);
@@ -426,6 +426,23 @@ const tests = {
     await untilCount("tbody tr", some);
     await page.click(".saved li button:last-child");
     await untilCount(".saved li", 0);
+  },
+
+  async "a card's number is found as it is read out, and one with a wrong digit leads to those near it"() {
+    await page.goto(`${gateway.url}/inspector/`);
+    await page.waitForSelector("tbody tr");
+    await filter("000 0000-0002");
+    await untilText(".counts", "Live");
+    assert.equal(await page.$eval("#filter", (input) => input.value), "card:00000000002");
+    const cards = await page.$$eval("tbody td.card", (all) => all.map((td) => td.innerText));
+    assert.ok(cards.length && cards.every((card) => card === "00000000002"), cards.join());
+    await filter("00000010002");
+    await untilText(".near", "Nothing has this card. Near it: 00000000002");
+    await look("near");
+    await page.click(".near a");
+    await page.waitForSelector("tbody tr");
+    assert.match(page.url(), /card%3A00000000002/);
+    assert.equal(await page.$eval(".near", (near) => near.innerText), "");
   },
 
   async "columns are chosen and ordered, and stay so in this browser"() {

@@ -587,3 +587,19 @@ async fn what_is_saved_has_pseudonyms() {
         assert_eq!(ask(&client, "GET", path, &[], None).await.status, 401, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_card_that_nothing_has_leads_to_those_near_it() {
+    let (_gateway, client, _conax) = start().await;
+    for card in ["01450000001", "01450000012", "99999999999"] {
+        client.pair_now(card).await;
+    }
+    let near = async |query: &str| get(&client, &format!("api/near?q={query}")).await.data()["near"].clone();
+    assert_eq!(near("card:01450000002").await, json!(["01450000001", "01450000012"]));
+    assert_eq!((near("card:7").await, near("state:pending").await), (json!([]), json!([])));
+    assert_eq!(near("-card:01450000002").await, json!([]), "what is not meant is not near");
+    pass_through(&client, "01450000003").await;
+    let exchange = get(&client, &format!("api/exchanges/{}", passed(&client).await)).await.data();
+    assert_eq!(exchange["state"], "PASSED");
+    assert!(exchange["reason"].as_str().unwrap().contains("The database is down"), "{exchange}");
+}

@@ -9,6 +9,11 @@ const COMPARED: u64 = 1_000_000;
 /// Most similar CA IDs that are suggested.
 const OFFERED: usize = 5;
 
+/// A CA ID without the blanks, dashes and dots that a person may write in it.
+pub(in crate::cli) fn bare(given: &str) -> String {
+    given.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '.')).collect()
+}
+
 /// The CA ID in the store that matches the given one, as it is or without blanks and dashes. Without a match similar CA
 /// IDs are suggested.
 pub(in crate::cli) async fn find_device(
@@ -16,7 +21,7 @@ pub(in crate::cli) async fn find_device(
     kind: DeviceKind,
     given: &str,
 ) -> Result<String, Failed> {
-    let bare: String = given.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '.')).collect();
+    let bare = bare(given);
     for ca_id in [given, &bare] {
         let query = RequestQuery { search: kind.condition(ca_id).into(), limit: 1, ..RequestQuery::default() };
         if store.count_requests(query).await? > 0 {

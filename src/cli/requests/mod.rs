@@ -15,7 +15,7 @@ use super::Failed;
 use super::output::FormatFlags;
 use super::settings::StoreFlags;
 
-pub(super) use device::find_device;
+pub(super) use device::{bare, find_device};
 pub(super) use note::{NoteFlags, note};
 pub(super) use show::{Shown, print};
 

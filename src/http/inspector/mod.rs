@@ -69,6 +69,7 @@ enum Target<'p> {
     Export(&'p str, ExportForm),
     Decide(&'p str, &'p str),
     Matches,
+    Near,
     DecideAll(&'p str),
 }
 
@@ -88,6 +89,7 @@ fn target(path: &str) -> Option<Target<'_>> {
         ["api", "session"] => Target::Session,
         ["api", "exchanges"] => Target::List,
         ["api", "stream"] => Target::Stream,
+        ["api", "near"] => Target::Near,
         ["api", "matches"] => Target::Matches,
         ["api", "matches", decision] => Target::DecideAll(decision),
         ["api", "overview"] => Target::Overview,
@@ -205,6 +207,10 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
             session::find(server, headers, Role::Read).await?;
             params.finish()?;
             inspector::compare(api, first, second).await?
+        }
+        Some(Target::Near) => {
+            session::find(server, headers, Role::Read).await?;
+            inspector::near(api, params).await?
         }
         Some(Target::Matches) => {
             session::find(server, headers, Role::Operate).await?;

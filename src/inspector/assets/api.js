@@ -47,6 +47,7 @@ export const signOut = () => ask("DELETE", "session");
 export const exchanges = (values) => ask("GET", `exchanges${query(values)}`);
 export const exchange = (id) => ask("GET", `exchanges/${encodeURIComponent(id)}`);
 export const decide = (id, decision, body) => ask("POST", `exchanges/${encodeURIComponent(id)}/${decision}`, body);
+export const near = (values) => ask("GET", `near${query(values)}`);
 export const matches = (values) => ask("GET", `matches${query(values)}`);
 export const decideAll = (decision, { numbers, reason }) => ask("POST", `matches/${decision}`, { numbers: numbers.join(","), reason });
 export const compare = (first, second) => ask("GET", `compare/${encodeURIComponent(first)}/${encodeURIComponent(second)}`);

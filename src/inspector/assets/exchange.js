@@ -20,10 +20,10 @@ function summary(detail) {
   const cards = detail.cards.map((card) => ["Card", card, search("card", card)]);
   if (detail.kind === "exchange") {
     return [
-      ["Number", detail.number], ["Time", spaced(detail.time)], ["Path", detail.path], ["Operation", detail.operation], ...cards,
+      ["State", detail.state], ["Reason", detail.reason], ...cards, ["Time", spaced(detail.time)], ["Operation", detail.operation], ["Path", detail.path],
       ["HTTP status", detail.answer ? `${detail.answer.http_status} ${detail.answer.reason}` : "no answer"],
-      ["Duration", `${detail.duration_ms} ms`], ["User", detail.user], ["Error", detail.error], ["Error type", detail.error_type],
-      ["Id", detail.id],
+      ["Duration", `${detail.duration_ms} ms`], ["User", detail.user], ["Error type", detail.error_type],
+      ["Number", detail.number], ["Id", detail.id],
     ].filter(([, value]) => value !== undefined && value !== null && value !== "");
   }
   const { record } = detail;
@@ -125,7 +125,7 @@ export function exchangePage(main, id, user) {
     document.title = `${title} – Inspector`;
     const terms = summary(detail).map(([name, value, href]) => {
       const words = String(value).length > SHOWN ? `${visible(String(value).slice(0, SHOWN))} …` : visible(String(value));
-      return element("div", {}, element("dt", {}, name), element("dd", { className: name === "State" ? "state" : "" },
+      return element("div", {}, element("dt", {}, name), element("dd", { className: name === "State" ? "state" : name === "Id" ? "id" : "" },
         href ? element("a", { href }, words) : name === "State" ? element("span", { className: value.toLowerCase() }, words) : words));
     });
     const copies = [["JSON call as curl", jsonCurl], ["SOAP request as curl", soapCurl]].filter(([, make]) => make(detail));

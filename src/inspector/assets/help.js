@@ -27,7 +27,7 @@ const KEYS_OF_ONE = [
 ];
 export const FILTERS = [
   ["type:create_*", "a request type, or the SOAP operation"],
-  ["card:0145*", "a smartcard"],
+  ["card:0145*", "a smartcard; its whole number alone is enough"],
   ["stb:9000*", "a set-top box"],
   ["state:rejected,in_doubt", "pending, completed, rejected, in_doubt, needs_operator; passed through: passed, broken"],
   ["fault:CLIENT_*", "a code, or words of the reason"],

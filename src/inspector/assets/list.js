@@ -4,10 +4,11 @@ import * as api from "./api.js";
 import { cells, columnsDialog, headings, nameOf, shownColumns } from "./columns.js";
 import { jsonCurl, soapCurl } from "./copies.js";
 import { decideAllDialog } from "./decide_all.js";
-import { copy, element, fill, go, say } from "./dom.js";
+import { copy, element, fill, go, say, visible } from "./dom.js";
 import { savedFilters } from "./filters.js";
 import { FILTERS } from "./help.js";
 import { comparison, toggleMark } from "./marked.js";
+import { listOf, searchFor } from "./related.js";
 import { RowWindow } from "./window.js";
 
 // Rows that can be scrolled to, at most: further ones are for the filter.
@@ -41,6 +42,7 @@ export function listPage(main, user) {
   });
   const fault = element("p", { id: "fault", className: "fault", role: "alert" });
   const status = element("p", { className: "counts", role: "status" });
+  const near = element("p", { className: "near", role: "status" });
   const button = (name, onclick, more) => element("button", { type: "button", onclick, ...more }, name);
   const pause = button("Pause", () => setPaused(!isPaused), { "aria-pressed": "false" });
   const off = button("Filter off", () => setOff(!isOff), { "aria-pressed": "false" });
@@ -53,7 +55,7 @@ export function listPage(main, user) {
       element("datalist", { id: "filter-keys" }, options.map((value) => element("option", { value }))),
       element("div", { className: "bar" }, element("button", { type: "submit" }, "Apply"), off, button("Save filter", saveFilter), pause, button("Now", toNow),
         button("Columns", chooseColumns), user.role === "operate" && button("All that match …", decideAll))),
-    filters.bar, fault, status, rows.box);
+    filters.bar, fault, status, near, rows.box);
   document.body.classList.add("has-list");
 
   const words = () => (isOff ? "" : input.value.trim());
@@ -82,8 +84,12 @@ export function listPage(main, user) {
     say("Saved in this browser.");
   }
 
+  // A card's number alone, as somebody reads it out, is meant as one: in quotation marks it would be text.
+  const meant = (q) => (/^\d[\d\s.-]{6,}\d$/.test(q) ? `card:${q.replace(/[\s.-]/g, "")}` : q);
+
   function apply() {
-    const q = input.value.trim();
+    input.value = meant(input.value.trim());
+    const q = input.value;
     isOff = false;
     off.setAttribute("aria-pressed", "false");
     const address = q ? `/inspector/?${new URLSearchParams({ q })}` : "/inspector/";
@@ -100,6 +106,7 @@ export function listPage(main, user) {
     isReading = true;
     rows.clear();
     fault.textContent = "";
+    fill(near);
     setPaused(false);
     await read(PAGE);
     if (mine !== asked || fault.textContent) return;
@@ -108,6 +115,15 @@ export function listPage(main, user) {
     events.onopen = counts;
     events.onerror = () => (status.textContent = "Not live: the gateway does not answer. Trying again …");
     rows.draw();
+    if (!known.size && q) offerNear(q, mine);
+  }
+
+  // Where nothing has a card: those with a number that differs in a digit or two.
+  async function offerNear(q, mine) {
+    const found = await api.near({ q }).catch(() => null);
+    if (mine !== asked || known.size || !found?.near.length) return;
+    const links = found.near.map((id) => [" ", element("a", { href: listOf(searchFor(found.key, id)) }, visible(id))]);
+    fill(near, `Nothing has this ${found.key === "card" ? "card" : "box"}. Near it:`, links);
   }
 
   // Reads on when the end comes near.
@@ -179,6 +195,7 @@ export function listPage(main, user) {
   }
 
   function news({ rows: changed, gone }) {
+    if (changed.length) fill(near);
     if (isPaused) {
       changed.forEach((row) => waiting.set(row.id, row));
       gone.forEach((id) => waiting.set(id, null));

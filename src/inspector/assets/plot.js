@@ -1,7 +1,7 @@
 // Small plots as SVG: bars that stack, and lines. Their figures also stand in a table, for who listens instead of looking.
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [600, 150, 44, 18];
+const [WIDTH, HEIGHT, LEFT, BOTTOM] = [600, 150, 58, 18];
 
 function svg(name, attributes, ...children) {
   const made = document.createElementNS(SVG, name);
