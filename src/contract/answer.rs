@@ -1,4 +1,4 @@
-//! Reads what the bindings say of an operation's answers: for each request type, or once above for all of them.
+//! Reads the bindings' rules for an operation's answers: those of the request type, or the defaults for all types.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::simple::SimpleType;
 use super::verdict::{FaultTest, StatusTest, Verdicts};
 use crate::request::Classification;
 
-/// What the bindings say of the answers of one request type: what it says itself, else what is said for all.
+/// The rules for the answers of one request type: each its own, or else the default.
 pub(super) struct AnswerRules<'b> {
     file: &'b BindingsFile,
     own: &'b AnswerBinding,
     default: &'b AnswerBinding,
 }
 
-/// A path that stands for all answers leads somewhere in some of them; one of the type's own must lead somewhere.
+/// A path into an answer. A default path may lead nowhere in some answers; a request type's own path must lead somewhere.
 #[derive(Clone, Copy)]
 pub(super) struct AnswerPath<'b> {
     pub(super) path: &'b Text,
@@ -29,7 +29,7 @@ impl<'b> AnswerRules<'b> {
         Self { file, own, default: &file.bindings.answer }
     }
 
-    /// Where the status is; `None` if an answer of that shape has none.
+    /// The path of the status; `None` if an answer of that shape has none.
     pub(super) fn status(&self, output: Option<&Message>) -> Option<&'b Text> {
         match (&self.own.status, &self.default.status) {
             (Some(own), _) => Some(own).filter(|path| !path.get_ref().is_empty()),
@@ -39,7 +39,7 @@ impl<'b> AnswerRules<'b> {
         }
     }
 
-    /// The path that may lead to the status, whatever an answer is.
+    /// The path of the status, for an answer of any shape.
     pub(super) fn any_status(&self) -> Option<&'b Text> {
         self.own.status.as_ref().or(self.default.status.as_ref()).filter(|path| !path.get_ref().is_empty())
     }
@@ -52,7 +52,7 @@ impl<'b> AnswerRules<'b> {
         own_or_default(self.own.message.as_ref(), self.default.message.as_ref())
     }
 
-    /// What statuses and faults mean. `status` is the path of the status, with its type.
+    /// The meanings of statuses and faults; `status` is the type of the status.
     pub(super) fn verdicts(
         &self,
         at: &Text,
@@ -95,7 +95,7 @@ impl<'b> AnswerRules<'b> {
         outcome.map(|()| Verdicts::new(statuses, faults, status))
     }
 
-    /// A code of the type's own that no status can be is a slip.
+    /// Reports a request type's own code that no status can be.
     fn check_codes(&self, simple: &SimpleType, findings: &Findings) -> Result<(), Reported> {
         let mut outcome = Ok(());
         for code in self.own.status_codes.iter().flat_map(BTreeMap::keys) {

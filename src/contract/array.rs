@@ -18,7 +18,7 @@ pub(super) fn array_name() -> Name {
 }
 
 impl<'a> Compiler<'a, '_> {
-    /// The type and the name of the items, if a derivation is one of an array.
+    /// The type and the name of the items, if a derivation derives an array.
     pub(super) fn array_items(&mut self, node: &Node<'a>) -> Result<Option<(TypeName, String)>, Reported> {
         match node.name("base", &self.findings).transpose()? {
             Some(base) if base == array_name() => {}
@@ -70,8 +70,8 @@ impl<'a> Compiler<'a, '_> {
     }
 }
 
-/// The name of the item's type, and how many arrays of arrays stand between it and the array: 1 for `xs:int[][3]`. `None`
-/// for an array of several dimensions (`xs:int[,]`).
+/// The item type's name, and the number of arrays between the item and the outermost array: 1 for `xs:int[][3]`. `None` for
+/// an array of several dimensions (`xs:int[,]`).
 fn parse_array_type(written: &str) -> Option<(&str, usize)> {
     let (item, sizes) = written.trim().split_once('[')?;
     let sizes = sizes.strip_suffix(']')?;

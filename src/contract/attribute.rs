@@ -12,7 +12,7 @@ use super::types::any_simple_type;
 use crate::xml::{Name, XML_NS};
 
 impl<'a> Compiler<'a, '_> {
-    /// An attribute by name; without a plan if it is prohibited.
+    /// An attribute's name and plan; a prohibited attribute has no plan.
     pub(super) fn attribute(&mut self, node: &Node<'a>) -> Result<(Name, Option<AttributePlan>), Reported> {
         self.count(node)?;
         let reference = node.name("ref", &self.findings).transpose()?;

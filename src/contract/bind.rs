@@ -9,29 +9,29 @@ use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occ
 use super::simple::SimpleType;
 use crate::xml::is_xml_char;
 
-/// Elements of one name that an index may count.
+/// Most elements of the same name that an index may count.
 const MOST_INDEXED: usize = 1_000;
 
 /// The end of a path, found and filled.
 pub(super) struct Bound {
-    /// Its type; a literal has none.
+    /// The value's type; a literal piece of XML has none.
     pub(super) simple: Option<Arc<SimpleType>>,
-    /// Must it be there?
+    /// Must the value be there?
     pub(super) mandatory: bool,
-    /// May it have several values?
+    /// May several values stand there?
     pub(super) many: bool,
     /// Must a piece of XML there be of an element that a schema declares?
     pub(super) must_be_declared: bool,
-    /// Where it is declared.
+    /// The schema's declaration.
     pub(super) location: Location,
 }
 
-/// Why a path cannot be bound.
+/// The obstacle on a path that cannot be bound.
 #[derive(Debug)]
 pub(super) enum Obstacle {
     /// A step does not lead on: a sentence.
     Step(String),
-    /// It leads to what is not understood.
+    /// The path leads to a declaration that is not understood.
     Unread(Vec<Finding>),
 }
 
@@ -41,10 +41,10 @@ impl From<String> for Obstacle {
     }
 }
 
-/// Binds `source` at a path through a message, as `path` tells.
+/// Binds `source` at the end of a path through a message (`path` has the syntax).
 ///
 /// # Errors
-/// Which step does not lead on.
+/// The step that does not lead on.
 pub(super) fn bind(message: &mut Message, path: &str, source: &ValueSource) -> Result<Bound, Obstacle> {
     let steps: Vec<Step<'_>> = steps(path).collect();
     bind_element(&mut message.root, &steps, source)
@@ -103,7 +103,7 @@ fn bind_child(
     }
 }
 
-/// Takes an element that may repeat apart, until there are so many of that name.
+/// Splits a repeatable element into single elements, until the group has `count` elements of that name.
 fn split(group: &mut Group, local: &str, count: usize) {
     for at in 0..group.members.len() {
         match group.members.get_mut(at) {
@@ -129,7 +129,7 @@ fn split(group: &mut Group, local: &str, count: usize) {
     }
 }
 
-/// Goes on into the element `step` of a group, itself or in a nested group, after so many of its name.
+/// Binds inside the element `step` of a group or of a nested group, after `before` elements of the same name.
 fn bind_member(
     group: &mut Group,
     step: &str,
@@ -164,7 +164,7 @@ fn bind_member(
     Ok(bound)
 }
 
-/// Puts a literal piece of XML into the first place of a group that is open and empty; `None` if there is none.
+/// Puts a piece of XML into the first empty open place of a group; `None` for a group without such a place.
 fn bind_open(group: &mut Group, source: &ValueSource) -> Result<Option<Bound>, Obstacle> {
     let piece = match source {
         ValueSource::Constant(text) => Arc::new(Piece::constant(text)?),
@@ -202,7 +202,7 @@ fn bind_open(group: &mut Group, source: &ValueSource) -> Result<Option<Bound>, O
     Ok(found)
 }
 
-/// A value holds one thing; only what the schema itself put there gives way.
+/// Fills a value. A value has one source; only a value fixed by the schema gives way to the bindings.
 fn fill(
     filled: &mut Option<ValueSource>,
     simple: &Arc<SimpleType>,

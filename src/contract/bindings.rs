@@ -1,4 +1,4 @@
-//! The format of `bindings.toml`, as it is written: nothing here is checked against a WSDL.
+//! The format of `bindings.toml`. Nothing here is checked against a WSDL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use super::finding::{Findings, Location, Reported};
 /// The file's name in the contract's folder.
 pub(super) const BINDINGS: &str = "bindings.toml";
 
-/// A text and where it stands.
+/// A text and its place in the file.
 pub(super) type Text = Spanned<String>;
 
 /// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bindings {
-    /// Version of this format.
+    /// Version of the format.
     pub(super) format: Spanned<u32>,
-    /// What every address's path begins with.
+    /// The beginning of every address's path.
     pub(super) base_path: Text,
     /// How answers are read, where a request type does not say otherwise.
     #[serde(default)]
@@ -28,7 +28,7 @@ pub(super) struct Bindings {
     /// Files by the address or namespace that documents import.
     #[serde(default)]
     pub(super) locations: BTreeMap<String, Text>,
-    /// Pieces of XML in the header of every request, by a name of their own.
+    /// Pieces of XML in the header of every request, by names that the operator chooses.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Text>,
     /// Texts by text, for the values of requests.
@@ -39,11 +39,11 @@ pub(super) struct Bindings {
     pub(super) request: BTreeMap<Text, RequestBinding>,
 }
 
-/// `[answer]`, or `[request.TYPE.answer]`, of which each key stands in place of the one above.
+/// `[answer]`, or `[request.TYPE.answer]`, whose keys replace those of `[answer]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AnswerBinding {
-    /// Path of the status code; empty if there is none.
+    /// Path of the status code; empty for answers without a status.
     pub(super) status: Option<Text>,
     /// Path of the reference number.
     pub(super) reference: Option<Text>,
@@ -57,7 +57,7 @@ pub(super) struct AnswerBinding {
     pub(super) fault_strings: Option<BTreeMap<Text, Text>>,
     /// Classes by an element of the fault's detail.
     pub(super) fault_details: Option<BTreeMap<Text, Text>>,
-    /// Types that elements have in place of their declared ones, by path.
+    /// Types in place of the declared types, by path of the element.
     #[serde(default)]
     pub(super) types: BTreeMap<Text, Text>,
 }
@@ -68,19 +68,19 @@ pub(super) struct AnswerBinding {
 pub(super) struct RequestBinding {
     /// The WSDL's file.
     pub(super) wsdl: Option<Text>,
-    /// The operation's name in it.
+    /// The operation's name in the WSDL.
     pub(super) operation: Option<Text>,
-    /// The service that offers it.
+    /// The service that offers the operation.
     pub(super) service: Option<String>,
-    /// The port, or the binding where there is no service.
+    /// The port, or in a WSDL without services the binding.
     pub(super) port: Option<String>,
-    /// The address in place of the WSDL's.
+    /// The address, in place of the WSDL's.
     pub(super) address: Option<String>,
-    /// What may be done in doubt.
+    /// The resend rule for a request in doubt.
     pub(super) resend: Option<Text>,
     /// The query that reads the state back.
     pub(super) verify: Option<Text>,
-    /// How its answers are read.
+    /// The rules for its answers.
     #[serde(default)]
     pub(super) answer: AnswerBinding,
     /// Mandatory parameters that the operation is not told.
@@ -92,13 +92,13 @@ pub(super) struct RequestBinding {
     /// Texts in the request, by path.
     #[serde(default)]
     pub(super) constants: BTreeMap<Text, Text>,
-    /// Texts with values in them, by path.
+    /// Templates, by path.
     #[serde(default)]
     pub(super) values: BTreeMap<Text, Text>,
-    /// Headers in place of those of all requests, by the same names; empty for none.
+    /// Headers in place of the headers of all requests, by the same names; an empty text for none.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Text>,
-    /// Types that elements of the request have in place of their declared ones, by path.
+    /// Types in place of the declared types, by path of the request's element.
     #[serde(default)]
     pub(super) types: BTreeMap<Text, Text>,
     /// Paths in the answer, by result.
@@ -106,9 +106,9 @@ pub(super) struct RequestBinding {
     pub(super) results: BTreeMap<Text, Text>,
 }
 
-/// The bindings, and where in the file things stand.
+/// The parsed bindings, with the places of texts in the file.
 pub(super) struct BindingsFile {
-    /// What it says.
+    /// The parsed file.
     pub(super) bindings: Bindings,
     file: Arc<str>,
     /// Offsets at which lines end.
@@ -130,7 +130,7 @@ impl BindingsFile {
         }
     }
 
-    /// Where something stands.
+    /// The place of a value in the file.
     pub(super) fn location<T>(&self, text: &Spanned<T>) -> Location {
         Location { file: self.file.clone(), line: line_at(&self.line_ends, text.span().start) }
     }

@@ -8,11 +8,11 @@ use super::value::Primitive::{self, Base64, Boolean, Decimal, Duration, Float, H
 
 /// How a built-in type is defined.
 enum Definition {
-    /// By its lexical form.
+    /// A type with a lexical form.
     Primitive(Primitive),
-    /// By a base type and one facet or two.
+    /// A base type with one facet or two.
     Derived(&'static str, &'static [(&'static str, &'static str)]),
-    /// By the type of its items.
+    /// A list with the type of the items.
     List(&'static str),
 }
 use Definition::{Derived, List};

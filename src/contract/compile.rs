@@ -1,10 +1,10 @@
-//! Compiles the elements of a schema into the plan's shapes, on demand: what no operation reaches is never looked at, so it
-//! cannot be a fault. Groups are in `particle`, attributes in `attribute`, types in `complex` and `types`.
+//! Compiles the elements of a schema into the plan's shapes, on demand: a declaration that no operation reaches is never
+//! read, and so is never a fault. Groups are in `particle`, attributes in `attribute`, types in `complex` and `types`.
 //!
-//! What is not understood is no fault either, so long as nobody needs it: it stands in the plan as unread, with the
-//! reason, which is told when the bindings lead there (`bind`) or the request cannot do without (`cover`). Recursion goes
-//! as deep as the bindings lead. Depth and size have a bound, so that a hostile schema cannot grow without end when it is
-//! expanded; what is optional has one of its own, so that it never stands in the way of what is not.
+//! A declaration that is not understood stands in the plan as unread, with the reason, which is reported only if the
+//! bindings lead there (`bind`) or if the request needs the element (`cover`). Recursion goes as deep as the bindings lead.
+//! Depth and size have a bound, so that the expansion of a hostile schema ends; optional elements have a bound of their own,
+//! and never use up the bound of mandatory elements.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -19,36 +19,36 @@ use super::simple::SimpleType;
 use super::symbols::{SymbolSpace, Symbols};
 use crate::xml::Name;
 
-/// Nesting of elements, groups and types; of elements alone, half as many, which is what the XML reader takes.
+/// Most nesting of elements, groups and types. Elements alone nest half as deep, which is the XML reader's limit.
 const MAX_DEPTH: usize = 120;
-/// Elements, attributes, groups and types of one message, all references expanded; as many of what is optional.
+/// Most elements, attributes, groups and types of a message, references expanded; the same again for optional elements.
 const MAX_SIZE: usize = 10_000;
 
 /// Compiles the messages of one WSDL.
 pub(super) struct Compiler<'a, 's> {
     pub(super) symbols: &'s Symbols<'a>,
-    /// What is found while the innermost thing that may stay unread is compiled.
+    /// Findings of the innermost attempt: the declaration that may stay unread.
     pub(super) findings: Rc<Findings>,
-    /// Simple types that have a name, compiled once.
+    /// Named simple types, compiled once.
     pub(super) simple: HashMap<Name, Arc<SimpleType>>,
-    /// What is wanted of the element that is being compiled.
+    /// The bindings' demand on the element that is being compiled.
     demand: Rc<Demand>,
     /// Is the message encoded?
     pub(super) is_encoded: bool,
-    /// Can the message do without what is being compiled?
+    /// Is the declaration that is being compiled optional?
     pub(super) is_optional: bool,
-    /// What is being compiled, to see recursion.
+    /// The declarations that are being compiled, by which recursion is seen.
     open: Vec<(SymbolSpace, Name)>,
     depth: usize,
     size: Size,
     optional_size: Size,
 }
 
-/// How much was compiled.
+/// The number of compiled declarations.
 #[derive(Default)]
 struct Size {
     count: usize,
-    /// Where it was too much.
+    /// The declaration that exceeded the limit.
     exceeded_at: Option<Location>,
 }
 
@@ -68,12 +68,12 @@ impl<'a, 's> Compiler<'a, 's> {
         }
     }
 
-    /// Counts anew, for one more message of which that is wanted.
+    /// Starts a message: the size is counted anew, by the message's demand.
     pub(super) fn start_message(&mut self, demand: &Rc<Demand>) {
         (self.size, self.optional_size, self.demand) = (Size::default(), Size::default(), Rc::clone(demand));
     }
 
-    /// What `inside` makes, or why it cannot be made: that is not a fault yet.
+    /// Runs `inside`; returns its findings, which are no faults yet, if it fails.
     pub(super) fn attempt<T>(
         &mut self,
         inside: impl FnOnce(&mut Self) -> Result<T, Reported>,
@@ -84,7 +84,8 @@ impl<'a, 's> Compiler<'a, 's> {
         result.map_err(|Reported| found.to_sorted())
     }
 
-    /// Runs `inside` while `name` counts as open; a name that is open already is recursive, and has to end.
+    /// Runs `inside` while `name` is open. A name that is open already is recursive, and is refused unless the demand ends
+    /// the recursion.
     pub(super) fn within<T>(
         &mut self,
         space: SymbolSpace,
@@ -126,7 +127,7 @@ impl<'a, 's> Compiler<'a, 's> {
         if size.count <= MAX_SIZE {
             return Ok(());
         }
-        // Told of the element that was too much, however many follow.
+        // The first element beyond the limit is reported, not each that follows.
         let location = size.exceeded_at.get_or_insert_with(|| node.location());
         let kind = if self.is_optional { "optional elements" } else { "elements" };
         Err(self.findings.report(location, format!("the message has more than {MAX_SIZE} {kind}")))
@@ -157,7 +158,7 @@ impl<'a, 's> Compiler<'a, 's> {
         Ok(self.element(node, name, occurs))
     }
 
-    /// Goes on to a child: what is wanted of it is wanted from here on, and then it is not optional.
+    /// Runs `inside` for a child, with the child's demand; a demanded child is not optional.
     pub(super) fn child<T>(&mut self, local: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
         let wanted = self.demand.child(local);
         let is_optional = self.is_optional && wanted.is_none();
@@ -168,7 +169,7 @@ impl<'a, 's> Compiler<'a, 's> {
         result
     }
 
-    /// Compiles what the message can do without, if `is_optional`.
+    /// Runs `inside` for an optional part of the message, if `is_optional`.
     pub(super) fn optionally<T>(&mut self, is_optional: bool, inside: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.is_optional;
         self.is_optional |= is_optional;
@@ -211,7 +212,7 @@ impl<'a, 's> Compiler<'a, 's> {
             Err(unread) => ElementPlan::new(name, Content::Unread(unread), location),
         };
         plan.occurs = occurs;
-        // What is encoded may be nil or left out, whatever its schema says (SOAP 1.1, 5.1).
+        // An encoded element may be nil or left out, whatever the schema says (SOAP 1.1, 5.1).
         plan.nillable = nillable || self.is_encoded;
         plan.default = node.raw_attribute("fixed").or(node.raw_attribute("default")).map(str::to_owned);
         plan

@@ -1,4 +1,4 @@
-//! The contract once it is loaded: its operations, and its files for those who ask for `?wsdl`.
+//! The loaded contract: its operations, and its files for clients that ask for `?wsdl`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ impl Contract {
     /// Loads a contract.
     ///
     /// # Errors
-    /// Everything that is wrong with it, by file and line.
+    /// Every fault of the contract, by file and line.
     pub fn load(source: &ContractSource) -> Result<Self, Vec<Finding>> {
         load(source)
     }
@@ -51,12 +51,12 @@ impl Contract {
         self.operations.values()
     }
 
-    /// The operation that a request belongs to, by its service's path (after the base path) and its body's child.
+    /// The operation of a request, by the service's path (after the base path) and the body's child.
     pub fn find_operation(&self, service_path: &str, root: &Name) -> Option<&Operation> {
         self.operations().find(|operation| operation.path == service_path && operation.input.root.name == *root)
     }
 
-    /// What the path of every service begins with: `/ca-server/webservices`. It does not end in a slash.
+    /// The beginning of every service's path, without a slash at the end: `/ca-server/webservices`.
     pub fn base_path(&self) -> &str {
         &self.base_path
     }
@@ -66,12 +66,12 @@ impl Contract {
         self.operations().flat_map(|operation| operation.verdicts.codes())
     }
 
-    /// The secrets that requests need, by name, and where the bindings name them first.
+    /// The secrets that requests need: names, and the first place in the bindings.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, &Location)> {
         self.secrets.iter().map(|(name, location)| (name.as_str(), location))
     }
 
-    /// Where secrets of these values could never stand: by file and line, naming the secret and never its value.
+    /// The places where secrets of these values never fit: by file and line, with the secret's name and never its value.
     pub fn secret_misfits<'v>(&self, secret: impl Fn(&str) -> Option<&'v str>) -> Vec<Finding> {
         let misfits = self.secret_places.iter().filter_map(|(template, place)| {
             let message = place.secret_misfit(template, &secret)?;
@@ -80,10 +80,10 @@ impl Contract {
         misfits.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The text that is sent: an envelope with its blanks filled.
+    /// Fills the blanks of an envelope, which is then sent.
     ///
     /// # Errors
-    /// A blank that cannot be filled: which, and why.
+    /// The blank that cannot be filled, with the reason.
     pub fn fill<'v>(&self, envelope: &str, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, String> {
         fill_blanks(envelope, |expression| {
             let template = Template::of_blank(expression, &self.maps)?;

@@ -1,4 +1,4 @@
-//! Compiles complex types: content and attributes, with what they take over from the type they extend or restrict.
+//! Compiles complex types: content and attributes, with those inherited from the extended or restricted type.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use super::symbols::SymbolSpace;
 use super::types::any_simple_type;
 use crate::xml::{Name, SOAP_ENC_NS, XSD_NS};
 
-/// What an element is by its type.
+/// An element's content and attributes, by its type.
 pub(super) struct Typed {
-    /// Attributes it may carry.
+    /// Declared attributes.
     pub(super) attributes: Vec<AttributePlan>,
-    /// May it carry others?
+    /// Are other attributes allowed?
     pub(super) takes_any_attribute: bool,
-    /// May text stand between its elements?
+    /// Is text allowed between elements?
     pub(super) is_mixed: bool,
-    /// What it holds.
+    /// The content.
     pub(super) content: Content,
-    /// Its name, where `xsi:type` has to say it.
+    /// The type's name, if `xsi:type` has to be written.
     pub(super) xsi_type: Option<TypeName>,
     /// For an array, the type of its items.
     pub(super) array: Option<TypeName>,
@@ -34,7 +34,7 @@ impl Typed {
     }
 }
 
-/// What a complex type or a derivation declares itself.
+/// The own declarations of a complex type or a derivation.
 struct Body {
     particles: Vec<Particle>,
     /// Attributes by name; without a plan if prohibited.
@@ -43,7 +43,7 @@ struct Body {
 }
 
 impl<'a> Compiler<'a, '_> {
-    /// The type that an element states, by name or inside; or the one that the bindings name in its place.
+    /// The type of an element: named by the bindings, named by the element, or declared inside.
     pub(super) fn type_of(&mut self, node: &Node<'a>) -> Result<Typed, Reported> {
         let declared = node.name("type", &self.findings).transpose()?;
         if let Some(wanted) = self.wanted_type() {
@@ -64,13 +64,13 @@ impl<'a> Compiler<'a, '_> {
             }
         }
         match node.name("substitutionGroup", &self.findings).transpose()? {
-            // An element without a type has that of the head of its substitution group (XML Schema part 1, 3.3.2).
+            // An element without a type has the type of its substitution group's head (XML Schema part 1, 3.3.2).
             Some(head) => self.within(SymbolSpace::Element, &head, node, |compiler, head| compiler.type_of(&head)),
             None => self.named_type(&Name::new(XSD_NS, ANY_TYPE), node, false),
         }
     }
 
-    /// A type that the bindings name: it must be derived from the one that the schema has there.
+    /// A type that the bindings name, which must be derived from the declared type.
     fn wanted(&mut self, wanted: Name, declared: Option<&Name>, node: &Node<'a>) -> Result<Typed, Reported> {
         if let Some(declared) = declared.filter(|declared| !self.symbols.is_derived(&wanted, declared)) {
             return Err(node.report(&self.findings, format!("type '{wanted}' is not derived from '{declared}'")));
@@ -79,7 +79,7 @@ impl<'a> Compiler<'a, '_> {
         Ok(Typed { xsi_type: Some(TypeName::new(wanted)), ..typed })
     }
 
-    /// A type by name. Only as a base may it be abstract.
+    /// A type by name; an abstract type is refused unless `is_base`.
     pub(super) fn named_type(&mut self, name: &Name, from: &Node<'a>, is_base: bool) -> Result<Typed, Reported> {
         if *name == array_name() {
             return self.array(TypeName::new(Name::new(XSD_NS, ANY_TYPE)), ITEM, from);
@@ -117,7 +117,7 @@ impl<'a> Compiler<'a, '_> {
         take_over(&mut attributes, body.attributes);
         let group = sequence(body.particles, node);
         let content = match node.flag("mixed") && group.members.is_empty() {
-            // Nothing but text can stand there.
+            // Only text can stand in mixed content without elements.
             true => Content::Simple(any_simple_type(), None),
             false => Content::Complex(group),
         };
@@ -164,8 +164,8 @@ impl<'a> Compiler<'a, '_> {
         Ok(Typed { takes_any_attribute, is_mixed, ..Typed::new(attributes, content) })
     }
 
-    /// The particles and attributes directly inside a complex type or derivation; facets, if it `has_facets`, are read
-    /// elsewhere.
+    /// The particles and attributes directly inside a complex type or derivation; facets are read elsewhere, and skipped if
+    /// `has_facets`.
     fn body(&mut self, node: &Node<'a>, has_facets: bool) -> Result<Body, Reported> {
         let mut body = Body { particles: Vec::new(), attributes: Vec::new(), takes_any_attribute: false };
         let read = all(node.children().map(|child| {
@@ -202,7 +202,7 @@ fn simple_content(simple: Arc<SimpleType>) -> Typed {
     Typed::new(Vec::new(), Content::Simple(simple, None))
 }
 
-/// Puts newly declared attributes in place of inherited ones of the same name.
+/// Replaces inherited attributes by declared attributes of the same name.
 fn take_over(inherited: &mut Vec<AttributePlan>, own: Vec<(Name, Option<AttributePlan>)>) {
     for (name, plan) in own {
         inherited.retain(|attribute| attribute.name != name);

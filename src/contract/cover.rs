@@ -1,5 +1,5 @@
-//! Settles what will be written: whether every mandatory element has something to stand in it, what is written where no
-//! parameter has a value, and which prefixes that takes.
+//! Completes the plan of a message once the bindings are bound: reports mandatory elements without a source, decides what is
+//! written where no parameter has a value, and chooses prefixes.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use super::finding::{Finding, Location};
 use super::plan::{AttributePlan, Compositor, Content, ElementPlan, Group, Message, Particle, ValueSource, WhenEmpty};
 use crate::xml::{Name, XML_NS};
 
-/// Works out [`WhenEmpty`] for all of a message, and gives the names that can be written their prefixes. To be called once
-/// everything is bound.
+/// Sets [`WhenEmpty`] throughout a message, and the prefixes of all names that can be written. To be called after the last
+/// path is bound.
 pub(super) fn finalize(message: &mut Message) {
     finalize_element(&mut message.root);
     let mut declarations = Vec::new();
@@ -16,15 +16,15 @@ pub(super) fn finalize(message: &mut Message) {
     message.declarations = declarations;
 }
 
-/// Why a message cannot be written.
+/// An obstacle to writing a message.
 pub(super) enum Gap {
-    /// A mandatory thing that nothing stands in.
+    /// A mandatory element or attribute without a source.
     Uncovered(Location, String),
-    /// A mandatory thing that is not understood.
+    /// A mandatory element that is not understood.
     Unread(Vec<Finding>),
 }
 
-/// The mandatory elements and attributes that nothing stands in, in every branch that can be written.
+/// The mandatory elements and attributes without a source, in every branch that can be written.
 pub(super) fn gaps(message: &Message) -> Vec<Gap> {
     let mut found = Vec::new();
     check_element(&message.root, &mut found);
@@ -76,7 +76,7 @@ fn when_empty(source: Option<&ValueSource>) -> WhenEmpty {
     }
 }
 
-/// Of parts that are written together: one that needs a parameter is enough, then one that stands.
+/// Combines parts that are written together: a part that needs a parameter decides, then a part that is always written.
 fn together(parts: impl Iterator<Item = WhenEmpty>) -> WhenEmpty {
     parts.fold(WhenEmpty::IfRequired, |all, part| match (all, part) {
         (WhenEmpty::NeedsValue, _) | (_, WhenEmpty::NeedsValue) => WhenEmpty::NeedsValue,
@@ -84,7 +84,7 @@ fn together(parts: impl Iterator<Item = WhenEmpty>) -> WhenEmpty {
     })
 }
 
-/// Will the encoder ever write this member of a group that it writes?
+/// Can the encoder write a member, in a group that is written?
 fn is_written(particle: &Particle, compositor: Compositor) -> bool {
     particle.filling().is_bound || (particle.occurs().min > 0 && compositor != Compositor::Choice)
 }
@@ -152,7 +152,7 @@ fn name_group(group: &mut Group, declarations: &mut Vec<(String, Arc<str>)>) {
     }
 }
 
-/// A name with the prefix of its namespace, which is declared if it is new.
+/// A name with the prefix of its namespace; declares a new namespace.
 fn tag(name: &Name, declarations: &mut Vec<(String, Arc<str>)>) -> String {
     if name.namespace.is_empty() {
         return name.local.to_string();

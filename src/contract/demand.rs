@@ -1,4 +1,4 @@
-//! What the bindings want of a message: the steps of their paths, as a tree. Only what is wanted or mandatory has to be
+//! The bindings' demand on a message: the steps of their paths, as a tree. Only demanded and mandatory elements have to be
 //! understood when a message is compiled.
 
 use std::collections::BTreeMap;
@@ -7,16 +7,16 @@ use std::rc::Rc;
 use super::path::steps;
 use crate::xml::Name;
 
-/// What is wanted of an element, and beneath it.
+/// The demand on an element and its descendants.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Demand {
     children: BTreeMap<String, Rc<Demand>>,
-    /// The type that stands in place of the declared one.
+    /// The type in place of the declared type.
     pub(super) type_name: Option<Name>,
 }
 
 impl Demand {
-    /// Of these paths.
+    /// The demand of these paths.
     pub(super) fn of<'p>(paths: impl Iterator<Item = &'p String>) -> Self {
         let mut demand = Self::default();
         for path in paths {
@@ -25,7 +25,7 @@ impl Demand {
         demand
     }
 
-    /// Of the child of that local name, if a path leads to it.
+    /// The demand on the child of that local name, if a path leads there.
     pub(super) fn child(&self, local: &str) -> Option<Rc<Self>> {
         self.children.get(local).cloned()
     }
@@ -35,7 +35,7 @@ impl Demand {
         !self.children.is_empty()
     }
 
-    /// Wants the element at the path to be of this type.
+    /// Demands a type of the element at a path.
     pub(super) fn set_type(&mut self, path: &str, name: Name) {
         self.at(path).type_name = Some(name);
     }

@@ -1,6 +1,6 @@
-//! The files of a contract, parsed: those that the bindings name and all that they import or include.
+//! The parsed files of a contract: the files that the bindings name, and all imported and included files.
 //!
-//! A file that cannot be had is kept with the reason: it is a fault only when something in it is needed.
+//! An unreadable file is kept with the reason, which is a fault only if a declaration of that file is needed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use std::sync::Arc;
 use super::source::{ContractSource, resolve};
 use crate::xml::{Element, Limits, XSD_NS, parse};
 
-/// WSDL 1.1 (its appendix A.4.1).
+/// WSDL 1.1 (appendix A.4.1).
 pub(super) const WSDL_NS: &str = "http://schemas.xmlsoap.org/wsdl/";
 
-/// One file.
+/// A parsed file.
 pub(super) struct Document {
-    /// Its path, relative to the contract's folder.
+    /// Path, relative to the contract's folder.
     pub(super) file: Arc<str>,
-    /// Its text.
+    /// Text of the file.
     pub(super) text: String,
-    /// What it says.
+    /// Root element.
     pub(super) root: Element,
 }
 
-/// Why a file could not be had.
+/// The reason why a file could not be read or parsed.
 #[derive(Clone)]
 pub(super) struct Unread {
-    /// The line that is wrong, if the fault is in the file's text.
+    /// Line of the fault, if the text is at fault.
     pub(super) line: Option<u32>,
-    /// What is wrong, as a clause.
+    /// The fault, as a clause.
     pub(super) message: String,
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// None yet; `locations` says which file stands for an address or a namespace.
+    /// No files yet; `locations` has the file for each address or namespace.
     pub(super) fn new(locations: BTreeMap<String, String>) -> Self {
         Self { files: BTreeMap::new(), locations }
     }
 
-    /// The file that an element of a document refers to, if it refers to one.
+    /// The file that an import or include refers to.
     pub(super) fn locate(&self, file: &str, element: &Element) -> Option<Result<String, String>> {
         let attribute = reference_attribute(element)?;
         let mapped = |key: &str| self.locations.get(key).cloned();
@@ -53,7 +53,7 @@ impl Documents {
         }
     }
 
-    /// Reads a file, and whatever it refers to.
+    /// Reads a file, and all files that it refers to, directly or not.
     pub(super) fn read_document(&mut self, source: &ContractSource, file: &str) {
         let mut waiting = vec![file.to_owned()];
         while let Some(file) = waiting.pop() {
@@ -73,7 +73,7 @@ impl Documents {
     /// A file that was read.
     ///
     /// # Errors
-    /// Why it could not be.
+    /// The reason why the file could not be read.
     pub(super) fn document(&self, file: &str) -> Result<&Document, Unread> {
         match self.files.get(file) {
             Some(Ok(document)) => Ok(document),
@@ -91,7 +91,7 @@ fn parse_document(source: &ContractSource, file: &str) -> Result<Document, Unrea
     }
 }
 
-/// The attribute by which an element refers to another document, if it is one of those that do.
+/// The attribute of an import or include that refers to another document.
 pub(super) fn reference_attribute(element: &Element) -> Option<&'static str> {
     match (&*element.name.namespace, &*element.name.local) {
         (WSDL_NS, "import") => Some("location"),

@@ -1,4 +1,4 @@
-//! The facets of simple types: what a restriction says about a value, and the words that say it to a person.
+//! The facets of simple types: conditions on a value, and their description for a person.
 
 use std::cmp::Ordering;
 
@@ -20,7 +20,7 @@ pub(super) enum Facet {
     MinLength(usize),
     /// At most so long.
     MaxLength(usize),
-    /// One of these patterns: their text, and what they mean.
+    /// One of these patterns: the text, and the compiled expressions.
     Pattern(String, Vec<Regex>),
     /// One of these values.
     Enumeration(Vec<String>),
@@ -53,7 +53,7 @@ impl Relation {
 }
 
 impl Facet {
-    /// Does a value, its white space normalised, meet this condition?
+    /// Does a value with normalised white space meet the condition?
     pub(super) fn holds(&self, of: &SimpleType, text: &str) -> bool {
         match self {
             Self::Length(n) => of.length(text) == *n,
@@ -69,7 +69,7 @@ impl Facet {
         }
     }
 
-    /// Can a text of so many characters meet this condition, as far as lengths tell?
+    /// Can a text with a length in this range meet the condition?
     pub(super) fn may_hold(&self, least: usize, most: usize) -> bool {
         let lengths = least..=most;
         match self {
@@ -111,7 +111,7 @@ impl Facet {
 pub(super) struct FacetSet {
     /// The conditions, in the order of the schema.
     pub(super) facets: Vec<Facet>,
-    /// What is to become of white space.
+    /// The treatment of white space.
     pub(super) white_space: Option<WhiteSpace>,
 }
 
@@ -119,7 +119,7 @@ impl FacetSet {
     /// Adds a facet of a restriction of `base`. Several patterns are alternatives, and so are several enumerations.
     ///
     /// # Errors
-    /// What is wrong with it, as a clause.
+    /// The fault of the facet, as a clause.
     pub(super) fn add_facet(&mut self, base: &SimpleType, name: &str, value: &str) -> Result<(), String> {
         let count = || value.trim().parse::<usize>().map_err(|_| format!("'{value}' is not a count"));
         let is_decimal = base.item().is_none() && matches!(base.primitive(), Primitive::Decimal | Primitive::Integer);

@@ -1,4 +1,5 @@
-//! What is wrong with a contract, and where. Every fault is collected; a function that fails has already reported why.
+//! Findings: the faults of a contract, with file and line. All faults are collected; a function that fails has already
+//! reported the reason.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ impl fmt::Display for Location {
 pub struct Finding {
     /// Where.
     pub location: Location,
-    /// What is wrong there, for the person who can change it.
+    /// The fault, for the person who can change the file.
     pub message: String,
 }
 
@@ -35,7 +36,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Proof that a finding was reported: what a failing function returns instead of its result.
+/// Proof that a finding was reported, returned by a failing function.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reported;
 
@@ -49,7 +50,7 @@ impl Findings {
         Reported
     }
 
-    /// Takes over what was found elsewhere.
+    /// Takes over findings of an attempt.
     pub(super) fn absorb(&self, found: impl IntoIterator<Item = Finding>) {
         self.0.borrow_mut().extend(found);
     }
@@ -58,7 +59,7 @@ impl Findings {
         self.0.borrow().is_empty()
     }
 
-    /// All of them, by file and line.
+    /// All findings, by file and line.
     pub(super) fn to_sorted(&self) -> Vec<Finding> {
         self.0.borrow().iter().cloned().collect()
     }

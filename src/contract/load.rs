@@ -1,4 +1,5 @@
-//! Loads a contract: the bindings, the WSDLs that they name, and what those import. Nothing stops at the first fault.
+//! Loads a contract: the bindings, the WSDLs that the bindings name, and all imports. Loading goes on after a fault, so that
+//! all faults are reported at once.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use super::symbols::Symbols;
 use super::template::Maps;
 use crate::request::RequestType;
 
-/// Loads a contract, or tells everything that is wrong with it.
+/// Loads a contract; returns every fault if there is any.
 pub(super) fn load(source: &ContractSource) -> Result<Contract, Vec<Finding>> {
     let findings = Findings::default();
     match load_files(source, &findings) {
@@ -77,7 +78,7 @@ fn base_path<'f>(file: &'f BindingsFile, findings: &Findings) -> &'f str {
     base_path
 }
 
-/// What a WSDL declares, with its imports.
+/// The declarations of a WSDL and its imports.
 fn collect<'d>(
     file: &BindingsFile,
     wsdl: &Text,
@@ -93,7 +94,7 @@ fn collect<'d>(
     Symbols::collect(documents, document, findings)
 }
 
-/// An answer may lack reference and message, but a path that leads nowhere in all of them is a slip.
+/// Reports a default path of reference or message that leads nowhere in any answer.
 fn check_answer_paths(file: &BindingsFile, operations: &BTreeMap<RequestType, Operation>, findings: &Findings) {
     let answer = &file.bindings.answer;
     for (path, source) in [(&answer.reference, ValueSource::Reference), (&answer.message, ValueSource::Message)] {

@@ -1,4 +1,5 @@
-//! Binds the paths of one `[request.TYPE]` to its operation's two messages, and looks whether the request can be written.
+//! Binds the paths of one `[request.TYPE]` to the two messages of its operation, and checks whether the request can be
+//! written.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -84,7 +85,7 @@ impl RequestLoader<'_, '_> {
         Ok(fields)
     }
 
-    /// A text with values in it; one that is nothing but a parameter is that parameter.
+    /// Parses a template; `{parameter}` alone is the parameter itself.
     fn template(&self, request_type: RequestType, text: &Text) -> Result<ValueSource, Reported> {
         let template = Template::parse(text.get_ref(), &self.maps).map_err(|why| self.report(text, why))?;
         self.check_names(request_type, text, &template)?;
@@ -132,7 +133,7 @@ impl RequestLoader<'_, '_> {
         Ok(())
     }
 
-    /// What can never be valid where it stands is a slip.
+    /// Reports sources that can never be valid at their place.
     fn check_fit(
         &self,
         request_type: RequestType,
@@ -149,7 +150,7 @@ impl RequestLoader<'_, '_> {
         .map(|_| ())
     }
 
-    /// Tries what stands in a place; what holds a secret is tried once those are known.
+    /// Tries the source of a place. A place with secrets is kept, to be tried with their values.
     pub(super) fn try_place(&self, place: Place, source: &ValueSource) -> Result<(), Reported> {
         let outcome = match place.misfit(source) {
             Some(why) => Err(self.findings.report(&place.location, why)),
@@ -222,7 +223,7 @@ impl RequestLoader<'_, '_> {
         self.bind(path, subject, source, message.ok_or_else(missing)?)
     }
 
-    /// What the paths of a request type want of its two messages.
+    /// The demand of a request type's paths on its two messages.
     pub(super) fn demands(&self, request: &RequestBinding, wsdl: &Text) -> Result<Demands, Reported> {
         let symbols = self.compilers.get(wsdl.get_ref().as_str()).ok_or(Reported)?.symbols;
         let rules = AnswerRules::new(self.file, &request.answer);
@@ -270,7 +271,7 @@ impl RequestLoader<'_, '_> {
         message: &mut Message,
     ) -> Result<BoundField, Reported> {
         if header_steps(path.get_ref()).is_some() {
-            // Only answers are bound there: a request's headers are pieces of XML.
+            // Only paths of answers lead into a header; a request's headers are pieces of XML.
             let (simple, location) = (built_in("string"), self.file.location(path));
             let bound = Bound { simple, mandatory: false, many: false, must_be_declared: false, location };
             return Ok(bound_field(bound, path, source));

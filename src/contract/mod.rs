@@ -16,15 +16,15 @@
 //! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
 //! particle   groups, and open places         ├─► plan       the plan of a message
 //! complex    complex types; types: simple;   │
-//! array      those of encoded messages      ─┘   answer     how answers are read; verdict: what they say
+//! array      those of encoded messages      ─┘   answer     rules for answers; verdict: their meaning
 //! operation  what the rest of the gateway sees   compiled   the loaded contract; serve: its files over HTTP
 //! ```
 //!
 //! Simple types stand on their own: `simple` (a type), `facet`, `value`, `duration`, `pattern`, `builtin`. `validate` checks a
 //! message against its plan. `draft` guesses bindings.
 //!
-//! Rules: compilation begins at the operations in use, and what no path leads to and no request needs is never a fault.
-//! What is not supported and needed is refused by its name. A function that returns `Reported` has reported why.
+//! Rules: compilation begins at the operations in use; a declaration that no path leads to and no request needs is never a
+//! fault. A needed declaration that is not supported is refused by name. A function that returns `Reported` has reported why.
 
 mod answer;
 mod array;
@@ -71,7 +71,7 @@ mod wsdl;
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// The contract that is used from now on: it can be replaced, and whoever has loaded it keeps what was loaded.
+/// The contract in use. A replacement does not touch contracts that calls under way have loaded.
 pub type CurrentContract = std::sync::Arc<arc_swap::ArcSwap<Contract>>;
 
 pub use compiled::{Contract, Service};

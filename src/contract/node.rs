@@ -1,5 +1,4 @@
-//! An element of a WSDL or schema together with what its meaning depends on: its file, the prefixes in force, and the
-//! defaults of its schema.
+//! An element of a WSDL or schema in its context: the file, the prefixes in force, and the defaults of its schema.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,16 +6,16 @@ use std::sync::Arc;
 use super::finding::{Findings, Location, Reported};
 use crate::xml::{Element, Name, XML_NS, XSD_NS, trim_xml_space};
 
-/// What a schema says once for all its components.
+/// The defaults of a schema.
 #[derive(Default)]
 pub(super) struct SchemaDefaults {
-    /// Namespace of what it declares.
+    /// Namespace of the declarations.
     pub(super) target: Arc<str>,
     /// Are local elements in that namespace?
     pub(super) qualified_elements: bool,
     /// Are local attributes in that namespace?
     pub(super) qualified_attributes: bool,
-    /// It has no namespace of its own and took the including schema's; so do the names it refers to.
+    /// Did the schema, which has no namespace, take the including schema's? Then names without a prefix do, too.
     pub(super) chameleon: bool,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct SchemaDefaults {
 pub(super) struct Node<'a> {
     /// The element.
     pub(super) element: &'a Element,
-    /// What its schema says for all; empty in a WSDL.
+    /// The schema's defaults; empty in a WSDL.
     pub(super) schema: Rc<SchemaDefaults>,
     file: &'a Arc<str>,
     prefixes: Rc<Vec<&'a (Arc<str>, Arc<str>)>>,
@@ -81,7 +80,7 @@ impl<'a> Node<'a> {
         self.children().find(|child| child.element.name.is(namespace, local))
     }
 
-    /// Where it stands.
+    /// File and line of the element.
     pub(super) fn location(&self) -> Location {
         Location { file: self.file.clone(), line: self.element.line }
     }
@@ -122,7 +121,7 @@ impl<'a> Node<'a> {
         self.resolve(qualified.trim(), findings)
     }
 
-    /// A qualified name as it reads here.
+    /// Resolves a qualified name by the prefixes in force.
     fn resolve(&self, qualified: &str, findings: &Findings) -> Result<Name, Reported> {
         let (prefix, local) = qualified.split_once(':').unwrap_or(("", qualified));
         let bound = self.prefixes.iter().rev().find(|(p, _)| &**p == prefix);

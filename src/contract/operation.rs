@@ -1,5 +1,4 @@
-//! What the rest of the gateway knows of an operation: where it is, its two messages, and what a doubt about its
-//! outcome allows.
+//! An operation as the rest of the gateway sees it: its address, its two messages, and its resend rule.
 
 use std::sync::Arc;
 
@@ -19,51 +18,51 @@ pub struct Operation {
     pub request_type: RequestType,
     /// The WSDL's file, relative to the contract's folder.
     pub wsdl: String,
-    /// Its name in the WSDL.
+    /// The operation's name in the WSDL.
     pub name: String,
-    /// The path of its service, after the contract's base path: `/caclient/pairing`.
+    /// The service's path, after the contract's base path: `/caclient/pairing`.
     pub path: String,
     /// Version of SOAP.
     pub soap: SoapVersion,
     /// Value of the SOAPAction header; empty in most services.
     pub action: String,
-    /// What stands in the header of the envelope.
+    /// The headers of the envelope.
     pub headers: Vec<Arc<Piece>>,
-    /// The elements that the WSDL has there.
+    /// The elements that the WSDL declares as headers.
     pub declared_headers: Vec<Name>,
     /// The request.
     pub input: Message,
-    /// Parameters that it is not told.
+    /// Parameters that the operation does not take.
     pub omits: Vec<String>,
     /// The answer; `None` if nothing comes back.
     pub output: Option<Message>,
-    /// What an answer says became of the request.
+    /// The meanings of answers.
     pub verdicts: Verdicts,
-    /// The port that offers it.
+    /// The port that offers the operation.
     pub port: String,
-    /// Ports that offer it too, and are not used.
+    /// Other ports that offer the operation, and are not used.
     pub other_ports: Vec<String>,
-    /// What may be done when its outcome is not known.
+    /// The resend rule for a request in doubt.
     pub resend: Resend,
-    /// What the bindings put where, in the request.
+    /// The bound places of the request.
     pub input_fields: Vec<BoundField>,
-    /// What the bindings find where, in the answer.
+    /// The bound places of the answer.
     pub output_fields: Vec<BoundField>,
 }
 
 impl Operation {
-    /// The texts with values in them that its request has.
+    /// The templates of the request and its headers.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let of_fields = self.input_fields.iter().flat_map(|field| field.source.templates());
         of_fields.chain(self.headers.iter().flat_map(|piece| piece.templates()))
     }
 
-    /// Does a login have to come before it?
+    /// Does a login have to come before the operation?
     pub fn needs_session(&self) -> bool {
         self.templates().any(|template| template.names().any(|name| name == SESSION))
     }
 
-    /// Does nothing come back, or an answer that can hold nothing?
+    /// Is there no answer, or an answer that can hold nothing?
     pub fn is_answer_void(&self) -> bool {
         self.output.as_ref().is_none_or(Message::is_void)
     }
@@ -72,17 +71,17 @@ impl Operation {
 /// Version of SOAP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SoapVersion {
-    /// SOAP 1.1: `text/xml`, and the action in a header of its own.
+    /// SOAP 1.1: `text/xml`, and the action in the header SOAPAction.
     V11,
-    /// SOAP 1.2: `application/soap+xml`, and the action in its parameter `action`.
+    /// SOAP 1.2: `application/soap+xml`, and the action in the media type's parameter `action`.
     V12,
 }
 
 impl SoapVersion {
-    /// Both of them.
+    /// Both versions.
     pub const ALL: [Self; 2] = [Self::V11, Self::V12];
 
-    /// The namespace of its envelope.
+    /// The namespace of the envelope.
     pub fn namespace(self) -> &'static str {
         match self {
             Self::V11 => "http://schemas.xmlsoap.org/soap/envelope/",
@@ -90,7 +89,7 @@ impl SoapVersion {
         }
     }
 
-    /// The Content-Type of its messages, as the gateway writes them (RFC 3902 for 1.2).
+    /// The Content-Type of messages that the gateway writes (RFC 3902 for 1.2).
     pub fn content_type(self) -> &'static str {
         match self {
             Self::V11 => "text/xml; charset=utf-8",
@@ -98,25 +97,25 @@ impl SoapVersion {
         }
     }
 
-    /// The version that a client speaks, by the Content-Type of its request; in a multipart one it is a parameter.
+    /// The version that a client speaks, by the request's Content-Type, a multipart type's parameter included.
     pub fn of_content_type(value: &str) -> Self {
         if value.to_ascii_lowercase().contains("application/soap+xml") { Self::V12 } else { Self::V11 }
     }
 }
 
-/// What may be done with a request whose outcome is not known.
+/// The resend rule: what the gateway may do with a request in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resend {
-    /// Send it again, byte for byte.
+    /// Send the request again, byte for byte.
     Safe,
-    /// Read the state back first, with this query.
+    /// Verify first, with this query.
     Verify(RequestType),
-    /// Nothing, until an operator decides.
+    /// Nothing until an operator decides.
     Never,
 }
 
 impl BoundField {
-    /// The local name of its element or attribute; empty for the root.
+    /// The local name of the bound element or attribute; empty for the root.
     pub fn element(&self) -> &str {
         super::path::steps(&self.path).last().map_or("", |step| step.local)
     }
@@ -125,18 +124,18 @@ impl BoundField {
 /// A line of the bindings, resolved.
 #[derive(Clone, Debug)]
 pub struct BoundField {
-    /// What stands there.
+    /// The source of the value.
     pub source: ValueSource,
     /// The path, as the bindings write it.
     pub path: String,
-    /// Its type; `None` for a literal piece of XML.
+    /// The type of the value; `None` for a piece of XML.
     pub simple: Option<Arc<SimpleType>>,
-    /// Must it be there, as the schema sees it?
+    /// Does the schema require the value?
     pub mandatory: bool,
-    /// May it have several values?
+    /// May several values stand there?
     pub many: bool,
     /// Must a piece of XML there be of an element that a schema declares?
     pub(super) must_be_declared: bool,
-    /// Where the schema declares it.
+    /// The schema's declaration.
     pub location: Location,
 }

@@ -15,10 +15,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::template::Maps;
 
-/// How far a text is padded, at most.
+/// Most characters of a padded text.
 const MOST_PADDED: usize = 1_000;
 
-/// An operator, and how the bindings write it.
+/// An operator, with its text in the bindings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Operator {
     pub(super) text: String,
@@ -28,13 +28,13 @@ pub(super) struct Operator {
 /// Makes one text of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// `map:NAME`: what the map says of it; `*` is every other text.
+    /// `map:NAME`: the map's text for the value; `*` is every other value.
     Map(Arc<BTreeMap<String, String>>),
-    /// `pad:COUNT` or `pad:COUNT:CHARACTER`: zeros, or that character, before it.
+    /// `pad:COUNT` or `pad:COUNT:CHARACTER`: zeros, or that character, before the value.
     Pad(usize, char),
-    /// `first:COUNT`: so many characters of its beginning.
+    /// `first:COUNT`: so many characters of the value's beginning.
     First(usize),
-    /// `last:COUNT`: so many characters of its end.
+    /// `last:COUNT`: so many characters of the value's end.
     Last(usize),
     /// `date:FORMAT`: a date and time in the format of strftime.
     Date(String),
@@ -42,15 +42,15 @@ pub(super) enum Action {
     Upper,
     /// `lower`.
     Lower,
-    /// `base64`: its bytes in Base64.
+    /// `base64`: the value's bytes in Base64.
     Base64,
     /// `digest:ALGORITHM` in Base64, or `digest:ALGORITHM:hex`.
     Digest(Algorithm, bool),
-    /// `default:TEXT`: that text where there is no value.
+    /// `default:TEXT`: that text in place of a missing value.
     Default(String),
 }
 
-/// What makes a digest.
+/// The algorithm of a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Md5,
@@ -118,10 +118,10 @@ impl Action {
         }
     }
 
-    /// What it makes of a value.
+    /// Applies the operator to a value.
     ///
     /// # Errors
-    /// What the value must be, for an operator that cannot take it.
+    /// A requirement of the operator that the value does not meet.
     pub(super) fn apply<'v>(&self, value: Option<Cow<'v, str>>) -> Result<Option<Cow<'v, str>>, String> {
         let Some(value) = value else {
             return Ok(match self {
@@ -175,7 +175,7 @@ impl Algorithm {
 fn date(text: &str, format: &str) -> Option<String> {
     let moment = NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y-%m-%dT%H:%M:%S%.f").ok()?;
     let mut made = String::new();
-    // What a date without an offset cannot show is an error here, and not a panic.
+    // `write!` returns an error where `to_string` panics: for a format that needs an offset.
     write!(made, "{}", moment.format(format)).ok()?;
     Some(made)
 }

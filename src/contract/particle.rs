@@ -1,5 +1,4 @@
-//! Compiles what a complex type is made of: elements in their groups, references to groups, and places that the schema
-//! leaves open.
+//! Compiles the particles of a complex type: elements, groups, references to groups, and open places.
 
 use std::sync::Arc;
 
@@ -10,12 +9,12 @@ use super::plan::{Compositor, ElementPlan, Filling, Group, Namespaces, Occurs, O
 use super::symbols::SymbolSpace;
 use crate::xml::Name;
 
-/// Occurrences that may be mandatory.
+/// Most mandatory occurrences of a particle.
 const MAX_MIN_OCCURS: u32 = 1_000;
 
 impl<'a> Compiler<'a, '_> {
-    /// An element, a group, a reference to a group, or an open place; `None` if it may not occur. What is not understood
-    /// is a place for anything.
+    /// An element, a group, a reference to a group, or an open place; `None` for a particle that may not occur. A particle
+    /// that is not understood becomes an open place.
     pub(super) fn particle(&mut self, node: &Node<'a>) -> Option<Particle> {
         let occurs = self.attempt(|compiler| compiler.occurs(node));
         let is_optional = occurs.as_ref().is_ok_and(|occurs| occurs.min == 0);
@@ -65,7 +64,7 @@ impl<'a> Compiler<'a, '_> {
             .map(Particle::Element)
     }
 
-    /// An element of the top of a schema; or a choice of those that may stand in for it, and itself.
+    /// A global element; or a choice of the element and its substitutes.
     fn referenced_element(&mut self, name: &Name, occurs: Occurs, from: &Node<'a>) -> Result<Particle, Reported> {
         let substitutes = self.symbols.substitutes(name);
         if substitutes.is_empty() {

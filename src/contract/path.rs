@@ -1,31 +1,31 @@
-//! A path of the bindings: local names from a message's root element downwards, `@name` for an attribute at its end, `.`
-//! for the root itself, `*` for a place where the schema leaves the elements open, and `name[2]` for one of those that
-//! may repeat. In an answer `soap:Header/` leads into the header of the envelope.
+//! A path of the bindings: local names from a message's root element downwards, `@name` for an attribute at the end, `.`
+//! for the root itself, `*` for an open place (`xs:any`), and `name[2]` for the second of several elements of a name.
+//! In an answer `soap:Header/` leads into the header of the envelope.
 
 /// One step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step<'p> {
     /// The local name; `*` for an open place.
     pub(super) local: &'p str,
-    /// Is it an attribute?
+    /// Does the step lead to an attribute?
     pub(super) is_attribute: bool,
-    /// Which of those that repeat, counted from 1.
+    /// The index among elements of the same name, counted from 1.
     pub(super) index: Option<usize>,
 }
 
 impl Step<'_> {
-    /// Does it lead to an element that has a name?
+    /// Does the step lead to a named element?
     pub(super) fn is_element(&self) -> bool {
         !self.is_attribute && !self.is_open()
     }
 
-    /// Does it lead to an open place?
+    /// Does the step lead to an open place?
     pub(super) fn is_open(&self) -> bool {
         self.local == "*"
     }
 }
 
-/// What a path begins with that leads into the header of an answer.
+/// The beginning of a path into the header of an answer.
 const HEADER: &str = "soap:Header/";
 
 /// The local names below an answer's header, if a path leads there.

@@ -1,7 +1,7 @@
 //! Patterns of XML Schema (part 2, appendix F) as regular expressions of the `regex` crate.
 //!
-//! The two differ in what is special (`^` and `$` are not), in classes (`\i`, `\c`, subtraction), and in that a
-//! pattern always speaks of the whole value. Blocks (`\p{IsGreek}`) beyond the first two are not supported.
+//! The two differ in special characters (`^` and `$` are none here), in classes (`\i`, `\c`, subtraction), and in that a
+//! pattern always matches the whole value. Blocks (`\p{IsGreek}`) beyond the first two are not supported.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -13,13 +13,13 @@ const NAME_START: &str = concat!(
     r":A-Z_a-z\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{2FF}\x{370}-\x{37D}\x{37F}-\x{1FFF}\x{200C}-\x{200D}",
     r"\x{2070}-\x{218F}\x{2C00}-\x{2FEF}\x{3001}-\x{D7FF}\x{F900}-\x{FDCF}\x{FDF0}-\x{FFFD}\x{10000}-\x{EFFFF}",
 );
-/// What `NameChar` has beyond it.
+/// The further members of `NameChar`.
 const NAME_MORE: &str = r"\-.0-9\x{B7}\x{300}-\x{36F}\x{203F}-\x{2040}";
 
 /// Compiles a pattern.
 ///
 /// # Errors
-/// What in it is wrong or not supported, as a clause.
+/// The part of the pattern that is wrong or not supported, as a clause.
 pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
     let mut translation = Translation { rest: pattern.chars().peekable(), out: r"\A(?:".to_owned(), depth: 0 };
     translation.expression()?;
@@ -88,7 +88,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// All before the next `}`.
+    /// The text before the next `}`.
     fn until_brace(&mut self) -> Result<String, String> {
         let mut inner = String::new();
         for c in self.rest.by_ref() {
@@ -156,7 +156,7 @@ impl Translation<'_> {
         Ok(())
     }
 
-    /// What a backslash stands for.
+    /// The expression of an escape, whose backslash has been read.
     fn escape(&mut self) -> Result<Escape, String> {
         let c = self.rest.next().ok_or("ends in a backslash")?;
         let class = match c {

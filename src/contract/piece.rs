@@ -1,30 +1,30 @@
-//! A piece of XML of the bindings: a header of the envelope, or what stands in an open place. Its texts and attributes may
-//! have values in them, as templates.
+//! A piece of XML of the bindings: a header of the envelope, or the content of an open place. Texts and attributes of a
+//! piece are templates.
 
 use super::template::{Maps, Template};
 use crate::xml::{Attribute, BLANK, Element, Limits, Name, Node, parse};
 
-/// A piece of XML, read.
+/// A parsed piece of XML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     root: Element,
-    /// Of each attribute and text, in the order of [`Piece::render`].
+    /// The template of each attribute and text, in the order of [`Piece::render`].
     templates: Vec<Template>,
 }
 
 impl Piece {
-    /// Reads a piece without values: braces are themselves.
+    /// Parses a piece without values, in which braces have no meaning.
     ///
     /// # Errors
-    /// It is no XML, as a sentence.
+    /// The fault of the XML, as a sentence.
     pub(super) fn constant(text: &str) -> Result<Self, String> {
         Self::read(text, |text| Ok(Template::plain(text)))
     }
 
-    /// Reads a piece with values in it.
+    /// Parses a piece with values.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence.
+    /// The fault of the XML or of a template, as a sentence.
     pub(super) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
         Self::read(text, |text| Template::parse(text, maps))
     }
@@ -38,17 +38,17 @@ impl Piece {
         Ok(Self { root, templates: templates.into_iter().collect::<Result<_, _>>()? })
     }
 
-    /// The name of its element.
+    /// The name of the root element.
     pub fn name(&self) -> &Name {
         &self.root.name
     }
 
-    /// What stands in it.
+    /// The templates of attributes and texts.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         self.templates.iter()
     }
 
-    /// The names of the elements that have a value of that sort, as text or in an attribute.
+    /// The names of the elements with a template that `is_meant` accepts, as text or in an attribute.
     pub fn names_of(&self, is_meant: impl Fn(&Template) -> bool) -> Vec<Name> {
         let (mut found, mut templates) = (Vec::new(), self.templates.iter());
         each_text(&self.root, &mut |name, _| {
@@ -59,8 +59,8 @@ impl Piece {
         found
     }
 
-    /// The piece with a blank ([`BLANK`]) in place of each text with values in it; what `is_there` denies is left out, as
-    /// in [`Piece::render`].
+    /// The piece with a blank ([`BLANK`]) in place of each template with values; templates that `is_there` denies are left
+    /// out, as in [`Piece::render`].
     pub(super) fn outline(&self, is_there: impl Fn(&Template) -> bool) -> Option<Element> {
         let [open, close] = BLANK;
         let texts = self.templates.iter().enumerate().map(|(at, template)| match template.names().next() {
@@ -77,11 +77,11 @@ impl Piece {
         self.templates.get(at)
     }
 
-    /// The piece with these values. What has no value is left out, with the element whose text it is; `None` if nothing is
-    /// left.
+    /// The piece with these values. An attribute without a value is left out, and so is an element whose text has none;
+    /// `None` if the root is left out.
     ///
     /// # Errors
-    /// Which value an operator cannot take, and what it must be.
+    /// The value that an operator cannot take, and the operator's requirement.
     pub fn render<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<Option<Element>, (String, String)> {
         let texts: Result<Vec<_>, _> = self.templates.iter().map(|template| template.render(&value)).collect();
         Ok(rendered(&self.root, &mut texts?.into_iter()))

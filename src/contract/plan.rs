@@ -1,7 +1,7 @@
-//! The compiled plan of a message: the whole tree of elements it may hold, each knowing what stands in it.
+//! The compiled plan of a message: the whole tree of elements that the message may hold, each with the source of its value.
 //!
-//! Types are expanded in place, a recursive one as deep as the bindings lead, so encoding, decoding and validating are
-//! each one walk over this tree. Nothing here knows an operation or an element by name.
+//! Types are expanded in place, recursive types as deep as the bindings lead, so encoding, decoding and validating are each
+//! a single walk over the tree. Nothing here knows an operation or an element by name.
 
 use std::sync::Arc;
 
@@ -16,98 +16,98 @@ use crate::xml::{Element, Name};
 pub struct Message {
     /// The body's child: the global element (document style) or the operation's wrapper (rpc style).
     pub root: ElementPlan,
-    /// Is it encoded (SOAP 1.1, section 5), and not as its schema has it?
+    /// Is the message encoded (SOAP 1.1, section 5) rather than literal?
     pub is_encoded: bool,
-    /// The namespaces that can be written, as the attributes that declare them: `xmlns:ns1` and the URI.
+    /// The declarations of all namespaces that can be written: `xmlns:ns1` and the URI.
     pub declarations: Vec<(String, Arc<str>)>,
 }
 
-/// One element of a message.
+/// An element of a message.
 #[derive(Clone, Debug)]
 pub struct ElementPlan {
-    /// Expanded name; no namespace when the schema leaves it unqualified.
+    /// Expanded name; without a namespace if the schema has unqualified elements.
     pub name: Name,
     /// The name as written: the prefix declared in [`Message::declarations`], and the local name.
     pub tag: String,
-    /// How often, inside its parent.
+    /// Occurrences inside the parent.
     pub occurs: Occurs,
-    /// May it carry `xsi:nil`?
+    /// Is `xsi:nil` allowed?
     pub nillable: bool,
-    /// The type that `xsi:type` names, where that is written.
+    /// The type to be named by `xsi:type`, if any.
     pub xsi_type: Option<Box<TypeName>>,
-    /// For an array of an encoded message, the type of its items.
+    /// For an array of an encoded message, the type of the items.
     pub array: Option<Box<TypeName>>,
-    /// Is it a part of an encoded message? It is nil where it has no value, but not for want of a binding.
+    /// Is the element a part of an encoded message? A part without a value is nil, but a part without a binding is a fault.
     pub is_part: bool,
-    /// Attributes it may carry.
+    /// Declared attributes.
     pub attributes: Vec<AttributePlan>,
-    /// May it carry others, too (`xs:anyAttribute`)?
+    /// Are other attributes allowed (`xs:anyAttribute`)?
     pub takes_any_attribute: bool,
-    /// May text stand between its elements?
+    /// Is text allowed between elements?
     pub is_mixed: bool,
-    /// What it holds.
+    /// The content.
     pub content: Content,
-    /// The value that it has when it is empty, from the schema (`default` or `fixed`).
+    /// The value of an empty element, from the schema (`default` or `fixed`).
     pub default: Option<String>,
-    /// How it is filled.
+    /// The filling by the bindings.
     pub filling: Filling,
-    /// Where it is declared.
+    /// The schema's declaration.
     pub location: Location,
 }
 
 /// A type as `xsi:type` names it.
 #[derive(Clone, Debug)]
 pub struct TypeName {
-    /// Its name.
+    /// Expanded name.
     pub name: Name,
-    /// For items of an array: how many arrays of arrays hold them (SOAP 1.1, 5.4.2: `[]` behind the name).
+    /// For items of an array: the number of arrays between item and array (SOAP 1.1, 5.4.2: `[]` behind the name).
     pub ranks: usize,
     /// The name as written.
     pub tag: String,
 }
 
-/// What an element holds.
+/// The content of an element.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// Text of a simple type, and what stands in it.
+    /// Text of a simple type, with the source of the value.
     Simple(Arc<SimpleType>, Option<ValueSource>),
     /// Elements; an empty group for an element without content.
     Complex(Group),
-    /// Nobody needs to know, so it is no fault that it is not understood: why it is not.
+    /// Content that is not understood, with the reasons, which are no fault since nothing needs the content.
     Unread(Vec<Finding>),
 }
 
 /// An attribute of an element.
 #[derive(Clone, Debug)]
 pub struct AttributePlan {
-    /// Expanded name; no namespace when unqualified.
+    /// Expanded name; without a namespace if unqualified.
     pub name: Name,
     /// The name as written.
     pub tag: String,
-    /// Must it be there?
+    /// Is the attribute required?
     pub required: bool,
-    /// The type of its value; any text, if that is not understood.
+    /// The type of the value; any text if the type is not understood.
     pub simple: Arc<SimpleType>,
-    /// Why its type is not understood; nothing if it is.
+    /// The reasons why the type is not understood, if any.
     pub unread: Vec<Finding>,
-    /// What stands in it.
+    /// The source of the value.
     pub source: Option<ValueSource>,
-    /// Where it is declared.
+    /// The schema's declaration.
     pub location: Location,
 }
 
-/// What stands in a simple value.
+/// The source of a simple value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueSource {
     /// A parameter of the request or a result of the answer, by name.
     Field(String),
-    /// The same text always, from the bindings.
+    /// A constant text, from the bindings.
     Constant(String),
-    /// A text with values in it, from the bindings.
+    /// A template, from the bindings.
     Template(Arc<Template>),
     /// A piece of XML, from the bindings.
     Piece(Arc<Piece>),
-    /// The same text wherever its element is, from the schema (`fixed`).
+    /// A constant text, from the schema (`fixed`).
     Fixed(String),
     /// The status code of an answer.
     Status,
@@ -118,7 +118,7 @@ pub enum ValueSource {
 }
 
 impl ValueSource {
-    /// The texts with values in it.
+    /// The templates of the source.
     pub fn templates(&self) -> Vec<&Template> {
         match self {
             Self::Template(template) => vec![template],
@@ -127,7 +127,7 @@ impl ValueSource {
         }
     }
 
-    /// The parameters or results that stand in it.
+    /// The parameters or results of the source.
     pub fn fields(&self) -> Vec<&str> {
         match self {
             Self::Field(name) => vec![name],
@@ -141,26 +141,26 @@ impl ValueSource {
 /// A model group.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// How its members stand to each other.
+    /// The order of the members.
     pub compositor: Compositor,
-    /// How often, inside its parent.
+    /// Occurrences inside the parent.
     pub occurs: Occurs,
-    /// Its members, in the order of the schema.
+    /// The members, in the order of the schema.
     pub members: Vec<Particle>,
-    /// How it is filled.
+    /// The filling by the bindings.
     pub filling: Filling,
-    /// Where it is declared.
+    /// The schema's declaration.
     pub location: Location,
 }
 
-/// How the members of a group stand to each other.
+/// The order of the members of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compositor {
-    /// One after the other.
+    /// All, in this order.
     Sequence,
-    /// One of them.
+    /// A single member.
     Choice,
-    /// Each, in any order.
+    /// All, in any order.
     All,
 }
 
@@ -171,26 +171,26 @@ pub enum Particle {
     Element(ElementPlan),
     /// A nested group.
     Group(Group),
-    /// A place for elements that are not known.
+    /// An open place.
     Open(OpenPlan),
 }
 
-/// A place for elements that are not known: the schema leaves them open (`xs:any`), or they are not understood.
+/// An open place: the schema leaves the elements open (`xs:any`), or the elements are not understood.
 #[derive(Clone, Debug)]
 pub struct OpenPlan {
-    /// How often, inside its parent.
+    /// Occurrences inside the parent.
     pub occurs: Occurs,
     /// Namespaces that the elements may be in.
     pub namespaces: Namespaces,
     /// Must the elements be declared (`processContents="strict"`, the default)?
     pub is_strict: bool,
-    /// Why it is not understood; nothing for `xs:any`.
+    /// The reasons why the particle is not understood; none for `xs:any`.
     pub unread: Vec<Finding>,
-    /// What is always written there, from the bindings.
+    /// The piece of XML to be written there, from the bindings.
     pub literal: Option<Arc<Piece>>,
-    /// How it is filled.
+    /// The filling by the bindings.
     pub filling: Filling,
-    /// Where it is declared.
+    /// The schema's declaration.
     pub location: Location,
 }
 
@@ -199,9 +199,9 @@ pub struct OpenPlan {
 pub enum Namespaces {
     /// Any, or none.
     Any,
-    /// Any but this one, and not none.
+    /// Any namespace except this and except none.
     Other(Arc<str>),
-    /// These; an empty one is none.
+    /// These namespaces; an empty text stands for none.
     Listed(Vec<Arc<str>>),
 }
 
@@ -216,35 +216,35 @@ impl Namespaces {
     }
 }
 
-/// How often something may occur.
+/// The occurrences of a particle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Occurs {
-    /// At least.
+    /// The least number.
     pub min: u32,
-    /// At most; `None` is unbounded.
+    /// The greatest number; `None` is unbounded.
     pub max: Option<u32>,
 }
 
-/// How an element or group is filled.
+/// The filling of an element or group by the bindings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filling {
-    /// If it may repeat: the parameters whose n-th value goes into its n-th occurrence.
+    /// For a repeatable particle: the parameters whose n-th value goes into the n-th occurrence.
     pub repeat_by: Vec<String>,
-    /// Do the bindings put anything in it or beneath it?
+    /// Do the bindings fill the particle or a descendant?
     pub is_bound: bool,
-    /// What becomes of it where no parameter has a value.
+    /// The rule if no parameter has a value.
     pub when_empty: WhenEmpty,
 }
 
-/// What becomes of an element or group where no parameter beneath it has a value.
+/// The rule for an element or group in which no parameter has a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WhenEmpty {
-    /// It cannot be written: it needs a parameter.
+    /// The particle cannot be written without a parameter's value.
     #[default]
     NeedsValue,
-    /// It can be written, and is where it is mandatory.
+    /// The particle is written where the schema requires it.
     IfRequired,
-    /// It is written, mandatory or not: it holds a constant of the bindings.
+    /// The particle is always written, since a constant of the bindings stands inside.
     Write,
 }
 
@@ -252,21 +252,21 @@ impl Occurs {
     /// Exactly once.
     pub const ONCE: Self = Self { min: 1, max: Some(1) };
 
-    /// May it occur more than once?
+    /// Is more than a single occurrence allowed?
     pub fn is_many(self) -> bool {
         self.max.is_none_or(|max| max > 1)
     }
 }
 
 impl TypeName {
-    /// A name that is not written yet.
+    /// A type name without a prefix yet.
     pub(super) fn new(name: Name) -> Self {
         Self { name, ranks: 0, tag: String::new() }
     }
 }
 
 impl Message {
-    /// Can it hold nothing?
+    /// Can the message hold nothing?
     pub fn is_void(&self) -> bool {
         match &self.root.content {
             Content::Complex(group) => {
@@ -278,7 +278,7 @@ impl Message {
 }
 
 impl ElementPlan {
-    /// An element with a content and nothing else, once.
+    /// A single element with nothing but a content.
     pub(super) fn new(name: Name, content: Content, location: Location) -> Self {
         Self {
             name,
@@ -298,7 +298,7 @@ impl ElementPlan {
         }
     }
 
-    /// The text of such an element: its own, or what an empty one stands for.
+    /// The text of an element, or the default for an empty element.
     pub fn text(&self, element: &Element) -> String {
         let text = element.text();
         match &self.default {
@@ -309,7 +309,7 @@ impl ElementPlan {
 }
 
 impl Particle {
-    /// How often it may occur.
+    /// Occurrences inside the parent.
     pub fn occurs(&self) -> Occurs {
         match self {
             Self::Element(plan) => plan.occurs,
@@ -318,7 +318,7 @@ impl Particle {
         }
     }
 
-    /// The parameters that stand in it or beneath it.
+    /// The parameters of the particle and its descendants.
     pub fn fields(&self) -> Vec<&str> {
         let mut fields = Vec::new();
         self.collect_fields(&mut fields);
@@ -344,7 +344,7 @@ impl Particle {
         group.members.iter().for_each(|member| member.collect_fields(fields));
     }
 
-    /// How it is filled.
+    /// The filling by the bindings.
     pub fn filling(&self) -> &Filling {
         match self {
             Self::Element(plan) => &plan.filling,
@@ -355,7 +355,7 @@ impl Particle {
 }
 
 impl Group {
-    /// The elements it may hold, those of nested groups included.
+    /// The elements of the group and of nested groups.
     pub fn elements(&self) -> Box<dyn Iterator<Item = &ElementPlan> + '_> {
         Box::new(self.members.iter().flat_map(|member| match member {
             Particle::Element(plan) => Box::new(std::iter::once(plan)) as Box<dyn Iterator<Item = &ElementPlan>>,
@@ -364,7 +364,7 @@ impl Group {
         }))
     }
 
-    /// May an element stand in it that no plan names?
+    /// Does the group have an open place?
     pub fn is_open(&self) -> bool {
         self.members.iter().any(|member| match member {
             Particle::Element(_) => false,

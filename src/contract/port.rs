@@ -1,5 +1,5 @@
-//! Finds the port of a WSDL that offers an operation. Where several do, the first one counts unless the bindings name
-//! another; a WSDL without a service has bindings only, and then the address is for the operator to say.
+//! Finds the port of a WSDL that offers an operation. Of several ports the first counts unless the bindings name another; a
+//! WSDL without a service has bindings only, and the operator names the address.
 
 use super::compile::Compiler;
 use super::document::WSDL_NS;
@@ -13,22 +13,22 @@ use crate::xml::{Element, Name};
 const SOAP_11: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
 /// The SOAP 1.2 binding (a W3C member submission of 2006).
 const SOAP_12: &str = "http://schemas.xmlsoap.org/wsdl/soap12/";
-/// SOAP over HTTP, as either binding may say it; a slash at the end makes no difference.
+/// The names of SOAP over HTTP as transport; a slash at the end makes no difference.
 const HTTP: [&str; 2] = ["http://schemas.xmlsoap.org/soap/http", "http://www.w3.org/2003/05/soap/bindings/HTTP"];
 
-/// What the bindings say of an operation.
+/// The operation that the bindings want.
 pub(super) struct Wanted<'b> {
-    /// Its name.
+    /// The operation's name.
     pub(super) name: &'b str,
     /// The WSDL's file.
     pub(super) file: &'b str,
-    /// The service that offers it.
+    /// The service that offers the operation.
     pub(super) service: Option<&'b str>,
     /// The port of the service; of a WSDL without a service, the binding.
     pub(super) port: Option<&'b str>,
-    /// The address in place of the WSDL's.
+    /// The address, in place of the WSDL's.
     pub(super) address: Option<&'b str>,
-    /// Where the bindings name it.
+    /// The place in the bindings.
     pub(super) location: Location,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Offer<'a> {
     pub(super) address: Option<Node<'a>>,
     pub(super) binding: Node<'a>,
     pub(super) operation: Node<'a>,
-    /// The port in words.
+    /// The port, by service and name.
     pub(super) port: String,
     /// The namespace of the SOAP extension elements.
     pub(super) soap: &'static str,

@@ -1,7 +1,7 @@
 //! The texts that a template can make, as far as they are known before any request: all of them (constants, secrets, the
 //! values of a map), examples (dates, digests), or nothing but how long they are.
 //!
-//! Rule: what is said of a template holds for each request, so that a contract is never refused for a text that will not
+//! Rule: statements about a template hold for every request, so that a contract is never refused for a text that will not
 //! come.
 
 use super::operator::Action;

@@ -1,4 +1,4 @@
-//! Loads one `[request.TYPE]` of the bindings: finds its operation; the paths are bound to its messages in `messages`.
+//! Loads one `[request.TYPE]` of the bindings: finds the operation. `messages` binds the paths to the operation's messages.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,17 +15,17 @@ use super::template::{Maps, Template};
 use super::wsdl::WsdlOperation;
 use crate::request::RequestType;
 
-/// What the loading of requests works with.
+/// Loads the requests of the bindings.
 pub(super) struct RequestLoader<'a, 's> {
     pub(super) file: &'a BindingsFile,
     pub(super) base_path: &'a str,
     pub(super) findings: &'a Findings,
     pub(super) maps: Maps,
-    /// The secrets that requests need, by name, and where the bindings name them.
+    /// The secrets that requests need: names, and the first place in the bindings.
     pub(super) secrets: RefCell<BTreeMap<String, Location>>,
-    /// The texts that have a secret in them, and where they stand.
+    /// The templates with secrets, and their places.
     pub(super) secret_places: RefCell<Vec<(Template, Place)>>,
-    /// By WSDL; those that cannot be used are not here.
+    /// Compilers by WSDL, without unusable WSDLs.
     pub(super) compilers: BTreeMap<&'a str, Compiler<'a, 's>>,
 }
 
@@ -142,7 +142,7 @@ impl<'a> RequestLoader<'a, '_> {
     }
 }
 
-/// The path of an address after the base path, if it begins with that.
+/// The path of an address below the base path.
 pub(super) fn path_below<'a>(base_path: &str, address: &'a str) -> Option<&'a str> {
     let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
     let path = authority.find('/').and_then(|at| authority.get(at..)).unwrap_or_default();

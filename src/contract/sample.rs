@@ -1,5 +1,5 @@
-//! Checks at start whether what the bindings write somewhere can ever be valid there: a date and time in a place for a date
-//! would fail every call, and so would a password of eight characters in a place for six.
+//! Checks at start whether the sources of the bindings can ever be valid at their places: a date and time at a place for a
+//! date would fail every call, and so would a password of eight characters at a place for six.
 //!
 //! Rule: a message about a secret names the setting and never the value.
 
@@ -25,7 +25,7 @@ pub(super) struct Place {
     /// The local name of the element or attribute.
     pub(super) local: String,
     pub(super) simple: Arc<SimpleType>,
-    /// Where the bindings write it.
+    /// The place in the bindings.
     pub(super) location: Location,
 }
 
@@ -35,7 +35,7 @@ impl Place {
         self.simple.item().unwrap_or(&self.simple)
     }
 
-    /// Why no value can stand there, as a sentence.
+    /// The reason why no value of the source fits, as a sentence.
     pub(super) fn misfit(&self, source: &ValueSource) -> Option<String> {
         match source {
             ValueSource::Field(name) => self.parameter_misfit(name),
@@ -81,7 +81,7 @@ impl Place {
         Some(misfit(Some(&text), &must))
     }
 
-    /// Why a text with secrets in it does not fit with these values, as a sentence without them.
+    /// The reason why a template does not fit with these secrets, as a sentence without their values.
     pub(super) fn secret_misfit<'v>(
         &self,
         template: &Template,
@@ -109,7 +109,7 @@ impl Place {
     }
 }
 
-/// What a value can be: a parameter of the request type, or one that the gateway knows.
+/// The texts that a value can be: a parameter of the request type, or a value of the gateway.
 fn texts_of_value(request_type: RequestType, name: &str) -> Texts {
     let [now, uuid] = CONTEXT;
     if name == now || name == "sent" {

@@ -1,6 +1,6 @@
 //! Serves the contract's own files with links that lead back here, so that a client can read them over HTTP.
 //!
-//! Only the values of those links change; every other byte of the text, comments and all, is as the file has it.
+//! Only the values of the links change; every other byte is as in the file, comments included.
 
 use std::sync::LazyLock;
 
@@ -16,9 +16,9 @@ use crate::xml::Element;
 pub(super) struct Links<'a> {
     /// The files of the contract.
     pub(super) documents: &'a Documents,
-    /// What the addresses in the files begin with.
+    /// The beginning of the addresses in the files.
     pub(super) base_path: &'a str,
-    /// What stands for it.
+    /// The replacement of the base path.
     pub(super) base_url: &'a str,
     /// The service that was asked, after the base path.
     pub(super) service_path: &'a str,
@@ -30,9 +30,9 @@ struct Edit {
     value: String,
 }
 
-/// The text of a document with its links changed.
+/// The text of a document with the links changed.
 pub(super) fn rewrite(document: &Document, links: &Links<'_>) -> String {
-    // The text is known to be well-formed, so this finds exactly the start tags, in the order of the elements.
+    // The text is well-formed, so the search finds exactly the start tags, in the order of the elements.
     static TAGS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
             r#"(?s)<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<[^\s/>!?]+(?<attributes>(?:[^>"']|"[^"]*"|'[^']*')*)>"#,
@@ -61,7 +61,7 @@ pub(super) fn rewrite(document: &Document, links: &Links<'_>) -> String {
     text
 }
 
-/// The edits, one place for every element in document order.
+/// The edits, a place for every element in document order.
 fn collect(element: &Element, document: &Document, links: &Links<'_>, edits: &mut Vec<Option<Edit>>) {
     let edit = if is_address(element) {
         let address = element.attribute("", "location").and_then(|address| links.service(address));
@@ -77,7 +77,7 @@ fn collect(element: &Element, document: &Document, links: &Links<'_>, edits: &mu
 }
 
 impl Links<'_> {
-    /// The address that stands for a service's own, if it is one of the contract's.
+    /// The new address of a service of the contract.
     fn service(&self, address: &str) -> Option<String> {
         Some(format!("{}{}", self.base_url, path_below(self.base_path, address)?))
     }

@@ -1,4 +1,4 @@
-//! Simple types: what a value must be, checked without compiling anything anew, and told in words.
+//! Simple types: compiled conditions on a value, and their description in words.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,10 +20,10 @@ pub struct SimpleType {
     facets: Vec<Facet>,
 }
 
-/// The type whose values may be elements, too; as text it takes any.
+/// The type whose values may also be elements; every text is a value.
 pub(super) const ANY_TYPE: &str = "anyType";
 
-/// What becomes of white space before a value is looked at.
+/// The treatment of white space before a value is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WhiteSpace {
     Preserve,
@@ -43,7 +43,7 @@ impl WhiteSpace {
 }
 
 impl SimpleType {
-    /// A type that is restricted by nothing but its lexical form.
+    /// A type with a lexical form and no facets.
     pub(super) fn of_primitive(name: &'static str, primitive: Primitive) -> Self {
         let white_space = if primitive == Primitive::Text { WhiteSpace::Preserve } else { WhiteSpace::Collapse };
         Self {
@@ -82,18 +82,18 @@ impl SimpleType {
         Self { name: None, base: None, item, members, primitive, white_space, facets: Vec::new() }
     }
 
-    /// A value of any of these types; white space is left to each of them.
+    /// A union of types; each member treats white space itself.
     pub(super) fn union(members: Vec<Arc<SimpleType>>) -> Self {
         let (primitive, white_space) = (Primitive::Text, WhiteSpace::Preserve);
         Self { name: None, base: None, item: None, members, primitive, white_space, facets: Vec::new() }
     }
 
-    /// May anything at all stand there, elements too (`xs:anyType`)?
+    /// Is the type `xs:anyType`, whose values may be elements?
     pub fn is_any_type(&self) -> bool {
         self.name == Some(ANY_TYPE)
     }
 
-    /// The type of the items, if this is a list.
+    /// The type of a list's items.
     pub fn item(&self) -> Option<&SimpleType> {
         self.item.as_deref()
     }
@@ -116,13 +116,13 @@ impl SimpleType {
     /// Checks a value as it stands in a document.
     ///
     /// # Errors
-    /// What is wrong with it: "must be …".
+    /// The requirement that the value does not meet: "must be …".
     pub fn check(&self, text: &str) -> Result<(), String> {
         self.check_normalised(&self.normalise(text))
     }
 
-    /// The value as it should be written: as it is, unless it is only right once its white space is normalised, which
-    /// not every reader does.
+    /// The text to be written: as given, or with normalised white space if only then valid, since not every reader
+    /// normalises.
     ///
     /// # Errors
     /// As [`SimpleType::check`].
@@ -143,7 +143,7 @@ impl SimpleType {
         if self.primitive != Primitive::Text || self.item.is_some() || !self.members.is_empty() {
             return Ok(());
         }
-        // A text gets shorter when its white space is collapsed.
+        // Collapsed white space makes a text shorter.
         let least = if self.white_space == WhiteSpace::Collapse { 0 } else { least };
         self.base.as_ref().map_or(Ok(()), |base| base.check_lengths(least, most))?;
         match self.facets.iter().find(|facet| !facet.may_hold(least, most)) {
@@ -208,7 +208,7 @@ impl SimpleType {
         }
     }
 
-    /// What length counts.
+    /// The unit of lengths.
     pub(super) fn unit(&self) -> &'static str {
         match self.primitive {
             _ if self.item.is_some() => "item",

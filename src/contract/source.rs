@@ -1,5 +1,5 @@
-//! Where the files of a contract come from: those embedded in the program, or a folder. Nothing outside the folder is
-//! read, whatever a file asks for.
+//! The source of a contract's files: the files embedded in the program, or a folder. Nothing outside the folder is read,
+//! whatever a file refers to.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ impl ContractSource {
     /// The text of a file, decoded.
     ///
     /// # Errors
-    /// Why it could not be read, as a clause.
+    /// The reason why the file cannot be read, as a clause.
     pub(super) fn read_file(&self, name: &str) -> Result<String, String> {
         match self {
             Self::Embedded => match EMBEDDED.get_file(name) {
@@ -67,7 +67,7 @@ fn declared_encoding(bytes: &[u8]) -> Option<&str> {
 /// The file that a document means by a location, relative to the contract's folder.
 ///
 /// # Errors
-/// Why no such file is read, as a clause.
+/// The reason why such a file is not read, as a clause.
 pub(super) fn resolve(document: &str, location: &str) -> Result<String, String> {
     if location.contains(':') {
         return Err("is an absolute address: [locations] has to name the file that stands for it".to_owned());

@@ -1,5 +1,5 @@
-//! Everything that is declared by a WSDL and the documents it imports, by name. One WSDL, one set of symbols: two
-//! WSDLs may each declare the same name differently.
+//! The declarations of a WSDL and its imports, by name. Each WSDL has its own symbols, since two WSDLs may declare the same
+//! name differently.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -24,7 +24,7 @@ pub(super) enum SymbolSpace {
 }
 
 impl SymbolSpace {
-    /// What an element declares, if it has a name that others can refer to.
+    /// The space of an element's declaration, if the declaration can be referred to.
     fn of_declaration(name: &Name) -> Option<Self> {
         Some(match (&*name.namespace, &*name.local) {
             (XSD_NS, "element") => Self::Element,
@@ -55,24 +55,24 @@ impl fmt::Display for SymbolSpace {
     }
 }
 
-/// Types that may be derived one from the other.
+/// Most steps of derivation.
 const MOST_DERIVATIONS: usize = 100;
 
-/// All the names of one WSDL.
+/// The symbols of a WSDL.
 pub(super) struct Symbols<'a> {
     documents: &'a Documents,
     declared: HashMap<(SymbolSpace, Name), Vec<Node<'a>>>,
-    /// The services, those of the WSDL itself first.
+    /// The services; the WSDL's own come before imported services.
     pub(super) services: Vec<Node<'a>>,
-    /// Elements that others may stand in for, and those that do.
+    /// Heads of substitution groups, with their members.
     heads: HashMap<Name, Vec<Name>>,
-    /// Documents that could not be had: the namespace that they were to declare, and why.
+    /// Missing documents: the namespace, and the reason.
     gaps: Vec<(String, String)>,
     visited: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 impl<'a> Symbols<'a> {
-    /// Collects what a WSDL and its imports declare.
+    /// Collects the declarations of a WSDL and its imports.
     pub(super) fn collect(documents: &'a Documents, wsdl: &'a Document, findings: &Findings) -> Result<Self, Reported> {
         let mut symbols = Self {
             documents,
@@ -90,7 +90,7 @@ impl<'a> Symbols<'a> {
         Ok(symbols)
     }
 
-    /// What a name stands for; reported when it stands for nothing, or for two things.
+    /// The declaration of a name; reports a name that is not declared, or declared twice.
     pub(super) fn find_declaration(
         &self,
         space: SymbolSpace,
@@ -128,7 +128,7 @@ impl<'a> Symbols<'a> {
         locals
     }
 
-    /// Everything in a space, in the order of the files.
+    /// All declarations of a space, in the order of the files.
     pub(super) fn all(&self, space: SymbolSpace) -> Vec<&Node<'a>> {
         let declared = self.declared.iter().filter(|((of, _), _)| *of == space);
         let mut all: Vec<_> = declared.flat_map(|(_, nodes)| nodes).collect();
@@ -136,7 +136,7 @@ impl<'a> Symbols<'a> {
         all
     }
 
-    /// The elements that may stand in for this one, directly or not.
+    /// The members of an element's substitution group, direct or not.
     pub(super) fn substitutes(&self, head: &Name) -> Vec<Name> {
         let mut found: Vec<Name> = Vec::new();
         let mut waiting = vec![head.clone()];
@@ -154,7 +154,7 @@ impl<'a> Symbols<'a> {
     /// The type that a person means: `Local`, `{namespace}Local`, or `xs:local`.
     ///
     /// # Errors
-    /// There is none, or there are several.
+    /// No type has the name, or several have.
     pub(super) fn type_named(&self, written: &str) -> Result<Name, String> {
         if let Some(local) = written.strip_prefix("xs:") {
             return Ok(Name::new(XSD_NS, local));
@@ -168,7 +168,7 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// The types that are derived from this one, directly or not, and are not abstract.
+    /// The types derived from `base`, directly or not, without abstract types.
     pub(super) fn derived_types(&self, base: &Name) -> Vec<&Name> {
         let types = self.declared.iter().filter(|((space, name), _)| *space == SymbolSpace::Type && name != base);
         let mut found: Vec<&Name> = types
@@ -179,7 +179,7 @@ impl<'a> Symbols<'a> {
         found
     }
 
-    /// Is a type derived from that one, or the same? It is of `xs:anyType`.
+    /// Is a type `base`, or derived from `base`? Every type is derived from `xs:anyType`.
     pub(super) fn is_derived(&self, name: &Name, base: &Name) -> bool {
         let mut name = name.clone();
         for _ in 0..MOST_DERIVATIONS {

@@ -1,9 +1,9 @@
-//! A text of the bindings with values in it: `GW-{smartcard_ca_id|first:11}`. In braces stand one or several values, joined by
-//! `+`: a parameter, `now` or `uuid`, a text in quotes, or what is known only at sending; after them follow operators that each
-//! make one text of another. `{{` is a brace.
+//! Templates, the texts of the bindings with values: `GW-{smartcard_ca_id|first:11}`. Braces hold values, joined by `+`: a
+//! parameter, `now` or `uuid`, a text in quotes, or a value of sending; operators follow, each of which makes one text of
+//! another. `{{` is a brace.
 //!
-//! What is known only at sending leaves a blank ([`crate::xml::BLANK`]) in what is rendered before: its expression is written
-//! there with all other values in place, and rendered again then.
+//! A value of sending (known only when a request is sent) leaves a blank ([`crate::xml::BLANK`]) in the rendered text: the
+//! expression with all other values in place, which is rendered again at sending.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,20 +13,20 @@ use super::operator::Operator;
 use crate::request::CONTEXT;
 use crate::xml::BLANK;
 
-/// Values that are known only when a request is sent: the moment in UTC, a text that is used once, and the session's id.
+/// Values of sending: the moment in UTC, a text that is used once, and the session's id.
 pub const SENDING: [&str; 3] = ["sent", "nonce", SESSION];
 /// The id that a login gave.
 pub const SESSION: &str = "session";
-/// What the name of a secret of the configuration begins with.
+/// The beginning of a secret's name.
 const SECRET: &str = "secret.";
 
 /// The maps of the bindings, by name.
 pub(super) type Maps = BTreeMap<String, Arc<BTreeMap<String, String>>>;
 
-/// A text with values in it.
+/// A text with values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// As the bindings write it.
+    /// The text in the bindings.
     text: String,
     parts: Vec<Part>,
 }
@@ -38,26 +38,26 @@ pub(super) enum Part {
     Value(Expression),
 }
 
-/// What stands in braces.
+/// The inside of braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expression {
     pub(super) terms: Vec<Term>,
     pub(super) operators: Vec<Operator>,
 }
 
-/// A value that is joined to others: by its name, or a text.
+/// A value's name, or a text in quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Term {
     Name(String),
     Text(String),
 }
 
-/// The name of a secret of the configuration, if a value is one.
+/// The name of a secret, if a value is a secret.
 pub fn secret_name(name: &str) -> Option<&str> {
     name.strip_prefix(SECRET)
 }
 
-/// Is a value known only at sending?
+/// Is a value a value of sending?
 pub fn is_of_sending(name: &str) -> bool {
     SENDING.contains(&name) || secret_name(name).is_some()
 }
@@ -66,7 +66,7 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence.
+    /// The fault of the template, as a sentence.
     pub(super) fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
         let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(at) = rest.find('{') {
@@ -96,13 +96,13 @@ impl Template {
     /// The template of a blank.
     ///
     /// # Errors
-    /// It was written by bindings that had other maps.
+    /// The blank was left by bindings with other maps.
     pub(super) fn of_blank(expression: &str, maps: &Maps) -> Result<Self, String> {
         let parts = vec![Part::Value(Expression::parse(expression, maps)?)];
         Ok(Self { text: expression.to_owned(), parts })
     }
 
-    /// A text without any value in it.
+    /// A text without values.
     pub(super) fn plain(text: &str) -> Self {
         Self { text: text.to_owned(), parts: vec![Part::Text(text.to_owned())] }
     }
@@ -119,32 +119,32 @@ impl Template {
         })
     }
 
-    /// The names of the values in it.
+    /// The names of the values.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.expressions().flat_map(Expression::names)
     }
 
-    /// The parameters in it.
+    /// The names of the parameters.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.names().filter(|name| !CONTEXT.contains(name) && !is_of_sending(name))
     }
 
-    /// Is it another text each time?
+    /// Is the text different each time?
     pub fn is_volatile(&self) -> bool {
         self.names().any(|name| CONTEXT.contains(&name) || is_of_sending(name))
     }
 
-    /// Is something in it known only at sending?
+    /// Has the template a value of sending?
     pub fn has_blank(&self) -> bool {
         self.names().any(is_of_sending)
     }
 
-    /// Is it the session's id, and nothing else?
+    /// Is the template the session's id alone?
     pub fn is_session(&self) -> bool {
         self.text == format!("{{{SESSION}}}")
     }
 
-    /// Must a parameter have a value for it?
+    /// Does the template need a parameter's value?
     pub fn needs_parameter(&self) -> bool {
         self.expressions().any(|expression| {
             let has_default = expression.operators.iter().any(Operator::is_default);
@@ -153,16 +153,16 @@ impl Template {
         })
     }
 
-    /// Is a value changed before it is written?
+    /// Does the template change a value?
     pub(super) fn changes(&self, name: &str) -> bool {
         let is_changed = |expression: &Expression| !expression.operators.is_empty() || expression.terms.len() > 1;
         self.expressions().any(|expression| expression.names().any(|n| n == name) && is_changed(expression))
     }
 
-    /// The text; `None` if a value is missing. What is known only at sending leaves a blank, unless `value` knows it.
+    /// The text; `None` if a value is missing. A value of sending that `value` does not know leaves a blank.
     ///
     /// # Errors
-    /// Which value an operator cannot take, and what it must be.
+    /// The value that an operator cannot take, and the operator's requirement.
     pub fn render<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<Option<String>, (String, String)> {
         let mut text = String::new();
         for part in &self.parts {
@@ -188,7 +188,7 @@ impl Expression {
     fn parse(text: &str, maps: &Maps) -> Result<Self, String> {
         let mut pieces = split_outside_quotes(text, '|').into_iter();
         let terms = pieces.next().unwrap_or_default();
-        // What follows the first operator has no quotes: a default may have one.
+        // Operators have no quoted texts: a default may hold a single quote.
         let operators = pieces.next().unwrap_or_default();
         let operators = operators.split('|').filter(|piece| !piece.is_empty());
         Ok(Self {
@@ -252,7 +252,7 @@ impl Term {
     }
 }
 
-/// The text before the first such character that is not in quotes, and the text behind it, if there is one.
+/// Splits a text at the first separator outside quotes, if there is one.
 fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
     let mut is_quoted = false;
     let found = text.char_indices().find(|(_, c)| {
@@ -267,7 +267,7 @@ fn split_outside_quotes(text: &str, separator: char) -> Vec<&str> {
     }
 }
 
-/// The pieces between all such characters that are not in quotes.
+/// Splits a text at every separator outside quotes.
 fn all_outside_quotes(text: &str, separator: char) -> Vec<&str> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     loop {

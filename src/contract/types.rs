@@ -12,7 +12,7 @@ use super::symbols::SymbolSpace;
 use crate::xml::{Name, SOAP_ENC_NS, XSD_NS};
 
 impl<'a> Compiler<'a, '_> {
-    /// The type of an `xs:attribute`; without any, its value may be anything.
+    /// The type of an `xs:attribute`; without a declared type, any text.
     pub(super) fn attribute_type(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
         match (node.name("type", &self.findings), node.children().next()) {
             (Some(name), _) => self.named_simple_type(&name?, node),
@@ -26,7 +26,7 @@ impl<'a> Compiler<'a, '_> {
         if let Some(simple) = self.simple.get(name) {
             return Ok(simple.clone());
         }
-        // The encoding has the simple types of XML Schema under names of its own (SOAP 1.1, 5.2).
+        // The encoding's namespace repeats the simple types of XML Schema (SOAP 1.1, 5.2).
         let simple = if matches!(&*name.namespace, XSD_NS | SOAP_ENC_NS) {
             let refuse = || from.report(&self.findings, format!("type xs:{} is not supported here", name.local));
             let local = if &*name.local == "base64" { "base64Binary" } else { &*name.local };
@@ -62,7 +62,7 @@ impl<'a> Compiler<'a, '_> {
         }
     }
 
-    /// `xs:union`: the types that it names, then those given inside.
+    /// `xs:union`: named member types, then inline types.
     fn union(&mut self, node: &Node<'a>) -> Result<Arc<SimpleType>, Reported> {
         let mut members = Vec::new();
         for name in node.names("memberTypes", &self.findings) {
@@ -105,7 +105,7 @@ pub(super) fn any_simple_type() -> Arc<SimpleType> {
     built_in("anySimpleType").expect("the table has it")
 }
 
-/// What else an `xs:restriction` may hold, besides facets.
+/// Is a child of `xs:restriction` no facet?
 fn is_structure(local: &str) -> bool {
     matches!(local, "simpleType" | "attribute" | "attributeGroup" | "anyAttribute")
 }

@@ -1,8 +1,8 @@
 //! Checks a message against its plan: the content model, attributes, `xsi:nil`, and the facets of every value.
 //!
 //! XML Schema demands that each element of a content model can be assigned to one particle without looking ahead
-//! (unique particle attribution), so one pass over the children decides. A text with a blank in it is not known yet, and
-//! is valid.
+//! (unique particle attribution), so one pass over the children decides. A text with a blank is not known yet, and counts as
+//! valid.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use super::plan::{Compositor, Content, ElementPlan, Group, Message, Particle};
 use super::simple::SimpleType;
 use crate::xml::{BLANK, Element, Name, Node, SOAP_ENC_NS, XML_NS, XSI_NS, is_xml_space, trim_xml_space};
 
-/// One way in which a message is not as the schema wants it.
+/// A violation of the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The element, from the message's root: `/CreatePairing/CreatePairingRequest/CaClientIds/CaClientId[2]`.
     pub path: String,
-    /// What is wrong with it.
+    /// The violation, as a clause.
     pub message: String,
 }
 
-/// How many violations of one message are told.
+/// Most violations that are reported of a message.
 const MOST_VIOLATIONS: usize = 20;
 
-/// Checks the child of a body. No violations: it is valid.
+/// Checks the child of a body; returns no violations for a valid message.
 pub fn message(message: &Message, body_child: &Element) -> Vec<Violation> {
     let mut checker = Checker::default();
     if body_child.name == message.root.name {
@@ -34,15 +34,15 @@ pub fn message(message: &Message, body_child: &Element) -> Vec<Violation> {
     checker.violations
 }
 
-/// A text with a blank in it, and the value that has to be there.
+/// A text with a blank, and the type that the value must have.
 pub(super) struct BlankValue {
     pub(super) text: String,
-    /// The local name of its element or attribute.
+    /// The local name of the element or attribute.
     pub(super) local: String,
     pub(super) simple: Arc<SimpleType>,
 }
 
-/// Checks an element of that name, and tells what its blanks have to be.
+/// Checks an element with blanks; returns the types that their values must have.
 pub(super) fn element(plan: &ElementPlan, element: &Element) -> (Vec<Violation>, Vec<BlankValue>) {
     let mut checker = Checker::default();
     checker.element(plan, element, None);
@@ -54,15 +54,15 @@ pub(super) fn element(plan: &ElementPlan, element: &Element) -> (Vec<Violation>,
 struct Checker<'m> {
     violations: Vec<Violation>,
     blanks: Vec<BlankValue>,
-    /// Local names from the root, each with its number where it may occur several times.
+    /// Local names from the root, with numbers for repeatable elements.
     path: Vec<(&'m str, Option<usize>)>,
 }
 
-/// The children of one element, and how far they are accounted for.
+/// The children of an element, and the position of the check.
 struct Children<'m> {
     elements: Vec<&'m Element>,
     next: usize,
-    /// One was not expected, so nothing can be said of those behind it.
+    /// A child was not expected, so the children behind are not checked.
     is_lost: bool,
 }
 
@@ -210,7 +210,7 @@ impl<'m> Checker<'m> {
                 Particle::Element(plan) => self.missing(&format!("'{}'", plan.name.local), children),
                 Particle::Group(group) if is_group_emptiable(group) => {}
                 Particle::Group(group) => self.group(group, children),
-                // What is not understood is not missed.
+                // A particle that is not understood is never missed.
                 Particle::Open(open) if !open.unread.is_empty() => {}
                 Particle::Open(_) => self.missing("any element", children),
             }
@@ -268,7 +268,7 @@ fn is_group_emptiable(group: &Group) -> bool {
     }
 }
 
-/// What may come first in a group, for a message.
+/// The names of the elements that may come first in a group.
 fn first_names(group: &Group) -> String {
     let firsts = group.elements().filter(|plan| may_start_group(group, &plan.name));
     firsts.map(|plan| &*plan.name.local).collect::<Vec<_>>().join(", ")

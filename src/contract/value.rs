@@ -1,6 +1,6 @@
-//! What a text means in each of XML Schema's primitive types: its lexical form, and how two values compare.
+//! The primitive types of XML Schema: lexical form and order of values.
 //!
-//! Decimals compare exactly, whatever their length. Dates compare as instants; one without a time zone counts as UTC.
+//! Decimals of any length compare exactly. Dates compare as instants; a date without a time zone counts as UTC.
 
 use std::cmp::Ordering;
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ pub(super) enum Primitive {
     Float,
     /// A period such as `P1DT12H`.
     Duration,
-    /// A date, a time, or part of one: its layout in the letters of [`instant`], and what it is in words.
+    /// A date, a time, or a part: the layout in the letters of [`instant`], and a description.
     Moment(&'static str, &'static str),
     /// Bytes, two hexadecimal digits each.
     Hex,
@@ -37,7 +37,7 @@ impl Primitive {
     /// Checks the lexical form of a value whose white space is already normalised.
     ///
     /// # Errors
-    /// What it must be, after "must be".
+    /// The requirement that the value does not meet, after "must be".
     pub(super) fn check(self, text: &str) -> Result<(), String> {
         static FLOAT: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"^([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([Ee][+-]?[0-9]+)?|-?INF|NaN)$")
@@ -62,7 +62,7 @@ impl Primitive {
         if holds { Ok(()) } else { Err(must.to_owned()) }
     }
 
-    /// How two values stand to each other; `None` if they have no order.
+    /// The order of two values; `None` if there is none.
     pub(super) fn compare(self, a: &str, b: &str) -> Option<Ordering> {
         match self {
             Self::Decimal | Self::Integer => Some(Decimal::parse(a)?.cmp(&Decimal::parse(b)?)),
@@ -83,7 +83,7 @@ impl Primitive {
         }
     }
 
-    /// How long a value is, in the unit that length facets count for this type.
+    /// The length of a value, in the unit of the type's length facets.
     pub(super) fn length(self, text: &str) -> usize {
         byte_length(self, text).unwrap_or_else(|| text.chars().count())
     }
@@ -101,7 +101,7 @@ fn float(text: &str) -> Option<f64> {
     text.replace("INF", "inf").parse().ok()
 }
 
-/// How many bytes a binary value stands for; `None` if it is no such value.
+/// The number of bytes of a binary value; `None` for any other text.
 fn byte_length(primitive: Primitive, text: &str) -> Option<usize> {
     match primitive {
         Primitive::Hex => {

@@ -1,8 +1,8 @@
-//! What an answer says became of a request: by its status, compared as a value of its type, or by its fault.
+//! Verdicts: classifies an answer by its status, compared as a value of the status's type, or by its fault.
 //!
 //! A status code is a value (`0` is also `00` where the status is a number), a range (`>= 0`), `""` for an answer without
-//! a status, or `*` for every other. A fault is known by an element of its detail (`CasFault`, `CasFault/Code=17`), by its
-//! string (`*` stands for any text), or by its code: whole, its local part, or what stands behind the last dot.
+//! a status, or `*` for every other. A fault is recognized by an element of the detail (`CasFault`, `CasFault/Code=17`), by
+//! the string (`*` stands for any text), or by the code: whole, the local part, or the part behind the last dot.
 
 use std::sync::Arc;
 
@@ -14,49 +14,49 @@ use super::value::Primitive;
 use crate::request::Classification;
 use crate::xml::Element;
 
-/// What the answers of an operation say.
+/// The classifications of an operation's answers.
 #[derive(Clone, Debug, Default)]
 pub struct Verdicts {
     statuses: Vec<(StatusTest, Classification)>,
     faults: Vec<(FaultTest, Classification)>,
-    /// The type of the status, where the answer has one.
+    /// The type of the status, if answers have a status.
     status_type: Option<Arc<SimpleType>>,
 }
 
 /// A status code of the bindings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StatusTest {
-    /// There is none.
+    /// No status.
     Absent,
-    /// It is this value.
+    /// This value.
     Value(String),
-    /// It is a number in this relation to the bound.
+    /// A number in this relation to the bound.
     Range(Relation, String),
-    /// Whatever it is.
+    /// Every status.
     Any,
 }
 
-/// What the bindings say of a fault.
+/// A fault in the bindings.
 #[derive(Clone, Debug)]
 pub(super) enum FaultTest {
-    /// The detail has an element at this path, of this value if there is one.
+    /// The detail has an element at this path, with this value if given.
     Detail(Vec<String>, Option<String>),
     /// The string is like that.
     Text(Regex),
-    /// The code, or a part of it, is that.
+    /// The code, or a part of the code, is this text.
     Code(String),
-    /// Whatever it is.
+    /// Every fault.
     Any,
 }
 
-/// A fault, as it came.
+/// A received fault.
 #[derive(Clone, Copy, Debug)]
 pub struct FaultParts<'f> {
-    /// Its code: `{namespace}local`, or `local`.
+    /// The code: `{namespace}local`, or `local`.
     pub code: &'f str,
-    /// Its string.
+    /// The string.
     pub string: &'f str,
-    /// The element.
+    /// The element Fault.
     pub element: &'f Element,
 }
 
@@ -81,7 +81,7 @@ impl StatusTest {
     /// Can a status of that type ever be so?
     ///
     /// # Errors
-    /// What a status must be.
+    /// The requirement that the code does not meet.
     pub(super) fn check(&self, status_type: &SimpleType) -> Result<(), String> {
         match self {
             Self::Value(value) => status_type.check(value),
@@ -103,7 +103,7 @@ impl StatusTest {
         }
     }
 
-    /// Which of two that hold counts: the one that says more.
+    /// The rank among tests that hold: the most specific test counts.
     fn rank(&self) -> u8 {
         match self {
             Self::Absent | Self::Value(_) => 0,
@@ -156,7 +156,7 @@ impl FaultTest {
     }
 }
 
-/// Is a code that one: whole, its local part, or what stands behind the last dot?
+/// Is `wanted` the whole code, the local part, or the part behind the last dot?
 fn is_code(found: &str, wanted: &str) -> bool {
     let local = found.rsplit(['}', ':']).next().unwrap_or_default();
     found == wanted || local == wanted || local.rsplit('.').next() == Some(wanted)
@@ -174,7 +174,7 @@ fn subcodes(fault: &Element) -> Vec<String> {
     found
 }
 
-/// Is there an element at the path, of that value?
+/// Does an element stand at the path, with the value if given?
 fn has(element: &Element, path: &[String], value: Option<&str>) -> bool {
     match path {
         [] => value.is_none_or(|value| element.text().trim() == value),
@@ -186,7 +186,7 @@ fn has(element: &Element, path: &[String], value: Option<&str>) -> bool {
 }
 
 impl Verdicts {
-    /// Of the tests of the bindings; those that say more come first.
+    /// Verdicts by the tests of the bindings, most specific first.
     pub(super) fn new(
         mut statuses: Vec<(StatusTest, Classification)>,
         mut faults: Vec<(FaultTest, Classification)>,
@@ -197,7 +197,7 @@ impl Verdicts {
         Self { statuses, faults, status_type }
     }
 
-    /// What a status says; `None` if that is not said: the answer has no status, and should have one.
+    /// Classifies a status; `None` for a missing status that the bindings do not classify.
     pub fn classify_status(&self, status: Option<&str>) -> Option<Classification> {
         let status_type = self.status_type.as_deref();
         let found = self.statuses.iter().find(|(test, _)| test.holds(status, status_type));
@@ -217,7 +217,7 @@ impl Verdicts {
         statuses.chain(faults)
     }
 
-    /// The fault code that says so, if the bindings name one.
+    /// A fault code of a class, if the bindings name any.
     pub fn fault_code_for(&self, class: Classification) -> Option<&str> {
         self.faults.iter().find_map(|(test, of)| match test {
             FaultTest::Code(code) if *of == class => Some(code.as_str()),
@@ -225,7 +225,7 @@ impl Verdicts {
         })
     }
 
-    /// What a fault says.
+    /// Classifies a fault.
     pub fn classify_fault(&self, fault: &FaultParts<'_>) -> Classification {
         let found = self.faults.iter().find(|(test, _)| test.holds(fault));
         found.map_or(Classification::Rejected, |(_, class)| *class)

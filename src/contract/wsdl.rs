@@ -1,5 +1,4 @@
-//! Reads an operation of a WSDL: how its SOAP binding writes it, and its two messages. Which port offers it is found by
-//! `port`.
+//! Reads an operation of a WSDL: its SOAP binding and its two messages. `port` finds the port that offers the operation.
 
 use std::rc::Rc;
 
@@ -17,21 +16,21 @@ use crate::xml::{Name, SOAP_ENC_NS};
 /// The MIME binding (WSDL 1.1, section 5).
 const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
 
-/// What a WSDL says of an operation.
+/// An operation as a WSDL declares it.
 pub(super) struct WsdlOperation {
-    /// Where it is: `soap:address`, or what the bindings say.
+    /// The address: `soap:address`, or the bindings' address.
     pub(super) address: String,
-    /// Where that is written.
+    /// The place of the address in its file.
     pub(super) address_location: Location,
-    /// The port that offers it.
+    /// The port that offers the operation.
     pub(super) port: String,
-    /// Ports that offer it too.
+    /// Other ports that offer the operation.
     pub(super) other_ports: Vec<String>,
     /// Version of SOAP.
     pub(super) soap: SoapVersion,
     /// Value of the SOAPAction header.
     pub(super) action: String,
-    /// The elements that its SOAP binding puts into the header of the request.
+    /// The elements that the SOAP binding puts into the header of the request.
     pub(super) declared_headers: Vec<Name>,
     /// The request, nothing bound yet.
     pub(super) input: Message,
@@ -39,7 +38,7 @@ pub(super) struct WsdlOperation {
     pub(super) output: Option<Message>,
 }
 
-/// What is wanted of the two messages of an operation.
+/// The demands on the two messages of an operation.
 pub(super) struct Demands {
     pub(super) input: Rc<Demand>,
     pub(super) output: Rc<Demand>,
@@ -113,7 +112,7 @@ impl<'a> Compiler<'a, '_> {
         })
     }
 
-    /// The elements in the header of a request, as far as they are declared: no binding has to write them.
+    /// The declared elements in the header of a request, which the bindings may write or not.
     fn declared_headers(&self, offer: &Offer<'a>) -> Vec<Name> {
         let quietly = Findings::default();
         let Some(written) = offer.operation.child(WSDL_NS, Direction::Input.as_str()) else { return Vec::new() };
@@ -127,8 +126,8 @@ impl<'a> Compiler<'a, '_> {
         headers.filter_map(element).collect()
     }
 
-    /// One direction of an operation; `None` if there is nothing in its body. An rpc message has a `wrapper`, a document
-    /// message is its part's element.
+    /// The message of a direction; `None` for an empty body. An rpc message has a `wrapper`, a document message is the
+    /// element of its part.
     fn wsdl_message(
         &mut self,
         offer: &Offer<'a>,
@@ -186,7 +185,7 @@ impl<'a> Compiler<'a, '_> {
         Ok(Some(Message { root, is_encoded: self.is_encoded, declarations: Vec::new() }))
     }
 
-    /// Is a message encoded as SOAP 1.1 has it (section 5), the only encoding that is supported?
+    /// True for the encoding of SOAP 1.1 (section 5); any other encoding is refused.
     fn check_encoding(&self, body: &Node<'a>) -> Result<bool, Reported> {
         let styles = body.attribute("encodingStyle").unwrap_or_default();
         let is_known = |style: &str| style.trim_end_matches('/') == SOAP_ENC_NS.trim_end_matches('/');
@@ -203,7 +202,7 @@ impl<'a> Compiler<'a, '_> {
         }
     }
 
-    /// The element that stands for an rpc call, one unqualified element a part inside (WSDL 1.1, section 3.5).
+    /// The wrapper of an rpc call, with an unqualified element per part (WSDL 1.1, section 3.5).
     fn wrapper(&mut self, name: Name, parts: &[Node<'a>], message: &Node<'a>) -> Result<ElementPlan, Reported> {
         let members = all(parts.iter().map(|part| {
             if part.attribute("type").is_none() {
@@ -228,7 +227,7 @@ fn soap_body<'a>(written: &Node<'a>, soap: &str) -> Option<Node<'a>> {
     })
 }
 
-/// The parts that stand in the header: the local name of their message, and theirs.
+/// The parts in the header: local name of the message, and name of the part.
 fn header_parts<'a>(written: &Node<'a>, soap: &str) -> Vec<(&'a str, &'a str)> {
     let headers = written.children().filter(|child| child.element.name.is(soap, "header"));
     headers

@@ -35,7 +35,7 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     out + text.get(done..).unwrap_or_default()
 }
 
-/// The edits that replace a range by another text, character by character; if the lengths differ, all at the first character.
+/// The edits that replace a range by another text, character by character; of unequal lengths, all at the first character.
 pub(super) fn replace(text: &str, at: &Range<usize>, new: &str) -> Vec<Edit> {
     let old = text.get(at.clone()).unwrap_or_default();
     let places = old.char_indices().map(|(start, c)| (at.start + start..at.start + start + c.len_utf8(), c));

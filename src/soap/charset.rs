@@ -2,7 +2,7 @@
 //! by the zero bytes of its first character, those that Content-Type names, that of the XML declaration, UTF-8 (RFC 7303
 //! section 3; XML 1.0 appendix F; RFC 2781, 4.3).
 //!
-//! Rule: a charset fits when every byte makes sense in it, so a label that is misspelt or wrong costs nothing as long as
+//! Rule: a charset fits when every byte is valid in the charset, so a misspelt or wrong label costs nothing as long as
 //! something else fits.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::media_type::parameter;
 
-/// Labels of one message that are looked at, at most.
+/// Most labels of a message that are tried.
 const LABELS: usize = 8;
 /// Characters of a label that are shown.
 const SHOWN: usize = 40;
@@ -21,7 +21,7 @@ const SHOWN: usize = 40;
 pub struct Decoded<'b> {
     /// The text, without byte order mark.
     pub text: Cow<'b, str>,
-    /// Why something in it had to be replaced by U+FFFD, if it had.
+    /// The reason why U+FFFD stands in the text, if it does.
     pub fault: Option<String>,
 }
 
@@ -140,7 +140,7 @@ fn fits<'b>(encoding: &'static Encoding, body: &'b [u8]) -> Option<Cow<'b, str>>
     encoding.decode_without_bom_handling_and_without_replacement(body.get(mark_length..)?)
 }
 
-/// A label without what people put around it.
+/// A label without quotes and white space.
 fn bare(label: &str) -> &str {
     label.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))
 }

@@ -1,8 +1,8 @@
-//! Reads SOAP messages: one walk over the elements that came, each looked up in the plan of the message.
+//! Reads SOAP messages: a walk over the received elements, each looked up in the plan of the message.
 //!
-//! The order of elements does not matter here, and what is missing is simply not read; whether a message is as the
-//! schema wants it is the question of `validate`. Answers are read generously: a name whose namespace differs is taken
-//! by its local name, and what is not known is passed over, both with a warning.
+//! The order of elements does not matter here, and a missing element is no fault; `contract::validate` checks a message
+//! against the schema. Answers are read generously: a name with another namespace counts by the local name, and an unknown
+//! element is skipped, both with a warning.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::contract::{
 use crate::request::Fields;
 use crate::xml::{Element, Name, XSI_NS, trim_xml_space};
 
-/// What an answer says.
+/// A decoded answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code; `None` where there is none, or an empty one.
+    /// Status code; `None` if missing or empty.
     pub status: Option<String>,
     /// Reference number.
     pub reference: Option<String>,
@@ -24,11 +24,11 @@ pub struct Answer {
     pub message: Option<String>,
     /// Results of a query.
     pub results: Fields,
-    /// Where it differs from the contract.
+    /// Differences from the contract.
     pub warnings: Vec<String>,
 }
 
-/// A message is not the one that the contract has for the operation.
+/// A message that is not the operation's message in the contract.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The body holds another element.
@@ -39,10 +39,10 @@ pub enum DecodeError {
         /// The message's.
         found: String,
     },
-    /// There is no status code, or an empty one.
+    /// The status code is missing or empty.
     #[error("'{0}' has no status code")]
     NoStatus(String),
-    /// It states its status, reference number or message twice: which one holds is not known.
+    /// The answer states status, reference number or message twice, so neither can be trusted.
     #[error("'{0}' states its outcome twice")]
     TwoOutcomes(String),
 }
@@ -50,7 +50,7 @@ pub enum DecodeError {
 /// Reads an answer from its header and the child of its body.
 ///
 /// # Errors
-/// It is the answer of another operation, or has two statuses, or none where the bindings do not say what that means.
+/// The answer belongs to another operation, has two statuses, or lacks a status that the bindings require.
 pub fn answer(operation: &Operation, header: Option<&Element>, body_child: &Element) -> Result<Answer, DecodeError> {
     let mut reader = Reader { is_strict: false, ..Reader::default() };
     let Some(output) = &operation.output else {
@@ -74,16 +74,16 @@ pub fn answer(operation: &Operation, header: Option<&Element>, body_child: &Elem
 /// Reads a request from the child of its body; the session's id is one of its values.
 ///
 /// # Errors
-/// It is the request of another operation.
+/// The request belongs to another operation.
 pub fn request(operation: &Operation, body_child: &Element) -> Result<Fields, DecodeError> {
     let mut reader = Reader { is_strict: true, ..Reader::default() };
     reader.root(&operation.input, body_child)?;
     Ok(fields(reader.values))
 }
 
-/// How many warnings of one message are kept.
+/// Most warnings that are kept of a message.
 const MOST_WARNINGS: usize = 20;
-/// How many characters of each: the names in it come from outside.
+/// Most characters of a warning, since names come from outside.
 const LONGEST_WARNING: usize = 500;
 
 /// Values by parameter; `None` where a round had none.
@@ -179,8 +179,8 @@ impl<'p> Reader<'p> {
         });
     }
 
-    /// For each repeatable group on the way from `group` to `plan`: does the element begin another round of it? It
-    /// does unless it stands behind the element before it, in the order of the schema.
+    /// Begins another round of each repeatable group between `group` and `plan`, unless the element stands behind the
+    /// previous element in the order of the schema.
     fn next_round(&mut self, group: &'p Group, plan: &'p ElementPlan, repeated: &mut Vec<(&'p Group, usize)>) {
         let Some(position) = group.elements().position(|element| std::ptr::eq(element, plan)) else { return };
         if !group.filling.repeat_by.is_empty() {
@@ -227,7 +227,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// Brings parameters that run in step to the same number of places, which is returned.
+    /// Fills parameters that share rounds up to the same number of values, which is returned.
     fn level(&mut self, steps: &'p [String]) -> usize {
         let rounds = steps.iter().filter_map(|step| self.values.get(step.as_str())).map(Vec::len).max().unwrap_or(0);
         self.resize(steps, rounds);
@@ -240,7 +240,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// Is a name that came the one that the plan means?
+    /// Is a received name the plan's name?
     fn is_meant(&self, planned: &Name, found: &Name) -> bool {
         planned == found || (!self.is_strict && planned.local == found.local)
     }
@@ -260,7 +260,7 @@ impl<'p> Reader<'p> {
     }
 }
 
-/// The plan for an element after so many of its name: that of the same place, or the one that repeats.
+/// The plan for an element after `before` elements of the same name: the plan at that position, else the last.
 fn nth_or_last<'p>(plans: impl Iterator<Item = &'p ElementPlan>, before: usize) -> Option<&'p ElementPlan> {
     plans.take(before + 1).last()
 }

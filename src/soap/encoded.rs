@@ -1,5 +1,5 @@
-//! Makes plain messages of encoded ones (SOAP 1.1, section 5): what an element refers to (`href`, to the element with that
-//! `id`) stands in its place, and the items of arrays have the name that the plan gives them, whatever a server calls them.
+//! Makes plain messages of encoded messages (SOAP 1.1, section 5): a reference (`href`) is replaced by the element with that
+//! `id`, and the items of arrays get the name of the plan, whatever a server calls them.
 //!
 //! Rule: a hostile message that refers to itself, or to much again and again, ends at `MOST_ELEMENTS`.
 
@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use crate::contract::{Content, ElementPlan};
 use crate::xml::{Attribute, Element, Name, Node, SOAP_ENC_NS, XSI_NS, trim_xml_space};
 
-/// Elements of a message whose references are followed.
+/// Most elements of a message with references.
 const MOST_ELEMENTS: usize = 100_000;
-/// Items of an array that is not transmitted whole.
+/// Most items of an array that is not transmitted whole.
 const MOST_PLACED: usize = 10_000;
-/// References that lead on to one another.
+/// Most references in a chain.
 const MOST_DEEP: usize = 60;
 
-/// The envelope without references; `None` if it has none. What was referred to is not in the body any more.
+/// The envelope with references resolved, without their targets in the body; `None` for an envelope without references.
 pub fn without_references(root: &Element) -> Option<Element> {
     let mut targets = HashMap::new();
     let mut has_references = false;
@@ -38,7 +38,7 @@ pub fn without_references(root: &Element) -> Option<Element> {
             let is_whole = body.children.iter().all(is_target);
             let mut is_first = true;
             body.children.retain(|node| {
-                // A message that has an id itself comes before what it refers to.
+                // A message with an id comes before the targets of its references.
                 let is_message = is_whole && std::mem::replace(&mut is_first, false);
                 is_message || !is_target(node)
             });
@@ -82,7 +82,7 @@ pub fn name_result(plan: &ElementPlan, element: &mut Element) {
     }
 }
 
-/// Puts the items of an array in the order of their positions. An array that would be too long stays as it came.
+/// Puts the items of an array in the order of their positions. An array that would be too long stays as received.
 fn place_items(array: &mut Element) {
     let offset = array.attribute(SOAP_ENC_NS, "offset").and_then(position).unwrap_or(0);
     let is_placed = |item: &Element| item.attribute(SOAP_ENC_NS, "position").is_some();

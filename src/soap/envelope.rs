@@ -1,9 +1,9 @@
-//! The SOAP envelope, 1.1 and 1.2, as it comes in: which child of the body counts, and whether it is a fault.
+//! Opens a received SOAP envelope, 1.1 or 1.2: finds the child of the body, which may be a fault.
 //!
-//! What the child means is the business of `decode` and of the contract; writing envelopes is that of `encode`.
+//! `decode` and the contract read the child; `encode` writes envelopes.
 //!
-//! Rule: an envelope holds a header or none, then one body, and that one message at most (SOAP 1.1, 4.1; 1.2 part 1,
-//! 5.1; WS-I Basic Profile 1.1, R1011 and R9981): of two messages nobody can say which one counts.
+//! Rule: an envelope holds at most one header, then one body, and the body at most one message (SOAP 1.1, 4.1; 1.2 part 1,
+//! 5.1; WS-I Basic Profile 1.1, R1011 and R9981): two messages have no order of precedence.
 
 use std::iter::Peekable;
 
@@ -19,20 +19,20 @@ pub struct Opened<'a> {
     pub header: Option<&'a Element>,
     /// The element in the body: the message, or a fault. A body may be empty.
     pub child: Option<&'a Element>,
-    /// The same, if it is a fault.
+    /// The child, if it is a fault.
     pub fault: Option<&'a Element>,
 }
 
 /// The document is no SOAP message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// Its root is something else.
+    /// The root is no envelope.
     #[error("the root element is '{0}', not a SOAP envelope")]
     NotAnEnvelope(String),
     /// The envelope has no body.
     #[error("the SOAP envelope has no body")]
     NoBody,
-    /// It holds something that has no place there.
+    /// An element stands where none is allowed.
     #[error("'{found}' has no place there in the SOAP {parent}")]
     Misplaced {
         /// The element, or some text.

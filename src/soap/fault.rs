@@ -7,18 +7,18 @@ use crate::xml::{InvalidChar, XmlWriter};
 /// Namespace of the details that Axis adds to a fault.
 const AXIS: &str = "http://xml.apache.org/axis/";
 
-/// What went wrong, and on whose side.
+/// A fault to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault<'a> {
     /// Prefix of the envelope's namespace.
     pub prefix: &'a str,
     /// True blames the client's message.
     pub is_clients: bool,
-    /// A code below that, as Axis has it. SOAP 1.2 has another way for those: there it is left out.
+    /// A subcode in Axis's way, left out in SOAP 1.2, which has subcodes of its own.
     pub subcode: Option<&'a str>,
-    /// A code of the vendor's own in place of both, without a namespace; in SOAP 1.1 only.
+    /// A vendor's code in place of side and subcode, without a namespace; in SOAP 1.1 only.
     pub bare_code: Option<&'a str>,
-    /// What went wrong.
+    /// The fault string.
     pub text: &'a str,
     /// The host name, a detail that Axis adds.
     pub host: Option<&'a str>,
@@ -28,7 +28,7 @@ impl Fault<'_> {
     /// The fault in its envelope.
     ///
     /// # Errors
-    /// The text holds what XML cannot carry.
+    /// The text holds a character that XML cannot carry.
     pub fn write(&self, version: SoapVersion) -> Result<Vec<u8>, InvalidChar> {
         let mut writer = XmlWriter::new();
         let tag = |local: &str| format!("{}:{local}", self.prefix);

@@ -1,20 +1,20 @@
 //! The parameters of a media type (RFC 9110 section 8.3.1; RFC 2045 section 5.1; RFC 2231), as real servers write them.
 
-/// Bytes of a media type, at most: one that is longer names nothing.
+/// Most bytes of a media type; a longer media type has no parameters.
 const LONGEST: usize = 8 << 10;
 
-/// Is it a multipart type at all?
+/// Is a media type multipart?
 pub(super) fn is_multipart(content_type: &str) -> bool {
     content_type.trim_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"))
 }
 
-/// A parameter of a media type, without its quotes; an empty one is none.
+/// A parameter of a media type, without quotes; `None` if missing or empty.
 pub(super) fn parameter(content_type: &str, name: &str) -> Option<String> {
     let parsed = (content_type.len() <= LONGEST).then(|| mailparse::parse_content_type(content_type))?;
     parsed.params.get(name).filter(|value| !value.is_empty()).cloned()
 }
 
-/// A media type and its parameters, as they are written: a semicolon between quotes ends nothing.
+/// A media type and its parameters as written; semicolons in quotes do not separate.
 pub fn pieces(content_type: &str) -> impl Iterator<Item = &str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     content_type.split(move |c| {

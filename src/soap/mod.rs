@@ -1,6 +1,6 @@
-//! SOAP messages: out by the plan of the contract, in from whatever came back.
+//! SOAP messages: written by the plan of the contract, and read from received bytes.
 //!
-//! Nothing here knows an operation: the loaded contract says how a request is written and how its answer reads.
+//! Nothing here knows an operation: the loaded contract has the plans of requests and answers.
 //!
 //! ```
 //! use conax_gateway::contract::{Contract, ContractSource};

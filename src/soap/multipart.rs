@@ -1,7 +1,7 @@
 //! Takes a multipart message apart (RFC 2046, 5.1; `multipart/related`: RFC 2387; SOAP with Attachments, MTOM).
 //!
-//! Rule: this module finds where the parts stand; what their headers say, and what is in their transfer codings, is
-//! mailparse's to read, which has no bounds of its own: it gets one head or one content at a time.
+//! Rule: this module finds the parts; mailparse reads their headers and transfer codings, a single head or content at a time
+//! because mailparse has no bounds.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,37 +16,37 @@ const MOST: usize = 1000;
 /// Bytes of the headers of a part, at most.
 const HEAD_BYTES: usize = 8 << 10;
 
-/// One part, and where it stands in the message.
+/// A part, as ranges of the message.
 pub(super) struct Part {
     /// Content-Type.
     pub(super) content_type: Option<String>,
-    /// Content-ID, without its angle brackets.
+    /// Content-ID, without angle brackets.
     pub(super) content_id: Option<String>,
-    /// How its content is written.
+    /// The transfer coding.
     pub(super) coding: TransferCoding,
-    /// Its headers, with the empty line.
+    /// The headers, with the empty line.
     pub(super) head: Range<usize>,
-    /// Its content.
+    /// The content.
     pub(super) body: Range<usize>,
 }
 
 /// A transfer coding (RFC 2045, 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransferCoding {
-    /// As it is.
+    /// None.
     Identity,
     Base64,
     QuotedPrintable,
-    /// Another one: the bytes may mean something else than they seem to.
+    /// An unknown coding, whose bytes are opaque.
     Unknown,
 }
 
-/// What is asked of the end of a message.
+/// The requirement on the end of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// It must be there: an answer without it is cut off.
+    /// The closing delimiter is required: an answer without it is cut off.
     Needed,
-    /// Clients may leave it out: Apache Axis 1.4 counts its Content-Length too short by some bytes of it.
+    /// The closing delimiter may be cut: Apache Axis 1.4 sends a Content-Length that is some bytes too short.
     Optional,
 }
 
@@ -115,7 +115,7 @@ pub(super) fn parts(content_type: &str, body: &[u8], ending: Ending) -> Option<(
             None if at == body.len() => break,
             None => length_before_cut(body, &delimiter).max(at),
         };
-        // One that is cut off may be headers only.
+        // A part that is cut off may have headers only.
         let only_headers = || next.is_none().then_some(end - at);
         let length = head_length(body.get(at..end)?).or_else(only_headers).filter(|length| *length <= HEAD_BYTES)?;
         let head = at..at + length;
@@ -134,13 +134,13 @@ pub(super) fn parts(content_type: &str, body: &[u8], ending: Ending) -> Option<(
 
 /// A line that parts are told apart by.
 struct Delimiter {
-    /// The line, with its end.
+    /// The line, line end included.
     line: Range<usize>,
-    /// Is it the one behind the last part?
+    /// Is the delimiter the closing delimiter?
     is_last: bool,
 }
 
-/// The first delimiter line from there on. Another boundary may begin like this one.
+/// The first delimiter line from a position on; a longer boundary with the same beginning does not count.
 fn next_delimiter(body: &[u8], mut from: usize, delimiter: &[u8]) -> Option<Delimiter> {
     loop {
         let start = from + find_bytes(body.get(from..)?, delimiter)?;
@@ -168,14 +168,14 @@ fn end_of_content(body: &[u8], at: usize, delimiter: usize) -> usize {
     at + content.strip_suffix(b"\r").unwrap_or(content).len()
 }
 
-/// Where the content of the last part ends, if some of the line behind it is cut off.
+/// The end of the last part's content, if the delimiter behind is cut off.
 fn length_before_cut(body: &[u8], delimiter: &[u8]) -> usize {
     let line = [b"\r\n", delimiter, b"--"].concat();
     let cut = |line: &[u8]| (1..=line.len()).rev().find(|n| line.get(..*n).is_some_and(|start| body.ends_with(start)));
     body.len() - cut(&line).max(line.get(1..).and_then(cut)).unwrap_or(0)
 }
 
-/// How many bytes the headers and the empty line take. There need not be any headers.
+/// The number of bytes of the headers, which may be missing, and the empty line.
 fn head_length(part: &[u8]) -> Option<usize> {
     let mut lines = part.split_inclusive(|byte| *byte == b'\n');
     let mut length = 0;
@@ -191,7 +191,7 @@ fn unfolded(header: &MailHeader<'_>) -> String {
     value.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
-/// Where the one stands in the other first.
+/// The first position of a text in another.
 pub(super) fn find_bytes(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
     let mut from = 0;

@@ -1,6 +1,6 @@
-//! The payload of an answer as JSON, typed by the schema: what may repeat is an array, even with one entry or none; what
-//! is absent is null (or the empty list that it holds); a value is a string, whatever it looks like, and only xs:boolean
-//! is true or false.
+//! The payload of an answer as JSON, typed by the schema: a repeatable element is an array, even with one entry or none; an
+//! absent element is null, or the empty list that it would hold; a value is a string, also if it is all digits, and only
+//! xs:boolean is true or false.
 //!
 //! Names are the elements' local names, attributes have an `@` before theirs. What the bindings read as status,
 //! reference number and message stands in the record already, and is left out.
@@ -31,7 +31,7 @@ fn of_element(plan: &ElementPlan, element: &Element) -> Value {
             attributes.insert("value".to_owned(), of_text(simple, &plan.text(element)));
             Value::Object(attributes)
         }
-        // Nobody knows what it is, but as text.
+        // Content that is not understood is shown as text.
         Content::Unread(_) if element.elements().next().is_some() => Value::Null,
         Content::Unread(_) => Value::String(element.text()),
         Content::Complex(group) => {
@@ -41,7 +41,7 @@ fn of_element(plan: &ElementPlan, element: &Element) -> Value {
     }
 }
 
-/// Adds every element that the group may hold; inside a group that repeats, each of them may.
+/// Adds every element of a group; inside a repeatable group every element is repeatable.
 fn add_children(group: &Group, element: &Element, repeats: bool, object: &mut Map<String, Value>) {
     let repeats = repeats || group.occurs.is_many();
     for member in &group.members {
@@ -64,7 +64,7 @@ fn add_children(group: &Group, element: &Element, repeats: bool, object: &mut Ma
     }
 }
 
-/// An absent element is null; only one that does nothing but hold a list stands for the empty list.
+/// An absent element is null; an absent element that only holds a list is the empty list.
 fn of_absent(plan: &ElementPlan) -> Value {
     let Content::Complex(group) = &plan.content else { return Value::Null };
     let mut lists = Map::new();
@@ -79,7 +79,7 @@ fn of_absent(plan: &ElementPlan) -> Value {
     if lists.is_empty() { Value::Null } else { Value::Object(lists) }
 }
 
-/// Does nothing but the outcome stand in it?
+/// Does an element hold nothing but the outcome?
 fn is_outcome(plan: &ElementPlan) -> bool {
     match &plan.content {
         Content::Simple(_, source) => {

@@ -1,4 +1,4 @@
-//! The texts in a message's body: one, or one in each part of a multipart message, out of its transfer coding.
+//! The texts of a message's body: the whole body, or each part of a multipart message, with the transfer coding undone.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,9 +21,9 @@ const BASE64_LINE: usize = 76;
 /// A message taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts<'b> {
-    /// The SOAP message; `None` if its bytes are not in its charset.
+    /// The SOAP message; `None` if the bytes do not fit the charset.
     pub root: Option<String>,
-    /// What comes with it: its Content-ID, and its bytes.
+    /// Attachments: Content-ID and bytes.
     pub attachments: Vec<(Option<String>, &'b [u8])>,
 }
 
@@ -56,23 +56,23 @@ pub fn root_of_parts<'b>(body: &'b [u8], content_type: Option<&str>) -> Option<D
     })
 }
 
-/// A body as one text; `None` if its bytes are not in its charset.
+/// A body as a single text; `None` if the bytes do not fit the charset.
 pub fn decoded(body: &[u8], content_type: Option<&str>) -> Option<String> {
     let decoded = charset::decode(body, content_type);
     decoded.is_faithful().then(|| decoded.text.into_owned())
 }
 
-/// The text of a body that is not, or not yet, read as SOAP; what is not in its charset is replaced.
+/// The text of a body that is not, or not yet, read as SOAP; bytes that do not fit the charset are replaced.
 pub fn text_of_partial(body: &[u8], content_type: Option<&str>) -> String {
     charset::decode(body, content_type).text.into_owned()
 }
 
-/// A text as a body, in the charset that its type or its XML declaration names.
+/// A text as a body, in the charset of the media type or the XML declaration.
 pub fn encode(text: &str, content_type: Option<&str>) -> Vec<u8> {
     charset::encode(text, content_type)
 }
 
-/// Calls for every text in a body: that of each part, and what stands between them.
+/// Gives every text in a body: each part, and the bytes between parts.
 pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str)) {
     let parts = split(body, content_type, Ending::Optional).map(|(parts, _)| parts).unwrap_or_default();
     let mut done = 0;
@@ -85,12 +85,12 @@ pub fn each(body: &[u8], content_type: Option<&str>, mut take: impl FnMut(&str))
     take(&readable(body.get(done..).unwrap_or_default(), content_type).text);
 }
 
-/// The body with every text in it rewritten, each in its own charset; what stays the same keeps its bytes.
+/// The body with every text rewritten in its own charset; an unchanged text keeps its bytes.
 pub fn rewrite(body: &[u8], content_type: Option<&str>, mut rewrite: impl FnMut(&str) -> String) -> Vec<u8> {
     each_part(body, content_type, |body, content_type, _| rewrite_part(body, content_type, &mut rewrite))
 }
 
-/// The same, and other bytes in place of each part that nobody can look into ([`are_texts`]).
+/// As [`rewrite`], with other bytes in place of each opaque part ([`are_texts`]).
 pub fn rewrite_all(
     body: &[u8],
     content_type: Option<&str>,
@@ -103,7 +103,7 @@ pub fn rewrite_all(
     })
 }
 
-/// The body with other bytes in each part, which gets its type, and whether its transfer coding is known.
+/// The body with each part rewritten by `change`, which gets the part's type, and whether the transfer coding is known.
 fn each_part(
     body: &[u8],
     content_type: Option<&str>,
@@ -115,7 +115,7 @@ fn each_part(
     let mut out = Vec::with_capacity(body.len());
     let mut done = 0;
     for part in parts {
-        // What is between the parts are their headers, which may name things too.
+        // The headers between parts may hold personal data, too.
         out.extend(rewrite(body.get(done..part.body.start).unwrap_or_default(), None, true));
         done = part.body.end;
         let before = part.content(body);
@@ -133,7 +133,7 @@ fn each_part(
     out
 }
 
-/// Bytes in base64, with lines as long as those before, and the same end.
+/// Bytes in base64, with lines as long as in `like`, and the same end.
 fn to_base64(bytes: &[u8], before: &[u8]) -> Vec<u8> {
     let line = before.iter().position(|byte| matches!(byte, b'\r' | b'\n')).filter(|at| *at > 0).unwrap_or(BASE64_LINE);
     let encoded = BASE64.encode(bytes);
@@ -154,13 +154,13 @@ fn rewrite_part(body: &[u8], content_type: Option<&str>, rewrite: &mut impl FnMu
     }
 }
 
-/// A body as text in any case: bytes that are not in its charset are one character each.
+/// A body as text in any case: bytes that do not fit the charset become a character each.
 fn readable<'b>(body: &'b [u8], content_type: Option<&str>) -> Decoded<'b> {
     let decoded = charset::decode(body, content_type);
     if decoded.is_faithful() { decoded } else { Decoded { text: mem::decode_latin1(body), ..decoded } }
 }
 
-/// Is it known how a body is written, and each part of it?
+/// Are the charset and the codings of a body and of each part known?
 pub fn are_readable(body: &[u8], content_type: Option<&str>) -> bool {
     let is_readable = |part: &Part| {
         part.coding != TransferCoding::Unknown && charset::is_known(&part.content(body), part.content_type.as_deref())
@@ -171,7 +171,7 @@ pub fn are_readable(body: &[u8], content_type: Option<&str>) -> bool {
     }
 }
 
-/// Can anybody look into a body: is it text in a charset that is known, and each part of it?
+/// Is a body, and each part, text in a known charset?
 pub fn are_texts(body: &[u8], content_type: Option<&str>) -> bool {
     match split(body, content_type, Ending::Optional) {
         Some((parts, _)) => parts.iter().all(|part| {
@@ -181,7 +181,7 @@ pub fn are_texts(body: &[u8], content_type: Option<&str>) -> bool {
     }
 }
 
-/// Bytes of another kind seldom go without control characters. What has parts of its own is not taken apart.
+/// Binary bytes seldom go without control characters. A part that has parts itself is not taken apart.
 fn is_text(body: &[u8], content_type: Option<&str>) -> bool {
     let is_control = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
     let decoded = charset::decode(body, content_type);
@@ -200,8 +200,8 @@ fn split(body: &[u8], content_type: Option<&str>, ending: Ending) -> Option<(Vec
     multipart::parts(content_type.filter(|value| is_multipart(value))?, body, ending)
 }
 
-/// A message of several parts with a boundary and ids that are always the same, and its Content-Type then. `None` if it
-/// has not several parts, or if the boundary stands in one of them.
+/// A multipart message with a fixed boundary and fixed ids, and the new Content-Type. `None` for any other message, or if the
+/// boundary stands in a part.
 pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, String)> {
     let (parts, _) = split(body, Some(content_type), Ending::Optional)?;
     if multipart::find_bytes(body, BOUNDARY.as_bytes()).is_some() {
@@ -239,7 +239,7 @@ pub fn with_fixed_boundary(body: &[u8], content_type: &str) -> Option<(Vec<u8>, 
     Some((out, fixed_type.collect::<Vec<_>>().join(";")))
 }
 
-/// Copies a part, with the ids of other parts (`cid:…`, RFC 2392) as they are now.
+/// Copies a part, with references to other parts (`cid:…`, RFC 2392) by their fixed ids.
 fn push_with_fixed_references(part: &[u8], ids: &HashMap<String, String>, out: &mut Vec<u8>) {
     let mut rest = part;
     while let Some(at) = multipart::find_bytes(rest, b"cid:") {

@@ -2,11 +2,12 @@
 //! reader would refuse. Every document from outside (WSDL, XSD, SOAP) passes through here.
 //!
 //! Rule: quick-xml's reader is lenient (a truncated document is a clean end of file to it), so all that
-//! well-formedness asks for is checked in `read`, and names are always a namespace and a local name.
+//! well-formedness asks for is checked in `read` and `namespaces`, and names are always a namespace and a local name.
 
 mod blank;
 mod chars;
 mod indent;
+mod namespaces;
 mod read;
 mod tag;
 #[cfg(test)]

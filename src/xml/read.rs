@@ -11,8 +11,9 @@ use quick_xml::name::QName;
 use quick_xml::reader::Reader;
 
 use super::chars::{is_ncname, is_xml_char, is_xml_space};
+use super::namespaces::{Scope, check_namespace};
 use super::tag::{attributes, check_declaration};
-use super::{Attribute, Element, Name, Node, XML_NS, XMLNS_NS};
+use super::{Attribute, Element, Name, Node};
 
 /// The limits within which a document is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,7 @@ pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut builder =
-        Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Vec::new(), root: None, nodes: 0 };
+        Builder { limits, text, counted: 0, line: 1, open: Vec::new(), scope: Scope::default(), root: None, nodes: 0 };
     loop {
         let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         builder.advance_to(start);
@@ -87,8 +88,7 @@ struct Builder<'t> {
     counted: usize,
     line: u32,
     open: Vec<Element>,
-    /// Declarations in force, innermost last: (depth, prefix, URI).
-    scope: Vec<(usize, Arc<str>, Arc<str>)>,
+    scope: Scope,
     root: Option<Element>,
     nodes: usize,
 }
@@ -232,20 +232,15 @@ impl Builder<'_> {
             match declared {
                 Some(rest) => {
                     let prefix = rest.strip_prefix(':');
-                    self.check_declared(prefix, &value)?;
+                    check_namespace(prefix, &value).map_err(|message| self.error(message))?;
                     declarations.push((Arc::from(prefix.unwrap_or_default()), Arc::from(value.as_str())));
                 }
                 None => written.push((name.to_owned(), value)),
             }
         }
         for (prefix, uri) in &declarations {
-            if self.scope.iter().any(|(d, p, _)| *d == depth && p == prefix) {
-                return Err(self.error(format!("prefix '{prefix}' declared twice")));
-            }
-            if self.scope.len() == self.limits.declarations {
-                return Err(self.error(format!("more than {} declarations in force", self.limits.declarations)));
-            }
-            self.scope.push((depth, prefix.clone(), uri.clone()));
+            let declared = self.scope.declare(depth, prefix, uri, self.limits.declarations);
+            declared.map_err(|message| self.error(message))?;
         }
         let (name, prefix) = self.expand(tag.name().0, true)?;
         let mut attributes: Vec<Attribute> = Vec::with_capacity(written.len());
@@ -259,17 +254,8 @@ impl Builder<'_> {
         Ok(Element { name, prefix, attributes, declarations, children: Vec::new(), line: self.line })
     }
 
-    /// Checks a namespace declaration (Namespaces in XML 1.0, 2.2 and 3); the default namespace has no prefix.
-    fn check_declared(&self, prefix: Option<&str>, uri: &str) -> Result<(), XmlError> {
-        let is_name = prefix.is_none_or(|prefix| is_ncname(prefix) && !uri.is_empty());
-        let is_reserved = prefix == Some("xmlns") || uri == XMLNS_NS || (prefix == Some("xml")) != (uri == XML_NS);
-        match is_name && !is_reserved {
-            true => Ok(()),
-            false => {
-                let prefix = prefix.unwrap_or_default();
-                Err(self.error(format!("prefix '{prefix}' may not be declared as '{uri}'")))
-            }
-        }
+    fn expand(&self, raw: &str, is_element: bool) -> Result<(Name, Arc<str>), XmlError> {
+        self.scope.expand(raw, is_element).map_err(|message| self.error(message))
     }
 
     fn attribute_value(&self, name: &str, raw: &str) -> Result<String, XmlError> {
@@ -284,31 +270,11 @@ impl Builder<'_> {
         }
     }
 
-    /// The expanded name and the prefix of a qualified name; the default namespace counts for elements only.
-    fn expand(&self, raw: &str, is_element: bool) -> Result<(Name, Arc<str>), XmlError> {
-        let (prefix, local) = raw.split_once(':').unwrap_or(("", raw));
-        if !is_ncname(local) || (raw.contains(':') && !is_ncname(prefix)) {
-            return Err(self.error(format!("'{raw}' is not a name")));
-        }
-        let bound = self.scope.iter().rev().find(|(_, p, _)| &**p == prefix);
-        Ok(match bound {
-            Some((_, prefix, uri)) if !prefix.is_empty() || is_element => {
-                (Name { namespace: uri.clone(), local: Arc::from(local) }, prefix.clone())
-            }
-            _ if prefix.is_empty() => (Name::new("", local), Arc::from("")),
-            _ if prefix == "xml" => (Name::new(XML_NS, local), Arc::from("xml")),
-            _ => return Err(self.error(format!("prefix '{prefix}' is not declared"))),
-        })
-    }
-
     fn close_element(&mut self) -> Result<(), XmlError> {
         let Some(mut element) = self.open.pop() else { return Err(self.error("an end tag without its start tag")) };
         // Most elements have fewer children than a vector's first capacity.
         element.children.shrink_to_fit();
-        let depth = self.open.len() + 1;
-        while self.scope.last().is_some_and(|(d, _, _)| *d >= depth) {
-            self.scope.pop();
-        }
+        self.scope.leave(self.open.len() + 1);
         match self.open.last_mut() {
             Some(parent) => parent.children.push(Node::Element(element)),
             None => self.root = Some(element),

@@ -1,5 +1,4 @@
-//! Guesses by names: which operation does what a request type asks for, which element holds a parameter, and where an
-//! answer has its status.
+//! Guesses by names: the operation of a request type, the element of a parameter, and the status of an answer.
 
 use super::super::value::Primitive;
 use super::Offered;
@@ -23,7 +22,7 @@ const SYNONYMS: [(&str, &[&str]); 9] = [
 const STATUS: [&str; 9] =
     ["status", "success", "statuscode", "result", "resultcode", "returncode", "return", "code", "error"];
 
-/// How much one name says what another does.
+/// The likeness of two names: twice the number of shared words.
 fn likeness(wanted: &str, found: &str) -> usize {
     let found = words(found);
     let is_said = |word: &String| {
@@ -61,11 +60,11 @@ pub(super) fn operation<'o, 'w>(request_type: RequestType, offered: &'o [Offered
     let scored = offered.iter().map(|offered| (likeness(&wanted, &offered.name), offered));
     let surplus = |offered: &Offered<'_>| usize::MAX - words(&offered.name).len();
     let best = scored.max_by_key(|(score, offered)| (*score, surplus(offered)))?;
-    // Most of its words have to be there, or the guess misleads.
+    // A guess with less than half of the words would mislead.
     (best.0 > words(&wanted).len()).then_some(best.1)
 }
 
-/// The value that holds a parameter: that of the likeliest name, or else any that is mandatory, or any.
+/// The value for a parameter: the likeliest by name, else a mandatory value, else any.
 pub(super) fn parameter<'l, 'm>(name: &str, leaves: &'l [Leaf<'m>], taken: &[&str]) -> Option<(&'l Leaf<'m>, bool)> {
     let free =
         || leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)) && !taken.contains(&leaf.path.as_str()));
@@ -83,7 +82,7 @@ pub(super) fn parameter<'l, 'm>(name: &str, leaves: &'l [Leaf<'m>], taken: &[&st
     }
 }
 
-/// The value that is the status of an answer, if there is any value.
+/// The likeliest status among an answer's values.
 pub(super) fn status<'l, 'm>(leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
     let values = || leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)));
     let named = |wanted: &str, is_whole: bool| {

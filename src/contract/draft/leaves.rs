@@ -1,38 +1,38 @@
-//! The values that a message can hold, with the paths that lead to them.
+//! The leaves of a message: values and open places, with their paths.
 
 use super::super::plan::{Compositor, Content, ElementPlan, Group, Message, Namespaces, Particle};
 use super::super::simple::SimpleType;
 
-/// A value that a message can hold, or a place that is open.
+/// A value that a message can hold, or an open place.
 pub(super) struct Leaf<'m> {
     pub(super) path: String,
-    /// Its local name; `*` for an open place.
+    /// The local name; `*` for an open place.
     pub(super) name: &'m str,
     pub(super) kind: LeafKind<'m>,
-    /// The first so many steps of the path that have to be there for other reasons: then it must be there, too.
+    /// The leaf is mandatory once something stands below the first so many steps of its path.
     needs: usize,
 }
 
-/// What stands there.
+/// A leaf's kind.
 pub(super) enum LeafKind<'m> {
     Value(&'m SimpleType),
     Open(&'m Namespaces),
 }
 
 impl Leaf<'_> {
-    /// Must it be there, as all around it must?
+    /// Is the leaf mandatory in every message?
     pub(super) fn is_mandatory(&self) -> bool {
         self.needs == 0
     }
 
-    /// Must it be there once something stands at one of these paths?
+    /// Is the leaf mandatory once these paths are filled?
     pub(super) fn is_needed(&self, filled: &[&str]) -> bool {
         let shared = |path: &&str| self.path.split('/').zip(path.split('/')).take_while(|(a, b)| a == b).count();
         self.needs == 0 || filled.iter().any(|path| shared(path) >= self.needs)
     }
 }
 
-/// All of a message's, in the order of the schema; of a mandatory choice the first branch is mandatory.
+/// All leaves of a message, in the order of the schema; of a mandatory choice the first branch is mandatory.
 pub(super) fn leaves(message: &Message) -> Vec<Leaf<'_>> {
     let mut found = Vec::new();
     element(&message.root, String::new(), 0, &mut found);
@@ -60,7 +60,7 @@ fn element<'m>(plan: &'m ElementPlan, path: String, needs: usize, found: &mut Ve
             found.push(Leaf { path, name: &plan.name.local, kind: LeafKind::Value(simple), needs });
         }
         Content::Complex(inner) => {
-            // An element that is nil holds nothing, unless something is put into it, as into the root.
+            // A nil element holds nothing unless it is filled; the root is always filled.
             let needs = if plan.nillable && !path.is_empty() { steps(&path).max(needs) } else { needs };
             group(inner, inner, &path, needs, found);
         }

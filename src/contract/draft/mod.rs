@@ -1,6 +1,6 @@
-//! A `bindings.toml` to start from, made of WSDLs alone: for each request type the operation whose name is most like it,
-//! for each parameter the element whose name is, and whatever else is mandatory with a text that fits. Everything is a
-//! guess and says so; an operator corrects it.
+//! Drafts a `bindings.toml` from WSDLs alone: for each request type the operation of the likeliest name, for each parameter the
+//! element of the likeliest name, and for every other mandatory element a text that fits. Every line is a guess and says so;
+//! an operator corrects the draft.
 
 mod guess;
 mod leaves;
@@ -19,13 +19,13 @@ use super::symbols::{SymbolSpace, Symbols};
 use super::wsdl::{Demands, WsdlOperation};
 use crate::request::RequestType;
 
-/// What is to be drafted.
+/// The order for a draft.
 pub struct DraftOrder<'o> {
     /// The folder of the contract.
     pub folder: &'o Path,
-    /// WSDLs in it.
+    /// WSDLs in the folder.
     pub wsdls: &'o [String],
-    /// The operation for the one request type; each type has the one that is most like it, if absent.
+    /// The operation for a single request type; without, each type has the likeliest operation.
     pub operation: Option<&'o str>,
     /// The request type for that operation.
     pub request_type: Option<RequestType>,
@@ -40,7 +40,7 @@ struct Offered<'o> {
 /// A `bindings.toml` to start from.
 ///
 /// # Errors
-/// Why there is none, by file and line.
+/// The faults that prevent a draft, by file and line.
 pub fn draft(order: &DraftOrder<'_>) -> Result<String, Vec<Finding>> {
     let source = ContractSource::Folder(order.folder.to_owned());
     let mut documents = Documents::new(Default::default());

@@ -10,7 +10,7 @@ use super::guess;
 use super::leaves::{Leaf, LeafKind, leaves};
 use crate::request::{Field, RequestType};
 
-/// Texts that are tried where a mandatory element needs one.
+/// Texts to be tried for mandatory elements.
 const SAMPLES: [&str; 14] = [
     "1",
     "0",
@@ -28,7 +28,7 @@ const SAMPLES: [&str; 14] = [
     "A",
 ];
 
-/// What a draft begins with.
+/// The beginning of a draft.
 pub(super) fn head(offered: &[&str]) -> String {
     let mut text =
         "# A draft: every line is a guess by names. `contract check` says what is still missing.\n".to_owned();
@@ -37,7 +37,7 @@ pub(super) fn head(offered: &[&str]) -> String {
     text
 }
 
-/// Why there is no section for a request type.
+/// The comment in place of a section that cannot be drafted.
 pub(super) fn refused(request_type: RequestType, name: &str, findings: &[Finding]) -> String {
     let reasons = findings.iter().map(|finding| format!("#   {finding}\n")).collect::<String>();
     format!("\n# {request_type}: operation '{name}' cannot be used:\n{reasons}")

@@ -1,5 +1,4 @@
-//! Decides what of a plan is written: how often a particle, which branch of a choice, and whether anything is given
-//! beneath.
+//! Decides which parts of a plan are written: the rounds of a particle, and the branch of a choice.
 
 use super::{EncodeError, Encoder, error};
 use crate::contract::{Content, Group, Occurs, Particle, WhenEmpty};
@@ -7,12 +6,12 @@ use crate::contract::{Content, Group, Occurs, Particle, WhenEmpty};
 /// The round of the innermost repetition; `None` outside any.
 pub(super) type Round = Option<usize>;
 
-/// Of which values a parameter is asked whether it has any.
+/// The values of a parameter that count.
 #[derive(Clone, Copy)]
 pub(super) enum Scope {
-    /// Of all: a repetition that is not entered yet.
+    /// All values, before a repetition is entered.
     All,
-    /// Of the one that belongs to this round.
+    /// The value of this round.
     In(Round),
 }
 
@@ -42,7 +41,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The member of a choice to be written: the one that has a value, else one that needs none.
+    /// The branch of a choice to be written: a branch with a value, else a branch that needs none.
     pub(super) fn branch(&self, group: &'a Group, round: Round) -> Result<Option<&'a Particle>, EncodeError> {
         let mut given = group.members.iter().filter(|member| self.is_given(member, Scope::In(round)));
         if let Some(first) = given.next() {

@@ -1,5 +1,5 @@
-//! Writes SOAP messages: one walk over the plan of a message. What of the plan is written, and how often, is decided in
-//! `choose`; what stands in it is in `value`.
+//! Writes SOAP messages: a walk over the plan of a message. `choose` decides which parts of the plan are written, and how
+//! often; `value` finds and checks values.
 //!
 //! An optional element is written if a parameter beneath it has a value, or if the bindings put a constant into it
 //! ([`WhenEmpty::Write`]). The innermost repeatable ancestor of a parameter is written once per value; parameters that
@@ -24,15 +24,15 @@ use crate::request::{CONTEXT, Fields};
 use crate::xml::{SOAP_ENC_NS, XSI_NS, XmlWriter};
 use choose::{Round, Scope};
 
-/// Why a request cannot be written: what the client has to change.
+/// The obstacle to writing a request, which the client has to remove.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {message}")]
 pub struct EncodeError {
-    /// The parameter; or the element, where no parameter fills it.
+    /// The parameter; or an element that no parameter fills.
     pub field: String,
-    /// Which of its values, counted from 0, where it has several.
+    /// The index of the value, counted from 0, if there are several.
     pub index: Option<usize>,
-    /// What is wrong: "must be at most 64 characters".
+    /// The requirement: "must be at most 64 characters".
     pub message: String,
 }
 
@@ -40,7 +40,7 @@ pub struct EncodeError {
 /// ([`crate::xml::BLANK`]).
 ///
 /// # Errors
-/// The first parameter that is missing, superfluous or not as the schema wants it.
+/// The first parameter that is missing, superfluous or invalid by the schema.
 pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, EncodeError> {
     let is_bound = |name: &str| {
         operation.input_fields.iter().any(|field| field.source.fields().contains(&name))
@@ -60,7 +60,7 @@ pub fn request(operation: &Operation, fields: &Fields) -> Result<Vec<u8>, Encode
 /// Writes an answer as a whole SOAP message, in UTF-8; an empty body where nothing comes back.
 ///
 /// # Errors
-/// The first value that is not as the schema wants it.
+/// The first value that is invalid by the schema.
 pub fn answer(operation: &Operation, answer: &Answer) -> Result<Vec<u8>, EncodeError> {
     let encoder = Encoder { fields: &answer.results, answer: Some(answer), writer: XmlWriter::new() };
     encoder.envelope(operation, operation.output.as_ref())
@@ -177,7 +177,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// What the bindings look for in the header of an answer.
+    /// The header of an answer, with the values that the bindings read there.
     fn answer_header(&mut self, operation: &'a Operation) -> Result<(), EncodeError> {
         let fields = operation.output_fields.iter();
         let mut values = fields.filter_map(|field| {
@@ -201,7 +201,7 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// A piece of XML, as far as its values are there.
+    /// A piece of XML, without parts whose values are missing.
     fn piece(&mut self, piece: &'a Piece, round: Round) -> Result<(), EncodeError> {
         piece.templates().try_for_each(|template| self.check_values(template, round))?;
         let made = piece.render(|name| self.at(name, round.unwrap_or_default()));

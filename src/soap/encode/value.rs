@@ -1,4 +1,4 @@
-//! Finds what stands in a simple value, and checks it against its type.
+//! Finds the text of a simple value, and checks the text against its type.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// What stands in a simple value, checked against its type.
+    /// The text of a simple value, checked against its type.
     pub(super) fn value(
         &self,
         source: Option<&'a ValueSource>,
@@ -123,7 +123,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Which value of a parameter a round is about, if it has several.
+    /// The index of a round's value, if the parameter has several values.
     pub(super) fn index(&self, name: &str, round: Round) -> Option<usize> {
         round.filter(|_| self.fields.count(name) > 1)
     }
