@@ -16,6 +16,8 @@ use crate::xml::{Element, Name};
 pub struct Message {
     /// The body's child: the global element (document style) or the operation's wrapper (rpc style).
     pub root: ElementPlan,
+    /// Does an element stand in the body? A document without parts has an empty body; then `root` has no name.
+    pub has_element: bool,
     /// Is the message encoded (SOAP 1.1, section 5) rather than literal?
     pub is_encoded: bool,
     /// The declarations of all namespaces that can be written: `xmlns:ns1` and the URI.
@@ -266,6 +268,14 @@ impl TypeName {
 }
 
 impl Message {
+    /// The message of an empty body.
+    pub(super) fn without_element(location: Location) -> Self {
+        let (compositor, occurs, filling) = (Compositor::Sequence, Occurs::ONCE, Filling::default());
+        let group = Group { compositor, occurs, members: Vec::new(), filling, location: location.clone() };
+        let root = ElementPlan::new(Name::new("", ""), Content::Complex(group), location);
+        Self { root, has_element: false, is_encoded: false, declarations: Vec::new() }
+    }
+
     /// Can the message hold nothing?
     pub fn is_void(&self) -> bool {
         match &self.root.content {

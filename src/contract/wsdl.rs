@@ -88,10 +88,10 @@ impl<'a> Compiler<'a, '_> {
         self.start_message(&demands.output);
         let output = self.wsdl_message(&offer, &abstract_operation, Direction::Output, wrapper);
         let (input, output) = (input?, output?);
-        let Some(input) = input else {
-            return Err(
-                abstract_operation.report(&self.findings, "the operation has nothing in the body of its request")
-            );
+        let input = match (input, abstract_operation.child(WSDL_NS, Direction::Input.as_str())) {
+            (Some(input), _) => input,
+            (None, Some(input)) => Message::without_element(input.location()),
+            (None, None) => return Err(abstract_operation.report(&self.findings, "the operation has no input")),
         };
         let declared_headers = self.declared_headers(&offer);
         let (address, address_location) = match (wanted.address, &offer.address) {
@@ -182,7 +182,7 @@ impl<'a> Compiler<'a, '_> {
                 }
             },
         };
-        Ok(Some(Message { root, is_encoded: self.is_encoded, declarations: Vec::new() }))
+        Ok(Some(Message { root, has_element: true, is_encoded: self.is_encoded, declarations: Vec::new() }))
     }
 
     /// True for the encoding of SOAP 1.1 (section 5); any other encoding is refused.

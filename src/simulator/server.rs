@@ -22,10 +22,12 @@ use crate::shutdown::Shutdown;
 use crate::soap::decode::Answer;
 use crate::soap::{decode, encode, encoded, envelope, texts};
 use crate::words::Word as _;
-use crate::xml::{self, Element, Limits};
+use crate::xml::{self, Element, Limits, Name};
 
 /// Most bytes of a request body.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
+/// CXF's fault string for a message that belongs to no operation.
+const NO_OPERATION: &str = "No binding operation info while invoking a service.";
 /// Most violations that an answer names.
 const NAMED: usize = 3;
 
@@ -88,14 +90,20 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
         return Ok(fault_reply(soap, fault::cxf(soap, "Couldn't parse stream.")));
     };
     let root = encoded::without_references(&root).unwrap_or(root);
+    let nothing = Element::empty(Name::new("", ""));
     let child = match envelope::open(&root) {
         Ok(envelope::Opened { child: Some(child), .. }) => child,
-        _ => {
-            return Ok(fault_reply(soap, fault::cxf(soap, "No binding operation info while invoking a service.")));
+        // Some operations have nothing in the body of a request.
+        Ok(_) => &nothing,
+        Err(_) => {
+            return Ok(fault_reply(soap, fault::cxf(soap, NO_OPERATION)));
         }
     };
     let service = path.strip_prefix(simulator.contract.base_path()).unwrap_or_default();
     let Some(operation) = simulator.contract.find_operation(service, &child.name) else {
+        if child.name.local.is_empty() {
+            return Ok(fault_reply(soap, fault::cxf(soap, NO_OPERATION)));
+        }
         let text = format!("Message part {} was not recognized.  (Does it exist in service WSDL?)", child.name);
         return Ok(fault_reply(soap, fault::cxf(soap, &text)));
     };

@@ -28,7 +28,13 @@ pub(super) fn check_namespace(prefix: Option<&str>, uri: &str) -> Result<(), Str
 
 impl Scope {
     /// Adds a declaration of an element at `depth`; at most `most` may be in force.
-    pub(super) fn declare(&mut self, depth: usize, prefix: &Arc<str>, uri: &Arc<str>, most: usize) -> Result<(), String> {
+    pub(super) fn declare(
+        &mut self,
+        depth: usize,
+        prefix: &Arc<str>,
+        uri: &Arc<str>,
+        most: usize,
+    ) -> Result<(), String> {
         if self.declared.iter().any(|(d, p, _)| *d == depth && p == prefix) {
             return Err(format!("prefix '{prefix}' declared twice"));
         }

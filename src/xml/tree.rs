@@ -85,6 +85,12 @@ pub enum Node {
 }
 
 impl Element {
+    /// An element with nothing but a name.
+    pub fn empty(name: Name) -> Self {
+        let (attributes, declarations, children) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name, prefix: Arc::from(""), attributes, declarations, children, line: 1 }
+    }
+
     /// The element without its children.
     pub fn clone_head(&self) -> Self {
         Self {

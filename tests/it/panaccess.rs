@@ -112,13 +112,12 @@ async fn a_refusal_is_recorded_as_crm_com_prints_it() {
 async fn answers_with_references_are_read() {
     let conax = Conax::start(|_, received| {
         Reaction::Write(match received.body.contains("cvLogin") {
-            // Axis 1.4 gives a return value a name of its own.
-            true => envelope("200 OK", "<ns1:cvLoginResponse><cvLoginReturn>S-1</cvLoginReturn></ns1:cvLoginResponse>"),
-            // As Axis 1.4 writes an array of strings, the second of which is one of the others.
+            true => envelope("200 OK", "<ns1:cvLoginResponse><return>S-1</return></ns1:cvLoginResponse>"),
+            // As Axis 1.4 names a return value, and writes an array of strings.
             false => envelope(
                 "200 OK",
                 "<ns1:cvGetSmartcardPackagesResponse xmlns:soapenc='http://schemas.xmlsoap.org/soap/encoding/'>\
-                 <return href='#id0'/></ns1:cvGetSmartcardPackagesResponse>\
+                 <cvGetSmartcardPackagesReturn href='#id0'/></ns1:cvGetSmartcardPackagesResponse>\
                  <multiRef id='id0' soapenc:root='0' xmlns:soapenc='http://schemas.xmlsoap.org/soap/encoding/' \
                  xsi:type='soapenc:Array' soapenc:arrayType='xsd:string[2]'><return xsi:type='xsd:string'>7</return>\
                  <return href='#id1'/></multiRef><multiRef id='id1' xsi:type='xsd:string'>12</multiRef>",

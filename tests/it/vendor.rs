@@ -246,6 +246,21 @@ fn a_draft_covers_what_is_mandatory_as_its_types_want_it() {
     assert!(drafted.contains("\"1\" = \"completed\"") && drafted.contains("\"Operator\" = "), "{drafted}");
 }
 
+#[tokio::test]
+async fn an_operation_may_have_nothing_in_its_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let wsdl = folder.path().join("service.wsdl");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/contracts/drafted/service.wsdl"), &wsdl).unwrap();
+    let ping = ["--type", "GET_ACTIVE_SUBSCRIPTIONS", "--operation", "Ping"];
+    let drafted = run(&[&["contract", "draft", wsdl.to_str().unwrap()][..], &ping].concat()).stdout;
+    std::fs::write(folder.path().join("bindings.toml"), &drafted).unwrap();
+    let (_gateway, client) = Gateway::start_signed_in(&[("contract.dir", dir)]).await;
+    let record = record_of(&client, "active").await;
+    assert_eq!(record["life_cycle_state"], "COMPLETED", "{record:#}");
+    assert!(record["request"].as_str().unwrap().ends_with("<soap:Body></soap:Body></soap:Envelope>"), "{record:#}");
+}
+
 #[test]
 fn a_call_is_tried_without_being_sent() {
     let folder = tempfile::tempdir().unwrap();

@@ -92,7 +92,7 @@ impl<'a> Encoder<'a> {
             self.answer_header(operation)?;
         }
         self.start("soap:Body", &[])?;
-        if let Some(Message { root, is_encoded, declarations }) = message {
+        if let Some(Message { root, is_encoded, declarations, .. }) = message.filter(|message| message.has_element) {
             let declarations = declarations.iter().map(|(name, uri)| (name.as_str(), Cow::Borrowed(&**uri)));
             let style = is_encoded.then_some(("soap:encodingStyle", Cow::Borrowed(SOAP_ENC_NS)));
             self.element(root, None, declarations.chain(style).collect())?;
