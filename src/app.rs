@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigFault, FileFault};
 use crate::contract::{Contract, ContractSource};
 use crate::http::{self, CurrentTls, Face, Server};
 use crate::metrics::Metrics;
-use crate::observer::ObservedTransport;
+use crate::provider::{Providers, share_systems};
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
 use crate::secret::Secret;
@@ -29,7 +29,6 @@ pub struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) server: Arc<Server>,
     pub(crate) tls: CurrentTls,
-    pub(crate) transport: ObservedTransport,
 }
 
 /// Where it listens.
@@ -44,6 +43,13 @@ pub struct Listeners {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct StartError(pub Vec<String>);
+
+impl StartError {
+    /// The faults of what a provider's settings name, with its name.
+    pub fn of_provider(self, config: &Config) -> Self {
+        Self(self.0.iter().map(|fault| config.name_fault(fault)).collect())
+    }
+}
 
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> Self {
@@ -63,7 +69,7 @@ impl From<Vec<ConfigFault>> for StartError {
     }
 }
 
-/// Loads the SOAP contract that the configuration names.
+/// Loads the SOAP contract that the configuration of a provider names.
 ///
 /// # Errors
 /// Every fault in it, with file and line.
@@ -80,6 +86,16 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
         StartError(findings.iter().map(|finding| format!("{folder}{finding}")).collect())
     })?;
     Ok(Arc::new(contract))
+}
+
+/// Checks that the contracts of all providers can stand beside each other.
+///
+/// # Errors
+/// Why not, by the names of the providers.
+pub fn check_contracts(contracts: &[(&Config, &Arc<Contract>)]) -> Result<(), StartError> {
+    let named: Vec<_> =
+        contracts.iter().map(|(config, contract)| (config.provider.as_str(), contract.as_ref())).collect();
+    share_systems(&named).map(drop).map_err(StartError)
 }
 
 /// Checks that the configuration has every secret that the contract's requests need, and that each fits where it stands.
@@ -99,20 +115,18 @@ pub fn check_secrets(config: &Config, contract: &Contract) -> Result<(), StartEr
 }
 
 impl App {
-    /// Builds the application around a store, a contract and a way to Conax.
+    /// Builds the application around a store and the providers.
     pub fn new(
         config: Config,
-        transport: ObservedTransport,
+        providers: Providers,
         store: Arc<dyn Store>,
-        contract: Arc<Contract>,
         clock: Arc<dyn Clock>,
         metrics: Option<Arc<Metrics>>,
     ) -> Self {
         let config = Arc::new(config);
-        let api = Api::new(&config, store, contract, transport.clone(), clock);
-        let (tls, observed) = (CurrentTls::default(), transport.clone());
-        let server = Arc::new(Server::new(Arc::clone(&config), api, transport, metrics));
-        Self { server, config, tls, transport: observed }
+        let api = Api::new(&config, store, providers, clock);
+        let server = Arc::new(Server::new(Arc::clone(&config), api, metrics));
+        Self { server, config, tls: CurrentTls::default() }
     }
 
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
@@ -121,20 +135,20 @@ impl App {
     /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
     /// under way is cut off at once.
     pub async fn serve(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
-        let (store, processor) = (Arc::clone(&self.server.api.store), Arc::clone(&self.server.api.processor));
+        let (store, processors) = (Arc::clone(&self.server.api.store), Arc::clone(&self.server.api.processors));
         tokio::select! {
             served = self.serve_until(listeners, shutdown) => served,
             why = store.wait_for_failure() => Err(StoreError::Unavailable(why).into()),
-            never = processor.keep_leases() => match never {},
-            never = processor.follow_news() => match never {},
+            never = processors.keep_leases() => match never {},
+            never = processors.follow_news() => match never {},
         }
     }
 
     async fn serve_until(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
         self.tls.store(server_tls(&self.config)?.map(Arc::new));
-        let Api { processor, store, clock, .. } = self.server.api.as_ref();
-        processor.recover().await?;
-        let run = tokio::spawn(Arc::clone(processor).run(shutdown.clone()));
+        let Api { processors, store, clock, .. } = self.server.api.as_ref();
+        processors.recover().await?;
+        let run = tokio::spawn(Arc::clone(processors).run(shutdown.clone()));
         let keep = Keep::of(&self.config.store);
         let retention = tokio::spawn(retention::run(Arc::clone(store), Arc::clone(clock), keep, shutdown.clone()));
         let watching = async {
@@ -168,8 +182,8 @@ impl App {
                 watching.finish().await;
             }
             self.server.captures.drain().await;
-            processor.drain().await;
-            processor.log_out().await;
+            processors.drain().await;
+            processors.log_out().await;
             if let Err(error) = retention.await {
                 tracing::error!(%error, "the retention ended early");
             }

@@ -14,7 +14,8 @@
 //! - `search`: the language in which a person searches both.
 //! - `store`: where both are kept: one trait a kind of thing; SQLite or PostgreSQL behind them.
 //! - `retention`: deletes what ended long ago.
-//! - `processor`: sends requests, at once or in their turn; policy is pure functions.
+//! - `provider`: the head-end of a CA system: its contract and its upstream; a gateway may have several.
+//! - `processor`: sends requests, at once or in their turn, one processor a provider; policy is pure functions.
 //! - [`contract`]: WSDL, XSD and bindings, compiled to a plan.
 //! - [`soap`]: messages out and in by that plan; [`axis`]: fault text as Apache Axis words it.
 //! - [`upstream`]: the transport to Conax, and how far the bytes got; `coding` undoes the codings of bodies.
@@ -45,6 +46,7 @@ mod pace;
 mod peer;
 mod printable;
 mod processor;
+mod provider;
 pub mod recording;
 mod redaction;
 mod reload;

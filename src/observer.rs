@@ -50,7 +50,7 @@ pub trait Observer: Send + Sync {
     /// A client's own request was passed through and answered, by upstream or in its place.
     fn passed_through(&self, _status: u16, _took: Duration) {}
     /// A certificate was loaded: the setting that names its file, and when it or one above it expires.
-    fn certificate_loaded(&self, _setting: &'static str, _expires_at: DateTime<Utc>) {}
+    fn certificate_loaded(&self, _setting: &str, _expires_at: DateTime<Utc>) {}
     /// The store has committed a group of writes, or could not.
     fn committed(&self, _commit: &Commit) {}
 }

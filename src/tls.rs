@@ -164,10 +164,10 @@ fn unfit(setting: &'static str, file: &Path, error: &rustls::Error) -> FileFault
 }
 
 /// A certificate that is shown to others, and when it expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateExpiry {
     /// The setting that names its file.
-    pub setting: &'static str,
+    pub setting: String,
     /// When the first of its chain expires.
     pub at: DateTime<Utc>,
 }
@@ -175,19 +175,27 @@ pub struct CertificateExpiry {
 /// When the certificates expire that the gateway shows, to its clients and to Conax.
 ///
 /// # Errors
-/// A file that cannot be read.
-pub fn expiries(config: &Config) -> Result<Vec<CertificateExpiry>, FileFault> {
-    let shown = [
-        ("server.tls_certificate", &config.server.tls_certificate),
-        ("upstream.client_certificate", &config.upstream.client_certificate),
-    ];
+/// A file that cannot be read, with the provider whose it is.
+pub fn expiries(config: &Config) -> Result<Vec<CertificateExpiry>, String> {
+    let configs = config.of_providers();
+    let mut shown = vec![(config, "server.tls_certificate", &config.server.tls_certificate)];
+    for config in &configs {
+        shown.push((config, "upstream.client_certificate", &config.upstream.client_certificate));
+    }
     let mut found = Vec::new();
-    for (setting, file) in shown.into_iter().filter_map(|(setting, file)| Some((setting, file.as_deref()?))) {
-        let ends = chain(setting, file)?.iter().map(expiry).collect::<Option<Vec<_>>>();
-        let ends = ends.ok_or_else(|| fault(setting, file, &"it has a certificate that cannot be parsed"))?;
-        found.extend(ends.into_iter().min().map(|at| CertificateExpiry { setting, at }));
+    for (config, setting, file) in shown {
+        let Some(file) = file else { continue };
+        let at = first_expiry(setting, file).map_err(|fault| config.name_fault(&fault.to_string()))?;
+        found.extend(at.map(|at| CertificateExpiry { setting: config.setting_name(setting), at }));
     }
     Ok(found)
+}
+
+/// When the first certificate of a chain expires.
+fn first_expiry(setting: &'static str, file: &Path) -> Result<Option<DateTime<Utc>>, FileFault> {
+    let ends = chain(setting, file)?.iter().map(expiry).collect::<Option<Vec<_>>>();
+    let ends = ends.ok_or_else(|| fault(setting, file, &"it has a certificate that cannot be parsed"))?;
+    Ok(ends.into_iter().min())
 }
 
 fn expiry(certificate: &CertificateDer<'_>) -> Option<DateTime<Utc>> {

@@ -1,4 +1,4 @@
-//! Opens the transport that `upstream.url` names: to a live Conax, to a simulator started here, or from a folder of fixtures;
+//! Opens the transport that a provider's `upstream.url` names: to a live Conax, to a simulator started here, or from a folder of fixtures;
 //! a recorder observes any of these.
 
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ pub struct UpstreamHandle {
     pub simulator: Option<JoinHandle<()>>,
 }
 
-/// Opens the transport that the configuration names; a recorder is one more observer. `replay` is what [`check`] read.
+/// Opens the transport that the configuration of a provider names; a recorder is one more observer. `replay` is what [`check`] read.
 ///
 /// # Errors
 /// A file that cannot be used, or the simulator's address is not free.

@@ -39,7 +39,7 @@ pub async fn call(
     let now = api.clock.now();
     let key = key.map(|key| idempotency_key(&session.user.id, &key, (family, request_type), &params, now));
     let (submission, contract) = prepare(api, session, (family, request_type), correlation, params, now).await?;
-    match api.processor.submit(Submission { key, ..submission }, contract).await? {
+    match api.processors.of_family(family).submit(Submission { key, ..submission }, contract).await? {
         Some(Submitted { request, is_repeat }) => {
             let data = data(&Record::new(&request, api.dates))?;
             Ok(Answer { data, number: Some(request.number), is_repeat })
@@ -68,12 +68,12 @@ pub(super) async fn prepare(
     check_schedule(&draft, now)?;
     if draft.process_immediately == Some(true) {
         // A rejection for lack of room must cost less than the work.
-        api.processor.check_room(draft.priority)?;
+        api.processors.of_family(family).check_room(draft.priority)?;
     }
     if let Some(subscription) = &draft.subscription {
         device::check_known(api, EntryKind::Subscriptions, subscription).await?;
     }
-    let contract = api.contract.load_full();
+    let contract = api.providers.of_family(family).contract.load_full();
     let (body, render) = match &draft.rejection {
         None => rendered(api, &contract, &draft)?,
         Some(_) => (None, None),

@@ -33,9 +33,8 @@ use std::time::Duration;
 use crate::account::hash_password;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::contract::{Contract, CurrentContract};
-use crate::observer::ObservedTransport;
-use crate::processor::Processor;
+use crate::processor::Processors;
+use crate::provider::Providers;
 use crate::request::random_hex;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -55,12 +54,12 @@ pub use session::{Session, Sessions};
 pub struct Api {
     /// The store of records, accounts and catalogue.
     pub store: Arc<dyn Store>,
-    /// The SOAP contract.
-    pub contract: CurrentContract,
+    /// The providers, with their SOAP contracts.
+    pub providers: Providers,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// The processor, which sends requests.
-    pub processor: Arc<Processor>,
+    /// The processors, which send requests.
+    pub processors: Arc<Processors>,
     /// Sessions by token.
     pub sessions: Sessions,
     /// Limit on the calls of each user.
@@ -80,17 +79,9 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API over a store and a contract; requests go to `transport`.
-    pub fn new(
-        config: &Config,
-        store: Arc<dyn Store>,
-        contract: Arc<Contract>,
-        transport: ObservedTransport,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let contract = CurrentContract::new(contract.into());
-        let (in_store, in_contract, in_clock) = (Arc::clone(&store), Arc::clone(&contract), Arc::clone(&clock));
-        let processor = Arc::new(Processor::new(config, in_store, transport, in_contract, in_clock));
+    /// The API over a store; requests go to the providers.
+    pub fn new(config: &Config, store: Arc<dyn Store>, providers: Providers, clock: Arc<dyn Clock>) -> Self {
+        let processors = Arc::new(Processors::new(config, &providers, store.clone(), Arc::clone(&clock)));
         Self {
             sessions: Sessions::new(store.clone(), Arc::clone(&clock)),
             rates: Rates::new(config.server.user_requests_per_s),
@@ -101,9 +92,9 @@ impl Api {
             sign_ins: SignIns::default(),
             unknown_user_hash: hash_password(&Secret::new(random_hex())),
             store,
-            contract,
+            providers,
             clock,
-            processor,
+            processors,
         }
     }
 }

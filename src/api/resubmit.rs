@@ -52,7 +52,7 @@ async fn submit(
     let method = (content.family, content.request_type);
     let (submission, contract) = prepare(api, session, method, None, params, api.clock.now()).await?;
     let submission = Submission { resubmission: Some(resubmission), ..submission };
-    let submitted = api.processor.submit(submission, contract).await?;
+    let submitted = api.processors.of_family(content.family).submit(submission, contract).await?;
     let submitted = submitted.map(|submitted| submitted.request);
     submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }

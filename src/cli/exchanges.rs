@@ -11,10 +11,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::output::{Format, FormatFlags, LinesFlag, POLL_INTERVAL, Piece, ResultFlag, Table, xml_pieces};
-use super::settings::{StoreFlags, open_existing, with_secrets};
+use super::settings::{StoreFlags, contracts_of, open_existing, with_secrets};
 use super::{Failed, output, requests};
 use crate::api::Dates;
-use crate::app;
+use crate::config::Config;
+use crate::contract::Contract;
 use crate::exchange::{Exchange, Message, Note, Summary};
 use crate::inspector::{Exporter, Found};
 use crate::shutdown::Signals;
@@ -261,7 +262,7 @@ async fn export(id: &str, dir: &Path, result: ResultFlag, store: StoreFlags) -> 
     let config = with_secrets(store.load()?)?;
     let store = open_existing(&config).await?;
     let found = find(store.as_ref(), id).await?;
-    let contract = app::load_contract(&config)?;
+    let (config, contract) = provider_of(&found, contracts_of(&config)?)?;
     let exporter = Exporter { config: Arc::new(config), contract, store };
     let labels = exporter.add_to_folder(found, dir).await.map_err(|fault| Failed(fault.to_string()))?;
     let cases: Vec<_> = labels.iter().map(|label| dir.join(label).display().to_string()).collect();
@@ -270,6 +271,19 @@ async fn export(id: &str, dir: &Path, result: ResultFlag, store: StoreFlags) -> 
         output::note("nothing new: it was not sent, or the folder has it already");
     }
     Ok(())
+}
+
+/// The provider whose traffic it is; the first one's, if that is not known.
+fn provider_of(found: &Found, contracts: Vec<(Config, Arc<Contract>)>) -> Result<(Config, Arc<Contract>), Failed> {
+    let is_whose = |contract: &Contract| match found {
+        Found::Request(request) => contract.operation(request.content.request_type).is_some(),
+        Found::Exchange(exchange) => {
+            let rest = exchange.path.strip_prefix(contract.base_path());
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        }
+    };
+    let index = contracts.iter().position(|(_, contract)| is_whose(contract)).unwrap_or_default();
+    contracts.into_iter().nth(index).ok_or_else(|| Failed("there is no contract".to_owned()))
 }
 
 async fn note(id: &str, words: requests::NoteFlags, result: ResultFlag, store: StoreFlags) -> Result<(), Failed> {

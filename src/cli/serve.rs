@@ -9,13 +9,14 @@ use tokio::task::JoinSet;
 use super::certificates::Certificates;
 use super::reload::Reloader;
 use super::settings::{ConfigFlags, loaded, settings_used};
-use super::startup::{self, Checked};
+use super::startup::{self, Checked, CheckedProvider};
 use super::{Failed, first_user, output, service};
 use crate::app::{self, App, Listeners};
 use crate::clock::{Clock, SystemClock};
 use crate::config::MetricsListen;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, Observers};
+use crate::provider::Providers;
 use crate::reload::Reloadable;
 use crate::shutdown::{self, Asked, Signals, Trigger};
 use crate::store::{self, Access};
@@ -51,13 +52,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     ];
     let flags = flags.into_iter().filter_map(|(setting, text, flag)| Some((setting, text?, flag)));
     let flags: Vec<_> = flags.collect();
-    let Checked { config, contract, replay, certificates: expiries, warnings } =
+    let Checked { config, providers: checked, certificates: expiries, warnings } =
         startup::check(loaded(args.config.clone(), flags.clone())).await?;
     let telemetry = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     tracing::info!("{}", settings_used(&config));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let has_tls = app::server_tls(&config)?.is_some();
-    let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contract)));
+    let contracts: Vec<_> = checked.iter().map(|provider| Arc::clone(&provider.contract)).collect();
+    let metrics = (config.metrics.listen != MetricsListen::Off).then(|| Arc::new(Metrics::new(&contracts)));
     let machine_clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let started = traces::start(&config.otlp, &machine_clock);
     let (traces, exporter) = started.map_err(|fault| Failed(fault.to_string()))?.unzip();
@@ -77,15 +79,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
     }
     let (simulator_trigger, simulator_shutdown) = shutdown::channel();
-    let UpstreamHandle { description, catalogue, transport, simulator } =
-        transport::open(&config, replay, &contract, &clock, store.clone(), observers.clone(), simulator_shutdown)
-            .await?;
+    let (mut catalogue, mut simulators, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    for CheckedProvider { config, contract, replay } in checked {
+        let (shutdown, observers) = (simulator_shutdown.clone(), observers.clone());
+        let opened = transport::open(&config, replay, &contract, &clock, store.clone(), observers, shutdown);
+        let opened = opened.await.map_err(|error| error.of_provider(&config))?;
+        let UpstreamHandle { description, catalogue: entries, transport, simulator } = opened;
+        tracing::info!(provider = config.provider, upstream = description, "a provider is ready");
+        catalogue.extend(entries.into_iter().filter(|entry| !catalogue.contains(entry)).collect::<Vec<_>>());
+        simulators.extend(simulator);
+        parts.push((config, contract, transport));
+    }
     app::load_catalogue(store.as_ref(), &catalogue).await?;
     first_user::make(store.as_ref(), &config.store.data_dir, &url).await?;
 
     let certificates = Arc::new(Certificates::new(expiries, observers, Arc::clone(&clock)));
-    tracing::info!(upstream = description, store = store::location(&config.store), "conax-gateway is ready");
-    let app = App::new(config, transport, store, contract, clock, metrics);
+    tracing::info!(store = store::location(&config.store), "conax-gateway is ready");
+    let app = App::new(config, Providers::new(parts), store, clock, metrics);
     let reloadable = Reloadable::of(&app);
     let (config, watched) = (args.config, Arc::clone(&certificates));
     let (trigger, shutdown) = shutdown::channel();
@@ -107,7 +117,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
         exporting.await.map_err(|e| Failed(e.to_string()))?;
     }
     simulator_trigger.set();
-    if let Some(simulator) = simulator {
+    for simulator in simulators {
         simulator.await.map_err(|e| Failed(e.to_string()))?;
     }
     if !in_time {

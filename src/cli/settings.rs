@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Failed;
-use crate::app::StartError;
-use crate::config::{Config, Inputs, Loaded, candidates, find_file, is_switched_off, load};
+use crate::app::{self, StartError};
+use crate::config::{Config, Inputs, Loaded, MAIN, candidates, find_file, is_switched_off, load};
+use crate::contract::Contract;
 use crate::store::{self, Store};
 
 /// The flag that names the configuration file.
@@ -15,6 +16,27 @@ pub(super) struct ConfigFlags {
     /// ~/.config/conax-gateway/gateway.toml, /etc/conax-gateway/gateway.toml; the first that there is.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+}
+
+/// The flags that select the configuration of one provider.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct ProviderFlags {
+    #[command(flatten)]
+    pub(super) config: ConfigFlags,
+    /// The provider, where the configuration has several.
+    #[arg(long, value_name = "NAME", default_value = MAIN)]
+    pub(super) provider: String,
+}
+
+impl ProviderFlags {
+    /// The configuration as the provider sees it.
+    pub(super) fn load(self, flags: Vec<(&'static str, String, &'static str)>) -> Result<Config, Failed> {
+        let configs = configuration(self.config, flags)?.of_providers();
+        let names: Vec<_> = configs.iter().map(|config| config.provider.clone()).collect();
+        let found = configs.into_iter().find(|config| config.provider == self.provider);
+        let unknown = || Failed(format!("there is no provider {}: there is {}", self.provider, names.join(", ")));
+        found.ok_or_else(unknown)
+    }
 }
 
 /// The flags that select the store.
@@ -66,6 +88,17 @@ pub(super) fn configuration(
     flags: Vec<(&'static str, String, &'static str)>,
 ) -> Result<Config, Failed> {
     Ok(loaded(file, flags).into_config().map_err(StartError::from)?)
+}
+
+/// The contract of each provider, with the configuration as that one sees it.
+pub(super) fn contracts_of(config: &Config) -> Result<Vec<(Config, Arc<Contract>)>, Failed> {
+    let load = |config: Config| {
+        let contract = app::load_contract(&config).map_err(|error| error.of_provider(&config))?;
+        Ok((config, contract))
+    };
+    let contracts = config.of_providers().into_iter().map(load).collect::<Result<Vec<_>, StartError>>()?;
+    app::check_contracts(&contracts.iter().map(|(config, contract)| (config, contract)).collect::<Vec<_>>())?;
+    Ok(contracts)
 }
 
 /// Reads the configuration together with its faults.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strum::VariantArray as _;
 use tokio::net::TcpListener;
 
-use super::settings::{ConfigFlags, configuration};
+use super::settings::ProviderFlags;
 use super::{Failed, output, startup};
 use crate::clock::SystemClock;
 use crate::config::SimulatorBehavior;
@@ -21,7 +21,7 @@ const LISTEN: &str = "127.0.0.1:8081";
 #[command(after_help = reserved_cards())]
 pub(super) struct Args {
     #[command(flatten)]
-    config: ConfigFlags,
+    config: ProviderFlags,
     /// Address and port to listen on; port 0 picks one.
     #[arg(long, value_name = "ADDR:PORT", default_value = LISTEN)]
     listen: String,
@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     let mut flags = vec![("simulator.listen", args.listen, "--listen")];
     flags.extend(args.behavior.map(|behavior| ("simulator.behavior", behavior, "--behavior")));
     shutdown::ignore_other_signals()?;
-    let config = configuration(args.config, flags)?;
+    let config = args.config.load(flags)?;
     let _log = telemetry::start(&config.log).map_err(|e| Failed(e.to_string()))?;
     let contract = app::load_contract(&config)?;
     let listener = TcpListener::bind(config.simulator.listen)

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::first_user;
@@ -20,13 +21,21 @@ use crate::{store, tls, traces, transport};
 /// A configuration with which a gateway can start.
 pub(super) struct Checked {
     pub(super) config: Config,
-    pub(super) contract: Arc<Contract>,
-    /// The cases of a replay.
-    pub(super) replay: Option<ReplayFolder>,
+    /// The first one first.
+    pub(super) providers: Vec<CheckedProvider>,
     /// The certificates that the gateway shows.
     pub(super) certificates: Vec<CertificateExpiry>,
     /// Warnings: worth knowing, and no reason to refuse the start.
     pub(super) warnings: Vec<String>,
+}
+
+/// A provider that a gateway can have.
+pub(super) struct CheckedProvider {
+    /// The configuration as the provider sees it.
+    pub(super) config: Config,
+    pub(super) contract: Arc<Contract>,
+    /// The cases of a replay.
+    pub(super) replay: Option<ReplayFolder>,
 }
 
 /// The faults found so far.
@@ -58,6 +67,23 @@ impl Findings {
             }
         }
     }
+
+    /// Checks what a setting of a provider names.
+    fn look_for<T>(
+        &mut self,
+        config: &Config,
+        setting: &str,
+        look: impl FnOnce() -> Result<T, StartError>,
+    ) -> Option<T> {
+        self.look(&config.setting_name(setting), || look().map_err(|error| error.of_provider(config)))
+    }
+
+    /// Loads the contract of a provider, and looks for the secrets that its requests need.
+    fn look_at_contract(&mut self, config: &Config) -> Option<Arc<Contract>> {
+        let contract = self.look_for(config, "contract.dir", || app::load_contract(config))?;
+        self.look_for(config, "contract.dir", || app::check_secrets(config, &contract));
+        Some(contract)
+    }
 }
 
 /// Checks everything that a start needs.
@@ -70,9 +96,11 @@ pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
 
     findings.look("", || first_user::named().map_err(one));
     findings.look("", || Ok(config.read_secrets()?));
-    let contract = findings.look("contract.dir", || app::load_contract(&config));
-    if let Some(contract) = &contract {
-        findings.look("contract.dir", || app::check_secrets(&config, contract));
+    let configs = config.of_providers();
+    let contracts: Vec<_> = configs.iter().map(|config| (config, findings.look_at_contract(config))).collect();
+    let loaded: Vec<_> = contracts.iter().filter_map(|(config, found)| Some((*config, found.as_ref()?))).collect();
+    if loaded.len() == configs.len() {
+        findings.look("contract.dir", || app::check_contracts(&loaded));
     }
     findings.look("server.tls_certificate", || app::server_tls(&config));
     let inspected = store::inspect(&config.store).await;
@@ -83,15 +111,20 @@ pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
     // Both addresses are bound at the same time: they may be the same.
     let mut listeners =
         vec![findings.look("server.listen", || listen("server.listen", config.server.listen, is_running))];
-    if config.upstream.url.source == UpstreamSource::Simulator {
+    for config in configs.iter().filter(|config| config.upstream.url.source == UpstreamSource::Simulator) {
         let address = config.simulator.listen;
-        listeners.push(findings.look("simulator.listen", || listen("simulator.listen", address, is_running)));
+        let listener =
+            findings.look_for(config, "simulator.listen", || listen("simulator.listen", address, is_running));
+        listeners.push(listener);
     }
     if let MetricsListen::Own(address) = config.metrics.listen {
         listeners.push(findings.look("metrics.listen", || listen("metrics.listen", address, is_running)));
     }
-    let replay = findings.look("upstream.url", || transport::check(&config, is_running)).flatten();
-    let certificates = findings.look("", || tls::expiries(&config).map_err(|fault| one(fault.to_string())));
+    let check = |config: &Config| transport::check(config, is_running);
+    let replays = configs.iter().map(|config| findings.look_for(config, "upstream.url", || check(config)).flatten());
+    let replays: Vec<_> = replays.collect();
+    findings.look("upstream.url", || check_folders(&configs));
+    let certificates = findings.look("", || tls::expiries(&config).map_err(one));
     findings.look("otlp.url", || {
         let traces = traces::start(&config.otlp, &(Arc::new(SystemClock) as Arc<dyn Clock>));
         traces.map(drop).map_err(|fault| one(fault.to_string()))
@@ -102,13 +135,28 @@ pub(super) async fn check(loaded: Loaded) -> Result<Checked, StartError> {
             store::location(&config.store)
         ));
     }
-    warnings.extend(open_password(&config));
-    match (contract, certificates) {
-        (Some(contract), Some(certificates)) if findings.faults.is_empty() => {
-            Ok(Checked { config, contract, replay, certificates, warnings })
+    warnings.extend(configs.iter().filter_map(|config| Some(config.name_fault(&open_password(config)?))));
+    let contracts = contracts.into_iter().map(|(_, contract)| contract).collect::<Option<Vec<_>>>();
+    match (contracts, certificates) {
+        (Some(contracts), Some(certificates)) if findings.faults.is_empty() => {
+            let parts = configs.into_iter().zip(contracts).zip(replays);
+            let checked = parts.map(|((config, contract), replay)| CheckedProvider { config, contract, replay });
+            Ok(Checked { config, providers: checked.collect(), certificates, warnings })
         }
         _ => Err(StartError(findings.faults)),
     }
+}
+
+/// Two providers that record into one folder would each take the other's cases for their own.
+fn check_folders(configs: &[Config]) -> Result<(), StartError> {
+    let mut seen = BTreeSet::new();
+    let folders = configs.iter().filter_map(|config| Some((config, config.upstream.url.record.as_ref()?)));
+    let twice = folders.filter(|(_, folder)| !seen.insert((*folder).clone()));
+    let fault = |(config, folder): (&Config, &PathBuf)| {
+        config.name_fault(&format!("upstream.url: another provider records into {}, too", folder.display()))
+    };
+    let faults: Vec<_> = twice.map(fault).collect();
+    if faults.is_empty() { Ok(()) } else { Err(StartError(faults)) }
 }
 
 fn one(fault: String) -> StartError {

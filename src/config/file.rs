@@ -8,10 +8,11 @@ use serde::Deserialize as _;
 use toml::Value;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
+use super::provider::MAIN;
 use super::read::{ConfigFault, Given, Layers, Raw};
 use super::secrets::SECTION;
-use super::settings;
-use crate::words::did_you_mean;
+use super::{provider, settings};
+use crate::words::{closest, did_you_mean};
 
 /// Lines that are no TOML, of which one is told.
 const MOST_BROKEN: usize = 100;
@@ -32,59 +33,75 @@ impl Layers {
             Ok(table) if is_whole => table,
             _ => return,
         };
-        let line_of = |at| line_of(&text, at);
+        let location_of = |at| format!("{shown}:{}", line_of(&text, at));
         for (section, content) in table.into_inner() {
-            let location = format!("{shown}:{}", line_of(section.span().start));
-            let section = section.into_inner();
-            let content = content.into_inner();
-            if section == SECTION {
-                self.read_secrets_section(content, &location, |at| format!("{shown}:{}", line_of(at)));
-                continue;
-            }
-            if !settings().iter().any(|setting| setting.section == section) {
-                self.fault(location, no_section(&section, &content));
-                continue;
-            }
-            let DeValue::Table(keys) = content else {
-                self.fault(location, format!("'{section}' must be a section, as in [server]"));
-                continue;
-            };
-            for (key, value) in keys {
-                let location = format!("{shown}:{}", line_of(key.span().start));
-                let name = format!("{section}.{}", key.into_inner());
-                if !self.is_known(&name, &location) {
-                    continue;
-                }
-                // The table was parsed: what it holds is a TOML value.
-                match Value::deserialize(ValueDeserializer::from(value)) {
-                    Ok(value) => drop(self.values.insert(name, Given { value: Raw::Typed(value), location })),
-                    Err(error) => self.fault(location, format!("{name}: {error}")),
-                }
+            let location = location_of(section.span().start);
+            let (section, content) = (section.into_inner(), content.into_inner());
+            match section.as_ref() {
+                SECTION => self.read_secrets_section(MAIN, content, &location, &location_of),
+                provider::TABLE => self.read_providers(content, &location, &location_of),
+                section => self.read_section(("", section), content, &location, &location_of),
             }
         }
     }
 
-    fn read_secrets_section(&mut self, content: DeValue<'_>, location: &str, location_of: impl Fn(usize) -> String) {
+    /// Reads a section; the names of its settings begin with `prefix`.
+    pub(super) fn read_section(
+        &mut self,
+        (prefix, section): (&str, &str),
+        content: DeValue<'_>,
+        location: &str,
+        location_of: &dyn Fn(usize) -> String,
+    ) {
+        if !settings().iter().any(|setting| setting.section == section) {
+            return self.fault(location, no_section(section, &content));
+        }
+        let DeValue::Table(keys) = content else {
+            return self.fault(location, format!("'{prefix}{section}' must be a section, as in [server]"));
+        };
+        for (key, value) in keys {
+            let location = location_of(key.span().start);
+            let name = format!("{section}.{}", key.into_inner());
+            if !self.is_known(prefix, &name, &location) {
+                continue;
+            }
+            let name = format!("{prefix}{name}");
+            // The table was parsed: what it holds is a TOML value.
+            match Value::deserialize(ValueDeserializer::from(value)) {
+                Ok(value) => drop(self.values.insert(name, Given { value: Raw::Typed(value), location })),
+                Err(error) => self.fault(location, format!("{name}: {error}")),
+            }
+        }
+    }
+
+    pub(super) fn read_secrets_section(
+        &mut self,
+        provider: &str,
+        content: DeValue<'_>,
+        location: &str,
+        location_of: &dyn Fn(usize) -> String,
+    ) {
         let DeValue::Table(keys) = content else {
             return self.fault(location, format!("'{SECTION}' must be a section: [{SECTION}]"));
         };
         for (key, value) in keys {
             let location = location_of(key.span().start);
             match Value::deserialize(ValueDeserializer::from(value)) {
-                Ok(value) => self.take_secret(&key.into_inner(), &value, &location),
+                Ok(value) => self.take_secret(provider, &key.into_inner(), &value, &location),
                 // The value may be in its words.
                 Err(_) => self.fault(location, format!("{SECTION}: this is no TOML value")),
             }
         }
     }
 
-    fn is_known(&mut self, name: &str, location: &str) -> bool {
+    fn is_known(&mut self, prefix: &str, name: &str, location: &str) -> bool {
         let known: Vec<String> = settings().iter().map(|s| format!("{}.{}", s.section, s.key)).collect();
         if known.iter().any(|k| k == name) {
             return true;
         }
-        let hint = did_you_mean(name, known.iter().map(String::as_str));
-        self.fault(location, format!("unknown setting {name}.{hint}"));
+        let hint = closest(name, known.iter().map(String::as_str));
+        let hint = hint.map(|name| format!(" Did you mean {prefix}{name}?")).unwrap_or_default();
+        self.fault(location, format!("unknown setting {prefix}{name}.{hint}"));
         false
     }
 }
@@ -142,7 +159,8 @@ fn no_section(name: &str, content: &DeValue<'_>) -> String {
     match of_key {
         Some(setting) => format!("{name} stands outside of every section: write [{}] above it", setting.section),
         None => {
-            let sections: BTreeSet<_> = known.iter().map(|setting| setting.section).chain([SECTION]).collect();
+            let sections: BTreeSet<_> =
+                known.iter().map(|setting| setting.section).chain([SECTION, provider::TABLE]).collect();
             format!("there is no section [{name}].{}", did_you_mean(name, sections))
         }
     }

@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod find;
+mod provider;
 mod read;
 mod secrets;
 mod sections;
@@ -18,6 +19,7 @@ use crate::secret::Secret;
 
 pub use environment::BOOTSTRAP;
 pub use find::{candidates, find_file, is_switched_off, user_folder};
+pub use provider::{MAIN, ProviderSections};
 pub use read::{ConfigFault, Inputs, Loaded, load};
 pub use secrets::Secrets;
 pub use sections::{
@@ -36,18 +38,14 @@ impl Config {
     /// # Errors
     /// Every file that cannot be read, or has nothing in it.
     pub fn read_secrets(&mut self) -> Result<(), Vec<FileFault>> {
-        let mut faults = self.secrets.read_values();
-        let Self { upstream, otlp, .. } = self;
-        for (setting, file, secret) in [
-            ("upstream.password_file", &upstream.password_file, &mut upstream.password),
-            ("otlp.authorization_file", &otlp.authorization_file, &mut otlp.authorization),
-        ] {
-            match file.as_deref().map(|file| read_secret_file(setting, file)) {
-                Some(Ok(read)) => *secret = Some(read),
-                Some(Err(fault)) => faults.push(fault),
-                None => {}
-            }
+        let mut faults = read_secrets_of(&mut self.secrets, &mut self.upstream);
+        for (name, sections) in &mut self.providers {
+            let found = read_secrets_of(&mut sections.secrets, &mut sections.upstream);
+            let named = |fault: FileFault| FileFault { message: format!("(of {name}) {}", fault.message), ..fault };
+            faults.extend(found.into_iter().map(named));
         }
+        let Otlp { authorization_file, authorization, .. } = &mut self.otlp;
+        faults.extend(read_into(authorization, "otlp.authorization_file", authorization_file.as_deref()));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 }
@@ -63,6 +61,21 @@ impl StoreSection {
             None => Ok(self.password.clone()),
         }
     }
+}
+
+fn read_secrets_of(secrets: &mut Secrets, upstream: &mut Upstream) -> Vec<FileFault> {
+    let mut faults = secrets.read_values();
+    let Upstream { password, password_file, .. } = upstream;
+    faults.extend(read_into(password, "upstream.password_file", password_file.as_deref()));
+    faults
+}
+
+fn read_into(secret: &mut Option<Secret>, setting: &'static str, file: Option<&Path>) -> Option<FileFault> {
+    match read_secret_file(setting, file?) {
+        Ok(read) => *secret = Some(read),
+        Err(fault) => return Some(fault),
+    }
+    None
 }
 
 /// The secret in the first line of the file that a setting names.
@@ -97,7 +110,14 @@ pub fn default_toml() -> String {
         "\n[secrets]\n\
          # What a contract's requests need and nobody may see, by names of your own that bindings.toml uses as {secret.NAME}:\n\
          #   cas_password = \"…\"\n\
-         #   cas_password_file = \"/run/secrets/cas\"  (the first line of that file)\n",
+         #   cas_password_file = \"/run/secrets/cas\"  (the first line of that file)\n\
+         \n\
+         # A further provider beside the first one, with a contract, an upstream and limits of its own: the sections contract,\n\
+         # upstream, simulator and secrets once more, below a name.\n\
+         #   [provider.panaccess.contract]\n\
+         #   dir = \"/etc/conax-gateway/panaccess\"\n\
+         #   [provider.panaccess.upstream]\n\
+         #   url = \"https://cas.example.net\"\n",
     );
     out
 }

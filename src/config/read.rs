@@ -1,6 +1,6 @@
 //! Reads the layers of configuration and reports every fault with its location.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::environment::{PREFIX, unknown_variable};
+use super::provider::{MAIN, prefix};
 use super::secrets::{FILE, SECTION, Secrets};
-use super::{Config, Setting, settings};
+use super::{Config, Setting, SettingInfo, Upstream, settings};
 
 /// A fault of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Loaded {
 
 /// Reads the whole configuration.
 pub fn load(inputs: &Inputs) -> Loaded {
-    let mut layers = Layers { values: BTreeMap::new(), secrets: Secrets::default(), faults: Vec::new() };
+    let mut layers = Layers::default();
     if let Some(file) = &inputs.file {
         layers.read_file(file);
     }
@@ -89,9 +90,13 @@ pub(super) struct Given {
 }
 
 /// The values given, the highest layer only, and the faults found on the way.
+#[derive(Default)]
 pub(super) struct Layers {
     pub(super) values: BTreeMap<String, Given>,
-    pub(super) secrets: Secrets,
+    /// Of each provider.
+    pub(super) secrets: BTreeMap<String, Secrets>,
+    /// The names of the further providers.
+    pub(super) providers: BTreeSet<String>,
     pub(super) faults: Vec<ConfigFault>,
 }
 
@@ -107,18 +112,18 @@ impl Layers {
             if !name.starts_with(PREFIX) {
                 continue;
             }
-            let secret =
-                name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(&format!("{}_", SECTION.to_uppercase())));
+            let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+            let secret = rest.strip_prefix(&format!("{}_", SECTION.to_uppercase()));
             if let (Some(key), Some(text)) = (secret, value.to_str()) {
-                self.take_secret(&key.to_lowercase(), &Value::String(text.to_owned()), &name);
+                self.take_secret(MAIN, &key.to_lowercase(), &Value::String(text.to_owned()), &name);
+                continue;
+            }
+            if value.to_str().is_some_and(|text| self.read_variable_of_provider(rest, text, &name)) {
                 continue;
             }
             let setting = known.iter().find(|setting| setting.environment() == name);
             match (setting, value.to_str()) {
-                (Some(setting), Some(text)) => {
-                    let given = Given { value: Raw::Text(text.to_owned()), location: name.into_owned() };
-                    self.values.insert(format!("{}.{}", setting.section, setting.key), given);
-                }
+                (Some(setting), Some(text)) => self.take_text("", setting, text, &name),
                 (Some(_), None) => self.fault(name, "its value is not UTF-8"),
                 (None, text) => {
                     if let Some(message) = unknown_variable(&name, text.unwrap_or_default(), &known) {
@@ -127,6 +132,12 @@ impl Layers {
                 }
             }
         }
+    }
+
+    /// Takes the value that a variable gives a setting.
+    pub(super) fn take_text(&mut self, prefix: &str, setting: &SettingInfo, text: &str, variable: &str) {
+        let given = Given { value: Raw::Text(text.to_owned()), location: variable.to_owned() };
+        self.values.insert(format!("{prefix}{}.{}", setting.section, setting.key), given);
     }
 
     /// Reads one setting: its default where no layer gives it, or a wrong one.
@@ -151,32 +162,20 @@ impl Layers {
     /// Checks settings that depend on or exclude each other.
     fn check_pairs(&mut self, config: &Config) {
         let Config { server, upstream, otlp, .. } = config;
-        let has_password = upstream.password.is_some() || upstream.password_file.is_some();
-        let pairs = [
-            (
-                ("server.tls_certificate", server.tls_certificate.is_some()),
-                ("server.tls_key", server.tls_key.is_some()),
-            ),
-            (
-                ("upstream.client_certificate", upstream.client_certificate.is_some()),
-                ("upstream.client_key", upstream.client_key.is_some()),
-            ),
-            (("upstream.username", upstream.username.is_some()), ("upstream.password", has_password)),
-        ];
-        for ((first, has_first), (second, has_second)) in pairs {
-            let (given, missing) = if has_first { (first, second) } else { (second, first) };
-            let is_at_fault = self.faults.iter().any(|fault| fault.setting.as_deref() == Some(missing));
-            if has_first != has_second && !is_at_fault {
-                let location = self.place_of(given).or_else(|| self.place_of("upstream.password_file"));
-                self.fault(location.unwrap_or_default(), format!("{given} is set without {missing}"));
-            }
+        let tls = [("tls_certificate", server.tls_certificate.is_some()), ("tls_key", server.tls_key.is_some())];
+        self.check_pair("server.", tls);
+        self.check_upstream(&prefix(MAIN), upstream);
+        for (name, sections) in &config.providers {
+            self.check_upstream(&prefix(name), &sections.upstream);
         }
-        for secret in settings().into_iter().filter(|setting| setting.is_secret) {
-            let secret = format!("{}.{}", secret.section, secret.key);
-            let file = format!("{secret}{FILE}");
-            if self.is_given(&secret) && self.is_given(&file) {
-                let location = self.place_of(&file).unwrap_or_default();
-                self.fault(location, format!("{file} is set beside {secret}: remove one of them"));
+        let prefixes: Vec<_> = config.providers.keys().map(String::as_str).chain([MAIN]).map(prefix).collect();
+        for setting in settings().into_iter().filter(|setting| setting.is_secret) {
+            for secret in prefixes.iter().map(|prefix| format!("{prefix}{}.{}", setting.section, setting.key)) {
+                let file = format!("{secret}{FILE}");
+                if self.is_given(&secret) && self.is_given(&file) {
+                    let location = self.place_of(&file).unwrap_or_default();
+                    self.fault(location, format!("{file} is set beside {secret}: remove one of them"));
+                }
             }
         }
         let has_url =
@@ -194,6 +193,27 @@ impl Layers {
             Raw::Typed(value) => value.as_str() != Some(""),
             Raw::Text(text) => !text.is_empty(),
         })
+    }
+
+    fn check_upstream(&mut self, prefix: &str, upstream: &Upstream) {
+        let section = format!("{prefix}upstream.");
+        let has_password = upstream.password.is_some() || upstream.password_file.is_some();
+        let certificate = ("client_certificate", upstream.client_certificate.is_some());
+        self.check_pair(&section, [certificate, ("client_key", upstream.client_key.is_some())]);
+        self.check_pair(&section, [("username", upstream.username.is_some()), ("password", has_password)]);
+    }
+
+    /// Checks that two settings of a section are both there, or neither.
+    fn check_pair(&mut self, section: &str, [first, second]: [(&str, bool); 2]) {
+        if first.1 == second.1 {
+            return;
+        }
+        let (given, missing) = if first.1 { (first.0, second.0) } else { (second.0, first.0) };
+        let (given, missing) = (format!("{section}{given}"), format!("{section}{missing}"));
+        if self.faults.iter().all(|fault| fault.setting.as_ref() != Some(&missing)) {
+            let location = self.place_of(&given).or_else(|| self.place_of(&format!("{section}password_file")));
+            self.fault(location.unwrap_or_default(), format!("{given} is set without {missing}"));
+        }
     }
 
     /// The location of a setting: file and line, variable, or flag.

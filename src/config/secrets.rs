@@ -71,8 +71,8 @@ pub(super) fn first_line(file: &std::path::Path) -> Result<Secret, String> {
 }
 
 impl Layers {
-    /// Takes a key of the section, in place of what a lower layer says of the same secret.
-    pub(super) fn take_secret(&mut self, key: &str, value: &Value, location: &str) {
+    /// Takes a key of a provider's section, in place of what a lower layer says of the same secret.
+    pub(super) fn take_secret(&mut self, provider: &str, key: &str, value: &Value, location: &str) {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let name = key.strip_suffix(FILE).unwrap_or(key);
         let text = value.as_str().filter(|text| !text.is_empty());
@@ -86,7 +86,7 @@ impl Layers {
                     true => Source::File(text.into()),
                     false => Source::Value(Secret::new(text)),
                 };
-                self.secrets.sources.insert(name.to_owned(), source);
+                self.secrets.entry(provider.to_owned()).or_default().sources.insert(name.to_owned(), source);
             }
         }
     }

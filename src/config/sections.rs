@@ -1,9 +1,11 @@
 //! Every setting there is: its key, type, default and meaning stand here and nowhere else.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::provider::{MAIN, ProviderSections};
 use super::read::Layers;
 use super::secrets::Secrets;
 use super::setting::{
@@ -23,6 +25,13 @@ macro_rules! sections {
             pub struct $name {
                 $(#[doc = $doc] pub $key: $type,)*
             }
+
+            impl $name {
+                /// Reads the section from the layers, where faults are collected.
+                pub(super) fn from_layers(layers: &mut Layers, section: &str) -> Self {
+                    Self { $($key: layers.setting::<$type>(section, stringify!($key), $default),)* }
+                }
+            }
         )*
 
         /// The whole configuration.
@@ -31,6 +40,10 @@ macro_rules! sections {
             $($(#[$sdoc])* pub $section: $name,)*
             /// What the contract's requests need and nobody may see.
             pub secrets: Secrets,
+            /// The provider that sees it: see [`Config::of_providers`].
+            pub provider: String,
+            /// The sections of the further providers, by name.
+            pub providers: BTreeMap<String, ProviderSections>,
             /// The file that it was read from.
             pub file: Option<PathBuf>,
         }
@@ -49,10 +62,10 @@ macro_rules! sections {
             /// Reads every setting from the layers, where faults are collected.
             pub(super) fn from_layers(layers: &mut Layers) -> Self {
                 Self {
-                    $($section: $name {
-                        $($key: layers.setting::<$type>(stringify!($section), stringify!($key), $default),)*
-                    },)*
-                    secrets: std::mem::take(&mut layers.secrets),
+                    $($section: $name::from_layers(layers, stringify!($section)),)*
+                    secrets: layers.secrets.remove(MAIN).unwrap_or_default(),
+                    provider: MAIN.to_owned(),
+                    providers: layers.read_sections_of_providers(),
                     file: None,
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::Server;
 use super::reply::{self, Reply};
@@ -38,9 +38,16 @@ async fn ready(server: &Server) -> Reply {
         }
         Err(_) => "not answering",
     };
-    let upstream = if server.api.processor.is_upstream_down() { "not answering" } else { "ok" };
+    let states = server.api.processors.states();
+    let word = |is_down| if is_down { "not answering" } else { "ok" };
+    // While one provider answers, its requests must come here.
+    let upstream = word(states.iter().all(|state| state.is_down));
+    let providers: Map<_, _> = states.into_iter().map(|state| (state.provider, word(state.is_down).into())).collect();
     let is_ready = (store, upstream) == ("ok", "ok");
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = if is_ready { "ok" } else { "not ready" };
-    reply::json_reply(status, &json!({"status": word, "store": store, "contract": "ok", "upstream": upstream}))
+    let status_word = if is_ready { "ok" } else { "not ready" };
+    reply::json_reply(
+        status,
+        &json!({"status": status_word, "store": store, "contract": "ok", "upstream": upstream, "providers": providers}),
+    )
 }

@@ -32,10 +32,10 @@ impl Scrapes {
         Self { metrics, last: Mutex::default() }
     }
 
-    /// The status codes of another contract are reasons by name from now on.
-    pub(super) fn follow(&self, contract: &Contract) {
+    /// The status codes of other contracts are reasons by name from now on.
+    pub(super) fn follow(&self, contracts: &[Arc<Contract>]) {
         if let Some(metrics) = &self.metrics {
-            metrics.follow(contract);
+            metrics.follow(contracts);
         }
     }
 }
@@ -71,6 +71,5 @@ pub(super) async fn sample(server: &Server) -> Sample {
         }
         Err(_) => None,
     };
-    let processor = &server.api.processor;
-    Sample { now, store, load: processor.load(), breakers: processor.breakers() }
+    Sample { now, store, providers: server.api.processors.states() }
 }

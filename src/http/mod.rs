@@ -27,7 +27,7 @@ use crate::api::Api;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::metrics::Metrics;
-use crate::observer::ObservedTransport;
+use crate::observer::Observers;
 use metrics::Scrapes;
 use openapi::OpenApi;
 
@@ -42,8 +42,6 @@ pub struct Server {
     config: Arc<Config>,
     /// The methods of the JSON API.
     pub api: Arc<Api>,
-    /// The transport for requests that are passed through.
-    transport: ObservedTransport,
     /// The captures of passed exchanges.
     pub captures: Captures,
     /// Streams of events to pages of the inspector.
@@ -64,18 +62,26 @@ pub enum Face {
 }
 
 impl Server {
-    /// A server for the methods of `api`; SOAP is passed through to `transport`.
-    pub fn new(config: Arc<Config>, api: Api, transport: ObservedTransport, metrics: Option<Arc<Metrics>>) -> Self {
+    /// A server for the methods of `api`; SOAP is passed through to its providers.
+    pub fn new(config: Arc<Config>, api: Api, metrics: Option<Arc<Metrics>>) -> Self {
         let openapi = OpenApi::new(&config.server);
         let most_bytes = config.pass_through.capture_bytes;
-        let captures = Captures::new(api.store.clone(), transport.clone(), &api.contract.load(), most_bytes);
+        let captures = Captures::new(api.store.clone(), &api.providers, most_bytes);
         let (api, scrapes) = (Arc::new(api), Scrapes::new(metrics));
-        Self { config, api, transport, captures, streams: Streams::default(), scrapes, openapi }
+        Self { config, api, captures, streams: Streams::default(), scrapes, openapi }
     }
-    /// From now on calls are made by another contract; those under way go on by the one that they began with.
-    pub fn replace_contract(&self, contract: Arc<Contract>) {
-        self.captures.follow(&contract);
-        self.scrapes.follow(&contract);
-        self.api.contract.store(contract);
+
+    /// What happens is told to those who watch all providers.
+    fn observers(&self) -> &Observers {
+        self.api.providers.first().transport.observers()
+    }
+
+    /// From now on calls are made by these contracts, one a provider; those under way go on by what they began with.
+    pub fn replace_contracts(&self, contracts: Vec<Arc<Contract>>) {
+        for (provider, contract) in self.api.providers.iter().zip(contracts) {
+            provider.contract.store(contract);
+        }
+        self.captures.follow(&self.api.providers);
+        self.scrapes.follow(&self.api.providers.contracts());
     }
 }

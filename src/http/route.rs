@@ -20,7 +20,7 @@ use super::{auth, body, correlation, health, metrics, openapi};
 use crate::account::Role;
 use crate::api::{Answer, ApiError, Code, Params, Session, authentication, create, list, query_object, show};
 use crate::config::MetricsListen;
-use crate::observer::{ApiAnswer, Observers};
+use crate::observer::ApiAnswer;
 use crate::request::{Correlation, Family, RequestType, TraceContext};
 use crate::upstream::PassThroughAnswer;
 use crate::words::Word as _;
@@ -117,10 +117,10 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
             }
             inspector::Answered::Reply(reply) => reply,
         }
-    } else if !path.starts_with(PREFIX) && pass_through::below(server, path).is_some() {
+    } else if let Some(provider) = pass_through::provider_of(server, path).filter(|_| !path.starts_with(PREFIX)) {
         if has_place && guest.begins() {
             let framing = check_framing(&request).err().map(|error| error.message);
-            match pass_through::respond(server, request, framing).instrument(span).await {
+            match pass_through::respond(server, provider, request, framing).instrument(span).await {
                 Answered::Passed(answer) => {
                     passed_through(server, answer.status(), began);
                     return answer;
@@ -156,12 +156,8 @@ async fn scraped(server: &Server, guest: &Guest, request: &Request<Incoming>) ->
     metrics::respond(server, request.method()).await
 }
 
-fn observers(server: &Server) -> &Observers {
-    server.transport.observers()
-}
-
 fn passed_through(server: &Server, status: StatusCode, began: Instant) {
-    observers(server).tell(|observer| observer.passed_through(status.as_u16(), began.elapsed()));
+    server.observers().tell(|observer| observer.passed_through(status.as_u16(), began.elapsed()));
 }
 
 async fn answer(
@@ -173,7 +169,7 @@ async fn answer(
 ) -> Reply {
     let began = Instant::now();
     let mut parent = None;
-    if observers(server).want_spans() {
+    if server.observers().want_spans() {
         parent = correlation.trace.take();
         correlation.trace = Some(parent.as_ref().map_or_else(TraceContext::root, TraceContext::child));
     }
@@ -205,7 +201,7 @@ async fn answer(
         number: result.as_ref().ok().and_then(|answer| answer.number),
         is_failure: result.as_ref().is_err_and(|error| matches!(error.code, Code::InternalError | Code::Unavailable)),
     };
-    observers(server).tell(|observer| observer.api_answered(&told));
+    server.observers().tell(|observer| observer.api_answered(&told));
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match result {
         Ok(Answer { data, number, is_repeat }) => {

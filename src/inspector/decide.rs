@@ -73,7 +73,7 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
         StoreError::NotAllowed(why) => ApiError::new(Code::Conflict, format!("Request {number}: {why}.")),
         other => other.into(),
     })?;
-    api.processor.wake();
+    api.processors.wake();
     to_data(&Record::new(&request, api.dates))
 }
 

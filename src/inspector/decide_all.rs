@@ -136,7 +136,7 @@ pub async fn decide_each(
             Some(message) => decided.refused.push(Refused { number: *number, message }),
         }
     }
-    api.processor.wake();
+    api.processors.wake();
     Ok(decided)
 }
 

@@ -65,7 +65,7 @@ fn request_data(
     events: &[Event],
 ) -> Result<Data, ApiError> {
     let content = &request.content;
-    let contract = api.contract.load();
+    let contract = api.providers.of_family(content.family).contract.load();
     let operation = contract.operation(content.request_type);
     let call = content.api_call.as_deref().map(serde_json::from_str::<&RawValue>).transpose();
     to_data(&RequestDetail {

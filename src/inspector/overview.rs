@@ -14,6 +14,7 @@ use strum::VariantArray as _;
 use super::list::{in_utc, reason_of, take_search, to_data};
 use crate::api::{Api, ApiError, Data, Params};
 use crate::metrics::Sample;
+use crate::processor::Load;
 use crate::request::Priority;
 use crate::search::Search;
 use crate::store::{TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
@@ -167,7 +168,8 @@ fn waiting(sample: &Sample) -> Value {
             "queued_writes": store.queue,
         })
     });
-    json!({"store": store, "under_way": sample.load.under_way, "calls_waiting": sample.load.waiting})
+    let sum = |count: fn(&Load) -> usize| sample.providers.iter().map(|state| count(&state.load)).sum::<usize>();
+    json!({"store": store, "under_way": sum(|load| load.under_way), "calls_waiting": sum(|load| load.waiting)})
 }
 
 fn upstreams(sample: &Sample) -> Value {
@@ -176,7 +178,14 @@ fn upstreams(sample: &Sample) -> Value {
         BreakerState::Open => "open",
         BreakerState::HalfOpen => "half_open",
     };
-    sample.breakers.iter().map(|(url, state)| json!({"base_url": url, "breaker": word(state)})).collect()
+    let breakers = sample.providers.iter().flat_map(|state| {
+        let provider = &state.provider;
+        state
+            .breakers
+            .iter()
+            .map(move |(url, state)| json!({"provider": provider, "base_url": url, "breaker": word(state)}))
+    });
+    breakers.collect()
 }
 
 #[cfg(test)]

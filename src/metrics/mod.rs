@@ -8,6 +8,7 @@ mod sample;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -79,10 +80,10 @@ fn waits() -> Histogram {
 }
 
 impl Metrics {
-    /// Creates metrics; each status code of the contract gets a label value as a reason.
-    pub fn new(contract: &Contract) -> Self {
+    /// Creates metrics; each status code of the contracts gets a label value as a reason.
+    pub fn new(contracts: &[Arc<Contract>]) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let reasons = ArcSwap::from_pointee(reasons(contract));
+        let reasons = ArcSwap::from_pointee(reasons(contracts));
         let mut metrics = Names(&mut registry);
         let (api_requests, api_request_seconds) = (Family::default(), Family::new_with_constructor(times as fn() -> _));
         let (pass_through_requests, pass_through_seconds) = (Family::default(), times());
@@ -156,9 +157,9 @@ impl Metrics {
         text
     }
 
-    /// The status codes of another contract are reasons by name from now on.
-    pub fn follow(&self, contract: &Contract) {
-        self.reasons.store(reasons(contract).into());
+    /// The status codes of other contracts are reasons by name from now on.
+    pub fn follow(&self, contracts: &[Arc<Contract>]) {
+        self.reasons.store(reasons(contracts).into());
     }
 
     fn reason(&self, request: &ProvisioningRequest) -> String {
@@ -171,8 +172,9 @@ impl Metrics {
 }
 
 /// The reasons that have a label value of their own.
-fn reasons(contract: &Contract) -> BTreeSet<String> {
-    failure::ALL.into_iter().chain(contract.answer_codes()).map(str::to_owned).collect()
+fn reasons(contracts: &[Arc<Contract>]) -> BTreeSet<String> {
+    let codes = contracts.iter().flat_map(|contract| contract.answer_codes());
+    failure::ALL.into_iter().chain(codes).map(str::to_owned).collect()
 }
 
 /// Gives metrics their names.
@@ -248,8 +250,8 @@ impl Observer for Metrics {
         self.captures_dropped.inc_by(count);
     }
 
-    fn certificate_loaded(&self, setting: &'static str, expires_at: DateTime<Utc>) {
-        self.certificates.get_or_create(&[("setting", setting.into())]).set(expires_at.timestamp());
+    fn certificate_loaded(&self, setting: &str, expires_at: DateTime<Utc>) {
+        self.certificates.get_or_create(&[("setting", setting.to_owned().into())]).set(expires_at.timestamp());
     }
 
     fn committed(&self, commit: &Commit) {

@@ -11,7 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use strum::VariantArray as _;
 
 use super::{Labels, PREFIX};
-use crate::processor::Load;
+use crate::processor::ProviderState;
 use crate::request::Priority;
 use crate::store::{StoreMeasures, WaitingMeasures};
 use crate::upstream::BreakerState;
@@ -23,10 +23,8 @@ pub struct Sample {
     pub now: DateTime<Utc>,
     /// Figures of the store; `None` while the store does not answer.
     pub store: Option<StoreMeasures>,
-    /// The use of the slots.
-    pub load: Load,
-    /// The state of each base URL's breaker.
-    pub breakers: Vec<(String, BreakerState)>,
+    /// How each provider stands.
+    pub providers: Vec<ProviderState>,
 }
 
 /// A gauge for each set of labels.
@@ -44,27 +42,28 @@ impl Sample {
             "1 if the store could be read for this scrape; without that its metrics are absent",
             is_read,
         );
-        let under_way = ConstGauge::new(count(self.load.under_way));
-        all.register("requests_under_way", "Provisioning requests that are being sent", under_way);
-        let calls = ConstGauge::new(count(self.load.waiting));
-        all.register("immediate_calls_waiting", "Calls that wait for a slot", calls);
-        self.add_breakers(&mut all);
+        self.add_providers(&mut all);
         if let Some(store) = &self.store {
             self.add_store(&mut all, store);
         }
         all
     }
 
-    fn add_breakers(&self, all: &mut Registry) {
-        let breakers = Gauges::default();
+    fn add_providers(&self, all: &mut Registry) {
+        let (under_way, calls, breakers) = (Gauges::default(), Gauges::default(), Gauges::default());
         let states =
             [(BreakerState::Closed, "closed"), (BreakerState::Open, "open"), (BreakerState::HalfOpen, "half_open")];
-        for (url, now) in &self.breakers {
-            for (state, word) in states {
-                let labels = [("base_url", url.clone().into()), ("state", word.into())];
+        for ProviderState { provider, load, breakers: urls, .. } in &self.providers {
+            let label = || ("provider", Cow::Owned(provider.clone()));
+            under_way.get_or_create(&[label()]).set(whole(load.under_way));
+            calls.get_or_create(&[label()]).set(whole(load.waiting));
+            for ((url, now), (state, word)) in urls.iter().flat_map(|url| states.map(|state| (url, state))) {
+                let labels = [label(), ("base_url", url.clone().into()), ("state", word.into())];
                 breakers.get_or_create(&labels).set(i64::from(state == *now));
             }
         }
+        all.register("requests_under_way", "Provisioning requests that are being sent", under_way);
+        all.register("immediate_calls_waiting", "Calls that wait for a slot", calls);
         let help =
             "1 for the state that the breaker of a base URL is in: closed lets calls through, open none, half_open one";
         all.register("upstream_breaker_state", help, breakers);
@@ -100,6 +99,10 @@ impl Sample {
             all.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(bytes));
         }
     }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn count(count: usize) -> u64 {

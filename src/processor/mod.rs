@@ -1,14 +1,17 @@
-//! Sends requests: immediate requests of API calls and due requests of the processing run go through the same `attempt`.
+//! Sends requests: immediate requests of API calls and due requests of the processing run go through the same `attempt`. Each
+//! provider has a processor, which alone sends its requests; `processors` holds them together.
 //!
 //! Rule: work that must finish belongs to the processor, never to a client's connection. The processor tracks every task
-//! that it spawns, and [`Processor::drain`] awaits them all.
+//! that it spawns, and [`Processors::drain`] awaits them all.
 
 mod attempt;
 mod classify;
+mod date;
 mod log;
 mod mask;
 mod node;
 mod policy;
+mod processors;
 mod recover;
 mod run;
 mod session;
@@ -17,7 +20,6 @@ mod slots;
 mod verify;
 mod waiting;
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +31,19 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::contract::{Contract, CurrentContract};
 use crate::observer::ObservedTransport;
-use crate::request::{Priority, ProvisioningRequest, State};
-use crate::store::{LeasedRequest, News, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
-use crate::upstream::BreakerState;
+use crate::provider::Provider;
+use crate::request::{Cas, Priority, ProvisioningRequest, State};
+use crate::store::{LeasedRequest, RecordKey, RequestStore, StoreError, Submission, SubmitResult};
+use date::FollowedDate;
 use node::Node;
 use slots::{Full, Slot, Slots};
 
 pub use classify::{ClassifiedAnswer, classify_answer};
 use policy::RetryRule;
+use processors::Shared;
+pub use processors::{Processors, ProviderState};
 use session::Sending;
 pub use slots::Load;
 use waiting::Waiting;
@@ -78,8 +82,9 @@ fn was_tried(request: &ProvisioningRequest) -> bool {
     request.state != State::Pending || request.attempts > 0
 }
 
-/// Sends requests, now or in their turn.
+/// Sends the requests of one provider, now or in their turn.
 pub struct Processor {
+    provider: Arc<Provider>,
     store: Arc<dyn RequestStore>,
     transport: ObservedTransport,
     contract: CurrentContract,
@@ -94,30 +99,27 @@ pub struct Processor {
     call_limit: Duration,
     poll: Duration,
     slots: Arc<Slots>,
-    node: Node,
+    node: Arc<Node>,
+    date: Arc<FollowedDate>,
     wake: Arc<Notify>,
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
     sending: Sending,
     tasks: TaskTracker,
 }
 
 impl Processor {
-    /// Creates a processor, which is idle until [`Processor::run`].
-    pub fn new(
-        config: &Config,
-        store: Arc<dyn RequestStore>,
-        transport: ObservedTransport,
-        contract: CurrentContract,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// Creates a processor, which is idle until its run.
+    fn new(provider: &Arc<Provider>, shared: &Shared) -> Self {
+        let config = &provider.config;
         let processor = &config.processor;
         let wake = Arc::<Notify>::default();
         let (slots, waiting) = (config.upstream.max_concurrency, processor.immediate_queue);
         Self {
-            store,
-            transport,
-            contract,
-            clock,
+            provider: Arc::clone(provider),
+            store: Arc::clone(&shared.store),
+            transport: provider.transport.clone(),
+            contract: Arc::clone(&provider.contract),
+            clock: Arc::clone(&shared.clock),
             retry: RetryRule {
                 max_attempts: processor.max_attempts,
                 initial: processor.backoff_initial_s,
@@ -130,9 +132,10 @@ impl Processor {
             call_limit: processor.immediate_wait_s + config.upstream.answer_timeout_s,
             poll: processor.poll_s,
             slots: Arc::new(Slots::new(slots, waiting, Arc::clone(&wake))),
-            node: Node::new(config.store.lease_s),
+            node: Arc::clone(&shared.node),
+            date: Arc::clone(&shared.date),
             wake,
-            waiting: Waiting::default(),
+            waiting: Arc::clone(&shared.waiting),
             sending: Sending::new(config.secrets.values()),
             tasks: TaskTracker::new(),
         }
@@ -223,27 +226,8 @@ impl Processor {
     }
 
     /// Makes the processing run look for due requests now.
-    pub fn wake(&self) {
+    fn wake(&self) {
         self.wake.notify_one();
-    }
-
-    /// Looks at what other processes tell of: the run, and the callers that wait for a request which another node sends.
-    pub async fn follow_news(&self) -> Infallible {
-        loop {
-            let ended = match self.store.wait_for_news().await {
-                News::Work => Vec::new(),
-                News::Ended(numbers) => self.waiting.among(&numbers),
-                News::Missed => self.waiting.all(),
-            };
-            self.wake.notify_one();
-            for number in ended {
-                match self.store.find_request(None, RecordKey::Number(number)).await {
-                    Ok(Some(request)) if was_tried(&request) => self.waiting.tell(&request),
-                    Ok(_) => {}
-                    Err(error) => tracing::debug!(number, %error, "a request that ended elsewhere cannot be read now"),
-                }
-            }
-        }
     }
 
     /// Makes an attempt at a leased request, frees its slot, and wakes the run if another request may go on.
@@ -298,23 +282,22 @@ impl Processor {
         }
     }
 
-    /// Do the breakers of all base URLs pause calls now?
-    pub fn is_upstream_down(&self) -> bool {
-        self.transport.is_down()
+    /// The CA systems whose requests it sends.
+    fn systems(&self) -> &[Cas] {
+        &self.provider.systems
     }
 
-    /// How many requests are under way, and how many immediate requests wait for a slot.
-    pub fn load(&self) -> Load {
-        self.slots.load()
-    }
-
-    /// The state of each base URL's breaker.
-    pub fn breakers(&self) -> Vec<(String, BreakerState)> {
-        self.transport.breakers()
+    fn state(&self) -> ProviderState {
+        ProviderState {
+            provider: self.provider.name().to_owned(),
+            load: self.slots.load(),
+            breakers: self.transport.breakers(),
+            is_down: self.transport.is_down(),
+        }
     }
 
     /// Waits until no attempt is under way.
-    pub async fn drain(&self) {
+    async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }

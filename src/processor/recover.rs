@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::Processor;
+use super::date::carry;
 use super::policy::{self, AttemptContext};
+use super::{Processor, Processors};
 use crate::clock::{LEAST_STEP, Passed};
 use crate::contract::Resend;
 use crate::request::{Attempt, InDoubt, ProvisioningRequest};
@@ -16,7 +17,7 @@ use crate::store::{AttemptCommit, CommitResult, DateStep, LeasedRequest, StoreEr
 /// How many requests are taken over in one transaction.
 const BATCH: usize = 100;
 
-impl Processor {
+impl Processors {
     /// Moves due times if the date was set back since the last change, and takes over the requests of dead nodes. Must be
     /// called before anything is sent.
     ///
@@ -26,7 +27,8 @@ impl Processor {
         let (now, changed_at) = (self.clock.now(), self.store.find_last_change().await?);
         if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step <= -LEAST_STEP) {
             // Nobody knows how long the gateway was stopped.
-            self.carry(DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true }).await?;
+            let step = DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true };
+            carry(self.store.as_ref(), step).await?;
         }
         self.renew_and_take_over().await
     }
@@ -50,15 +52,18 @@ impl Processor {
             }
             tracing::warn!(requests = taken.len(), "a gateway died with requests under way");
             let message = "The gateway stopped while this request was under way.";
-            let commits: Vec<_> = taken.iter().map(|leased| self.in_doubt(leased, message)).collect();
+            let of = |request: &ProvisioningRequest| self.of_family(request.content.family);
+            let commits: Vec<_> = taken.iter().map(|leased| of(&leased.request).in_doubt(leased, message)).collect();
             self.store.commit_attempts(commits.clone()).await?;
             for AttemptCommit { request, .. } in &commits {
-                self.transport.observers().ended(request).await;
+                of(request).transport.observers().ended(request).await;
             }
-            self.wake.notify_one();
+            self.wake();
         }
     }
+}
 
+impl Processor {
     /// Puts a request in doubt whose attempt panicked; also returns whether requests that waited for this one may go on.
     pub(super) async fn commit_in_doubt(
         &self,

@@ -1,32 +1,26 @@
-//! The processing run: wakes when a request arrives or falls due, or by the poll; leases the due requests and spawns their
+//! The processing run of a provider: wakes when a request arrives or falls due, or by the poll; leases the due requests and spawns their
 //! attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use strum::VariantArray as _;
 use tracing::Instrument as _;
 
 use super::Processor;
 use super::slots::Slot;
 use crate::clock::Moment;
-use crate::request::Cas;
 use crate::shutdown::Shutdown;
-use crate::store::{DateStep, LeasedRequest, StoreError};
+use crate::store::{LeasedRequest, StoreError};
 
 /// How often the date is compared with the time that passed.
 const DATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Runs until shutdown; then nothing new is started.
-    pub async fn run(self: Arc<Self>, mut shutdown: Shutdown) {
-        let mut seen = self.clock.moment();
+    pub(super) async fn run(self: Arc<Self>, mut shutdown: Shutdown) {
         while !shutdown.is_set() {
-            match self.follow_date(seen).await {
-                Ok(now) => seen = now,
-                Err(error) => tracing::error!(%error, "the date was set, and what is due cannot follow yet"),
-            }
+            let seen = self.date.follow().await;
             let round = {
                 let (processor, shutdown) = (Arc::clone(&self), shutdown.clone());
                 async move { processor.start_ready(&shutdown, seen).await }
@@ -49,26 +43,6 @@ impl Processor {
                 () = shutdown.wait() => {}
             }
         }
-        self.waiting.close();
-    }
-
-    /// Moves due times if the date was set since the moment `seen`; returns the present moment.
-    async fn follow_date(&self, seen: Moment) -> Result<Moment, StoreError> {
-        let now = self.clock.moment();
-        let passed = now.since(&seen);
-        if !passed.step.is_zero() {
-            let noticed_after = TimeDelta::from_std(passed.time).unwrap_or(TimeDelta::MAX);
-            self.carry(DateStep { by: passed.step, now: now.date, noticed_after, is_after_stop: false }).await?;
-        }
-        Ok(now)
-    }
-
-    /// Moves due times by a step of the date.
-    pub(super) async fn carry(&self, step: DateStep) -> Result<(), StoreError> {
-        let requests = self.store.shift_due_times(step).await?;
-        let seconds = step.by.num_seconds();
-        tracing::warn!(seconds, requests, "the machine's date was set: waiting requests are carried along");
-        Ok(())
     }
 
     /// Starts all due requests, and returns the time until the next one falls due. The date goes on from the moment `seen`: due
@@ -80,7 +54,7 @@ impl Processor {
         while !shutdown.is_set() {
             let passed = self.clock.moment().since(&seen).time;
             let now = seen.date + TimeDelta::from_std(passed).unwrap_or_default();
-            match self.store.find_next_due(Cas::VARIANTS).await? {
+            match self.store.find_next_due(self.systems()).await? {
                 Some(due) if due <= now => {}
                 next => {
                     self.slots.run_is_idle();
@@ -94,7 +68,8 @@ impl Processor {
                 return Ok(self.poll);
             }
             // Every due request is leased now, or noted as waiting for another one.
-            let claimed = self.store.claim_requests(now, slots.len(), &self.node.id(), Cas::VARIANTS).await?;
+            let (node, systems) = (self.node.id(), self.systems());
+            let claimed = self.store.claim_requests(now, slots.len(), &node, systems).await?;
             self.spawn(claimed, slots);
         }
         Ok(self.poll)

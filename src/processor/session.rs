@@ -276,7 +276,7 @@ fn refused(processor: &Processor, order: Order<'_>, exchanged: &Exchanged) -> Ev
 
 impl Processor {
     /// Ends the session, if there is one: upstream may allow a few only. What comes of it changes nothing.
-    pub async fn log_out(&self) {
+    pub(super) async fn log_out(&self) {
         let contract = self.contract.load_full();
         if contract.operation(RequestType::LOGOUT).is_none() || self.sending.session.lock().await.is_none() {
             return;
@@ -290,7 +290,7 @@ impl Processor {
     }
 
     /// Sends these secrets from now on.
-    pub fn set_secrets(&self, secrets: &BTreeMap<String, Secret>) {
+    pub(super) fn set_secrets(&self, secrets: &BTreeMap<String, Secret>) {
         self.sending.set_secrets(secrets);
     }
 }

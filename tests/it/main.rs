@@ -35,6 +35,7 @@ mod overload;
 mod panaccess;
 mod pass_through;
 mod processing;
+mod providers;
 mod reload;
 mod replay;
 mod session;

@@ -52,7 +52,10 @@ async fn requests_attempts_calls_and_queues_are_counted() {
     client.http.post(soap).body("<e>08000000001</e>").send().await.unwrap();
 
     let pairing = r#"family="conax_web_services",type="CREATE_PAIRING""#;
-    let breaker = format!("conax_gateway_upstream_breaker_state{{base_url=\"{}\",state=\"closed\"}}", conax.url);
+    let breaker = format!(
+        "conax_gateway_upstream_breaker_state{{provider=\"main\",base_url=\"{}\",state=\"closed\"}}",
+        conax.url
+    );
     expect(
         &gateway.url,
         &[
@@ -72,7 +75,7 @@ async fn requests_attempts_calls_and_queues_are_counted() {
             (r#"conax_gateway_requests_waiting{priority="EXPRESS",state="scheduled"}"#, 1.0),
             (r#"conax_gateway_requests_waiting{priority="EXPRESS",state="due"}"#, 0.0),
             (r#"conax_gateway_requests_in_doubt{stage="needs_operator"}"#, 1.0),
-            ("conax_gateway_requests_under_way", 0.0),
+            (r#"conax_gateway_requests_under_way{provider="main"}"#, 0.0),
             ("conax_gateway_store_readable", 1.0),
             (&breaker, 1.0),
         ],
@@ -87,7 +90,11 @@ async fn what_is_under_way_or_late_shows() {
     let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
     client.pair("08000000001", json!({})).await.data();
     client.pair("08000000001", json!({})).await.data();
-    expect(&gateway.url, &[("conax_gateway_requests_under_way", 1.0), ("conax_gateway_requests_blocked", 1.0)]).await;
+    expect(
+        &gateway.url,
+        &[(r#"conax_gateway_requests_under_way{provider="main"}"#, 1.0), ("conax_gateway_requests_blocked", 1.0)],
+    )
+    .await;
     conax.release_all();
 
     let (gateway, client) = Gateway::start_signed_in(&[
@@ -98,7 +105,7 @@ async fn what_is_under_way_or_late_shows() {
     ])
     .await;
     client.pair("08000000001", json!({})).await.data();
-    let open = r#"conax_gateway_upstream_breaker_state{base_url="http://127.0.0.1:1",state="open"}"#;
+    let open = r#"conax_gateway_upstream_breaker_state{provider="main",base_url="http://127.0.0.1:1",state="open"}"#;
     let page = expect(&gateway.url, &[(open, 1.0)]).await;
     let attempts = r#"conax_gateway_attempts_total{type="CREATE_PAIRING",classification="not_sent"}"#;
     assert!(value(&page, attempts) >= Some(1.0), "{page}");

@@ -60,7 +60,9 @@ async fn express_calls_are_sent_before_regular_ones_that_have_waited_longer() {
     };
     let waiting = async || {
         let page = client.http.get(format!("{}/metrics", client.url)).send().await.unwrap().text().await.unwrap();
-        let line = page.lines().find_map(|line| line.strip_prefix("conax_gateway_immediate_calls_waiting "));
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix("conax_gateway_immediate_calls_waiting{provider=\"main\"} "));
         line.unwrap().parse::<usize>().unwrap()
     };
     let mut calls = vec![pair("1", "REGULAR")];

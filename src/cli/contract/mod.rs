@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Failed;
 use super::output::{self, ResultFlag};
-use super::settings::{ConfigFlags, configuration};
+use super::settings::{ConfigFlags, configuration, contracts_of};
 use crate::app;
 use crate::contract::{BoundField, Operation, Resend, SoapVersion, Template, ValueSource};
 
@@ -48,15 +48,23 @@ fn check(flags: &ConfigFlags, result: ResultFlag) -> Result<(), Failed> {
     for fault in config.read_secrets().err().into_iter().flatten() {
         output::note(&format!("conax-gateway: warning: {fault}; the secret is not tried"));
     }
-    let contract = app::load_contract(&config)?;
-    app::check_secrets(&config, &contract)?;
-    let words = contract.operations().map(|operation| in_words(operation, contract.base_path()));
-    let operations: Vec<_> = contract.operations().map(|o| as_json(o, contract.base_path())).collect();
+    let contracts = contracts_of(&config)?;
+    let (mut words, mut operations) = (Vec::new(), Vec::new());
+    for (config, contract) in &contracts {
+        app::check_secrets(config, contract).map_err(|error| error.of_provider(config))?;
+        if contracts.len() > 1 {
+            words.push(format!("provider {}:", config.provider));
+        }
+        for operation in contract.operations() {
+            words.push(in_words(operation, contract.base_path()));
+            operations.push(as_json(operation, &config.provider, contract.base_path()));
+        }
+    }
     result.print_lines(words, &operations.into());
     Ok(())
 }
 
-fn as_json(operation: &Operation, base_path: &str) -> Value {
+fn as_json(operation: &Operation, provider: &str, base_path: &str) -> Value {
     let fields = |fields: &[BoundField]| -> Vec<Value> {
         let field = |field: &BoundField| {
             let kind = field.simple.as_ref().map(ToString::to_string);
@@ -65,6 +73,7 @@ fn as_json(operation: &Operation, base_path: &str) -> Value {
         fields.iter().map(field).collect()
     };
     json!({
+        "provider": provider,
         "type": operation.request_type.as_str(),
         "operation": operation.name,
         "wsdl": operation.wsdl,

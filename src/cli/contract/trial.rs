@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::api::create;
-use crate::app;
-use crate::cli::settings::{ConfigFlags, configuration};
+use crate::cli::settings::{ConfigFlags, configuration, contracts_of};
 use crate::cli::{Failed, output, values};
 use crate::clock::{Clock as _, SystemClock};
 use crate::contract::Operation;
@@ -32,12 +31,13 @@ pub(super) struct TryFlags {
 
 pub(super) fn run(flags: &TryFlags) -> Result<(), Failed> {
     let config = configuration(flags.config.clone(), Vec::new())?;
-    let contract = app::load_contract(&config)?;
+    let contracts = contracts_of(&config)?;
     let request_type = flags.request_type;
-    let operation = contract.operation(request_type);
-    let operation = operation.ok_or_else(|| Failed(format!("the contract has no operation for {request_type}")))?;
+    let bound = contracts.iter().find_map(|(_, contract)| Some((contract, contract.operation(request_type)?)));
+    let (contract, operation) =
+        bound.ok_or_else(|| Failed(format!("the contract has no operation for {request_type}")))?;
     let fields = read_fields(&flags.values)?.with_context(SystemClock.now());
-    let envelope = create::render(&contract, request_type, &fields).map_err(|error| Failed(error.to_string()))?;
+    let envelope = create::render(contract, request_type, &fields).map_err(|error| Failed(error.to_string()))?;
     let call = Call::new(operation, &envelope.redacted, None);
     output::line(&format!("POST {}{}", contract.base_path(), call.path));
     output::line(&format!("Content-Type: {}", call.content_type));

@@ -7,12 +7,14 @@ use serde_json::json;
 use super::decide::{Checked, ManyArgs, Target};
 use super::decide_all::decide_all;
 use crate::api::{Api, resubmit};
-use crate::app::load_contract;
 use crate::cli::Failed;
+use crate::cli::settings::contracts_of;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::contract::Contract;
 use crate::inspector::DecisionOfAll;
 use crate::observer::{ObservedTransport, Observers};
+use crate::provider::Providers;
 use crate::store::{Resubmission, Store};
 use crate::transport;
 
@@ -33,9 +35,12 @@ pub(super) async fn run(args: ManyArgs) -> Result<(), Failed> {
 }
 
 /// The API for use beside a gateway: it writes requests to the store, and the running gateway sends them.
-pub(super) fn api_beside(mut config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
-    config.upstream.effective = false;
-    let contract = load_contract(&config)?;
-    let transport = ObservedTransport::new(Arc::new(transport::nowhere(&config.upstream)), Observers::default());
-    Ok(Api::new(&config, store, contract, transport, Arc::new(SystemClock)))
+pub(super) fn api_beside(config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
+    let silent = |(mut config, contract): (Config, Arc<Contract>)| {
+        config.upstream.effective = false;
+        let transport = ObservedTransport::new(Arc::new(transport::nowhere(&config.upstream)), Observers::default());
+        (config, contract, transport)
+    };
+    let providers = Providers::new(contracts_of(&config)?.into_iter().map(silent).collect());
+    Ok(Api::new(&config, store, providers, Arc::new(SystemClock)))
 }

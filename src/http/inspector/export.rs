@@ -21,8 +21,13 @@ pub(super) async fn export(server: &Server, id: &str, form: ExportForm) -> Resul
         Found::Request(request) => format!("request-{}.{}", request.number, form.ending()),
         Found::Exchange(exchange) => format!("exchange-{}.{}", exchange.number, form.ending()),
     };
-    let (contract, store) = (api.contract.load_full(), Arc::clone(&api.store));
-    let exporter = Exporter { config: Arc::clone(&server.config), contract, store };
+    let provider = match &found {
+        Found::Request(request) => Some(api.providers.of_family(request.content.family)),
+        Found::Exchange(exchange) => api.providers.of_path(&exchange.path).map(|(provider, _)| provider),
+    };
+    let provider = provider.unwrap_or(api.providers.first());
+    let (config, contract, store) = (&provider.config, provider.contract.load_full(), Arc::clone(&api.store));
+    let exporter = Exporter { config: Arc::clone(config), contract, store };
     let bytes = exporter.export(found, form).await.map_err(|fault| match fault {
         ExportFault::Exchange(_) | ExportFault::NothingSent | ExportFault::NoOperation(_) => {
             ApiError::new(Code::Conflict, format!("This is not exported: {fault}."))

@@ -4,6 +4,7 @@
 //! Rule: capturing never delays a client; only shutdown waits for it. Under overload exchanges are dropped from the
 //! store, never from the traffic.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::contract::Contract;
 use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, Subject, Subjects, bare_path};
-use crate::observer::{ClientExchange, ObservedTransport, Observers};
+use crate::observer::{ClientExchange, Observers};
+use crate::provider::{Provider, Providers};
 use crate::redaction::Names;
 use crate::request::RecordId;
 use crate::store::{ExchangeStore, StoreError};
@@ -67,9 +68,8 @@ struct CaptureContext {
     large: Arc<Semaphore>,
     /// Held while observers see an exchange, so that they see the exchanges in the order of their ends.
     recording: Arc<Mutex<()>>,
-    transport: ObservedTransport,
-    /// By the contract: what is masked, and what an exchange is about.
-    rules: Arc<ArcSwap<(Names, Subjects)>>,
+    /// By the contract of each provider: what is masked, and what an exchange is about.
+    rules: Arc<ArcSwap<BTreeMap<String, (Names, Subjects)>>>,
     /// Most bytes that are kept of an unpacked body.
     most_bytes: usize,
     writer: mpsc::UnboundedSender<StoredCapture>,
@@ -86,6 +86,8 @@ type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A request when its head has come.
 pub(super) struct CaptureStart {
+    /// Whose exchange it is.
+    pub(super) provider: Arc<Provider>,
     pub(super) id: RecordId,
     pub(super) at: DateTime<Utc>,
     pub(super) began: Instant,
@@ -105,19 +107,15 @@ pub(super) enum Outcome {
 }
 
 impl Captures {
-    /// Captures exchanges into a store, with their subjects, and with secrets masked, by the contract. The transport's observers
-    /// see exchanges unmasked.
-    pub fn new(
-        store: Arc<dyn ExchangeStore>,
-        transport: ObservedTransport,
-        contract: &Contract,
-        most_bytes: usize,
-    ) -> Self {
+    /// Captures exchanges into a store, with their subjects, and with secrets masked, by the contracts of the providers, whose
+    /// observers see them unmasked.
+    pub fn new(store: Arc<dyn ExchangeStore>, providers: &Providers, most_bytes: usize) -> Self {
+        let observers = providers.first().transport.observers();
         // Each exchange in this channel has a slot, which bounds the channel.
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
-        writing.spawn(write(store, kept, Arc::clone(&dropped), transport.observers().clone(), end.clone()));
+        writing.spawn(write(store, kept, Arc::clone(&dropped), observers.clone(), end.clone()));
         let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
@@ -127,8 +125,7 @@ impl Captures {
             context: CaptureContext {
                 large,
                 recording: Arc::default(),
-                transport,
-                rules: Arc::new(ArcSwap::from_pointee(rules(contract))),
+                rules: Arc::new(ArcSwap::from_pointee(rules(providers))),
                 most_bytes,
                 writer,
             },
@@ -137,9 +134,9 @@ impl Captures {
         }
     }
 
-    /// From now on exchanges are kept by another contract.
-    pub(in crate::http) fn follow(&self, contract: &Contract) {
-        self.context.rules.store(rules(contract).into());
+    /// From now on exchanges are kept by the contracts that the providers have now.
+    pub(in crate::http) fn follow(&self, providers: &Providers) {
+        self.context.rules.store(rules(providers).into());
     }
 
     /// Waits until every exchange is stored or dropped.
@@ -247,8 +244,8 @@ struct CaptureEnd {
 async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) {
     let ended = ended(begun, outcome).await;
     // This lock comes before anything that takes time, since its order is the order of the ends.
-    let recording =
-        if context.transport.observers().want_client_exchanges() { Some(context.recording.lock().await) } else { None };
+    let is_wanted = ended.begun.provider.transport.observers().want_client_exchanges();
+    let recording = if is_wanted { Some(context.recording.lock().await) } else { None };
     log(&ended);
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { context.large.acquire().await.ok() } else { None };
@@ -303,7 +300,7 @@ impl CaptureEnd {
 
     /// Builds the exchange, shows it to the observers, and masks it for the store.
     fn build(self, context: &CaptureContext) -> StoredCapture {
-        let CaptureContext { transport, rules, most_bytes, .. } = context;
+        let CaptureContext { rules, most_bytes, .. } = context;
         let Self { begun, request, answer, duration_ms, timings, error } = self;
         let (request, request_share) = message(&begun.headers, request, *most_bytes);
         let (answer, answer_share) = match answer {
@@ -330,9 +327,9 @@ impl CaptureEnd {
             subject: Subject::default(),
         };
         let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
-        transport.observers().client_exchange_ended(&ended);
+        begun.provider.transport.observers().client_exchange_ended(&ended);
         let rules = rules.load();
-        let (names, subjects) = rules.as_ref();
+        let (names, subjects) = rules.get(begun.provider.name()).expect("each provider has its rules");
         let mut exchange = exchange.masked(names, &credentials.secrets);
         exchange.subject = subjects.find(&exchange);
         let exchange = Arc::new(PackedExchange::new(exchange));
@@ -340,8 +337,12 @@ impl CaptureEnd {
     }
 }
 
-fn rules(contract: &Contract) -> (Names, Subjects) {
-    (Names::from_contract(contract, &[]), Subjects::of(contract))
+fn rules(providers: &Providers) -> BTreeMap<String, (Names, Subjects)> {
+    let of = |provider: &Arc<Provider>| {
+        let contract = provider.contract.load();
+        (provider.name().to_owned(), (Names::from_contract(&contract, &[]), Subjects::of(&contract)))
+    };
+    providers.iter().map(of).collect()
 }
 
 /// The message to keep, and its share of the budget, grown by what unpacking adds.

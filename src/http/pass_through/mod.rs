@@ -7,6 +7,7 @@
 mod capture;
 mod limited_body;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
@@ -24,6 +25,7 @@ use super::packing;
 use super::reply::{self, Reply};
 use crate::contract::SoapVersion;
 use crate::exchange::bare_path;
+use crate::provider::Provider;
 use crate::request::RecordId;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
 use crate::upstream::{CallFailure, PassThroughAnswer, PassThroughRequest, RequestBody, Stopwatch, reason_of, tee};
@@ -37,7 +39,7 @@ const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
 /// Most bytes of path and query.
 const LONGEST_PATH: usize = 8192;
 
-/// An answer below the contract's base path.
+/// An answer below a contract's base path.
 pub(super) enum Answered {
     /// The answer of upstream.
     Passed(PassThroughAnswer),
@@ -45,17 +47,22 @@ pub(super) enum Answered {
     Own(Reply),
 }
 
-/// The path below the contract's base path, where requests are passed through.
-pub(super) fn below<'p>(server: &Server, path: &'p str) -> Option<&'p str> {
-    let rest = path.strip_prefix(server.api.contract.load().base_path())?;
-    (server.config.pass_through.enabled && rest.starts_with('/')).then_some(rest)
+/// The provider below whose base path a path is, where requests are passed through.
+pub(super) fn provider_of<'s>(server: &'s Server, path: &str) -> Option<&'s Arc<Provider>> {
+    let (provider, _) = server.api.providers.of_path(path)?;
+    server.config.pass_through.enabled.then_some(provider)
 }
 
-/// Answers a request below the base path; `framing` is the fault of its head, if any.
-pub(super) async fn respond(server: &Server, request: Request<Incoming>, framing: Option<String>) -> Answered {
+/// Answers a request below a provider's base path; `framing` is the fault of its head, if any.
+pub(super) async fn respond(
+    server: &Server,
+    provider: &Arc<Provider>,
+    request: Request<Incoming>,
+    framing: Option<String>,
+) -> Answered {
     let refusal = match *request.method() {
-        Method::GET | Method::HEAD => Some(describe(server, &request)),
-        Method::POST => refusal(server, &request, framing),
+        Method::GET | Method::HEAD => Some(describe(server, provider, &request)),
+        Method::POST => refusal(server, provider, &request, framing),
         _ => Some(reply::not_allowed("GET, HEAD, POST")),
     };
     match refusal {
@@ -68,7 +75,7 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>, framing
             discard(request.into_body()).await;
             Answered::Own(reply)
         }
-        None => pass(server, request).await,
+        None => pass(server, provider, request).await,
     }
 }
 
@@ -82,19 +89,24 @@ pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration)
 }
 
 /// Serves WSDL and XSD with the address that the client used.
-fn describe(server: &Server, request: &Request<Incoming>) -> Reply {
+fn describe(server: &Server, provider: &Provider, request: &Request<Incoming>) -> Reply {
     let scheme = forwarded::scheme(server, request.headers());
     let first = |name| forwarded::first(request.headers(), name);
     let host = first("x-forwarded-host").or_else(|| first(HOST.as_str())).unwrap_or("localhost");
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    match server.api.contract.load().served(path, query, &format!("{scheme}://{host}")) {
+    match provider.contract.load().served(path, query, &format!("{scheme}://{host}")) {
         Some(document) => packing::allow(own(StatusCode::OK, "text/xml; charset=utf-8", document.into_bytes())),
         None => own(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", b"No service here; try PATH?wsdl.".to_vec()),
     }
 }
 
 /// The answer to a request that is not passed on; `None` if the request may pass.
-fn refusal(server: &Server, request: &Request<Incoming>, framing: Option<String>) -> Option<Reply> {
+fn refusal(
+    server: &Server,
+    provider: &Provider,
+    request: &Request<Incoming>,
+    framing: Option<String>,
+) -> Option<Reply> {
     let soap = spoken(request.headers());
     if let Some(words) = framing {
         return Some(soap_fault(soap, StatusCode::BAD_REQUEST, &words));
@@ -107,7 +119,7 @@ fn refusal(server: &Server, request: &Request<Incoming>, framing: Option<String>
         let words = "The path must not have the segments . and .. in it.";
         return Some(soap_fault(soap, StatusCode::BAD_REQUEST, words));
     }
-    if !server.config.upstream.effective {
+    if !provider.config.upstream.effective {
         let words = "Nothing is sent to Conax (upstream.effective).";
         return Some(soap_fault(soap, StatusCode::SERVICE_UNAVAILABLE, words));
     }
@@ -129,7 +141,7 @@ fn leaves_its_folder(path: &str) -> bool {
     decoded.split(['/', '\\']).filter_map(|segment| segment.split(';').next()).any(|s| s == "." || s == "..")
 }
 
-async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
+async fn pass(server: &Server, provider: &Arc<Provider>, request: Request<Incoming>) -> Answered {
     let (head, body) = request.into_parts();
     let Parts { method, uri, headers, extensions, .. } = head;
     let path = uri.path_and_query().map_or(uri.path(), |path| path.as_str()).to_owned();
@@ -145,17 +157,17 @@ async fn pass(server: &Server, request: Request<Incoming>) -> Answered {
     let stopwatch = Stopwatch::start();
     let tell = slot.map(|slot| {
         let (id, path, headers) = (RecordId::new(at), path.clone(), headers.clone());
-        let (began, stopwatch) = (Instant::now(), stopwatch.clone());
-        server.captures.begin(CaptureStart { id, at, began, stopwatch, path, headers, body: copy, slot })
+        let (provider, began, stopwatch) = (Arc::clone(provider), Instant::now(), stopwatch.clone());
+        server.captures.begin(CaptureStart { provider, id, at, began, stopwatch, path, headers, body: copy, slot })
     });
     let tell = |outcome| {
         if let Some(tell) = tell {
             drop(tell.send(outcome));
         }
     };
-    let below = path.strip_prefix(server.api.contract.load().base_path()).unwrap_or_default().to_owned();
+    let below = path.strip_prefix(provider.contract.load().base_path()).unwrap_or_default().to_owned();
     let forward = PassThroughRequest { method, path: below, headers, extensions, body: body.clone(), stopwatch };
-    match server.transport.pass_through(forward).await {
+    match provider.transport.pass_through(forward).await {
         Ok(answer) => {
             let (head, answer_body) = answer.into_parts();
             let (answer_body, copy) = tee(answer_body, capture_bytes, &server.captures.budget);

@@ -85,9 +85,10 @@ function nowTiles({ store, under_way, calls_waiting }) {
 
 function upstreams(all) {
   if (!all.length) return element("p", { className: "note" }, "Answers come from recorded traffic.");
-  return element("ul", { className: "plain" }, all.map(({ base_url, breaker }) => {
+  const isOne = new Set(all.map(({ provider }) => provider)).size === 1;
+  return element("ul", { className: "plain" }, all.map(({ provider, base_url, breaker }) => {
     const [className, words] = BREAKERS[breaker];
-    return element("li", {}, element("span", { className: "state" }, element("span", { className }, words)), " ", visible(base_url));
+    return element("li", {}, element("span", { className: "state" }, element("span", { className }, words)), isOne ? " " : ` ${provider}: `, visible(base_url));
   }));
 }
 
