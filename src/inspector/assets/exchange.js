@@ -80,13 +80,13 @@ function historySection(detail) {
   const rows = all.map((entry) => element("tr", {},
     element("td", {}, spaced(entry.date)), element("td", {}, entry.event),
     element("td", {}, entry.http_status === null ? "" : String(entry.http_status)),
-    element("td", {}, entry.duration_ms === null ? "" : String(entry.duration_ms)),
-    element("td", {}, visible([entry.user && `by ${entry.user}`, entry.words].filter(Boolean).join(": ")),
+    element("td", { className: "duration" }, entry.duration_ms === null ? "" : String(entry.duration_ms)),
+    element("td", { className: "words" }, visible([entry.user && `by ${entry.user}`, entry.words].filter(Boolean).join(": ")),
       entry.request && textView(`Query of ${entry.event}`, entry.request),
       entry.response && textView(`Answer to ${entry.event}`, entry.response))));
   const headings = ["Time", "What", "HTTP", "ms", "Words"].map((name) => element("th", { scope: "col" }, name));
   return element("section", { "aria-labelledby": "history" }, heading,
-    element("div", { className: "table" }, element("table", {}, element("thead", {}, element("tr", {}, headings)), element("tbody", {}, rows))));
+    element("div", { className: "table" }, element("table", { className: "history" }, element("thead", {}, element("tr", {}, headings)), element("tbody", {}, rows))));
 }
 
 const nameOf = (detail) => (detail.kind === "exchange" ? `SOAP ${detail.number}` : `Request ${detail.record.number}`);

@@ -44,10 +44,10 @@ export const FILTERS = [
 export function helpDialog() {
   const rows = (all) => all.map(([word, meaning]) => [element("dt", {}, element("kbd", {}, word)), element("dd", {}, meaning)]);
   const dialog = element("dialog", { "aria-labelledby": "help-title", onclose: () => dialog.remove() },
-    element("h2", { id: "help-title" }, "Keys"), element("dl", {}, rows(KEYS)),
+    element("h2", { id: "help-title", tabIndex: -1, autofocus: true }, "Keys"), element("dl", {}, rows(KEYS)),
     element("h2", {}, "Keys on the page of one"), element("dl", {}, rows(KEYS_OF_ONE)),
     element("h2", {}, "Filter"), element("dl", {}, rows(FILTERS)),
-    element("form", { method: "dialog" }, element("button", { type: "submit", autofocus: true }, "Close")));
+    element("form", { method: "dialog" }, element("button", { type: "submit" }, "Close")));
   document.body.append(dialog);
   dialog.showModal();
 }

@@ -1,7 +1,9 @@
 // Small plots as SVG: bars that stack, and lines. Their figures also stand in a table, for who listens instead of looking.
 
 const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [600, 150, 58, 18];
+const [HEIGHT, LEFT, BOTTOM] = [150, 58, 18];
+// Units across: about as many as there are pixels, so that the words are as large as others on the page.
+const across = () => (matchMedia("(max-width: 700px)").matches ? 330 : 600);
 
 function svg(name, attributes, ...children) {
   const made = document.createElementNS(SVG, name);
@@ -17,20 +19,21 @@ function round(value) {
 }
 
 function frame(label, top, from, to, unit) {
+  const width = across();
   const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - 8);
   const lines = [0, top / 2, top].flatMap((value) => [
-    svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value), class: "grid" }),
+    svg("line", { x1: LEFT, x2: width, y1: y(value), y2: y(value), class: "grid" }),
     svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, `${value}${unit}`),
   ]);
-  const ends = [svg("text", { x: LEFT, y: HEIGHT - 3 }, from), svg("text", { x: WIDTH, y: HEIGHT - 3, "text-anchor": "end" }, to)];
-  return { y, plot: svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "plot", role: "img", "aria-label": label }, ...lines, ...ends) };
+  const ends = [svg("text", { x: LEFT, y: HEIGHT - 3 }, from), svg("text", { x: width, y: HEIGHT - 3, "text-anchor": "end" }, to)];
+  return { y, room: width - LEFT, plot: svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, class: "plot", role: "img", "aria-label": label }, ...lines, ...ends) };
 }
 
 // A bar a step, made of named parts: steps are { title, parts: [[class, value], …] }.
 export function bars(label, steps, [from, to]) {
   const top = round(Math.max(1, ...steps.map(({ parts }) => parts.reduce((sum, [, value]) => sum + value, 0))));
-  const { y, plot } = frame(label, Math.max(2, top), from, to, "");
-  const width = (WIDTH - LEFT) / steps.length;
+  const { y, room, plot } = frame(label, Math.max(2, top), from, to, "");
+  const width = room / steps.length;
   steps.forEach(({ title, parts }, index) => {
     let sum = 0;
     const group = svg("g", {}, svg("title", {}, title));
@@ -47,9 +50,9 @@ export function bars(label, steps, [from, to]) {
 // Lines with a point a step where there is a value: lines are { name, values }.
 export function curves(label, lines, [from, to], unit) {
   const top = round(Math.max(1, ...lines.flatMap(({ values }) => values.filter((value) => value !== null))));
-  const { y, plot } = frame(label, Math.max(2, top), from, to, unit);
+  const { y, room, plot } = frame(label, Math.max(2, top), from, to, unit);
   for (const { name, values } of lines) {
-    const width = (WIDTH - LEFT) / values.length;
+    const width = room / values.length;
     const points = values.map((value, index) => value === null ? null : [LEFT + (index + 0.5) * width, y(value)]);
     let path = "";
     points.forEach((point, index) => { if (point) path += `${points[index - 1] ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}`; });

@@ -31,7 +31,7 @@ export function timingsSection({ timings }) {
     bar.style.marginInlineStart = `${(100 * from_ms) / all}%`;
     bar.style.width = `max(2px, ${(100 * duration_ms) / all}%)`;
     return [element("tr", {}, element("th", { scope: "row" }, step), element("td", { className: "duration" }, milliseconds(duration_ms)),
-      element("td", { className: "track", "aria-hidden": "true" }, bar)), parts && stretches(parts)];
+      element("td", { className: "track", "aria-hidden": "true" }, timings.length > 1 && bar)), parts && stretches(parts)];
   });
   return element("section", { "aria-labelledby": "timings" }, element("h2", { id: "timings" }, "Timings"),
     element("table", { className: "timings" }, element("tbody", {}, rows)));
