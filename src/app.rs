@@ -135,12 +135,14 @@ impl App {
     /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
     /// under way is cut off at once.
     pub async fn serve(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
-        let (store, processors) = (Arc::clone(&self.server.api.store), Arc::clone(&self.server.api.processors));
+        let api = Arc::clone(&self.server.api);
+        let (store, processors) = (Arc::clone(&api.store), Arc::clone(&api.processors));
         tokio::select! {
             served = self.serve_until(listeners, shutdown) => served,
             why = store.wait_for_failure() => Err(StoreError::Unavailable(why).into()),
             never = processors.keep_leases() => match never {},
             never = processors.follow_news() => match never {},
+            never = api.share_limits() => match never {},
         }
     }
 

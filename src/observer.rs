@@ -14,9 +14,7 @@ use tokio::time::Instant;
 
 use crate::exchange::{Credentials, Exchange};
 use crate::request::{Classification, Correlation, ProvisioningRequest, TraceContext};
-use crate::upstream::{
-    BreakerState, Call, CallFailure, HttpAnswer, OUT_OF_TIME, PassThroughAnswer, PassThroughRequest, Transport,
-};
+use crate::upstream::{BreakerState, Call, CallFailure, HttpAnswer, PassThroughAnswer, PassThroughRequest, Transport};
 
 /// An observer. Each function is called after an event, and does nothing by default.
 #[async_trait]
@@ -172,26 +170,24 @@ impl ObservedTransport {
         &self.observers
     }
 
-    /// Makes one call, and waits for its answer for at most `limit`.
+    /// Makes one call, and waits for its answer until `cut` says why not any longer: the call is ended then.
     ///
     /// # Errors
     /// There is no whole answer: why, and whether the call may have arrived.
-    pub async fn call(&self, call: Call, limit: Option<Duration>) -> Result<HttpAnswer, CallFailure> {
+    pub async fn call(&self, call: Call, cut: impl Future<Output = CallFailure>) -> Result<HttpAnswer, CallFailure> {
         self.observers.tell(|observer| observer.started(&call));
         let began = Instant::now();
-        let result = self.call_within(call.clone(), limit).await;
+        let transport = self.transport.load_full();
+        let result = tokio::select! {
+            biased;
+            result = transport.call(call.clone()) => result,
+            failure = cut => Err(failure),
+        };
         let took = began.elapsed();
         for observer in self.observers.0.iter() {
             observer.answered(&call, &result, took).await;
         }
         result
-    }
-
-    async fn call_within(&self, call: Call, limit: Option<Duration>) -> Result<HttpAnswer, CallFailure> {
-        let transport = self.transport.load_full();
-        let Some(limit) = limit else { return transport.call(call).await };
-        let over = CallFailure::in_doubt(OUT_OF_TIME.to_owned(), true);
-        tokio::time::timeout(limit, transport.call(call)).await.unwrap_or(Err(over))
     }
 
     /// Carries a client's own request.

@@ -32,7 +32,7 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
 /// # Errors
 /// INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
 pub async fn check_password(api: &Api, peer: Peer, username: String, password: Secret) -> Result<User, ApiError> {
-    let attempt = api.sign_ins.begin(&username, peer, api.clock.moment().steady)?;
+    let attempt = api.sign_ins.begin(api.store.as_ref(), &username, peer, api.clock.moment().steady).await?;
     let turn = api.sign_ins.turn(&attempt).await?;
     let found = api.store.find_user(&username).await?;
     // The check takes the same time for an unknown name and for a wrong password.
@@ -41,15 +41,18 @@ pub async fn check_password(api: &Api, peer: Peer, username: String, password: S
         None => (None, api.unknown_user_hash.clone()),
     };
     // The check goes on when the client disconnects: the attempt keeps its turn, and counts.
-    let clock = Arc::clone(&api.clock);
-    let user = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        let matches = password_matches(&password, &hash);
+    let (clock, store) = (Arc::clone(&api.clock), Arc::clone(&api.store));
+    let user = tokio::spawn(async move {
+        let matches = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            password_matches(&password, &hash)
+        });
+        let matches = matches.await?;
         let user = user.filter(|_| matches);
-        attempt.end(user.is_some(), clock.moment().steady);
-        user
+        attempt.end(user.is_some(), clock.moment().steady).tell(store.as_ref()).await;
+        Ok::<_, tokio::task::JoinError>(user)
     });
-    match user.await.map_err(|e| ApiError::internal(e.to_string()))? {
+    match user.await.flatten().map_err(|e| ApiError::internal(e.to_string()))? {
         Some(user) => Ok(user),
         None => Err(ApiError::new(Code::InvalidCredentials, "User name or password is wrong.")),
     }
@@ -66,9 +69,13 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<Secret>, mut params:
         let message = "The API key must be the user name of HTTP Basic, with an empty password.";
         ApiError::new(Code::InvalidCredentials, message)
     })?;
-    let attempt = api.sign_ins.begin(key.expose(), peer, api.clock.moment().steady)?;
+    let attempt = api.sign_ins.begin(api.store.as_ref(), key.expose(), peer, api.clock.moment().steady).await?;
     let user = api.store.find_key_user(hash_secret(key.expose())).await?;
-    attempt.end(user.is_some(), api.clock.moment().steady);
+    let ended = attempt.end(user.is_some(), api.clock.moment().steady);
+    // Whatever becomes of the client's connection.
+    let store = Arc::clone(&api.store);
+    let told = tokio::spawn(async move { ended.tell(store.as_ref()).await });
+    told.await.map_err(|e| ApiError::internal(e.to_string()))?;
     match user {
         Some(user) => {
             check_unit(&user, unit)?;

@@ -115,6 +115,11 @@ impl From<SubmitError> for ApiError {
         match error {
             SubmitError::Full { retry_after } => Self::busy(retry_after),
             SubmitError::Store(error) => error.into(),
+            SubmitError::Undecided => {
+                let message = "The store has not answered yet, and the request may be accepted all the same: repeat it \
+                               with the same Idempotency-Key, or look for it before.";
+                Self { private: Some(error.to_string()), ..Self::later(Code::Unavailable, message, OUT_OF_ORDER) }
+            }
         }
     }
 }

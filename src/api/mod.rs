@@ -15,6 +15,7 @@ mod device;
 mod draft;
 mod error;
 mod fields_set;
+mod guesses;
 mod history;
 mod identifier;
 mod json;
@@ -26,6 +27,7 @@ mod session;
 mod sign_in;
 mod subscription;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -100,6 +102,18 @@ impl Api {
 }
 
 impl Api {
+    /// Keeps the limits of users together with those of the other nodes.
+    pub async fn share_limits(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(rate::SHARE_INTERVAL).await;
+            if self.rates.has_limit()
+                && let Err(error) = self.rates.share(self.store.as_ref()).await
+            {
+                tracing::debug!(%error, "the other nodes were not told what users took");
+            }
+        }
+    }
+
     /// Refuse what the catalogue does not have?
     fn is_catalogue_strict(&self) -> bool {
         self.is_catalogue_strict.load(Ordering::Relaxed)

@@ -1,15 +1,22 @@
 //! Limits the requests of each user: a token bucket that holds the requests of one second.
+//!
+//! Rule: no call waits for the store. Nodes that share one tell each other every second what users took, and a user who took
+//! too much by that, at several nodes at the same time, pays it off. So the limit holds for all nodes together, a second
+//! late.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::error::{ApiError, Code};
+use crate::store::{Allowance, LimitStore, StoreError};
 
 /// Most users remembered; beyond that, users with a full bucket are forgotten.
 const REMEMBERED: usize = 10_000;
+/// How often nodes tell each other.
+pub(super) const SHARE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The buckets of all users.
 pub struct Rates {
@@ -22,6 +29,8 @@ pub struct Rates {
 struct Bucket {
     left: f64,
     filled_at: DateTime<Utc>,
+    /// Taken here, and not told to the other nodes yet.
+    untold: f64,
 }
 
 impl Bucket {
@@ -44,19 +53,18 @@ impl Rates {
     /// # Errors
     /// TOO_MANY_REQUESTS if the bucket is empty.
     pub fn take(&self, user: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
-        if self.per_second == 0 {
+        if !self.has_limit() {
             return Ok(());
         }
-        #[expect(clippy::cast_precision_loss, reason = "a limit so large limits nothing")]
-        let per_second = self.per_second as f64;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_second = self.per_second();
+        let mut buckets = self.buckets();
         if buckets.len() >= REMEMBERED && !buckets.contains_key(user) {
             buckets.retain(|_, bucket| {
                 bucket.fill(per_second, now);
-                bucket.left < per_second
+                bucket.left < per_second || bucket.untold > 0.0
             });
         }
-        let bucket = buckets.entry(user.to_owned()).or_insert(Bucket { left: per_second, filled_at: now });
+        let bucket = buckets.entry(user.to_owned()).or_insert(Bucket { left: per_second, filled_at: now, untold: 0.0 });
         bucket.fill(per_second, now);
         if bucket.left < 1.0 {
             let message = format!("This user makes more than {} requests per second.", self.per_second);
@@ -64,7 +72,50 @@ impl Rates {
             return Err(ApiError::later(Code::TooManyRequests, message, until_next));
         }
         bucket.left -= 1.0;
+        bucket.untold += 1.0;
         Ok(())
+    }
+
+    /// Tells the other nodes what users took here, and takes from the buckets what they took there.
+    ///
+    /// # Errors
+    /// The store; what it was not told is told the next time.
+    pub(super) async fn share(&self, store: &dyn LimitStore) -> Result<(), StoreError> {
+        let told: Vec<_> = {
+            let buckets = self.buckets();
+            let told = buckets.iter().filter(|(_, bucket)| bucket.untold > 0.0);
+            told.map(|(user, bucket)| Allowance { user: user.clone(), calls: bucket.untold }).collect()
+        };
+        if told.is_empty() {
+            return Ok(());
+        }
+        let left = store.take_allowances(&told, self.per_second()).await?;
+        let mut buckets = self.buckets();
+        for Allowance { user, calls } in told {
+            if let Some(bucket) = buckets.get_mut(&user) {
+                bucket.untold -= calls;
+            }
+        }
+        for Allowance { user, calls } in left.into_iter().flatten() {
+            if let Some(bucket) = buckets.get_mut(&user) {
+                // What was taken here meanwhile is told the next time.
+                bucket.left = bucket.left.min(calls - bucket.untold);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_limit(&self) -> bool {
+        self.per_second != 0
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a limit so large limits nothing")]
+    fn per_second(&self) -> f64 {
+        self.per_second as f64
+    }
+
+    fn buckets(&self) -> MutexGuard<'_, HashMap<String, Bucket>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,37 +3,21 @@
 //! Rule: failures count against the pair of user name and address, which has to pause longer and longer. The same name
 //! may sign in from other addresses, with fewer free failures while its password is being guessed. An address that
 //! failed with many names may try a new name only now and then. A pair that signed in before is exempt from both
-//! limits, and its password checks have slots of their own. Unknown names count like known names.
+//! limits, and its password checks have slots of their own. Unknown names count like known names. Nodes of one store count
+//! together: who may try as far as this node knows is looked up in the store before the password is checked, and a failure
+//! is there before it is told.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ApiError, Code};
+use super::guesses::{Attempts, FAILURE_COUNTS, Keys};
 use crate::pace::Pace;
 use crate::peer::Peer;
-
-/// Failures of a name at an address before a pause; fewer while the name's password is being guessed.
-const FREE: u32 = 5;
-const FREE_WHERE_GUESSED: u32 = 1;
-/// Failures of a name at all addresses after which its password counts as being guessed.
-const GUESSED: u32 = 20;
-/// Failures at an address with all names after which new names have to take turns there.
-const MANY: u32 = 100;
-/// The first pause, which doubles with each failure; the longest pause; the pause between new names at an address that
-/// has [`MANY`] failures.
-const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Most attempts under way for a name at an address.
-const UNDER_WAY: u32 = 32;
-/// Periods for which a failure and a success are remembered.
-const FAILURE_COUNTS: Duration = Duration::from_secs(15 * 60);
-const SUCCESS_COUNTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Most names, addresses and pairs that are remembered.
-const REMEMBERED: usize = 30_000;
+use crate::store::{LimitStore, SignInKeys, StoreError};
 
 /// Password checks at the same time (each takes 19 MiB and tens of milliseconds), and how many of them may be for
 /// strangers.
@@ -56,8 +40,18 @@ pub(super) struct SignIns {
 pub(super) struct Attempt {
     attempts: Arc<Mutex<Attempts>>,
     keys: Keys,
+    /// The same for all nodes.
+    shared: SignInKeys,
     /// The name has signed in from this address before.
     is_known: bool,
+}
+
+/// An attempt that was counted here.
+pub(super) struct Ended {
+    keys: SignInKeys,
+    is_good: bool,
+    /// Do the other nodes have to know?
+    is_news: bool,
 }
 
 /// A slot for one password check.
@@ -84,17 +78,29 @@ impl SignIns {
     /// Begins an attempt of a name (or a key) from an address.
     ///
     /// # Errors
-    /// TOO_MANY_REQUESTS after too many failures.
-    pub(super) fn begin(&self, name: &str, peer: Peer, now: Instant) -> Result<Attempt, ApiError> {
+    /// TOO_MANY_REQUESTS after too many failures, or the store.
+    pub(super) async fn begin(
+        &self,
+        store: &dyn LimitStore,
+        name: &str,
+        peer: Peer,
+        now: Instant,
+    ) -> Result<Attempt, ApiError> {
+        let too_many = |pause| {
+            let message = "Too many attempts to sign in have failed; pause before the next one.";
+            ApiError::later(Code::TooManyRequests, message, pause)
+        };
+        let keys = lock(&self.attempts).keys(name, peer);
+        // Who has to pause by what this node knows costs the store nothing.
+        lock(&self.attempts).check(keys, now).map_err(too_many)?;
+        let shared = shared_keys(name, peer);
+        let traces = store.find_sign_ins(&shared).await?;
         let mut attempts = lock(&self.attempts);
-        let keys = attempts.keys(name, peer);
-        match attempts.begin(keys, now) {
-            Ok(is_known) => Ok(Attempt { attempts: Arc::clone(&self.attempts), keys, is_known }),
-            Err(pause) => {
-                let message = "Too many attempts to sign in have failed; pause before the next one.";
-                Err(ApiError::later(Code::TooManyRequests, message, pause))
-            }
+        if let Some(traces) = traces {
+            attempts.learn(keys, traces, now);
         }
+        let is_known = attempts.begin(keys, now).map_err(too_many)?;
+        Ok(Attempt { attempts: Arc::clone(&self.attempts), keys, shared, is_known })
     }
 
     /// Waits for a slot to check a password.
@@ -128,9 +134,23 @@ impl Drop for Turn {
 }
 
 impl Attempt {
-    /// Ends the attempt and counts its result.
-    pub(super) fn end(self, is_good: bool, now: Instant) {
-        lock(&self.attempts).end(self.keys, is_good, now);
+    /// Ends the attempt and counts its result; the store is still to be told.
+    pub(super) fn end(self, is_good: bool, now: Instant) -> Ended {
+        let is_news = lock(&self.attempts).end(self.keys, is_good, now);
+        Ended { keys: self.shared, is_good, is_news }
+    }
+}
+
+impl Ended {
+    /// Tells the other nodes. A failure to do so holds nobody up.
+    pub(super) async fn tell(self, store: &dyn LimitStore) {
+        let told: Result<(), StoreError> = match self.is_news {
+            true => store.note_sign_in(&self.keys, self.is_good, FAILURE_COUNTS).await,
+            false => Ok(()),
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, "the other nodes do not know of an attempt to sign in");
+        }
     }
 }
 
@@ -144,192 +164,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Failures and successes by keyed hashes, which only this process can compute.
-#[derive(Default)]
-struct Attempts {
-    seen: HashMap<u64, Seen>,
-    hasher: RandomState,
-}
-
-/// The keys that an attempt counts for: the pair of name and address, the name, the address.
-#[derive(Clone, Copy, Debug)]
-struct Keys {
-    pair: u64,
-    name: u64,
-    peer: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    failures: u32,
-    /// Time of the last failure; for an address, of the last attempt with a new name.
-    at: Instant,
-    succeeded_at: Option<Instant>,
-    under_way: u32,
-}
-
-impl Seen {
-    fn new(at: Instant) -> Self {
-        Self { failures: 0, at, succeeded_at: None, under_way: 0 }
-    }
-
-    fn failures(&self, now: Instant) -> u32 {
-        if now.saturating_duration_since(self.at) > FAILURE_COUNTS { 0 } else { self.failures }
-    }
-
-    fn is_known(&self, now: Instant) -> bool {
-        self.succeeded_at.is_some_and(|at| now.saturating_duration_since(at) <= SUCCESS_COUNTS)
-    }
-
-    /// The rest of a pause that began with the last failure.
-    fn left(&self, pause: Duration, now: Instant) -> Option<Duration> {
-        pause.checked_sub(now.saturating_duration_since(self.at)).filter(|left| !left.is_zero())
-    }
-}
-
-impl Attempts {
-    fn keys(&self, name: &str, peer: Peer) -> Keys {
-        let of = |name: Option<&str>, peer: Option<Peer>| self.hasher.hash_one((name, peer));
-        Keys { pair: of(Some(name), Some(peer)), name: of(Some(name), None), peer: of(None, Some(peer)) }
-    }
-
-    /// Begins an attempt: whether the pair has signed in before, or how long it has to pause.
-    fn begin(&mut self, keys: Keys, now: Instant) -> Result<bool, Duration> {
-        let seen = |key| self.seen.get(&key).copied().unwrap_or_else(|| Seen::new(now));
-        let (pair, name, peer) = (seen(keys.pair), seen(keys.name), seen(keys.peer));
-        let is_known = pair.is_known(now);
-        let free = if name.failures(now) >= GUESSED && !is_known { FREE_WHERE_GUESSED } else { FREE };
-        if let Some(more) = pair.failures(now).checked_sub(free) {
-            let pause = PAUSE.saturating_mul(2u32.saturating_pow(more)).min(LONGEST_PAUSE);
-            if let Some(left) = pair.left(pause, now).or((pair.under_way > 0).then_some(PAUSE)) {
-                return Err(left);
-            }
-        } else if pair.under_way >= UNDER_WAY {
-            return Err(PAUSE);
-        }
-        if !is_known && peer.failures(now) >= MANY {
-            if let Some(left) = peer.left(PAUSE, now) {
-                return Err(left);
-            }
-            self.remember(keys.peer, now).at = now;
-        }
-        self.remember(keys.pair, now).under_way += 1;
-        Ok(is_known)
-    }
-
-    fn end(&mut self, keys: Keys, is_good: bool, now: Instant) {
-        if is_good {
-            let pair = self.remember(keys.pair, now);
-            (pair.failures, pair.succeeded_at) = (0, Some(now));
-            return;
-        }
-        for key in [keys.pair, keys.name, keys.peer] {
-            let seen = self.remember(key, now);
-            (seen.failures, seen.at) = (seen.failures(now).saturating_add(1), now);
-        }
-    }
-
-    fn leave(&mut self, keys: Keys) {
-        if let Some(pair) = self.seen.get_mut(&keys.pair) {
-            pair.under_way = pair.under_way.saturating_sub(1);
-            if pair.under_way == 0 && pair.failures == 0 && pair.succeeded_at.is_none() {
-                self.seen.remove(&keys.pair);
-            }
-        }
-    }
-
-    /// Makes room for many new entries at a time: a search for each new entry would take too long.
-    fn forget_oldest(&mut self, now: Instant) {
-        let Some(too_many) = self.seen.len().checked_sub(REMEMBERED - REMEMBERED / 8) else { return };
-        let mut all: Vec<_> =
-            self.seen.iter().map(|(key, seen)| (seen.is_known(now), seen.under_way > 0, seen.at, *key)).collect();
-        all.sort_unstable();
-        for (.., key) in all.into_iter().take(too_many) {
-            self.seen.remove(&key);
-        }
-    }
-
-    /// The entry of a key. A full table first loses the entries that have no effect any more, then the oldest.
-    fn remember(&mut self, key: u64, now: Instant) -> &mut Seen {
-        if self.seen.len() >= REMEMBERED && !self.seen.contains_key(&key) {
-            self.seen.retain(|_, seen| seen.under_way > 0 || seen.failures(now) > 0 || seen.is_known(now));
-            self.forget_oldest(now);
-        }
-        self.seen.entry(key).or_insert_with(|| Seen::new(now))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Guard(Attempts, Instant);
-
-    impl Guard {
-        fn keys(&self, name: &str, host: u16) -> Keys {
-            let [high, low] = host.to_be_bytes();
-            self.0.keys(name, Peer::from(std::net::IpAddr::from([192, 0, high, low])))
-        }
-
-        /// Makes a whole attempt; `Err` is the pause if the attempt is not admitted.
-        fn attempt(&mut self, name: &str, host: u16, is_good: bool, millis: u64) -> Result<bool, Duration> {
-            let (keys, now) = (self.keys(name, host), self.1 + Duration::from_millis(millis));
-            let is_known = self.0.begin(keys, now)?;
-            self.0.end(keys, is_good, now);
-            self.0.leave(keys);
-            Ok(is_known)
-        }
-    }
-
-    #[test]
-    fn who_guesses_pauses_longer_and_longer_and_the_same_name_from_elsewhere_gets_in() {
-        let mut guard = Guard(Attempts::default(), Instant::now());
-        for _ in 0..5 {
-            assert_eq!(guard.attempt("u", 1, false, 0), Ok(false));
-        }
-        assert_eq!(guard.attempt("u", 1, true, 0), Err(Duration::from_secs(1)));
-        assert_eq!(guard.attempt("u", 1, false, 999), Err(Duration::from_millis(1)), "what is refused does not count");
-        assert_eq!(guard.attempt("u", 1, false, 1000), Ok(false));
-        assert_eq!(guard.attempt("u", 1, false, 1000), Err(Duration::from_secs(2)));
-        for host in 2..22 {
-            assert_eq!(guard.attempt("u", host, false, 1000), Ok(false));
-        }
-        // The name now counts as being guessed from everywhere: one attempt each, and a good password gets in.
-        assert_eq!(guard.attempt("u", 30, false, 1000), Ok(false));
-        assert_eq!(guard.attempt("u", 30, false, 1000), Err(Duration::from_secs(1)));
-        assert_eq!(guard.attempt("u", 31, true, 1000), Ok(false));
-        assert_eq!(guard.attempt("u", 31, true, 1000), Ok(true));
-        assert_eq!(guard.attempt("u", 1, true, 1_000_000), Ok(false), "failures are forgotten");
-    }
-
-    #[test]
-    fn an_address_that_fails_with_many_names_may_try_new_ones_now_and_then() {
-        let mut guard = Guard(Attempts::default(), Instant::now());
-        assert_eq!(guard.attempt("known", 1, true, 0), Ok(false));
-        for n in 0..100 {
-            assert_eq!(guard.attempt(&format!("n{n}"), 1, false, 0), Ok(false));
-        }
-        assert_eq!(guard.attempt("new", 1, true, 1), Err(Duration::from_millis(999)));
-        assert_eq!(guard.attempt("known", 1, true, 1), Ok(true), "who signed in there before does not notice");
-        assert_eq!(guard.attempt("new", 2, true, 1), Ok(false), "nor does another address");
-        assert_eq!(guard.attempt("new", 1, true, 1000), Ok(false));
-    }
-
-    #[test]
-    fn what_is_under_way_is_bounded_and_so_is_the_memory() {
-        let mut guard = Guard(Attempts::default(), Instant::now());
-        let (keys, now) = (guard.keys("u", 1), guard.1);
-        for _ in 0..UNDER_WAY {
-            assert_eq!(guard.0.begin(keys, now), Ok(false));
-        }
-        assert_eq!(guard.0.begin(keys, now), Err(PAUSE));
-        (0..UNDER_WAY).for_each(|_| guard.0.leave(keys));
-        assert!(guard.0.seen.is_empty(), "what came to nothing leaves nothing");
-        assert_eq!(guard.attempt("known", 9, true, 0), Ok(false));
-        for n in 0..20_000u16 {
-            guard.attempt(&format!("n{n}"), n, false, u64::from(n)).unwrap();
-        }
-        assert!(guard.0.seen.len() <= REMEMBERED);
-        assert_eq!(guard.attempt("known", 9, true, 20_000), Ok(true), "a flood does not make anybody a stranger");
-    }
+/// What an attempt counts for in the store, which knows neither names nor addresses.
+fn shared_keys(name: &str, peer: Peer) -> SignInKeys {
+    let hash = |kind: &str, text: String| {
+        Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize().into()
+    };
+    [hash("pair", format!("{peer:?} {name}")), hash("name", name.to_owned()), hash("peer", format!("{peer:?}"))]
 }

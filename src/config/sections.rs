@@ -130,6 +130,8 @@ sections! {
         readers: usize = "3",
         /// Connections to PostgreSQL for writing.
         writers: usize = "6",
+        /// A pooler such as PgBouncer in transaction mode stands in front of PostgreSQL: nothing is kept in a session, and what other gateways do is found out by looking, every processor.poll_s.
+        transaction_pooling: bool = "false",
         /// Seconds without a sign of life after which another gateway takes over what this one left under way.
         lease_s: Duration = "30",
         /// Seconds that one read may take.

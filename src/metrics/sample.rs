@@ -93,10 +93,12 @@ impl Sample {
         let queue = ConstGauge::new(count(store.queue));
         all.register("store_queued_writes", "Writes that wait for the disk", queue);
         for (name, help, bytes) in [
-            ("store_database_size", "Size of the database", store.database_bytes),
+            ("store_database_size", "Size of the database", Some(store.database_bytes)),
             ("store_wal_size", "Size of the database's write-ahead log", store.wal_bytes),
         ] {
-            all.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(bytes));
+            if let Some(bytes) = bytes {
+                all.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(bytes));
+            }
         }
     }
 }

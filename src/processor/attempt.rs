@@ -25,6 +25,10 @@ use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
 /// How long an API call waits for the commit of a known outcome; after that the call answers with the record as accepted.
 const STORE_TIME: Duration = Duration::from_secs(3);
 
+/// Why a call was ended before its answer.
+const LEASE_LOST: &str = "The gateway could not renew its leases in the store in time, and ended the call: another gateway \
+                          may take the request over.";
+
 /// The operation and the envelope of a request that can be sent.
 struct Prepared<'a> {
     operation: &'a Operation,
@@ -160,18 +164,37 @@ async fn send(
     (Sent { result, timings, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
 }
 
-/// One call; while a request in doubt is being resolved the call ends with the time for that, because later requests go on
-/// then.
+/// One call. While a request in doubt is being resolved the call ends with the time for that, because later requests go on
+/// then; and it ends before the lease does that it is made with, because another node may send then.
 pub(super) async fn call_until(
     processor: &Processor,
     call: Call,
     until: Option<DateTime<Utc>>,
+    lease: Option<&Lease>,
 ) -> Result<HttpAnswer, CallFailure> {
     let left = until.map(|until| (until - processor.clock.now()).to_std().unwrap_or_default());
     if left.is_some_and(|left| left.is_zero()) {
         return Err(CallFailure::NotSent { kind: FailureKind::Connect, message: OUT_OF_TIME.to_owned() });
     }
-    processor.transport.call(call, left).await
+    let out_of_time = async {
+        match left {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
+    let lease_lost = async {
+        match lease {
+            Some(lease) => processor.node.lost(lease).await,
+            None => std::future::pending().await,
+        }
+    };
+    let cut = async {
+        tokio::select! {
+            () = out_of_time => CallFailure::in_doubt(OUT_OF_TIME.to_owned(), true),
+            () = lease_lost => CallFailure::in_doubt(LEASE_LOST.to_owned(), false),
+        }
+    };
+    processor.transport.call(call, cut).await
 }
 
 /// Turns the result of a call into the outcome, and into the attempt that the history keeps.

@@ -69,6 +69,9 @@ pub enum SubmitError {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store has not answered in time: the request may be accepted all the same.
+    #[error("the store has not told yet whether the request is accepted")]
+    Undecided,
 }
 
 impl From<Full> for SubmitError {
@@ -76,6 +79,9 @@ impl From<Full> for SubmitError {
         Self::Full { retry_after }
     }
 }
+
+/// How long a caller waits to hear that its request is accepted.
+const ACCEPT_TIME: Duration = Duration::from_secs(20);
 
 /// Has a request ended, or was it tried at least?
 fn was_tried(request: &ProvisioningRequest) -> bool {
@@ -167,7 +173,8 @@ impl Processor {
         let task = async move { processor.accept(submission, contract, slot, leased).await };
         let task = self.tasks.spawn(task.in_current_span());
         let ended_early = |e| StoreError::Other(format!("accepting a request ended early: {e}"));
-        let Ok(known) = is_leased.await else {
+        let is_leased = tokio::time::timeout(ACCEPT_TIME, is_leased).await.map_err(|_| SubmitError::Undecided)?;
+        let Ok(known) = is_leased else {
             // This call makes no attempt of its own.
             let submitted = task.await.map_err(ended_early)??;
             return match submitted {

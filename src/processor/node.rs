@@ -1,21 +1,26 @@
 //! The gateway as a node of the store: it holds its leases for as long as it renews them in time.
 //!
-//! Rule: nothing is sent with a lease that may have ended: a node that could not renew its leases sends nothing until it can.
-//! Attempts under way go on, and their outcome is committed if no other node took the request over.
+//! Rule: nothing is on its way to Conax with a lease that may have ended. A node that could not renew its leases in time
+//! sends nothing until it can, and cuts the calls that are under way, before another node may take them over: so Conax never
+//! has two calls of one request at the same time. The outcome of a cut call is in doubt, and is committed if no other node
+//! took the request over.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use crate::store::{Lease, NodeId, RequestStore, StoreError};
 
 /// How often leases are renewed within the time that they last.
 const RENEWALS: u32 = 3;
+/// The last part of that time, one in so many, in which a node sends nothing any more: cutting calls takes a moment.
+const MARGIN: u32 = 10;
 
 /// This node. A node that was declared dead goes on under a new id.
 pub(super) struct Node {
     /// How long leases last unless they are renewed.
     lease_time: Duration,
-    life: Mutex<Life>,
+    life: watch::Sender<Life>,
 }
 
 struct Life {
@@ -27,7 +32,7 @@ struct Life {
 impl Node {
     /// A node that the store does not know yet.
     pub(super) fn new(lease_time: Duration) -> Self {
-        Self { lease_time, life: Mutex::new(Life { id: NodeId::random(), leases_end_at: Instant::now() }) }
+        Self { lease_time, life: watch::Sender::new(Life { id: NodeId::random(), leases_end_at: Instant::now() }) }
     }
 
     /// How often leases are to be renewed.
@@ -36,13 +41,29 @@ impl Node {
     }
 
     pub(super) fn id(&self) -> NodeId {
-        self.life().id.clone()
+        self.life.borrow().id.clone()
     }
 
     /// May an attempt be sent with this lease now?
     pub(super) fn holds(&self, lease: &Lease, now: Instant) -> bool {
-        let life = self.life();
+        let life = self.life.borrow();
         life.id == lease.owner && now < life.leases_end_at
+    }
+
+    /// Returns when nothing may be sent with this lease any more.
+    pub(super) async fn lost(&self, lease: &Lease) {
+        let mut life = self.life.subscribe();
+        loop {
+            let (is_own, end) = {
+                let life = life.borrow_and_update();
+                (life.id == lease.owner, life.leases_end_at)
+            };
+            if !is_own || end <= Instant::now() {
+                return;
+            }
+            // Renewed meanwhile, or not: the next round tells.
+            drop(tokio::time::timeout_at(end.into(), life.changed()).await);
+        }
     }
 
     /// Renews the leases of this node.
@@ -59,12 +80,8 @@ impl Node {
             store.renew_leases(&id, self.lease_time).await?;
             id
         };
-        *self.life() = Life { id, leases_end_at: began + self.lease_time };
+        self.life.send_replace(Life { id, leases_end_at: began + self.lease_time - self.lease_time / MARGIN });
         Ok(())
-    }
-
-    fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +106,10 @@ mod tests {
         assert!(!node.holds(&lease, now()), "the store does not know it yet");
         node.renew(store.as_ref()).await.unwrap();
         assert!(node.holds(&lease, now()) && !node.holds(&lease_of(NodeId::random()), now()));
-        assert!(!node.holds(&lease, now() + LEASE_TIME), "another node may have it");
+        assert!(!node.holds(&lease, now() + LEASE_TIME * 9 / 10), "another node may have it soon");
+        let lost = node.lost(&lease);
+        tokio::pin!(lost);
+        assert!(futures_util::poll!(&mut lost).is_pending());
         store.renew_leases(&lease.owner, Duration::ZERO).await.unwrap();
         node.renew(store.as_ref()).await.unwrap();
         assert!(node.holds(&lease, now()), "it was late, and none took it");
@@ -97,5 +117,6 @@ mod tests {
         store.take_over_requests(&NodeId::random(), 1).await.unwrap();
         node.renew(store.as_ref()).await.unwrap();
         assert!(!node.holds(&lease, now()) && node.holds(&lease_of(node.id()), now()), "a new life");
+        lost.await;
     }
 }

@@ -133,7 +133,8 @@ async fn send(
     let call = Call::new(order.operation, &filled.text, order.request.map(|(request, _)| request));
     let (trace, secrets) = (order.trace.cloned().or(call.trace), filled.secrets.clone());
     let stopwatch = call.stopwatch.clone();
-    let result = call_until(processor, Call { trace, secrets, ..call }, order.until).await;
+    let lease = order.request.map(|(_, lease)| lease);
+    let result = call_until(processor, Call { trace, secrets, ..call }, order.until, lease).await;
     let timings = stopwatch.timings();
     let answered = result.map(|http| {
         let (http_status, content_type) = (http.status, http.content_type.clone());

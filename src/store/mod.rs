@@ -11,6 +11,7 @@ mod copy;
 mod engine;
 mod exchanges;
 mod leases;
+mod limits;
 mod policy;
 mod postgres;
 mod requests;
@@ -36,6 +37,7 @@ pub use copy::copy;
 pub use engine::{Access, inspect, location, migrate, open, open_existing, restore};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
 pub use leases::{Lease, LeasedRequest, NodeId};
+pub use limits::{Allowance, LimitStore, SignInKeys, SignInTrace};
 pub use requests::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, IdempotencyKey, News, Purged, RecordKey, Render, RequestQuery,
     RequestStore, Resubmission, SentAttempt, Submission, SubmitResult,
@@ -43,9 +45,15 @@ pub use requests::{
 pub use traffic::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow, TrafficStore};
 
 /// All of the store behind one handle.
-pub trait Store: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficStore + StoreHealth {}
+pub trait Store:
+    RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficStore + LimitStore + StoreHealth
+{
+}
 
-impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficStore + StoreHealth> Store for T {}
+impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficStore + LimitStore + StoreHealth> Store
+    for T
+{
+}
 
 /// Whether the store can be used.
 #[async_trait]
@@ -80,8 +88,8 @@ pub struct StoreMeasures {
     pub queue: usize,
     /// Bytes of the database.
     pub database_bytes: u64,
-    /// Bytes of the write-ahead log.
-    pub wal_bytes: u64,
+    /// Bytes of the write-ahead log, where the store has one of its own.
+    pub wal_bytes: Option<u64>,
 }
 
 /// Requests of one priority that wait for their turn.

@@ -11,7 +11,7 @@ fn errors(args: &[&str]) -> String {
 
 #[tokio::test]
 async fn a_backup_is_made_beside_a_gateway_and_put_back_without_one() {
-    let (mut gateway, client) = Gateway::start_signed_in(&[]).await;
+    let (mut gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite")]).await;
     client.pair_now("01450253313").await;
     let (data, copy) = (gateway.data_dir(), gateway.folder.path().join("copy").display().to_string());
     let made = run(&["backup", &copy, "--data-dir", &data]);
@@ -44,7 +44,7 @@ async fn a_backup_is_made_beside_a_gateway_and_put_back_without_one() {
 
 #[tokio::test]
 async fn a_user_gets_another_password() {
-    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    let (gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite")]).await;
     let data = gateway.data_dir();
     let passwd = |password: &str, user: &str| run_with_input(&["user", "passwd", user, "--data-dir", &data], password);
     let short = passwd("short\n", "tester");

@@ -26,7 +26,7 @@ async fn is_ready(client: &Client) -> Option<()> {
 #[tokio::test]
 async fn a_disk_that_cannot_be_written_stops_nothing_for_ever() {
     let conax = Conax::start(|_, _| Reaction::Hold(ok_answer("1"))).await;
-    let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let (gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite"), ("upstream.url", &conax.url)]).await;
     let under_way = tokio::spawn({
         let client = client.clone();
         async move { client.pair_now("00000000001").await }
@@ -53,7 +53,7 @@ fn database(gateway: &Gateway) -> PathBuf {
 
 #[tokio::test]
 async fn what_is_written_into_files_that_are_gone_is_not_accepted() {
-    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    let (gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite")]).await;
     let (file, aside) = (database(&gateway), gateway.folder.path().join("aside"));
     for name in ["gateway.sqlite3", "gateway.sqlite3-wal", "gateway.sqlite3-shm"] {
         let file = file.with_file_name(name);
@@ -72,7 +72,7 @@ async fn what_is_written_into_files_that_are_gone_is_not_accepted() {
 
 #[tokio::test]
 async fn another_name_of_the_folder_or_the_database_lets_no_second_gateway_in() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::start(&[("store.url", "sqlite")]).await;
     let other = tempfile::tempdir().unwrap();
     let link = other.path().join("link");
     std::os::unix::fs::symlink(gateway.data_dir(), &link).unwrap();
@@ -94,7 +94,8 @@ async fn another_name_of_the_folder_or_the_database_lets_no_second_gateway_in() 
 
 #[tokio::test]
 async fn a_damaged_database_is_named_at_the_start() {
-    let (mut gateway, client) = Gateway::start_signed_in(&[("upstream.effective", "false")]).await;
+    let (mut gateway, client) =
+        Gateway::start_signed_in(&[("store.url", "sqlite"), ("upstream.effective", "false")]).await;
     for card in 0..50 {
         client.pair(&format!("{card:011}"), json!({})).await.data();
     }
@@ -123,7 +124,7 @@ fn is_on_disk(gateway: &Gateway, text: &str) -> bool {
 #[tokio::test]
 async fn nothing_is_left_on_disk_of_a_pin_whose_request_has_ended() {
     let conax = Conax::start(|_, request| Reaction::Hold(answer_to(request, "OK", ""))).await;
-    let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let (gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite"), ("upstream.url", &conax.url)]).await;
     let pins = ["73915082", "62804197", "51793086"];
     let mut calls = Vec::new();
     // One row is of a few bytes, one of a page, one of several.
@@ -153,7 +154,7 @@ async fn nothing_is_left_on_disk_of_a_pin_whose_request_has_ended() {
 #[tokio::test]
 async fn no_hash_of_a_pin_outlives_its_request() {
     let conax = Conax::start(|_, request| Reaction::Hold(answer_to(request, "OK", ""))).await;
-    let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
+    let (gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite"), ("upstream.url", &conax.url)]).await;
     let call = async |pin: &str| {
         let cards = json!([{"smartcard_ca_id": "01450253313"}]);
         let body = json!({"smartcard_set": cards, "ca_pin": pin, "token": client.token, "process_immediately": false});

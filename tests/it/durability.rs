@@ -36,7 +36,7 @@ async fn sigterm_finishes_what_is_under_way() {
 
 #[tokio::test]
 async fn one_gateway_a_data_folder() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::start(&[("store.url", "sqlite")]).await;
     let second = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &gateway.data_dir()]);
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another conax-gateway is running here"));

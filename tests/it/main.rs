@@ -30,6 +30,7 @@ mod list;
 mod metrics;
 mod notes;
 mod openapi;
+mod outages;
 mod outcomes;
 mod overload;
 mod panaccess;

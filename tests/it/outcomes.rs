@@ -178,8 +178,8 @@ async fn of_an_answer_that_says_nothing_only_the_beginning_is_kept() {
     };
     let note = format!("only the beginning of the {CAME} bytes that came is kept");
     for (status, length, unit, error_code) in [
-        ("200 OK", CAME, "\0", "OUTCOME_UNKNOWN"),
-        ("200 OK", CAME + 1, "\0", "OUTCOME_UNKNOWN"),
+        ("200 OK", CAME, "\u{1}", "OUTCOME_UNKNOWN"),
+        ("200 OK", CAME + 1, "\u{1}", "OUTCOME_UNKNOWN"),
         ("502 Bad Gateway", CAME, "\u{10FFFF}", "OUTCOME_UNKNOWN"),
         ("404 Not Found", CAME, "<h>", "AxisFault"),
     ] {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::support::{Conax, Gateway, Reaction, Upstream, Wire, eventually, ok_answer, run, xml_answer};
+use crate::support::{Conax, Gateway, Reaction, Upstream, Wire, command_with, eventually, ok_answer, run, xml_answer};
 
 const PAIRING: &str = "/ca-server/webservices/caclient/pairing";
 
@@ -365,8 +365,7 @@ async fn both_texts_are_kept_without_credentials() {
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    for file in std::fs::read_dir(gateway.data_dir()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+    for bytes in gateway.stored() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("secret-") && !text.contains("c2VjcmV0LWE"));
     }
@@ -377,7 +376,7 @@ async fn both_texts_are_kept_without_credentials() {
 async fn a_small_body_that_unpacks_to_a_large_one_costs_what_it_cost_on_the_wire() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/ca-server/webservices");
-    let settings = [("upstream.url", url.as_str()), ("pass_through.capture_bytes", "2000000")];
+    let settings = [("upstream.url", url.as_str()), ("pass_through.capture_bytes", "2000000"), ("store.url", "sqlite")];
     let gateway = Gateway::start(&settings).await;
     let bomb = gzip(&vec![b' '; 48 << 20]);
     for _ in 0..2 {
@@ -429,8 +428,7 @@ async fn no_secret_is_kept_in_whatever_it_comes() {
     let exchanges = listed(&gateway, 11).await;
     let last = stdout(&gateway, &["exchanges", "show", &exchanges[10][..32]]);
     assert!(last.contains("(only the beginning)"), "{last}");
-    for file in std::fs::read_dir(gateway.data_dir()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+    for bytes in gateway.stored() {
         let text = String::from_utf8_lossy(&bytes);
         for secret in ["47114711", "NDcxMTQ3MTE", "jQ3MTE0NzEx", "T0ken", "5E55ION", "Qu3ry"] {
             let before = text.split_once(secret).map(|(before, _)| before.chars().rev().take(300));
@@ -524,12 +522,9 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
     let missing = run(&["exchanges", "show", &"0".repeat(32), "--data-dir", &gateway.data_dir()]);
     assert_eq!(missing.status.code(), Some(1));
 
-    let mut tail = tokio::process::Command::new(crate::support::BIN)
-        .args(["exchanges", "tail", "--data-dir", &gateway.data_dir()])
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let command = command_with(&["exchanges", "tail", "--data-dir", &gateway.data_dir()]);
+    let mut tail =
+        tokio::process::Command::from(command).stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut printed = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(tail.stdout.take().unwrap()));
     // It may not have begun to look yet: then it misses the first ones.
     let line = eventually(async || {

@@ -1,5 +1,5 @@
-//! Several gateways on one PostgreSQL: they keep the order of a card together, one takes over from another that was killed,
-//! and an outage of the server ends by itself.
+//! Several gateways on one PostgreSQL: they keep the order of a card and the limits of callers together, one takes over from
+//! another that was killed, an outage of the server ends by itself, and the dates of the machines do not matter.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::kills::{Chance, Meant, Stage, all_records, be_a_client, check, truthful_conax};
 use crate::support::{
-    Client, Cluster, Conax, Gateway, Reaction, WEB, answer_to, eventually, ok_answer, operation_of, run_in, values_of,
+    Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, answer_to, eventually, ok_answer,
+    operation_of, run_in, values_of,
 };
 
 /// Kills of the short run, and gateways in it.
@@ -151,6 +152,163 @@ async fn an_outage_is_answered_503_and_ends_by_itself() {
     assert_eq!(client.pair_now("c").await["life_cycle_state"], "COMPLETED");
 }
 
+/// Guesses count wherever they are made.
+#[tokio::test]
+async fn whoever_guesses_at_one_gateway_has_to_pause_at_the_other() {
+    let Some(cluster) = shared_cluster().await else { return };
+    let (nodes, client) = start_nodes(&cluster, 2, &[]).await;
+    let nodes = [at(&nodes[0], &client), at(&nodes[1], &client)];
+    let sign_in = async |node: usize, password: &str| {
+        let body = json!({"username": "guessed", "password": password, "organisation": "demo"});
+        nodes[node].post_raw("authentication/token", body.to_string()).await.status
+    };
+    for attempt in 0..5 {
+        assert_eq!(sign_in(attempt % 2, "a guess").await, 401);
+    }
+    assert_eq!([sign_in(0, "a guess").await, sign_in(1, "a guess").await], [429, 429]);
+    let body = json!({"username": USER, "password": PASSWORD, "organisation": "demo"});
+    let known = nodes[1].post_raw("authentication/token", body.to_string()).await;
+    assert_eq!(known.status, 200, "the others are not held up");
+}
+
+/// A user who calls both gateways gets what he would get from one, and what the second beat late lets through.
+#[tokio::test]
+async fn the_limit_of_a_user_holds_for_all_gateways_together() {
+    const PER_SECOND: u32 = 20;
+    let Some(cluster) = shared_cluster().await else { return };
+    let limit = PER_SECOND.to_string();
+    let (nodes, client) = start_nodes(&cluster, 2, &[("server.user_requests_per_s", &limit)]).await;
+    let nodes = [at(&nodes[0], &client), at(&nodes[1], &client)];
+    let (began, mut answered) = (std::time::Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(5) {
+        for node in &nodes {
+            let status = node.get(&format!("{WEB}/list?type=CREATE_PAIRING")).await.status;
+            answered += u32::from(status == 200);
+            assert!(matches!(status, 200 | 429), "{status}");
+        }
+    }
+    // Twice the calls of a second to begin with, and as many again before they tell each other.
+    let most = f64::from(PER_SECOND) * (began.elapsed().as_secs_f64() + 3.0);
+    assert!(f64::from(answered) <= most && answered > 2 * PER_SECOND, "{answered} of {most} at most");
+}
+
+/// One machine is ten minutes ahead, the other one ten minutes behind.
+#[tokio::test]
+async fn the_dates_of_the_machines_do_not_matter() {
+    let Some(cluster) = shared_cluster().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (library, database) = (crate::date::library(folder.path()), cluster.new_database());
+    let conax = Conax::start(|count, request| match count {
+        0 => Reaction::Hold(answer_to(request, "OK", "")),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("store.url", database.as_str()),
+        ("store.lease_s", "2"),
+        ("processor.backoff_initial_s", "0.1"),
+        ("auth.token_ttl_s", "600"),
+    ];
+    let start = async |name: &str, seconds: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, seconds).unwrap();
+        let environment =
+            [("LD_PRELOAD".to_owned(), library.clone()), ("DATE_STEP".to_owned(), file.display().to_string())];
+        Gateway::start_with(&settings, &environment).await
+    };
+    let (mut ahead, behind) = (start("ahead", "600").await, start("behind", "-600").await);
+    // A token is good for as long as it is at the gateway that issued it.
+    let at_behind = Client::sign_in(&behind.url).await;
+    let at_ahead = at(&ahead, &at_behind);
+    let in_two_seconds = (chrono::Utc::now() + chrono::TimeDelta::seconds(2)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let body = |card: &str| json!({"smartcard_set": [{"smartcard_ca_id": card}], "service_ca_id": "1"});
+    let mut held = body("held");
+    held["process_immediately"] = true.into();
+    let call = at_ahead.http.post(at_ahead.address(&format!("{WEB}/add_subscriptions"))).bearer_auth(&at_ahead.token);
+    tokio::spawn(call.header("content-type", "application/json").body(held.to_string()).send());
+    eventually(async || (conax.received().len() == 1).then_some(())).await;
+    let mut scheduled = Vec::new();
+    for client in [&at_ahead, &at_behind] {
+        let mut body = body("scheduled");
+        body["scheduled_date"] = in_two_seconds.as_str().into();
+        scheduled.push(client.call("add_subscriptions", body).await.data());
+    }
+    assert!(scheduled.iter().all(|record| record["life_cycle_state"] == "PENDING"));
+    let mut queued = Vec::new();
+    for client in [&at_ahead, &at_behind, &at_ahead, &at_behind] {
+        queued.push(client.call("add_subscriptions", body("queued")).await.data());
+    }
+    for record in scheduled.iter().chain(&queued) {
+        let ended = at_behind.ended(&record["number"]).await;
+        assert_eq!((&ended["life_cycle_state"], &ended["delivery"]["attempts"]), (&json!("COMPLETED"), &json!(1)));
+        let due = record["scheduled_date"].as_str().unwrap();
+        assert!(ended["executed_date"].as_str().unwrap() >= due, "{ended:#}");
+    }
+    let of = |card: &str| {
+        let received = conax.received();
+        received.iter().filter(|request| values_of(request, "CaClientId") == [card]).count()
+    };
+    assert_eq!([of("held"), of("scheduled"), of("queued")], [1, 2, 4]);
+    ahead.kill().await;
+    let held = eventually(async || {
+        let records = all_records(&at_behind).await;
+        records.into_iter().find(|r| r["number"] == "1" && r["life_cycle_state"] == "COMPLETED")
+    });
+    assert_eq!(held.await["delivery"]["attempts"], 2, "taken over, and resolved");
+    assert_eq!(of("held"), 2);
+}
+
+/// PgBouncer in transaction mode, with fewer sessions than there are connections.
+#[tokio::test]
+async fn gateways_work_through_a_pooler_that_changes_the_session_with_each_transaction() {
+    let Some(cluster) = shared_cluster().await else { return };
+    let started = tokio::task::spawn_blocking({
+        let cluster = Arc::clone(&cluster);
+        move || Pooler::start(&cluster)
+    });
+    let Some(pooler) = started.await.unwrap() else { return };
+    let conax = Conax::start(|_, request| Reaction::Write(answer_to(request, "OK", ""))).await;
+    let database = cluster.new_database();
+    let url = pooler.url(database.rsplit('/').next().unwrap());
+    let settings = [
+        ("upstream.url", conax.url.as_str()),
+        ("store.url", url.as_str()),
+        ("store.transaction_pooling", "true"),
+        ("processor.poll_s", "0.1"),
+    ];
+    let nodes = futures_util::future::join_all((0..2).map(|_| Gateway::start(&settings))).await;
+    let client = Client::sign_in(&nodes[0].url).await;
+    let calls = (0..60).map(|index: usize| {
+        let client = at(&nodes[index % 2], &client);
+        let body = json!({"smartcard_set": [{"smartcard_ca_id": format!("card-{}", index % 7)}],
+            "service_ca_id": format!("{}", 1000 + index), "process_immediately": index % 3 == 0});
+        async move { client.call("add_subscriptions", body).await.data()["number"].clone() }
+    });
+    let numbers = futures_util::future::join_all(calls).await;
+    for number in &numbers {
+        assert_eq!(client.ended(number).await["life_cycle_state"], "COMPLETED");
+    }
+    assert_eq!(conax.received().len(), 60);
+    let records = all_records(&client).await;
+    for card in 0..7 {
+        let received = conax.received();
+        let of_card = received.iter().filter(|request| values_of(request, "CaClientId") == [format!("card-{card}")]);
+        let sent: Vec<_> = of_card.map(|request| request.body.clone()).collect();
+        let mut accepted: Vec<_> = records
+            .iter()
+            .map(|record| (record["sequence_number"].as_i64(), record["request"].as_str().unwrap().to_owned()))
+            .filter(|(_, body)| body.contains(&format!(">card-{card}<")))
+            .collect();
+        accepted.sort();
+        assert_eq!(sent, accepted.into_iter().map(|(_, body)| body).collect::<Vec<_>>(), "in the order of the card");
+    }
+    let variables = [("CONAX_GATEWAY_STORE_URL", url.as_str()), ("CONAX_GATEWAY_STORE_TRANSACTION_POOLING", "true")];
+    let listed = run_in(nodes[0].folder.path(), &["requests", "list"], &variables);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    assert!(nodes.iter().all(|node| !node.log().contains("ERROR")), "{}", nodes[0].log());
+}
+
 #[tokio::test]
 async fn commands_work_on_postgresql_and_a_backup_is_for_pg_dump() {
     let Some(cluster) = shared_cluster().await else { return };
@@ -234,7 +392,7 @@ async fn a_store_is_copied_to_postgresql_and_back() {
 
 /// `NODE_KILLS=200` makes it as many kills; `SEED` repeats a run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed() {
+async fn nothing_is_lost_or_sent_twice_when_gateways_server_and_network_fail() {
     let Some(cluster) = tokio::task::spawn_blocking(Cluster::start).await.unwrap() else { return };
     let cluster = Arc::new(cluster);
     let kills = std::env::var("NODE_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
@@ -252,9 +410,14 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed()
         ("processor.max_attempts", "1000000"),
         ("store.lease_s", "2"),
     ];
-    let (mut nodes, client) = start_nodes(&cluster, NODES, &settings).await;
+    let database = cluster.new_database();
+    let relay = Relay::start(&cluster.socket()).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/{}", relay.port, database.rsplit('/').next().unwrap());
+    let settings: Vec<_> = settings.into_iter().chain([("store.url", url.as_str())]).collect();
+    let mut nodes = futures_util::future::join_all((0..NODES).map(|_| Gateway::start(&settings))).await;
+    let client = Client::sign_in(&nodes[0].url).await;
     let answered: Arc<Mutex<HashMap<String, String>>> = Arc::default();
-    let (mut left, mut tags, mut server_kills) = (Vec::new(), 0, 0);
+    let (mut left, mut tags, mut server_kills, mut cuts) = (Vec::new(), 0, 0, 0);
     for round in 0.. {
         if round > kills && left.is_empty() {
             break;
@@ -281,7 +444,8 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed()
                 tokio::spawn(be_a_client(http.clone(), access, shared, list))
             })
             .collect();
-        let (victim, hits_server) = (usize::try_from(chance.below(3)).unwrap(), chance.below(4) == 0);
+        let (victim, hits) = (usize::try_from(chance.below(3)).unwrap(), chance.below(8));
+        let (hits_server, hits_network) = (hits < 2, hits == 2 || hits == 3);
         if round < kills {
             tokio::time::sleep(Duration::from_millis(chance.below(80))).await;
             if hits_server {
@@ -292,6 +456,14 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed()
                     cluster.start_server();
                 });
                 restarted.await.unwrap();
+            } else if hits_network {
+                cuts += 1;
+                relay.block();
+                tokio::time::sleep(Duration::from_millis(chance.below(300))).await;
+                if hits == 2 {
+                    relay.cut();
+                }
+                relay.open();
             } else {
                 nodes[victim].kill().await;
             }
@@ -299,7 +471,7 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed()
         for client in clients {
             left.extend(client.await.unwrap());
         }
-        if round < kills && !hits_server {
+        if round < kills && !hits_server && !hits_network {
             nodes[victim].start_again(&[]).await;
         }
     }
@@ -310,6 +482,6 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_and_the_server_are_killed()
         records.iter().all(is_settled).then_some(records)
     })
     .await;
-    println!("{server_kills} of the kills hit the server");
+    println!("{server_kills} of the kills hit the server, and {cuts} the network");
     check(&records, &answered.lock().unwrap(), &conax.received());
 }

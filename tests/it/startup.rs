@@ -165,7 +165,7 @@ fn easy_slips_are_named() {
 
 #[tokio::test]
 async fn a_running_gateway_is_no_fault_of_its_configuration() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::start(&[("store.url", "sqlite")]).await;
     let address = gateway.url.strip_prefix("http://").unwrap();
     let data = gateway.data_dir();
     let variables = [("CONAX_GATEWAY_SERVER_LISTEN", address), ("CONAX_GATEWAY_STORE_DATA_DIR", &data)];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::AsyncBufReadExt as _;
 
-use crate::support::{BIN, Conax, Gateway, Reaction, eventually, run, run_in, xml_answer};
+use crate::support::{BIN, Conax, Gateway, Reaction, command_with, eventually, run, run_in, xml_answer};
 
 /// Texts that would act on a terminal: an escape sequence in seven and in eight bits, an override of the direction of
 /// writing, a mark of it, DEL, and a second line.
@@ -209,12 +209,8 @@ async fn only_what_has_ended_and_is_kept_is_submitted_again() {
 #[tokio::test]
 async fn tail_prints_each_request_and_each_change_of_its_state() {
     let (gateway, client) = Gateway::start_signed_in(&[("processor.poll_s", "0.05")]).await;
-    let mut tail = tokio::process::Command::new(BIN)
-        .args(["requests", "tail", "--jsonl", "--data-dir", &gateway.data_dir()])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let command = command_with(&["requests", "tail", "--jsonl", "--data-dir", &gateway.data_dir()]);
+    let mut tail = tokio::process::Command::from(command).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = tokio::io::BufReader::new(tail.stdout.take().unwrap()).lines();
     // It begins with what comes after it was started.
     let first = eventually(async || {

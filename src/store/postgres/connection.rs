@@ -1,11 +1,15 @@
-//! The way to PostgreSQL: what the settings name, TLS, and the pools of connections.
+//! The way to PostgreSQL: what the settings name, TLS, and the host that can be written.
 //!
 //! Rule: a commit that returned is on the server's disk: `synchronous_commit` is never off here. Where the URL does not say
-//! otherwise, nothing goes to another machine without TLS.
+//! otherwise, nothing goes to another machine without TLS. Whatever a server does, or does not, a connection is there or
+//! refused within `CONNECT_TIME`.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use futures_util::future::select_ok;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -16,20 +20,25 @@ use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::tls;
 
-/// How long a connection may take to open, a caller waits for a free one, and sent bytes may go unacknowledged.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-const WAIT_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may take to open, with all that is said before the first statement.
+pub(super) const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// How long sent bytes may go unacknowledged, and a connection stand still before the network is asked for a sign of life.
 const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(15);
-/// How long one statement of a writing transaction may take, and the transaction may stand still: then the server ends it,
-/// and with it its locks.
-const WRITE_TIME: Duration = Duration::from_secs(30);
 
 /// Where the database is, and as whom it is opened.
 #[derive(Clone)]
 pub(super) struct Access {
-    config: Config,
+    /// One a host of the URL.
+    hosts: Vec<Config>,
     tls: MakeRustlsConnect,
+    /// Settings of each session, `name=value`.
+    session: Vec<String>,
+    /// A pooler gives each transaction another session.
+    is_pooled: bool,
 }
+
+pub(super) type TlsStream = <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>>::Stream;
+type Connected = (Client, tokio_postgres::Connection<tokio_postgres::Socket, TlsStream>);
 
 impl Access {
     /// What the settings name.
@@ -60,58 +69,141 @@ impl Access {
             .keepalives_interval(UNACKNOWLEDGED_TIME / 3)
             // Of several hosts the one that can be written, whichever it is after a failover.
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
+        let is_pooled = section.transaction_pooling;
+        Ok(Self { hosts: each_host(&config), tls: MakeRustlsConnect::new(tls), session: Vec::new(), is_pooled })
     }
 
     /// One connection beside the pools, with what tells its messages.
-    pub(super) async fn connect(
-        &self,
-    ) -> Result<(Client, tokio_postgres::Connection<tokio_postgres::Socket, TlsStream>), StoreError> {
-        let connected = self.config.connect(self.tls.clone()).await;
-        connected.map_err(|error| StoreError::Unavailable(format!("PostgreSQL: {}", describe(&error))))
+    pub(super) async fn connect(&self) -> Result<Connected, StoreError> {
+        let text = match tokio::time::timeout(CONNECT_TIME, self.connect_first()).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => describe(&error),
+            Err(_) => format!("there was no answer within {} s", CONNECT_TIME.as_secs()),
+        };
+        Err(StoreError::Unavailable(format!("PostgreSQL: {text}")))
     }
 
-    /// A pool of connections for reading, where one statement may take so long.
-    pub(super) fn read_pool(&self, count: usize, statement_time: Duration) -> Result<Pool, StoreError> {
-        self.pool(count, statement_time)
+    /// All hosts are asked at the same time: one that does not answer holds up none that does, and one alone can be written.
+    async fn connect_first(&self) -> Result<Connected, tokio_postgres::Error> {
+        let connecting = self.hosts.iter().map(|host| {
+            let mut host = host.clone();
+            if let Some(options) = self.options(&host) {
+                host.options(options);
+            }
+            let tls = self.tls.clone();
+            Box::pin(async move { host.connect(tls).await })
+        });
+        let (connected, _others) = select_ok(connecting).await?;
+        Ok(connected)
     }
 
-    /// A pool of connections for writing.
-    pub(super) fn write_pool(&self, count: usize) -> Result<Pool, StoreError> {
-        self.pool(count, WRITE_TIME)
+    /// What is told at the beginning of a session; poolers refuse it.
+    fn options(&self, host: &Config) -> Option<String> {
+        if self.is_pooled || self.session.is_empty() {
+            return None;
+        }
+        let given = host.get_options().unwrap_or_default();
+        let ours: String = self.session.iter().map(|setting| format!(" -c {setting}")).collect();
+        Some(format!("{given}{ours}").trim().to_owned())
+    }
+
+    /// What each transaction begins with, where it may have a session that was another one's before: whatever that has
+    /// prepared is gone, and settings hold until its end.
+    pub(super) fn prologue(&self) -> Option<String> {
+        let set = |setting: &String| {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            format!("; SET LOCAL {name} = '{value}'")
+        };
+        self.is_pooled.then(|| format!("DEALLOCATE ALL{}", self.session.iter().map(set).collect::<String>()))
+    }
+
+    /// Can nothing be kept in a session from one transaction to the next?
+    pub(super) fn is_pooled(&self) -> bool {
+        self.is_pooled
     }
 
     /// The same with settings of the session, each `name=value`.
     pub(super) fn with_session(mut self, settings: &[String]) -> Self {
-        let given = self.config.get_options().unwrap_or_default().to_owned();
-        let ours: String = settings.iter().map(|setting| format!(" -c {setting}")).collect();
-        self.config.options(format!("{given}{ours}").trim());
+        self.session.extend_from_slice(settings);
         self
-    }
-
-    fn pool(&self, count: usize, statement_time: Duration) -> Result<Pool, StoreError> {
-        let (statement, idle) = (statement_time.as_millis(), WRITE_TIME.as_millis());
-        let limited = self.clone().with_session(&[
-            format!("statement_timeout={statement}"),
-            format!("idle_in_transaction_session_timeout={idle}"),
-        ]);
-        let manager = Manager::from_config(
-            limited.config,
-            limited.tls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(count)
-            .wait_timeout(Some(WAIT_TIME))
-            .create_timeout(Some(CONNECT_TIME))
-            .recycle_timeout(Some(CONNECT_TIME))
-            .runtime(Runtime::Tokio1)
-            .build();
-        pool.map_err(|error| StoreError::Other(error.to_string()))
     }
 }
 
-pub(super) type TlsStream = <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>>::Stream;
+/// Connections for a pool.
+impl deadpool_postgres::Connect for Access {
+    fn connect(
+        &self,
+        _: &Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>> {
+        Box::pin(async move {
+            let (client, connection) = self.connect_first().await?;
+            let driving = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(error = describe(&error), "a connection to PostgreSQL has ended");
+                }
+            });
+            Ok((client, driving))
+        })
+    }
+}
+
+/// The same settings for each host alone.
+fn each_host(config: &Config) -> Vec<Config> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let count = hosts.len().max(addresses.len());
+    if count < 2 {
+        return vec![config.clone()];
+    }
+    let one = |index: usize| {
+        let mut one = Config::new();
+        match hosts.get(index) {
+            Some(Host::Tcp(name)) => drop(one.host(name)),
+            Some(Host::Unix(path)) => drop(one.host_path(path)),
+            None => {}
+        }
+        if let Some(address) = addresses.get(index) {
+            one.hostaddr(*address);
+        }
+        if let Some(port) = ports.get(index).or(ports.first()) {
+            one.port(*port);
+        }
+        if let Some(user) = config.get_user() {
+            one.user(user);
+        }
+        if let Some(name) = config.get_dbname() {
+            one.dbname(name);
+        }
+        if let Some(options) = config.get_options() {
+            one.options(options);
+        }
+        if let Some(name) = config.get_application_name() {
+            one.application_name(name);
+        }
+        if let Some(password) = config.get_password() {
+            one.password(password);
+        }
+        if let Some(time) = config.get_tcp_user_timeout() {
+            one.tcp_user_timeout(*time);
+        }
+        if let Some(time) = config.get_connect_timeout() {
+            one.connect_timeout(*time);
+        }
+        if let Some(time) = config.get_keepalives_interval() {
+            one.keepalives_interval(time);
+        }
+        if let Some(count) = config.get_keepalives_retries() {
+            one.keepalives_retries(count);
+        }
+        one.ssl_mode(config.get_ssl_mode())
+            .ssl_negotiation(config.get_ssl_negotiation())
+            .channel_binding(config.get_channel_binding())
+            .keepalives(config.get_keepalives())
+            .keepalives_idle(config.get_keepalives_idle())
+            .target_session_attrs(config.get_target_session_attrs());
+        one
+    };
+    (0..count).map(one).collect()
+}
 
 fn is_here(host: &Host) -> bool {
     match host {
@@ -119,5 +211,22 @@ fn is_here(host: &Host) -> bool {
         Host::Tcp(name) => {
             name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_host_has_the_settings_of_all() {
+        let url =
+            "postgres://u:p@one:1,two:2/d?application_name=a&keepalives_idle=7&sslmode=require&options=-c%20x%3D1";
+        let mut config: Config = url.parse().unwrap();
+        config.tcp_user_timeout(UNACKNOWLEDGED_TIME).target_session_attrs(TargetSessionAttrs::ReadWrite);
+        let hosts = each_host(&config);
+        let mut second: Config = url.replace("one:1,", "").parse().unwrap();
+        second.tcp_user_timeout(UNACKNOWLEDGED_TIME).target_session_attrs(TargetSessionAttrs::ReadWrite);
+        assert_eq!((hosts.len(), &hosts[1]), (2, &second));
     }
 }

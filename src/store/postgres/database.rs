@@ -8,14 +8,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Object, Pool};
-use futures_util::future::try_join;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
+use super::connections::{Connections, Loan};
 use super::fault::Fault;
 use crate::observer::{Commit, Observers};
 use crate::store::StoreError;
+
+pub(super) use super::connections::Values;
 
 /// Between two tries while the database is out of reach.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -25,6 +25,8 @@ const FIND_OUT_TIME: Duration = Duration::from_secs(3600);
 const MOST_CONFLICTS: usize = 20;
 /// Times that a connection from the pool may turn out to be lost, as all of them are after a restart of the server.
 const MOST_LOST: usize = 2;
+/// How long one statement may take of work that is known to be long.
+const LONG_TIME: Duration = Duration::from_secs(600);
 
 const ADD_TOKEN: &str = "-- add_token\nINSERT INTO commit_token (token) VALUES ($1)";
 const CLAIM_TOKEN: &str = "-- claim_token\nINSERT INTO commit_token (token) VALUES ($1) ON CONFLICT DO NOTHING";
@@ -32,50 +34,31 @@ const CLAIM_TOKEN: &str = "-- claim_token\nINSERT INTO commit_token (token) VALU
 /// What runs within a transaction.
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'c>>;
 
-pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
-
 /// What to do while the database is out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
     /// The work is refused.
     Refuse,
+    /// The same, but a statement may take minutes.
+    RefuseLate,
     /// It must not be refused or lost: it is tried for as long as it takes.
     Insist,
 }
 
 /// The pools.
 pub(super) struct Database {
-    writers: Pool,
-    readers: Pool,
+    writers: Connections,
+    readers: Connections,
     observers: Observers,
 }
 
-/// A connection inside a transaction. One that is dropped there is closed: nobody finds it in the pool with a transaction
-/// that is not its own.
-pub(super) struct Transaction(Option<Object>);
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
-            drop(Object::take(object));
-        }
-    }
-}
+/// A connection inside a transaction.
+pub(super) struct Transaction(Loan);
 
 impl Transaction {
-    fn object(&self) -> &Object {
-        self.0.as_ref().expect("the connection is taken out only where the transaction is consumed")
-    }
-
-    /// Back to the pool.
-    fn give_back(mut self) {
-        drop(self.0.take());
-    }
-
     /// The rows of a query.
     pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
-        let statement = self.object().prepare_cached(sql).await?;
-        Ok(self.object().query(&statement, values).await?)
+        self.0.query(sql, values).await
     }
 
     /// The first row of a query.
@@ -85,25 +68,24 @@ impl Transaction {
 
     /// How many rows a statement changed.
     pub(super) async fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
-        let statement = self.object().prepare_cached(sql).await?;
-        Ok(self.object().execute(&statement, values).await?)
+        self.0.execute(sql, values).await
     }
 
     /// Several statements that return nothing, in their order, without waiting for one before the next is sent.
     pub(super) async fn execute_all(&self, statements: &[(&str, Values<'_>)]) -> Result<(), Fault> {
         let mut prepared = Vec::new();
         for (sql, values) in statements {
-            prepared.push((self.object().prepare_cached(sql).await?, *values));
+            prepared.push((self.0.prepare(sql).await?, *values));
         }
         // They are sent in the order in which they are first polled, which is theirs for up to 30 of them.
-        let sent = prepared.iter().map(|(statement, values)| self.object().execute(statement, values));
+        let sent = prepared.iter().map(|(statement, values)| self.0.execute_prepared(statement, values));
         futures_util::future::try_join_all(sent).await?;
         Ok(())
     }
 }
 
 impl Database {
-    pub(super) fn new(writers: Pool, readers: Pool, observers: Observers) -> Self {
+    pub(super) fn new(writers: Connections, readers: Connections, observers: Observers) -> Self {
         Self { writers, readers, observers }
     }
 
@@ -117,7 +99,7 @@ impl Database {
         let (mut conflicts, mut lost) = (0, 0);
         loop {
             let began = Instant::now();
-            let done = self.try_write(&work).await;
+            let done = self.try_write(patience, &work).await;
             let (took, is_done) = (began.elapsed(), done.is_ok());
             self.observers.tell(|observer| observer.committed(&Commit { writes, took, is_done }));
             let fault = match done {
@@ -133,7 +115,7 @@ impl Database {
                 continue;
             }
             let is_late = fault.is_outage() || matches!(fault, Fault::Store(StoreError::Busy(_)));
-            if patience == Patience::Refuse || !is_late {
+            if patience != Patience::Insist || !is_late {
                 return Err(fault.into());
             }
             tracing::debug!(error = %StoreError::from(fault), "a write waits for PostgreSQL");
@@ -143,44 +125,45 @@ impl Database {
 
     async fn try_write<T: Send>(
         &self,
+        patience: Patience,
         work: &(impl for<'c> Fn(&'c Transaction) -> Work<'c, T> + Send + Sync),
     ) -> Result<T, Fault> {
         let token: [u8; 16] = rand::random();
-        let transaction = begin(&self.writers, "BEGIN", Some(&token)).await?;
+        let mut transaction = Transaction(self.writers.begin("BEGIN", Some((ADD_TOKEN, &[&token.as_slice()]))).await?);
+        if patience == Patience::RefuseLate {
+            transaction.0.run(&format!("SET LOCAL statement_timeout = {}", LONG_TIME.as_millis())).await?;
+            transaction.0.wait_longer(LONG_TIME);
+        }
         match work(&transaction).await {
-            Ok(value) => match transaction.object().batch_execute("COMMIT").await {
+            Ok(value) => match transaction.0.run("COMMIT").await {
                 Ok(()) => {
-                    transaction.give_back();
+                    transaction.0.give_back();
                     Ok(value)
                 }
-                Err(error) => {
+                Err(fault) => {
                     drop(transaction);
                     match self.was_committed(&token).await? {
                         true => Ok(value),
-                        false => Err(error.into()),
+                        false => Err(fault),
                     }
                 }
             },
             Err(fault) => {
-                if !fault.is_outage() && transaction.object().batch_execute("ROLLBACK").await.is_ok() {
-                    transaction.give_back();
+                if !fault.is_outage() && transaction.0.run("ROLLBACK").await.is_ok() {
+                    transaction.0.give_back();
                 }
                 Err(fault)
             }
         }
     }
 
-    /// What became of a commit without an answer; waits until the database can tell.
+    /// What became of a commit without an answer; waits until the database can tell. While the server has not ended the
+    /// transaction yet, the claim waits for that.
     async fn was_committed(&self, token: &[u8; 16]) -> Result<bool, StoreError> {
         tracing::warn!("the connection to PostgreSQL was lost at a commit: finding out what became of it");
         let deadline = Instant::now() + FIND_OUT_TIME;
         loop {
-            let claimed = async {
-                let connection = self.writers.get().await?;
-                let statement = connection.prepare_cached(CLAIM_TOKEN).await?;
-                Ok::<_, Fault>(connection.execute(&statement, &[&token.as_slice()]).await?)
-            };
-            match claimed.await {
+            match self.execute_lightly(CLAIM_TOKEN, &[&token.as_slice()]).await {
                 Ok(claimed) => {
                     let was_committed = claimed == 0;
                     tracing::warn!(was_committed, "what became of the commit is known");
@@ -204,9 +187,10 @@ impl Database {
     }
 
     async fn try_read(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
-        let connection = self.readers.get().await?;
-        let statement = connection.prepare_cached(sql).await?;
-        Ok(connection.query(&statement, values).await?)
+        let loan = self.readers.lend("BEGIN READ ONLY").await?;
+        let rows = loan.query(sql, values).await?;
+        loan.end().await?;
+        Ok(rows)
     }
 
     /// Runs queries that all see the same moment.
@@ -214,31 +198,28 @@ impl Database {
         &self,
         work: impl for<'c> FnOnce(&'c Transaction) -> Work<'c, T> + Send,
     ) -> Result<T, StoreError> {
-        let moment = begin(&self.readers, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None).await?;
+        let moment = Transaction(self.readers.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None).await?);
         let read = work(&moment).await;
-        if moment.object().batch_execute("COMMIT").await.is_ok() {
-            moment.give_back();
+        let is_answering = read.as_ref().err().is_none_or(|fault| !fault.is_outage());
+        if is_answering && moment.0.run("COMMIT").await.is_ok() {
+            moment.0.give_back();
         }
         Ok(read?)
     }
 
     /// One statement outside a transaction whose loss does no harm.
     pub(super) async fn execute_lightly(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
-        let connection = self.writers.get().await?;
-        let statement = connection.prepare_cached(sql).await?;
-        Ok(connection.execute(&statement, values).await?)
+        let loan = self.writers.lend("BEGIN").await?;
+        let count = loan.execute(sql, values).await?;
+        loan.end().await?;
+        Ok(count)
     }
-}
 
-async fn begin(pool: &Pool, how: &str, token: Option<&[u8; 16]>) -> Result<Transaction, Fault> {
-    let transaction = Transaction(Some(pool.get().await?));
-    let object = transaction.object();
-    match token {
-        None => object.batch_execute(how).await?,
-        Some(token) => {
-            let statement = object.prepare_cached(ADD_TOKEN).await?;
-            try_join(object.batch_execute(how), object.execute(&statement, &[&token.as_slice()])).await?;
-        }
+    /// The same, and the rows that it returns.
+    pub(super) async fn query_lightly(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
+        let loan = self.writers.lend("BEGIN").await?;
+        let rows = loan.query(sql, values).await?;
+        loan.end().await?;
+        Ok(rows)
     }
-    Ok(transaction)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
+use super::connection::CONNECT_TIME;
 use crate::store::StoreError;
 
 /// After what time a caller that found no connection free may try again.
@@ -111,6 +112,10 @@ impl From<PoolError> for Fault {
         match error {
             PoolError::Backend(error) => Self::Database(error),
             PoolError::Timeout(TimeoutType::Wait) => Self::Store(StoreError::Busy(BUSY_PAUSE)),
+            PoolError::Timeout(_) => {
+                let text = format!("PostgreSQL: no connection was made within {} s", CONNECT_TIME.as_secs());
+                Self::Store(StoreError::Unavailable(text))
+            }
             other => Self::Store(StoreError::Unavailable(format!("PostgreSQL: {other}"))),
         }
     }

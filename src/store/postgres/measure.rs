@@ -32,7 +32,8 @@ pub(super) async fn measure(database: &Database, queue: usize, now: DateTime<Utc
         needs_operator: row.get("needs_operator")?,
         queue,
         database_bytes: row.get::<i64>("bytes")?.unsigned_abs(),
-        wal_bytes: 0,
+        // The log is the server's, of all its databases, and other users' to see.
+        wal_bytes: None,
     })
 }
 

@@ -13,6 +13,7 @@ mod claim;
 mod clock;
 mod columns;
 mod connection;
+mod connections;
 mod copy;
 mod database;
 mod decide;
@@ -21,6 +22,7 @@ mod exchanges;
 mod fault;
 mod idempotency;
 mod leases;
+mod limits;
 mod measure;
 mod news;
 mod purge;
@@ -49,14 +51,17 @@ use crate::observer::Observers;
 use batch::Batches;
 use clock::ServerClock;
 pub(super) use columns::storable;
+use connections::Connections;
 pub(super) use copy::PostgresTables;
 use database::{Database, Patience};
-use fault::Fault;
 use leases::Sightings;
 use news::Newsroom;
 
 /// How long the store is believed to be writable without looking again.
 const BELIEVED: Duration = Duration::from_secs(1);
+/// How long one statement of a writing transaction may take, and the transaction may stand still: then the server ends it,
+/// and with it its locks.
+const WRITE_TIME: Duration = Duration::from_secs(8);
 
 /// Everything, in one database of PostgreSQL.
 pub(super) struct PostgresStore {
@@ -123,10 +128,12 @@ impl PostgresStore {
         if is_gateway && !seen.disk_is_flushed {
             tracing::warn!("fsync or full_page_writes is off in PostgreSQL: a power cut loses what was accepted");
         }
-        let writers = way.write_pool(config.writers)?;
-        let readers = way.read_pool(config.readers, config.read_timeout_s)?;
+        let writers = Connections::new(&way, config.writers, WRITE_TIME)?;
+        let readers = Connections::new(&way, config.readers, config.read_timeout_s)?;
         let database = Arc::new(Database::new(writers, readers, observers));
-        let news = Newsroom::start(way, &database, is_gateway);
+        // A pooler's sessions change: nobody can listen there.
+        let listens = is_gateway && !way.is_pooled();
+        let news = Newsroom::start(way, &database, listens);
         let clock = Arc::new(ServerClock::new());
         clock.set(seen.date_ms, seen.asked, seen.answered);
         let exchange_bytes = i64::try_from(config.exchange_bytes).unwrap_or(i64::MAX);
@@ -191,14 +198,22 @@ async fn look(access: &connection::Access) -> Result<Seen, StoreError> {
     let seen = async {
         let version = tables::find_version(&client).await?;
         let sql = "-- look
-            SELECT current_setting('synchronous_commit') NOT IN ('off', 'local') AS commits_are_durable,
-                current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS disk_is_flushed,
-                CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS date_ms";
+            SELECT current_setting('synchronous_commit') NOT IN ('off', 'local'),
+                current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',
+                CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         let asked = Instant::now();
-        let row = client.query_one(sql, &[]).await.map_err(Fault::from)?;
-        let (commits_are_durable, disk_is_flushed, date_ms) =
-            (row.get("commits_are_durable"), row.get("disk_is_flushed"), row.get("date_ms"));
-        Ok(Seen { version, commits_are_durable, disk_is_flushed, date_ms, asked, answered: Instant::now() })
+        let row = tables::ask(&client, sql).await?;
+        let answered = Instant::now();
+        let value = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or_default();
+        let date_ms = value(2).parse().map_err(|_| StoreError::Other("the server has no date".to_owned()))?;
+        Ok(Seen {
+            version,
+            commits_are_durable: value(0) == "t",
+            disk_is_flushed: value(1) == "t",
+            date_ms,
+            asked,
+            answered,
+        })
     };
     let seen = seen.await;
     drop(client);

@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio_postgres::AsyncMessage;
+use tokio_postgres::{AsyncMessage, Client};
 
-use super::connection::Access;
+use super::connection::{Access, CONNECT_TIME};
 use super::database::Database;
 use super::fault::Fault;
 use crate::request::random_hex;
@@ -21,6 +21,8 @@ use crate::store::{News, StoreError};
 const CHANNEL: &str = "conax_gateway";
 /// Between two tries to listen.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often a listener makes sure that the server still answers.
+const CHECK_INTERVAL: Duration = Duration::from_secs(15);
 /// News that wait to be read or sent; more are as good as missed.
 const QUEUE: usize = 1024;
 /// Numbers in one message: PostgreSQL takes 8,000 bytes.
@@ -126,7 +128,8 @@ async fn listen(access: Access, own: Arc<str>, hear: mpsc::Sender<News>) {
 async fn listen_once(access: &Access, own: &Arc<str>, hear: &mpsc::Sender<News>) -> Result<(), StoreError> {
     let (client, mut connection) = access.connect().await?;
     let (own, heard) = (Arc::clone(own), hear.clone());
-    let hearing = tokio::spawn(async move {
+    let mut hearing = JoinSet::new();
+    hearing.spawn(async move {
         let mut messages = futures_util::stream::poll_fn(|context| connection.poll_message(context));
         while let Some(Ok(message)) = messages.next().await {
             if let AsyncMessage::Notification(notification) = message
@@ -136,13 +139,23 @@ async fn listen_once(access: &Access, own: &Arc<str>, hear: &mpsc::Sender<News>)
             }
         }
     });
-    client.batch_execute(&format!("LISTEN {CHANNEL}")).await.map_err(Fault::from)?;
+    let listen = format!("LISTEN {CHANNEL}");
+    ask(&client, &listen).await?;
     // Whatever happened before it listened.
     drop(hear.try_send(News::Missed));
-    // The connection lasts as long as its client.
-    drop(hearing.await);
-    drop(client);
+    // The connection lasts as long as its client, and is closed with its task.
+    while tokio::time::timeout(CHECK_INTERVAL, hearing.join_next()).await.is_err() {
+        ask(&client, "").await?;
+    }
     Ok(())
+}
+
+/// Runs a statement that is answered at once, if at all.
+async fn ask(client: &Client, sql: &str) -> Result<(), StoreError> {
+    let late =
+        || StoreError::Unavailable(format!("PostgreSQL: there was no answer within {} s", CONNECT_TIME.as_secs()));
+    let answer = tokio::time::timeout(CONNECT_TIME, client.batch_execute(sql)).await;
+    Ok(answer.map_err(|_| late())?.map_err(Fault::from)?)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::database::Patience::Refuse;
-use super::{PostgresStore, claim, decide, due_times, leases, purge, request_read};
+use super::database::Patience::{Refuse, RefuseLate};
+use super::{PostgresStore, claim, decide, due_times, leases, limits, purge, request_read};
 use crate::request::{Attempt, Cas, Event, Family, Order, ProvisioningRequest, process};
 use crate::store::policy::DueShift;
 use crate::store::{
@@ -67,6 +67,7 @@ impl RequestStore for PostgresStore {
             Box::pin(async move {
                 if forgets {
                     leases::forget_old(transaction).await?;
+                    limits::forget_old(transaction).await?;
                 }
                 leases::renew(transaction, &id, lease_time).await
             })
@@ -110,7 +111,7 @@ impl RequestStore for PostgresStore {
 
     async fn shift_due_times(&self, step: DateStep) -> Result<usize, StoreError> {
         let shift = Arc::new(DueShift::from(step));
-        let shifted = self.database.write(Refuse, 1, move |transaction| {
+        let shifted = self.database.write(RefuseLate, 1, move |transaction| {
             let shift = Arc::clone(&shift);
             Box::pin(async move { due_times::shift_due_times(transaction, &shift).await })
         });

@@ -251,3 +251,19 @@ CREATE TABLE date_step (
     noticed_at TIMESTAMPTZ NOT NULL,
     by_ms BIGINT NOT NULL
 );
+
+-- How many calls are left to each user for now, at all nodes together. This and the next table are not in the log: after a
+-- crash of the server, or on another one, they are empty.
+CREATE UNLOGGED TABLE allowance (
+    user_id TEXT COLLATE "C" PRIMARY KEY,
+    calls DOUBLE PRECISION NOT NULL, -- less than 0: more were made than allowed
+    filled_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 10);
+
+-- Attempts to sign in, by hashes of name and address, of the name, and of the address.
+CREATE UNLOGGED TABLE sign_in (
+    key BYTEA PRIMARY KEY,
+    failures BIGINT NOT NULL, -- since the last success
+    failed_at TIMESTAMPTZ,
+    succeeded_at TIMESTAMPTZ
+);

@@ -3,7 +3,9 @@
 //! Rule: a migration is never edited, and leaves tables with which the version before it still works: so the nodes can be
 //! upgraded one after the other. A gateway works with tables of its own version, or of the next one.
 
-use tokio_postgres::Client;
+use std::time::Duration;
+
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::connection::Access;
 use super::fault::describe;
@@ -13,6 +15,8 @@ use crate::store::StoreError;
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 /// The version that this program works with.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+/// How long an answer may take while nothing is changed yet.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Only one migrates at a time (`pg_advisory_xact_lock`): "CXGW".
 const LOCK: i64 = 0x4358_4757;
 
@@ -21,18 +25,20 @@ const LOCK: i64 = 0x4358_4757;
 /// # Errors
 /// The database is out of reach, or its tables are none that this program works with.
 pub(super) async fn find_version(client: &Client) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT to_regclass('store_version') IS NOT NULL, EXISTS (SELECT 1 FROM pg_tables WHERE tablename = 'request' \
-               AND schemaname = ANY (current_schemas(FALSE)))";
-    let row = client.query_one(sql, &[]).await.map_err(failed)?;
-    let (has_version, has_others): (bool, bool) = (row.get(0), row.get(1));
-    if !has_version {
-        return match has_others {
+    let sql = "-- find_version: tables
+        SELECT to_regclass('store_version') IS NOT NULL, EXISTS (SELECT 1 FROM pg_tables WHERE tablename = 'request'
+            AND schemaname = ANY (current_schemas(FALSE)))";
+    let row = ask(client, sql).await?;
+    let is_true = |index: usize| row.get(index).is_some_and(|value| value.as_deref() == Some("t"));
+    if !is_true(0) {
+        return match is_true(1) {
             true => Err(StoreError::Unavailable("its tables are not those of conax-gateway".to_owned())),
             false => Ok(None),
         };
     }
-    let row = client.query_one("-- find_version\nSELECT version FROM store_version", &[]).await.map_err(failed)?;
-    let version: i64 = row.get(0);
+    let row = ask(client, "-- find_version\nSELECT version FROM store_version").await?;
+    let version = row.first().and_then(|value| value.as_deref()?.parse::<i64>().ok());
+    let version = version.ok_or_else(|| StoreError::Unavailable("its tables have no version".to_owned()))?;
     if !(1..=VERSION + 1).contains(&version) {
         return Err(StoreError::Unavailable(format!(
             "its tables are of version {version}, and this conax-gateway works with version {VERSION}: use the \
@@ -47,28 +53,41 @@ pub(super) async fn find_version(client: &Client) -> Result<Option<i64>, StoreEr
 /// # Errors
 /// The database is out of reach, or the user may not change it.
 pub(super) async fn migrate(access: &Access) -> Result<Option<i64>, StoreError> {
-    let (mut client, connection) = access.connect().await?;
+    let (client, connection) = access.connect().await?;
     let driving = tokio::spawn(connection);
-    let migrated = migrate_with(&mut client).await;
+    let migrated = migrate_with(&client).await;
     drop(client);
     drop(driving.await);
     migrated
 }
 
-async fn migrate_with(client: &mut Client) -> Result<Option<i64>, StoreError> {
-    let transaction = client.transaction().await.map_err(failed)?;
-    transaction.execute("-- migrate\nSELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
-    let before = find_version(transaction.client()).await?;
+/// Whatever fails ends the connection, and the transaction with it.
+async fn migrate_with(client: &Client) -> Result<Option<i64>, StoreError> {
+    let run = async |sql: &str| client.batch_execute(sql).await.map_err(failed);
+    run(&format!("-- migrate\nBEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let before = find_version(client).await?;
     let done = usize::try_from(before.unwrap_or_default()).unwrap_or(usize::MAX);
     for migration in MIGRATIONS.iter().skip(done) {
-        transaction.batch_execute(migration).await.map_err(failed)?;
+        run(migration).await?;
     }
     if before.is_some_and(|before| before < VERSION) {
-        let sql = "-- migrate: version\nUPDATE store_version SET version = $1";
-        transaction.execute(sql, &[&VERSION]).await.map_err(failed)?;
+        run(&format!("-- migrate: version\nUPDATE store_version SET version = {VERSION}")).await?;
     }
-    transaction.commit().await.map_err(failed)?;
+    run("COMMIT").await?;
     Ok(before)
+}
+
+/// The first row of a query without values, by the protocol that prepares nothing: the session may be a pooler's.
+pub(super) async fn ask(client: &Client, sql: &str) -> Result<Vec<Option<String>>, StoreError> {
+    let answer = tokio::time::timeout(ANSWER_TIME, client.simple_query(sql)).await;
+    let late =
+        |_| StoreError::Unavailable(format!("PostgreSQL: there was no answer within {} s", ANSWER_TIME.as_secs()));
+    let row = answer.map_err(late)?.map_err(failed)?.into_iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let row = row.ok_or_else(|| StoreError::Other("PostgreSQL answered nothing".to_owned()))?;
+    Ok((0..row.len()).map(|index| row.get(index).map(ToOwned::to_owned)).collect())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is a step of map_err")]

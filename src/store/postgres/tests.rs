@@ -1,7 +1,7 @@
 //! The PostgreSQL store as an engine of the suite, and what only it has: several nodes, and a server that goes away.
 
 #[path = "../../../tests/it/support/postgres.rs"]
-#[expect(unreachable_pub, reason = "tests/it uses it, too")]
+#[expect(unreachable_pub, dead_code, reason = "tests/it uses it, too")]
 mod server;
 
 use std::sync::{Arc, Mutex};

@@ -30,7 +30,7 @@ pub(super) fn measure(
         )?,
         queue,
         database_bytes: bytes(""),
-        wal_bytes: bytes("-wal"),
+        wal_bytes: Some(bytes("-wal")),
     })
 }
 

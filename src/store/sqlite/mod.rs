@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::ErrorCode;
 
-use super::{Access, StoreError, StoreHealth, StoreMeasures};
+use super::{Access, LimitStore, StoreError, StoreHealth, StoreMeasures};
 use crate::catalogue::EntryKind;
 use crate::config::StoreSection;
 use crate::observer::Observers;
@@ -171,6 +171,9 @@ impl From<rusqlite::Error> for StoreError {
         Self::from_sqlite(&error)
     }
 }
+
+/// One node at a time has the database.
+impl LimitStore for SqliteStore {}
 
 #[async_trait]
 impl StoreHealth for SqliteStore {

@@ -1,9 +1,10 @@
 //! The real binary, started for one test and killed with it.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -17,6 +18,9 @@ pub const BIN: &str = env!("CARGO_BIN_EXE_conax-gateway");
 pub const USER: &str = "tester";
 pub const PASSWORD: &str = "tester-password";
 
+/// The `store.url` of each gateway on PostgreSQL, by its data folder: commands on that folder are about the same store.
+static STORES: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
+
 /// A running gateway and its data folder.
 pub struct Gateway {
     child: Child,
@@ -25,7 +29,7 @@ pub struct Gateway {
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     /// The server of its database, where the tests run with one (`TEST_STORE=postgres`).
-    _server: Option<Arc<Cluster>>,
+    server: Option<Arc<Cluster>>,
 }
 
 impl Gateway {
@@ -42,11 +46,18 @@ impl Gateway {
         let mut server = None;
         if is_on_postgres && settings.iter().all(|(key, _)| key != "store.url") {
             let cluster = tokio::task::spawn_blocking(Cluster::shared).await.unwrap().expect("TEST_STORE names it");
-            settings.push(("store.url".to_owned(), cluster.new_database()));
+            let url = cluster.new_database();
+            let data = folder.path().join("data").display().to_string();
+            STORES.lock().unwrap().get_or_insert_default().insert(data, url.clone());
+            settings.push(("store.url".to_owned(), url));
             server = Some(cluster);
+            // A gateway that is killed is missed soon.
+            if settings.iter().all(|(key, _)| key != "store.lease_s") {
+                settings.push(("store.lease_s".to_owned(), "4".to_owned()));
+            }
         }
         let (child, url) = spawn(&folder, &settings, environment).await;
-        Self { child, url, folder, settings, environment: environment.to_vec(), _server: server }
+        Self { child, url, folder, settings, environment: environment.to_vec(), server }
     }
 
     /// Starts it and signs in.
@@ -95,6 +106,21 @@ impl Gateway {
         self.folder.path().join("data").display().to_string()
     }
 
+    /// What its store holds: each file of the embedded database, or what PostgreSQL dumps.
+    pub fn stored(&self) -> Vec<Vec<u8>> {
+        match &self.server {
+            Some(server) => {
+                let url =
+                    self.settings.iter().find(|(key, _)| key == "store.url").map(|(_, url)| url.rsplit('/').next());
+                vec![server.dump(url.flatten().unwrap())]
+            }
+            None => {
+                let files = std::fs::read_dir(self.data_dir()).unwrap();
+                files.map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default()).collect()
+            }
+        }
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
@@ -133,20 +159,31 @@ fn command() -> std::process::Command {
     command
 }
 
+/// A command of the binary, on the store of the gateway whose data folder it names.
+pub fn command_with(args: &[&str]) -> std::process::Command {
+    let mut command = command();
+    let stores = STORES.lock().unwrap();
+    if let Some(url) = stores.iter().flat_map(|stores| args.iter().find_map(|arg| stores.get(*arg))).next() {
+        command.env("CONAX_GATEWAY_STORE_URL", url);
+    }
+    command.args(args);
+    command
+}
+
 /// Runs a command of the binary to its end.
 pub fn run(args: &[&str]) -> Output {
-    command().args(args).output().unwrap()
+    command_with(args).output().unwrap()
 }
 
 /// The same in a folder, with further environment variables.
 pub fn run_in(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Output {
-    command().args(args).current_dir(folder).envs(environment.iter().copied()).output().unwrap()
+    command_with(args).current_dir(folder).envs(environment.iter().copied()).output().unwrap()
 }
 
 /// The same with something on standard input.
 pub fn run_with_input(args: &[&str], input: &str) -> Output {
     let mut child =
-        command().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command_with(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }

@@ -4,7 +4,7 @@
 //! in CI. Nothing is flushed to the disk: a server that is killed leaves the page cache, a power cut is not what is tested.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -46,11 +46,7 @@ impl Cluster {
             drop(writeln!(std::io::stderr(), "{skipped}"));
             return None;
         };
-        let folder = tempfile::tempdir().unwrap();
-        if is_root() {
-            assert!(Command::new("chown").arg(USER).arg(folder.path()).status().unwrap().success());
-        }
-        let cluster = Self { folder, server: Mutex::default(), databases: AtomicU64::new(0) };
+        let cluster = Self { folder: own_folder(), server: Mutex::default(), databases: AtomicU64::new(0) };
         let data = cluster.data();
         let initialized = as_user("initdb", false)
             .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "-D"])
@@ -60,6 +56,41 @@ impl Cluster {
         assert!(initialized.unwrap().success(), "initdb failed");
         cluster.start_server();
         Some(cluster)
+    }
+
+    /// A standby of a server, which has all that is committed there before anybody is told.
+    pub fn start_standby(&self) -> Self {
+        let standby = Self { folder: own_folder(), server: Mutex::default(), databases: AtomicU64::new(0) };
+        let copied = as_user("pg_basebackup", false)
+            .args(["-U", "postgres", "--no-sync", "-R", "-X", "stream", "-c", "fast", "-h"])
+            .arg(self.folder.path())
+            .arg("-D")
+            .arg(standby.data())
+            .status();
+        assert!(copied.unwrap().success(), "pg_basebackup failed");
+        standby.start_server();
+        self.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'").unwrap();
+        self.psql("postgres", "SELECT pg_reload_conf()").unwrap();
+        let is_followed = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.psql("postgres", is_followed).as_deref() != Some("1") {
+            assert!(Instant::now() < deadline, "the standby does not follow:\n{}", standby.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        standby
+    }
+
+    /// Makes a standby the server that is written; nothing comes from the other one any more.
+    pub fn promote(&self) {
+        let sql = "ALTER SYSTEM RESET synchronous_standby_names";
+        assert_eq!(self.psql("postgres", "SELECT pg_promote()").as_deref(), Some("t"));
+        self.psql("postgres", sql).unwrap();
+        self.psql("postgres", "SELECT pg_reload_conf()").unwrap();
+    }
+
+    /// The socket that it listens on.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
     }
 
     fn data(&self) -> PathBuf {
@@ -118,9 +149,75 @@ impl Cluster {
         answered.status.success().then(|| String::from_utf8_lossy(&answered.stdout).trim().to_owned())
     }
 
+    /// All that a database holds, as text.
+    pub fn dump(&self, database: &str) -> Vec<u8> {
+        let dump = Command::new(programs().unwrap().join("pg_dump"))
+            .args(["-U", "postgres", "-d", database, "-h"])
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        dump.stdout
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// A running PgBouncer in transaction mode: each transaction has another one of few sessions.
+pub struct Pooler {
+    folder: TempDir,
+    process: Child,
+}
+
+impl Pooler {
+    /// In front of a server; `None` where there is no PgBouncer.
+    pub fn start(cluster: &Cluster) -> Option<Self> {
+        let program = Path::new("/usr/sbin/pgbouncer");
+        if !program.exists() {
+            assert!(
+                std::env::var_os("REQUIRE_POSTGRES").is_none(),
+                "there is no PgBouncer: install Debian's pgbouncer"
+            );
+            drop(writeln!(
+                std::io::stderr(),
+                "SKIPPED: there is no PgBouncer here (Debian: apt-get install pgbouncer)"
+            ));
+            return None;
+        }
+        let folder = own_folder();
+        let (own, server) = (folder.path().display(), cluster.folder.path().display());
+        let settings = format!(
+            "[pgbouncer]\nlisten_addr =\nlisten_port = 5432\nunix_socket_dir = {own}\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\nmax_client_conn = 200\n\
+             logfile = {own}/log\n[databases]\n* = host={server} user=postgres\n"
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, settings).unwrap();
+        let mut command = as_user_at(program, true);
+        let process = spawn_beside(command.arg("-q").arg(&file).stdin(Stdio::null()));
+        let pooler = Self { folder, process };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !pooler.folder.path().join(".s.PGSQL.5432").exists() {
+            assert!(Instant::now() < deadline, "PgBouncer does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(pooler)
+    }
+
+    /// The `store.url` of a database, by this way.
+    pub fn url(&self, database: &str) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{folder}/{database}")
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
 
@@ -140,13 +237,26 @@ fn programs() -> Option<PathBuf> {
     Some(PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin")))
 }
 
+/// A folder of the server's user.
+fn own_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    if is_root() {
+        assert!(Command::new("chown").arg(USER).arg(folder.path()).status().unwrap().success());
+    }
+    folder
+}
+
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
 }
 
 /// A program of PostgreSQL, as a user that it accepts; ended with the thread that started it, if that is asked for.
 fn as_user(program: &str, ends_with_us: bool) -> Command {
-    let program = programs().unwrap().join(program);
+    as_user_at(&programs().unwrap().join(program), ends_with_us)
+}
+
+/// The same of another program.
+fn as_user_at(program: &Path, ends_with_us: bool) -> Command {
     let mut command = Command::new("setpriv");
     if is_root() {
         command.args(["--reuid", USER, "--regid", USER, "--clear-groups"]);

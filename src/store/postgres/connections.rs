@@ -1,0 +1,167 @@
+//! Pools of connections, and what is lent of them.
+//!
+//! Rule: no statement waits for ever. The server ends one that takes too long; where it does not answer at all, stopped or
+//! out of reach, the connection is given up a little later, and closed.
+
+use std::future::Future;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::future::try_join;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, Row, Statement};
+
+use super::connection::{Access, CONNECT_TIME};
+use super::fault::Fault;
+use crate::store::StoreError;
+
+/// How long a caller waits for a free connection.
+const WAIT_TIME: Duration = Duration::from_secs(5);
+/// How much longer than the server may work on a statement its answer may take.
+const WAY_TIME: Duration = Duration::from_secs(2);
+
+pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
+
+/// Connections of one purpose.
+pub(super) struct Connections {
+    pool: Pool,
+    prologue: Option<String>,
+    answer_time: Duration,
+}
+
+/// A connection on loan. One that is dropped before it is given back is closed: nobody finds it in the pool in the middle of
+/// something.
+pub(super) struct Loan {
+    object: Option<Object>,
+    keeps_statements: bool,
+    answer_time: Duration,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Connections {
+    /// `count` connections, where the server may work on one statement for `statement_time`, and a transaction stand still.
+    pub(super) fn new(access: &Access, count: usize, statement_time: Duration) -> Result<Self, StoreError> {
+        let time = statement_time.as_millis();
+        let access = access.clone().with_session(&[
+            format!("statement_timeout={time}"),
+            format!("idle_in_transaction_session_timeout={time}"),
+        ]);
+        let prologue = access.prologue();
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pool = Pool::builder(Manager::from_connect(Config::new(), access, manager_config))
+            .max_size(count)
+            .wait_timeout(Some(WAIT_TIME))
+            .create_timeout(Some(CONNECT_TIME))
+            .recycle_timeout(Some(CONNECT_TIME))
+            .runtime(Runtime::Tokio1)
+            .build();
+        let pool = pool.map_err(|error| StoreError::Other(error.to_string()))?;
+        Ok(Self { pool, prologue, answer_time: statement_time + WAY_TIME })
+    }
+
+    /// One for a statement of its own; `how` begins a transaction for it where it needs one.
+    pub(super) async fn lend(&self, how: &str) -> Result<Loan, Fault> {
+        match self.prologue {
+            None => self.take().await,
+            Some(_) => self.begin(how, None).await,
+        }
+    }
+
+    /// One in a transaction, which begins with a statement.
+    pub(super) async fn begin(&self, how: &str, first: Option<(&str, Values<'_>)>) -> Result<Loan, Fault> {
+        let loan = self.take().await?;
+        let begin = match &self.prologue {
+            None => how.to_owned(),
+            Some(prologue) => format!("{how}; {prologue}"),
+        };
+        match first {
+            None => loan.run(&begin).await?,
+            Some((sql, values)) if loan.keeps_statements => {
+                let statement = loan.prepare(sql).await?;
+                try_join(loan.run(&begin), loan.execute_prepared(&statement, values)).await?;
+            }
+            Some((sql, values)) => {
+                loan.run(&begin).await?;
+                loan.execute(sql, values).await?;
+            }
+        }
+        Ok(loan)
+    }
+
+    async fn take(&self) -> Result<Loan, Fault> {
+        let object = Some(self.pool.get().await?);
+        Ok(Loan { object, keeps_statements: self.prologue.is_none(), answer_time: self.answer_time })
+    }
+}
+
+impl Loan {
+    fn object(&self) -> &Object {
+        self.object.as_ref().expect("the connection is taken out only where the loan is consumed")
+    }
+
+    /// Back to the pool.
+    pub(super) fn give_back(mut self) {
+        drop(self.object.take());
+    }
+
+    /// Ends what [`Connections::lend`] began, and gives back.
+    pub(super) async fn end(self) -> Result<(), Fault> {
+        if !self.keeps_statements {
+            self.run("COMMIT").await?;
+        }
+        self.give_back();
+        Ok(())
+    }
+
+    /// Lets each of the next statements take longer; the server has to be told, too.
+    pub(super) fn wait_longer(&mut self, answer_time: Duration) {
+        self.answer_time = answer_time + WAY_TIME;
+    }
+
+    /// Statements without values.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
+        self.in_time(self.object().batch_execute(sql)).await
+    }
+
+    /// The rows of a query.
+    pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
+        let statement = self.prepare(sql).await?;
+        self.in_time(self.object().query(&statement, values)).await
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
+        let statement = self.prepare(sql).await?;
+        self.execute_prepared(&statement, values).await
+    }
+
+    pub(super) async fn execute_prepared(&self, statement: &Statement, values: Values<'_>) -> Result<u64, Fault> {
+        self.in_time(self.object().execute(statement, values)).await
+    }
+
+    /// A statement that the session keeps where it lasts.
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
+        let object = self.object();
+        match self.keeps_statements {
+            true => self.in_time(object.prepare_cached(sql)).await,
+            false => self.in_time(tokio_postgres::Client::prepare(object, sql)).await,
+        }
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
+        match tokio::time::timeout(self.answer_time, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                let text = format!("PostgreSQL: there was no answer within {} s", self.answer_time.as_secs());
+                Err(StoreError::Unavailable(text).into())
+            }
+        }
+    }
+}
