@@ -5,7 +5,7 @@ SHELL := bash
 DEBUG := target/debug/conax-gateway
 RELEASE := target/release/conax-gateway
 
-.PHONY: help check test run kills scale docs deny foreign openapi inspector quick-start package rules measure ci
+.PHONY: help check test postgres run kills scale docs deny foreign openapi inspector quick-start package rules measure ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s: -l2
@@ -16,6 +16,9 @@ check: ## format and lints
 
 test: ## the test suite
 	cargo test --locked
+
+postgres: ## the tests of the front door again, each gateway on a database of PostgreSQL
+	env -u KILLS TEST_STORE=postgres cargo test --locked --test it
 
 run: ## the gateway with its simulator, on 127.0.0.1:8080
 	cargo run --release
@@ -68,4 +71,4 @@ ci: export SECONDS_EACH := 1
 ci: export ROUNDS := 1
 ci: export CONNECTIONS := 32
 ci: export DUE := 1000
-ci: check test quick-start kills docs deny foreign inspector package rules scale measure ## all of them, the long ones short
+ci: check test postgres quick-start kills docs deny foreign inspector package rules scale measure ## all of them, the long ones short

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::kills::{Chance, Meant, Stage, all_records, be_a_client, check, truthful_conax};
 use crate::support::{
-    Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, answer_to, eventually, ok_answer,
-    operation_of, run_in, values_of,
+    BIN, Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, answer_to, eventually,
+    ok_answer, operation_of, run_in, values_of,
 };
 
 /// Kills of the short run, and gateways in it.
@@ -282,7 +282,7 @@ async fn gateways_work_through_a_pooler_that_changes_the_session_with_each_trans
     let calls = (0..60).map(|index: usize| {
         let client = at(&nodes[index % 2], &client);
         let body = json!({"smartcard_set": [{"smartcard_ca_id": format!("card-{}", index % 7)}],
-            "service_ca_id": format!("{}", 1000 + index), "process_immediately": index % 3 == 0});
+            "service_ca_id": format!("{}", 1000 + index), "process_immediately": index.is_multiple_of(3)});
         async move { client.call("add_subscriptions", body).await.data()["number"].clone() }
     });
     let numbers = futures_util::future::join_all(calls).await;
@@ -390,7 +390,8 @@ async fn a_store_is_copied_to_postgresql_and_back() {
     assert_eq!(back.pair_now("a").await["sequence_number"], 4);
 }
 
-/// `NODE_KILLS=200` makes it as many kills; `SEED` repeats a run.
+/// `NODE_KILLS=200` makes it as many kills; `SEED` repeats a run; every other start is of the version whose binary
+/// `OTHER_BIN` names, as in an upgrade.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_sent_twice_when_gateways_server_and_network_fail() {
     let Some(cluster) = tokio::task::spawn_blocking(Cluster::start).await.unwrap() else { return };
@@ -472,7 +473,8 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_server_and_network_fail() {
             left.extend(client.await.unwrap());
         }
         if round < kills && !hits_server && !hits_network {
-            nodes[victim].start_again(&[]).await;
+            let other = std::env::var("OTHER_BIN").unwrap_or_else(|_| BIN.to_owned());
+            nodes[victim].start_again_as(if round % 2 == 0 { &other } else { BIN }).await;
         }
     }
     let client = at(&nodes[0], &client);

@@ -229,4 +229,16 @@ mod tests {
         second.tcp_user_timeout(UNACKNOWLEDGED_TIME).target_session_attrs(TargetSessionAttrs::ReadWrite);
         assert_eq!((hosts.len(), &hosts[1]), (2, &second));
     }
+
+    #[test]
+    fn a_network_that_is_silent_is_noticed_by_default() {
+        let config = crate::config::load(&crate::config::Inputs::default()).into_config().unwrap();
+        let access = Access::new(&"postgres://one,two/d".parse().unwrap(), &config.store).unwrap();
+        for host in &access.hosts {
+            assert_eq!(host.get_tcp_user_timeout(), Some(&UNACKNOWLEDGED_TIME));
+            assert_eq!((host.get_keepalives(), host.get_keepalives_idle()), (true, UNACKNOWLEDGED_TIME));
+            assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+            assert_eq!(host.get_ssl_mode(), SslMode::Require);
+        }
+    }
 }

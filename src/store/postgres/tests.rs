@@ -18,7 +18,9 @@ use crate::config::{Inputs, StoreSection, StoreUrl, load};
 use crate::observer::Observers;
 use crate::request::{Cas, State};
 use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
-use crate::store::{Access, AccountStore as _, NodeId, RecordKey, RequestStore as _, Store, StoreError};
+use crate::store::{
+    Access, AccountStore as _, Allowance, LimitStore as _, NodeId, RecordKey, RequestStore as _, Store, StoreError,
+};
 
 /// The name of the server's socket in its folder.
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -169,4 +171,44 @@ async fn try_open(url: &str) -> Result<PostgresStore, StoreError> {
     let config = config(url);
     let StoreUrl::Postgres { config: server, .. } = &config.url else { panic!("{url}") };
     PostgresStore::open(server, &config, Access::Gateway(Observers::default())).await
+}
+
+/// What ends a statement, a transaction and a connection that nobody answers, without any setting.
+#[tokio::test]
+async fn nothing_waits_for_ever_by_default() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let store = open(&cluster.new_database()).await;
+    let sql =
+        "SELECT current_setting('statement_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout')
+        || ' ' || current_setting('synchronous_commit') AS text";
+    let writing = store.database.query_lightly(sql, &[]).await.unwrap();
+    let reading = store.database.read(sql, &[]).await.unwrap();
+    assert_eq!(writing[0].get::<_, String>("text"), "8s 8s on");
+    assert_eq!(reading[0].get::<_, String>("text"), "10s 10s on");
+}
+
+/// Limits of callers are taken from by all nodes.
+#[tokio::test]
+async fn what_one_node_takes_is_gone_for_the_others() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let url = cluster.new_database();
+    let (one, other) = (open(&url).await, open(&url).await);
+    let take = async |store: &PostgresStore, calls: f64| {
+        let taken = [Allowance { user: "u".to_owned(), calls }, Allowance { user: "v".to_owned(), calls: 1.0 }];
+        // So few a second that time does not matter here.
+        let left = store.take_allowances(&taken, 0.001).await.unwrap().unwrap();
+        left.into_iter().find(|left| left.user == "u").unwrap().calls
+    };
+    assert!(take(&one, 5.0).await < 0.0, "more than there was");
+    let left = take(&other, 0.0).await;
+    assert!((-0.0101..=-0.009).contains(&left), "{left}: a debt stays, and has a floor");
+    let keys = [[1; 32], [2; 32], [3; 32]];
+    let day = std::time::Duration::from_secs(86_400);
+    one.note_sign_in(&keys, false, day).await.unwrap();
+    other.note_sign_in(&keys, false, day).await.unwrap();
+    let traces = one.find_sign_ins(&keys).await.unwrap().unwrap();
+    assert_eq!(traces.map(|trace| trace.failures), [2; 3]);
+    other.note_sign_in(&keys, true, day).await.unwrap();
+    let [pair, name, _] = one.find_sign_ins(&keys).await.unwrap().unwrap();
+    assert_eq!((pair.failures, name.failures, pair.succeeded_ago.is_some()), (0, 2, true));
 }

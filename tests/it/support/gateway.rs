@@ -28,6 +28,7 @@ pub struct Gateway {
     pub folder: TempDir,
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    program: String,
     /// The server of its database, where the tests run with one (`TEST_STORE=postgres`).
     server: Option<Arc<Cluster>>,
 }
@@ -56,8 +57,9 @@ impl Gateway {
                 settings.push(("store.lease_s".to_owned(), "4".to_owned()));
             }
         }
-        let (child, url) = spawn(&folder, &settings, environment).await;
-        Self { child, url, folder, settings, environment: environment.to_vec(), server }
+        let program = BIN.to_owned();
+        let (child, url) = spawn(&program, &folder, &settings, environment).await;
+        Self { program, child, url, folder, settings, environment: environment.to_vec(), server }
     }
 
     /// Starts it and signs in.
@@ -78,7 +80,13 @@ impl Gateway {
             self.settings.retain(|(k, _)| k != key);
             self.settings.push(((*key).to_owned(), (*value).to_owned()));
         }
-        (self.child, self.url) = spawn(&self.folder, &self.settings, &self.environment).await;
+        (self.child, self.url) = spawn(&self.program, &self.folder, &self.settings, &self.environment).await;
+    }
+
+    /// Starts the binary of another version on the same data.
+    pub async fn start_again_as(&mut self, program: &str) {
+        program.clone_into(&mut self.program);
+        self.start_again(&[]).await;
     }
 
     /// Sends a signal.
@@ -127,9 +135,14 @@ impl Gateway {
     }
 }
 
-async fn spawn(folder: &TempDir, settings: &[(String, String)], environment: &[(String, String)]) -> (Child, String) {
+async fn spawn(
+    program: &str,
+    folder: &TempDir,
+    settings: &[(String, String)],
+    environment: &[(String, String)],
+) -> (Child, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).unwrap();
-    let mut command = Command::from(command());
+    let mut command = Command::from(command(program));
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path().join("data"))
@@ -153,15 +166,15 @@ async fn spawn(folder: &TempDir, settings: &[(String, String)], environment: &[(
 }
 
 /// The binary, which finds no configuration of whoever runs the tests.
-fn command() -> std::process::Command {
-    let mut command = std::process::Command::new(BIN);
+fn command(program: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
     command.env("CONAX_GATEWAY_CONFIG", "");
     command
 }
 
 /// A command of the binary, on the store of the gateway whose data folder it names.
 pub fn command_with(args: &[&str]) -> std::process::Command {
-    let mut command = command();
+    let mut command = command(BIN);
     let stores = STORES.lock().unwrap();
     if let Some(url) = stores.iter().flat_map(|stores| args.iter().find_map(|arg| stores.get(*arg))).next() {
         command.env("CONAX_GATEWAY_STORE_URL", url);
