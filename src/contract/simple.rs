@@ -98,19 +98,21 @@ impl SimpleType {
         self.item.as_deref()
     }
 
-    /// The first value of an enumeration.
-    pub(super) fn enumerated(&self) -> Option<&str> {
+    /// The values of an enumeration; empty for any other type.
+    pub(super) fn enumerated(&self) -> &[String] {
         let own = self.facets.iter().find_map(|facet| match facet {
-            Facet::Enumeration(values) => values.first().map(String::as_str),
+            Facet::Enumeration(values) => Some(values.as_slice()),
             _ => None,
         });
-        let of_members = || self.members.iter().find_map(|member| member.enumerated());
-        own.or_else(|| self.base.as_ref()?.enumerated()).or_else(of_members)
+        let others = self.base.iter().chain(&self.members);
+        own.unwrap_or_else(|| {
+            others.map(|other| other.enumerated()).find(|values| !values.is_empty()).unwrap_or_default()
+        })
     }
 
     /// Are the values listed?
     pub(super) fn is_enumerated(&self) -> bool {
-        self.enumerated().is_some()
+        !self.enumerated().is_empty()
     }
 
     /// Checks a value as it stands in a document.

@@ -85,7 +85,14 @@ impl StatusTest {
     pub(super) fn check(&self, status_type: &SimpleType) -> Result<(), String> {
         match self {
             Self::Value(value) => status_type.check(value),
-            _ => Ok(()),
+            Self::Range(..) => {
+                let values = status_type.enumerated();
+                match values.is_empty() || values.iter().any(|value| self.holds(Some(value), Some(status_type))) {
+                    true => Ok(()),
+                    false => Err(format!("must be one of {}", values.join(", "))),
+                }
+            }
+            Self::Absent | Self::Any => Ok(()),
         }
     }
 
@@ -249,6 +256,7 @@ impl Verdicts {
 #[cfg(test)]
 mod tests {
     use super::super::builtin::built_in;
+    use super::super::facet::FacetSet;
     use super::*;
     use crate::xml::{Limits, parse};
     use Classification::{Completed, Rejected, RetryLater};
@@ -275,6 +283,12 @@ mod tests {
             [Completed, RetryLater, Rejected].map(Some)
         );
         assert_eq!(verdicts.status_for(Rejected, "SYSTEM_ERROR").as_deref(), Some("SYSTEM_ERROR"));
+        let mut set = FacetSet::default();
+        ["OK", "FAILED"]
+            .iter()
+            .for_each(|value| set.add_facet(&built_in("string").unwrap(), "enumeration", value).unwrap());
+        let listed = SimpleType::restriction(built_in("string").unwrap(), set);
+        assert!(StatusTest::parse(">= 0").check(&listed).is_err() && StatusTest::parse("OK").check(&listed).is_ok());
         let verdicts = statuses("boolean", &[("true", Completed)]);
         assert_eq!(verdicts.status_for(Completed, "OK").as_deref(), Some("true"));
         assert_eq!(verdicts.status_for(Rejected, "SYSTEM_ERROR").as_deref(), Some("0"));

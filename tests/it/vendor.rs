@@ -244,6 +244,17 @@ fn a_draft_covers_what_is_mandatory_as_its_types_want_it() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let drafted = String::from_utf8(drafted).unwrap();
     assert!(drafted.contains("\"1\" = \"completed\"") && drafted.contains("\"Operator\" = "), "{drafted}");
+    assert!(drafted.contains("# Operations offered: CreatePairing, Open, Ping\n"), "{drafted}");
+    let login = ["contract", "draft", wsdl.to_str().unwrap(), "--type", "login", "--operation", "Open"];
+    let drafted = run(&login).stdout;
+    std::fs::write(folder.path().join("bindings.toml"), &drafted).unwrap();
+    let output = run_in(folder.path(), &["contract", "check"], &dir);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let drafted = String::from_utf8(drafted).unwrap();
+    for line in ["session = \"Session\"", "\"SUCCESS\" = \"completed\"", "\"User\" = "] {
+        assert!(drafted.lines().any(|drafted| drafted.starts_with(line)), "{line}: {drafted}");
+    }
+    assert!(!drafted.contains("Operations offered"), "{drafted}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub(super) struct DraftFlags {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Only this request type.
-    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = values::request_type())]
+    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = values::bindable_type())]
     request_type: Option<RequestType>,
     /// Operation for that type; by default the operation with the most similar name.
     #[arg(long, value_name = "NAME", requires = "request_type")]

@@ -17,7 +17,7 @@ use crate::upstream::{Call, HttpAnswer};
 #[command(after_help = "Example:\n  conax-gateway contract try CREATE_PAIRING values.json --answer answer.xml")]
 pub(super) struct TryFlags {
     /// The request type.
-    #[arg(value_name = "TYPE", ignore_case = true, value_parser = values::request_type())]
+    #[arg(value_name = "TYPE", ignore_case = true, value_parser = values::bindable_type())]
     request_type: RequestType,
     /// JSON: for each parameter, by its name in the bindings, a value or an array of values.
     #[arg(value_name = "FILE.json")]

@@ -6,7 +6,7 @@ use super::leaves::{Leaf, LeafKind};
 use crate::request::RequestType;
 
 /// Words that mean the same at operators and at vendors.
-const SYNONYMS: [(&str, &[&str]); 9] = [
+const SYNONYMS: [(&str, &[&str]); 10] = [
     ("smartcard", &["card", "client", "viewing", "sn"]),
     ("stb", &["box", "module", "device", "decoder", "receiver"]),
     ("service", &["product", "package", "subscription", "entitlement", "offer"]),
@@ -16,11 +16,15 @@ const SYNONYMS: [(&str, &[&str]); 9] = [
     ("message", &["text", "body"]),
     ("start", &["from", "begin", "activation"]),
     ("end", &["to", "until", "expiry"]),
+    ("session", &["ticket", "token", "sid"]),
 ];
 
 /// Names that the status of an answer has, the likeliest first.
 const STATUS: [&str; 9] =
     ["status", "success", "statuscode", "result", "resultcode", "returncode", "return", "code", "error"];
+
+/// Beginnings of listed statuses that mean success.
+const GOOD: [&str; 5] = ["ok", "success", "complete", "accept", "true"];
 
 /// The likeness of two names: twice the number of shared words.
 fn likeness(wanted: &str, found: &str) -> usize {
@@ -82,6 +86,13 @@ pub(super) fn parameter<'l, 'm>(name: &str, leaves: &'l [Leaf<'m>], taken: &[&st
     }
 }
 
+/// The value of an answer that is a result, if a name is like the result's.
+pub(super) fn result<'l, 'm>(name: &str, leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
+    let values = leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)));
+    let scored = values.map(|leaf| (likeness(name, &leaf.path), leaf)).filter(|(score, _)| *score > 0);
+    scored.rev().max_by_key(|(score, _)| *score).map(|(_, leaf)| leaf)
+}
+
 /// The likeliest status among an answer's values.
 pub(super) fn status<'l, 'm>(leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
     let values = || leaves.iter().filter(|leaf| matches!(leaf.kind, LeafKind::Value(_)));
@@ -98,9 +109,12 @@ pub(super) fn status<'l, 'm>(leaves: &'l [Leaf<'m>]) -> Option<&'l Leaf<'m>> {
 }
 
 /// The status codes to begin with: code and class.
-pub(super) fn status_codes(leaf: &Leaf<'_>) -> Vec<(&'static str, &'static str)> {
+pub(super) fn status_codes<'l>(leaf: &'l Leaf<'_>) -> Vec<(&'l str, &'static str)> {
     let LeafKind::Value(simple) = &leaf.kind else { return Vec::new() };
+    let listed = simple.enumerated();
+    let good = listed.iter().find(|value| GOOD.iter().any(|good| value.to_lowercase().starts_with(good)));
     let yes = match simple.primitive() {
+        _ if !listed.is_empty() => good.or(listed.first()).map_or("", String::as_str),
         Primitive::Boolean if simple.check("true").is_ok() => "true",
         Primitive::Boolean => "1",
         Primitive::Decimal | Primitive::Integer | Primitive::Float if simple.check("0").is_ok() => "0",

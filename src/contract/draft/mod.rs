@@ -1,6 +1,6 @@
-//! Drafts a `bindings.toml` from WSDLs alone: for each request type the operation of the likeliest name, for each parameter the
-//! element of the likeliest name, and for every other mandatory element a text that fits. Every line is a guess and says so;
-//! an operator corrects the draft.
+//! Drafts a `bindings.toml` from WSDLs alone: for each request type the operation of the likeliest name, for each parameter and
+//! each result of a query the element of the likeliest name, and for every other mandatory element a text that fits. Every
+//! line is a guess and says so; an operator corrects the draft.
 
 mod guess;
 mod leaves;
@@ -62,7 +62,9 @@ pub fn draft(order: &DraftOrder<'_>) -> Result<String, Vec<Finding>> {
         .iter()
         .flat_map(|(wsdl, symbols)| operations_of(symbols).into_iter().map(|name| Offered { wsdl, name }))
         .collect();
-    let mut text = text::head(&offered.iter().map(|offered| offered.name.as_str()).collect::<Vec<_>>());
+    // Whoever names an operation needs no list.
+    let listed = offered.iter().filter(|_| order.operation.is_none());
+    let mut text = text::head(&listed.map(|offered| offered.name.as_str()).collect::<Vec<_>>());
     let types =
         RequestType::bindable().filter(|request_type| order.request_type.is_none_or(|only| only == *request_type));
     for request_type in types {

@@ -28,11 +28,25 @@ const SAMPLES: [&str; 14] = [
     "A",
 ];
 
-/// The beginning of a draft.
+/// Characters of a line of names.
+const WIDTH: usize = 110;
+
+/// The beginning of a draft; lists the operations that are offered, if any are given.
 pub(super) fn head(offered: &[&str]) -> String {
     let mut text =
         "# A draft: every line is a guess by names. `contract check` says what is still missing.\n".to_owned();
-    writeln!(text, "# Operations offered: {}", offered.join(", ")).expect("writing to a String cannot fail");
+    let mut line = "# Operations offered:".to_owned();
+    for (at, name) in offered.iter().enumerate() {
+        let comma = if at + 1 < offered.len() { "," } else { "" };
+        if line.len() + name.len() > WIDTH {
+            writeln!(text, "{line}").expect("writing to a String cannot fail");
+            line = "#  ".to_owned();
+        }
+        write!(line, " {name}{comma}").expect("writing to a String cannot fail");
+    }
+    if !offered.is_empty() {
+        writeln!(text, "{line}").expect("writing to a String cannot fail");
+    }
     text.push_str("format = 1\n# The part of every address that upstream.url stands for.\nbase_path = \"\"\n");
     text
 }
@@ -136,14 +150,23 @@ fn output(request_type: RequestType, operation: &WsdlOperation, lines: &mut Vec<
     lines.push(format!("status = {}", quoted(status.map_or("", |leaf| leaf.path.as_str()))));
     lines.push(format!("[request.{request_type}.answer.status_codes]"));
     lines.extend(codes.into_iter().map(|(code, class)| format!("{} = {}", quoted(code), quoted(class))));
+    let results = request_type.results().iter().map(|field| match guess::result(field.name, &leaves) {
+        Some(leaf) => format!("{} = {}", field.name, quoted(&leaf.path)),
+        None => format!("# {} = \"\" # no name is like it", field.name),
+    });
+    let results: Vec<String> = results.collect();
+    if !results.is_empty() {
+        lines.push(format!("[request.{request_type}.results]"));
+        lines.extend(results);
+    }
 }
 
 /// A text that a type takes.
 fn sample(simple: &SimpleType) -> Option<String> {
-    let enumerated = simple.enumerated().map(str::to_owned);
+    let enumerated = simple.enumerated().iter().cloned();
     let repeated = (1..=64).map(|length| "1".repeat(length));
     let tried = SAMPLES.iter().map(|sample| (*sample).to_owned()).chain(repeated);
-    enumerated.into_iter().chain(tried).find(|sample| simple.check(sample).is_ok())
+    enumerated.chain(tried).find(|sample| simple.check(sample).is_ok())
 }
 
 /// A piece of XML that may stand in an open place.
