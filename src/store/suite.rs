@@ -42,6 +42,7 @@ macro_rules! tests_of_every_store {
             a_list_has_either_order_a_beginning_and_a_failure,
             every_term_finds_its_requests,
             a_note_changes_nothing_but_the_history,
+            a_card_and_a_note_lead_to_requests_and_exchanges,
             exchanges_are_kept_listed_and_deleted,
             all_traffic_is_one_list_and_a_search_ends_with_its_time,
             what_was_tried_blocks_its_card_though_its_date_lies_ahead_again,

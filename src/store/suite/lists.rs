@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::DateTime;
 use chrono_tz::Tz;
 
+use super::traffic::exchange_at;
 use super::{commit, done, listed, moment, pairing, submit, submit_leased, with_type};
+use crate::exchange::{Note, PackedExchange};
 use crate::request::{Decision, EventKind, Failure, Family, Order, Outcome, State};
 use crate::search::{Condition, Patterns, Search};
 use crate::store::{DeviceKind, RecordKey, RequestQuery, Store, TrafficCursor, TrafficQuery, TrafficRow};
@@ -176,4 +178,50 @@ pub(in crate::store) async fn a_note_changes_nothing_but_the_history(store: Arc<
     commit(store.as_ref(), leased, done(), moment(6)).await;
     store.decide_request(1, note(7)).await.unwrap();
     assert_eq!(store.list_events(1).await.unwrap().len(), 2);
+}
+
+/// Numbers of exchanges stand for themselves, those of requests behind a hundred.
+pub(in crate::store) async fn a_card_and_a_note_lead_to_requests_and_exchanges(store: Arc<dyn Store>) {
+    for (second, cards) in [(1, ["a", "z"]), (2, ["b", "z"]), (3, ["a", "z"])] {
+        let mut exchange = exchange_at(moment(second));
+        exchange.subject.cards = cards.map(str::to_owned).to_vec();
+        let id = exchange.id.clone();
+        store.add_exchanges(vec![Arc::new(PackedExchange::new(exchange))]).await.unwrap();
+        if second == 2 {
+            let text = "50% of Ticket 815".to_owned();
+            assert!(store.add_note(&id, Note { at: moment(9), user: "u".to_owned(), text }).await.unwrap());
+        }
+    }
+    for second in [4, 5] {
+        submit(store.as_ref(), pairing("a", moment(second), false)).await;
+    }
+    let (user, reason) = ("u".to_owned(), "ticket 816".to_owned());
+    let order = Order { decision: Decision::Note, user, reason, at: moment(9) };
+    store.decide_request(2, order).await.unwrap();
+    for (words, expected) in [
+        ("card:a", &[102, 101, 3, 1][..]),
+        ("card:a -card:z", &[102, 101]),
+        ("card:z -card:a", &[2]),
+        ("card:a,b state:passed,broken", &[3, 2, 1]),
+        ("card:z state:passed", &[]),
+        ("card:none", &[]),
+        ("note:ticket", &[102, 2]),
+        ("note:ticket card:a", &[102]),
+        ("note:\"50% of t\"", &[2]),
+        ("-note:81* card:a", &[101, 3, 1]),
+    ] {
+        for (limit, time) in [(9, LONG), (1, LONG), (9, Duration::ZERO)] {
+            let (mut found, mut before) = (Vec::new(), Some(TrafficCursor::default()));
+            while let Some(cursor) = before {
+                let query = TrafficQuery { search: search(words), before: cursor, limit, time };
+                let page = store.list_traffic(query).await.unwrap();
+                before = page.next;
+                found.extend(page.rows.iter().map(|row| match row {
+                    TrafficRow::Request(request) => 100 + request.number,
+                    TrafficRow::Exchange(exchange) => exchange.number,
+                }));
+            }
+            assert_eq!(found, expected, "{words}");
+        }
+    }
 }
