@@ -26,7 +26,7 @@
 //! - [`simulator`]: a Conax of our own, behind a real socket.
 //! - [`xml`]: a strict reader, a tree and a writer, for all of them.
 
-mod account;
+pub mod account;
 pub mod api;
 mod app;
 pub mod axis;
@@ -57,7 +57,7 @@ mod secret;
 mod shutdown;
 pub mod simulator;
 pub mod soap;
-mod store;
+pub mod store;
 mod telemetry;
 mod timings;
 pub mod tls;

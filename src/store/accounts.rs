@@ -17,13 +17,13 @@ pub trait AccountStore: Send + Sync {
     async fn list_users(&self) -> Result<Vec<User>, StoreError>;
     /// A user by name, with the password's hash.
     async fn find_user(&self, username: &str) -> Result<Option<(User, String)>, StoreError>;
-    /// Gives a user another password; the tokens issued for the old one end. False if there is no such user.
+    /// Gives a user another password; tokens issued for the old password end. False if there is no such user.
     async fn set_password(&self, username: &str, password_hash: String) -> Result<bool, StoreError>;
-    /// Ends a user: no sign-in any more, tokens and keys gone; records still name it. False if there is none.
+    /// Ends a user: no sign-in any more, tokens and keys gone; records still name the user. False if there is no such user.
     async fn remove_user(&self, username: &str) -> Result<bool, StoreError>;
     /// Adds a token, by its hash; those long expired at `now` go.
     async fn add_token(&self, hash: [u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError>;
-    /// Whose token it is, and when it expires.
+    /// The owner of a token, and when the token expires.
     async fn find_token_owner(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError>;
     /// Ends a token. False if there is none.
     async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError>;
@@ -37,11 +37,11 @@ pub trait AccountStore: Send + Sync {
     async fn remove_key(&self, id: &str) -> Result<bool, StoreError>;
 }
 
-/// Whose token it is, and until when.
+/// The owner of a token, and when the token expires.
 #[derive(Clone, Debug)]
 pub struct TokenOwner {
     /// The user.
     pub user: Arc<User>,
-    /// When it expires.
+    /// When the token expires.
     pub expires_at: DateTime<Utc>,
 }

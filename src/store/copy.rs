@@ -1,4 +1,4 @@
-//! Copying a store into another one, of whichever engine: table by table, in the order of the keys.
+//! Copies a store into another store, of the same or another engine: table by table, in the order of the keys.
 //!
 //! Rule: a copy that was interrupted goes on behind the last key that it wrote. A copy is done only when each table has the
 //! same number of rows on both sides, and the same hash over all of them.
@@ -25,7 +25,7 @@ pub(super) struct Table {
     pub(super) keys: usize,
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Integer,

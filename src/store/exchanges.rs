@@ -15,7 +15,7 @@ pub trait ExchangeStore: Send + Sync {
     /// Commits what clients and upstream said to each other; the store numbers it, and the oldest go where all take more
     /// than they may.
     async fn add_exchanges(&self, batch: Vec<Arc<PackedExchange>>) -> Result<(), StoreError>;
-    /// One exchange, with its texts.
+    /// An exchange with its texts.
     async fn find_exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
     /// Exchanges without their texts, by number.
     async fn list_exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError>;

@@ -13,7 +13,7 @@ use crate::request::{ProvisioningRequest, random_hex};
 pub struct NodeId(Arc<str>);
 
 impl NodeId {
-    /// A new one.
+    /// A new random id.
     pub fn random() -> Self {
         Self(random_hex().into())
     }
@@ -23,18 +23,18 @@ impl NodeId {
         Self(id.into())
     }
 
-    /// As it is kept, and shown as `process_id`.
+    /// The text that is stored, and shown as `process_id`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The right to work on a request. It lasts as long as its owner lives, or until the request is committed.
+/// The right to work on a request, until the owner dies or the attempt is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The node that has it.
+    /// The node that has the lease.
     pub owner: NodeId,
-    /// Ascends with each lease of the request.
+    /// Ascends with each lease of the request, so that an old lease can be told from the present lease.
     pub token: i64,
 }
 

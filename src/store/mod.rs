@@ -1,6 +1,7 @@
 //! Where everything is kept: one trait a kind of thing, each in the file with its arguments; an engine stands behind them.
 //!
-//! `engine` picks it, and the rules that do not depend on it are in `policy`. Whoever uses the store takes the narrowest trait that serves; [`Store`] is the sum of them, for one handle on all.
+//! `engine` picks the engine; `policy` has the rules that do not depend on the engine. A user of the store takes the narrowest
+//! trait that serves; [`Store`] is their sum, for one handle on all.
 //!
 //! Rule: a call that writes returns only after its change cannot be lost. Calls that write requests take batches, so
 //! that a server database behind the same trait pays one round trip for many.
@@ -60,7 +61,7 @@ impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficSt
 pub trait StoreHealth: Send + Sync {
     /// Makes sure that the store can be written.
     async fn check_writable(&self) -> Result<(), StoreError>;
-    /// What there is to do, and how large the store is.
+    /// The work that waits, and the size of the store.
     async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError>;
     /// Copies all of it into a file that does not exist yet, while everything goes on; a copy that has its name is whole.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
@@ -73,7 +74,7 @@ pub trait StoreHealth: Send + Sync {
     }
 }
 
-/// What there is to do, and how large the store is.
+/// The work that waits, and the size of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreMeasures {
     /// Requests that wait for their turn: of each priority, in the order of [`crate::request::Priority`].
@@ -99,11 +100,11 @@ pub struct WaitingMeasures {
     pub due: i64,
     /// Those that are not due yet.
     pub scheduled: i64,
-    /// When the one fell due that has waited longest.
+    /// When the longest waiting request fell due.
     pub oldest_due: Option<DateTime<Utc>>,
 }
 
-/// Why the store did not do it.
+/// Why the store failed or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// More waits than allowed: try again after that long.
@@ -115,10 +116,10 @@ pub enum StoreError {
     /// The state of a record does not allow what was asked.
     #[error("{0}")]
     NotAllowed(String),
-    /// The store cannot be written any more, or never could be opened.
+    /// The store cannot be written any more, or could not be opened.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// Pages of the database are damaged: it has to be restored.
+    /// Pages of the database are damaged: a backup has to be restored.
     #[error("the store is damaged: {0}")]
     Damaged(String),
     /// Anything else.

@@ -45,7 +45,7 @@ pub(super) fn turns(systems: &[Cas]) -> impl Iterator<Item = (Priority, Cas)> {
     Priority::VARIANTS.iter().flat_map(move |priority| systems.iter().map(move |cas| (*priority, *cas)))
 }
 
-/// What becomes of the cards of a request that was changed.
+/// How the queue and the locks of a request's cards change when the request has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CardChange {
     /// They stay locked.
@@ -67,14 +67,14 @@ impl CardChange {
     }
 }
 
-/// What is done about a request whose time has come.
+/// The next step of a due request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It is left to an operator: see [`ProvisioningRequest::give_up`].
+    /// The doubt is left to an operator: see [`ProvisioningRequest::give_up`].
     GiveUp,
-    /// It waits until that one changes.
+    /// The request waits until the request of that number changes.
     WaitFor(i64),
-    /// It is leased, and its cards are locked.
+    /// The request is leased, and its cards are locked.
     Lease,
 }
 
@@ -97,9 +97,9 @@ impl Step {
 /// The requests that stand in the way at one card.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CardView {
-    /// The closest earlier one that is due, and waits for the card.
+    /// The closest earlier due request that waits for the card.
     pub(super) predecessor: Option<i64>,
-    /// Another one that has locked the card.
+    /// Another request that has locked the card.
     pub(super) holder: Option<i64>,
 }
 

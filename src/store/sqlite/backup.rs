@@ -13,7 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use super::{connection, files};
 use crate::store::StoreError;
 
-/// What the name of a copy ends with until it is whole.
+/// The end of a copy's name until the copy is whole.
 const PARTIAL: &str = ".partial";
 
 /// Copies a database into a file that does not exist yet.
@@ -24,7 +24,7 @@ pub(super) fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     let partial = files::with_suffix(to, PARTIAL);
     let copied = copy(from, &partial).and_then(|()| name(&partial, to));
     if copied.is_err() {
-        // What is left of it is of no use.
+        // The unfinished file is of no use.
         drop(std::fs::remove_file(&partial));
     }
     copied
@@ -63,7 +63,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     if Backup::new(&source, &mut copy)?.step(-1)? != StepResult::Done {
         return Err(StoreError::Busy(super::BUSY_PAUSE));
     }
-    // One file, whatever becomes of those beside it.
+    // A single file, without a WAL beside it.
     let mode: String = copy.query_row("PRAGMA journal_mode=DELETE", [], |row| row.get("journal_mode"))?;
     let found: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get("integrity_check"))?;
     if (mode.as_str(), found.as_str()) != ("delete", "ok") {

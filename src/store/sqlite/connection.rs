@@ -1,4 +1,4 @@
-//! Opens the database file: pragmas, schema, and the checks that it is ours.
+//! Opens the database file: pragmas, schema, and the checks that the file is a gateway's.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -20,11 +20,11 @@ const APPLICATION_ID: i32 = 0x4358_4757;
 const SCHEMA: &str = include_str!("schema.sql");
 /// The version of the tables: `PRAGMA user_version`. Development builds made databases of versions 1 to 10.
 pub(super) const VERSION: u32 = 11;
-/// What to do about a damaged database.
+/// The remedy for a damaged database.
 pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \
                                  `sqlite3 FILE .recover`";
-/// How long a start looks for damaged pages before anything else. What it does not get to is looked at beside the running
-/// gateway: a start takes no longer because the database is large.
+/// How long a start looks for damaged pages before anything else. The remaining pages are checked beside the running gateway,
+/// so that a large database does not make a start longer.
 const CHECK_TIME: Duration = Duration::from_millis(100);
 /// SQLite instructions between two looks at the clock.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
@@ -38,7 +38,7 @@ pub(super) fn existing(data_dir: &Path) -> Option<PathBuf> {
     Some(data_dir.join(FILE)).filter(|file| file.exists())
 }
 
-/// Makes sure that a database is one that this version can open, and changes nothing.
+/// Checks, without changing anything, that this version can open a database.
 pub(super) fn inspect(file: &Path) -> Result<(), StoreError> {
     let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", file.display()));
     // Empty until a first start came so far.
@@ -53,9 +53,9 @@ pub(super) fn inspect(file: &Path) -> Result<(), StoreError> {
 pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
     let failed = |e| StoreError::Unavailable(format!("cannot make {}: {e}", data_dir.display()));
     let file = data_dir.join(FILE);
-    // It holds password hashes and viewers' data. SQLite gives the WAL the mode of the database.
+    // The folder holds password hashes and viewers' data. SQLite gives the WAL the mode of the database.
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
-    // Only if there is none: to close one that SQLite has open in this process would end its locks.
+    // Only a missing file is created: closing a file that SQLite has open in this process would release SQLite's locks.
     if !file.exists() {
         OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(failed)?;
     }
@@ -96,15 +96,15 @@ fn open(file: &Path, to_serve: bool) -> Result<Opened, Box<dyn std::error::Error
     let is_checked = to_serve && check_at_start(&mut db)?;
     make_tables(&mut db)?;
     if to_serve {
-        // What a process left in the WAL that could not flush it stands in the page cache, and perhaps nowhere else: from
-        // here on nothing depends on it. A reader of another process may be in the way; the next checkpoint does it then.
+        // A process whose flush failed may have left WAL frames in the page cache that are not on disk: after this checkpoint
+        // nothing depends on them. If a reader of another process is in the way, the next checkpoint does the same.
         empty_wal(&db)?;
     }
     prepare_once(&db)?;
     Ok(Opened { db, is_checked })
 }
 
-/// Looks for damaged pages, for a while. False if it did not get to all of them.
+/// Looks for damaged pages, for a bounded time. False if some pages were not reached.
 fn check_at_start(db: &mut Connection) -> Result<bool, StoreError> {
     let deadline = Instant::now() + CHECK_TIME;
     db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))?;
@@ -116,13 +116,13 @@ fn check_at_start(db: &mut Connection) -> Result<bool, StoreError> {
     }
 }
 
-/// Looks for damaged pages of one table and its indexes, or of all.
+/// Looks for damaged pages of a table and its indexes, or of all tables.
 ///
 /// # Errors
 /// [`StoreError::Damaged`], or what interrupted it.
 pub(super) fn check(db: &Connection, table: Option<&str>) -> Result<(), StoreError> {
     let mut found = None;
-    // Of all tables one finding is enough.
+    // For all tables together the first finding is enough.
     let argument = table.map_or(Value::from(1), |table| Value::from(table.to_owned()));
     db.pragma(None, "quick_check", argument, |row| {
         found = Some(row.get::<_, String>(0)?);
@@ -141,7 +141,7 @@ pub(super) fn list_tables(db: &Connection) -> Result<Vec<String>, StoreError> {
     Ok(statement.query_map([], |row| row.get("name"))?.collect::<Result<_, _>>()?)
 }
 
-/// Moves all of the WAL into the database and makes it empty, if no reader is in the way; then this returns true.
+/// Moves the whole WAL into the database and truncates the WAL; false if a reader is in the way.
 pub(super) fn empty_wal(db: &Connection) -> rusqlite::Result<bool> {
     db.busy_timeout(Duration::ZERO)?;
     let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>("busy"));
@@ -149,7 +149,7 @@ pub(super) fn empty_wal(db: &Connection) -> rusqlite::Result<bool> {
     Ok(!is_busy?)
 }
 
-/// Are pages that become free overwritten, too? What is deleted from a page always is.
+/// Sets whether freed pages are overwritten, too; deleted content within a page always is.
 pub(super) fn overwrite_deleted(db: &Connection, is_on: bool) -> rusqlite::Result<()> {
     db.pragma_update(None, "secure_delete", if is_on { "ON" } else { "FAST" })
 }

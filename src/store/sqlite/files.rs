@@ -1,4 +1,4 @@
-//! The files of the database, by name and by what is behind the name.
+//! The files of the database, by name and by inode.
 //!
 //! Rule: what is written into a file that its name does not lead to any more is lost when the gateway stops. So a commit
 //! counts only while each name still leads to the file that was opened.
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::lock;
 use crate::store::StoreError;
 
-/// What SQLite adds to the name of a database in WAL mode.
+/// The suffixes of the files that SQLite keeps beside a database in WAL mode.
 pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The files that were opened.
@@ -25,7 +25,7 @@ pub(super) fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// What a name leads to: device and inode.
+/// The file that a name leads to: device and inode.
 type Identity = (u64, u64);
 
 impl Files {
@@ -42,7 +42,7 @@ impl Files {
     /// Makes sure that each name still leads to its file.
     ///
     /// # Errors
-    /// The first one that does not, and what to do.
+    /// The first name that leads elsewhere, and the remedy.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         for (name, opened) in &self.0 {
             let change = match identity(name) {

@@ -1,4 +1,4 @@
-//! Idempotency keys: which request came with which one.
+//! Idempotency keys, and the request that came with each.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::request_read;
 use crate::store::{IdempotencyKey, RecordKey, StoreError, SubmitResult};
 
-/// Expired keys deleted when another one is looked for, at most.
+/// Expired keys that one look-up deletes, at most.
 const CLEANED_UP: i64 = 20;
 
-/// What became of an earlier request with this key, if there is one.
+/// The result of an earlier request with this key, if there is such a request.
 pub(super) fn earlier(
     db: &Connection,
     key: &IdempotencyKey,

@@ -1,4 +1,4 @@
-//! Which nodes live, and taking over what dead ones left under way.
+//! Tells live nodes from dead ones, and takes over the requests that dead nodes left under way.
 //!
 //! One process has the data folder to itself (`files::lock`), so it alone knows who lives, and keeps that in memory: every
 //! owner that it has not heard of was a process that has ended. Neither the date nor a disk that cannot be written ends a
@@ -13,7 +13,7 @@ use super::request_read;
 use crate::request::Family;
 use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
 
-/// What is known of nodes.
+/// The nodes that this process has heard of.
 #[derive(Default)]
 pub(super) struct Nodes {
     /// Until when the leases of each are its own.
@@ -33,7 +33,7 @@ impl Nodes {
         true
     }
 
-    /// Finds the dead; returns who lives then, if a dead one may have left something.
+    /// Finds dead nodes; returns the live ones, if a dead node may have left requests under way.
     pub(super) fn find_dead(&mut self) -> Option<Vec<NodeId>> {
         let now = Instant::now();
         let dead: Vec<_> = self.alive.extract_if(|_, until| *until <= now).map(|(node, _)| node).collect();

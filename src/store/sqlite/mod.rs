@@ -17,6 +17,7 @@ mod due_times;
 mod exchanges;
 mod files;
 mod idempotency;
+mod job;
 mod leases;
 mod measure;
 mod purge;
@@ -46,9 +47,10 @@ use crate::observer::Observers;
 use connection::Opened;
 pub(super) use copy::SqliteTables;
 use files::Files;
+use job::BUSY_PAUSE;
 use leases::Nodes;
 use reader::Readers;
-use writer::{BUSY_PAUSE, Writer};
+use writer::Writer;
 
 /// How long a part of the catalogue is believed to be empty, and the store to be writable, without looking again.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -82,11 +84,11 @@ impl SqliteStore {
         connection::existing(data_dir).is_some()
     }
 
-    /// Makes sure that the database in the data folder, if there is one, can be opened by this version, and changes nothing.
+    /// Checks, without changing anything, that this version can open the database in the data folder, if there is one.
     /// True if a gateway is running there.
     ///
     /// # Errors
-    /// It cannot be read, or is not ours.
+    /// The database cannot be read, or is not a gateway's.
     pub(super) fn inspect(data_dir: &Path) -> Result<bool, StoreError> {
         match connection::existing(data_dir) {
             Some(file) => {
@@ -97,7 +99,7 @@ impl SqliteStore {
         }
     }
 
-    /// Puts a backup in the place of the database in the data folder; returns what the one that was there is called now.
+    /// Replaces the database in the data folder by a backup; returns the new name of the database that was there.
     ///
     /// # Errors
     /// The backup is none of this version or damaged, a gateway is running there, or a file cannot be written.
@@ -105,7 +107,7 @@ impl SqliteStore {
         backup::restore(data_dir, from)
     }
 
-    /// Opens the database, and makes it if there is none.
+    /// Opens the database; creates a missing one.
     ///
     /// # Errors
     /// The folder cannot be made, or the file cannot be opened, is not ours or of another version.

@@ -1,4 +1,4 @@
-//! Deleting what ended long ago, a little at a time, so that nothing has to wait for it.
+//! Deletes requests that ended long ago, a few at a time, so that no other write waits long.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
@@ -10,7 +10,7 @@ use crate::store::{Purged, StoreError};
 /// Records looked at in one step, at most.
 const STEP: i64 = 200;
 
-/// A record, as far as the purge needs it.
+/// The columns of a record that the purge needs.
 struct Old {
     number: i64,
     cards: Vec<String>,
@@ -30,7 +30,7 @@ fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
     })
 }
 
-/// Numbers ascend with the time of creation: where a whole step is too young, so is all behind it.
+/// Numbers ascend with the time of creation: if all records of a step are too young, so are all later ones.
 pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
     let found: Vec<Old> = db
         .prepare_cached(

@@ -37,7 +37,7 @@ struct Queue {
     pace: Pace,
 }
 
-/// One of them; dropping it takes it out of the queue.
+/// A read in the queue; dropping leaves the queue.
 struct Waiting<'q>(&'q Mutex<Queue>);
 
 impl Drop for Waiting<'_> {
@@ -148,7 +148,7 @@ impl Readers {
 }
 
 impl Queue {
-    /// How long one waits that comes behind all others.
+    /// How long the last read in the queue waits.
     fn wait(&self, at_once: usize) -> Duration {
         self.pace.time_for(self.waiting + 1, at_once, Duration::ZERO)
     }

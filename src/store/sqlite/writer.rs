@@ -1,59 +1,35 @@
-//! The one writer thread. It takes whatever waits, up to a bound, as one transaction, and answers only after the
-//! commit: many requests share one wait for the disk, and none is told "done" before it is.
+//! The writer thread. All waiting writes, up to a bound, become one transaction, and are answered only after its commit: many
+//! requests share one wait for the disk, and no request is told "done" before that is true.
 //!
-//! A write that fails takes no other with it: its group is then rolled back and run again, each write in a savepoint of
-//! its own. (A savepoint copies every page it changes: that is paid only after a failure.)
+//! A failed write takes no other write with it: the group is rolled back and run again, each write in a savepoint of its own.
+//! (A savepoint copies every page that changes, a cost paid only after a failure.)
 //!
-//! Rule: a commit that fails is not made, and the next one is tried as if nothing had been: once the disk has room, or can
-//! be written again, all goes on. What a failed one left in the WAL the next one writes over. Only where the disk can no
-//! longer be believed (it could not be flushed, so that the page cache shows what the disk may not have; or pages are
-//! damaged) the writer ends, and with it the gateway: the next start finds out what there is.
+//! Rule: a commit that fails is not made, and the next commit is tried as if nothing had happened; as soon as the disk can be
+//! written again, all goes on. The next commit overwrites the frames that a failed commit left in the WAL. Only when the disk
+//! cannot be believed any more (a flush failed, so that the page cache may differ from the disk; or pages are damaged) the writer
+//! ends, and with it the gateway: the next start reads the truth from the disk.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, ffi};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::connection;
 use super::files::Files;
+use super::job::{Answers, BUSY_PAUSE, Job, Pending, Trouble};
 use crate::observer::{Commit, Observers};
 use crate::pace::Pace;
 use crate::store::StoreError;
 
 /// Writes in one transaction, at most.
 const GROUP: usize = 256;
-/// How long another process may hold the database: between two tries at a write that must not be refused.
-pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Between two times that the WAL is emptied while others wait, and between two tries while nobody does.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const SWEEP_RETRY: Duration = Duration::from_millis(10);
-
-/// What to do when a disk cannot be flushed.
-const AFTERWARDS: &str = "look after the disk, and start the gateway again";
-
-/// Why a group is not committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// Another process holds the database.
-    Busy,
-    /// It cannot be written now: the disk is full, cannot be written, or the files are gone.
-    NotNow(String),
-    /// The disk cannot be believed any more.
-    ForGood(String),
-}
-
-/// A write on its way: run inside the transaction, again if its group has to be, then answered.
-trait Job: Send {
-    /// Runs it; did it work?
-    fn run(&mut self, db: &Connection) -> bool;
-    /// What damage it came upon, if it did.
-    fn damage(&self) -> Option<String>;
-    fn answer(self: Box<Self>, committed: &Result<(), Trouble>);
-}
 
 /// Handle of the writer thread; dropping it lets the thread finish what waits, and joins it.
 pub(super) struct Writer {
@@ -67,7 +43,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; `queue` writes may wait.
+    /// Starts the thread, in a runtime; `queue` writes may wait.
     pub(super) fn start(db: Connection, files: Files, queue: usize, observers: Observers) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(queue);
         let (fail, failed) = watch::channel(None);
@@ -78,6 +54,7 @@ impl Writer {
             secrets: Arc::clone(&secrets),
             pace: Arc::clone(&pace),
             observers,
+            answers: Answers::start(),
             swept: None,
             is_well: true,
         };
@@ -92,7 +69,7 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), secrets, pace, failed })
     }
 
-    /// Set by a write that deletes a secret: what the WAL still has of it is then wiped soon after the commit.
+    /// A flag for a write that deletes a secret: the WAL, which still has the secret, is wiped soon after the commit.
     pub(super) fn secrets(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.secrets)
     }
@@ -132,7 +109,7 @@ impl Writer {
         pace.time_for(writes.div_ceil(GROUP), 1, Duration::ZERO)
     }
 
-    /// The same for what must not be refused or lost: it waits for room, and is tried again while the database cannot be
+    /// The same for a write that must not be refused or lost: waits for room, and tries again while the database cannot be
     /// written.
     pub(super) async fn write_surely<T: Send + 'static>(
         &self,
@@ -165,60 +142,22 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
-struct Pending<T, F> {
-    write: F,
-    result: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T: Send + 'static, F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static> Pending<T, F> {
-    fn boxed(write: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
-        let (reply, answer) = oneshot::channel();
-        (Box::new(Self { write, result: None, reply }), answer)
-    }
-}
-
-impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pending<T, F> {
-    fn run(&mut self, db: &Connection) -> bool {
-        let result = (self.write)(db);
-        let worked = result.is_ok();
-        self.result = Some(result);
-        worked
-    }
-
-    fn damage(&self) -> Option<String> {
-        match &self.result {
-            Some(Err(StoreError::Damaged(message))) => Some(message.clone()),
-            _ => None,
-        }
-    }
-
-    fn answer(self: Box<Self>, committed: &Result<(), Trouble>) {
-        let result = match (committed, self.result) {
-            (Ok(()), Some(result)) => result,
-            (Ok(()), None) | (Err(Trouble::Busy), _) => Err(StoreError::Busy(BUSY_PAUSE)),
-            (Err(Trouble::NotNow(why) | Trouble::ForGood(why)), _) => Err(StoreError::Unavailable(why.clone())),
-        };
-        // Nobody waits when the client has gone; the change stands all the same.
-        drop(self.reply.send(result));
-    }
-}
-
-/// What the thread has.
+/// The state of the thread.
 struct Work {
     db: Connection,
     files: Files,
     secrets: Arc<AtomicBool>,
     pace: Arc<Mutex<Pace>>,
     observers: Observers,
+    answers: Answers,
     /// When the WAL was wiped last.
     swept: Option<Instant>,
-    /// Did the last group go well? What goes wrong is told once.
+    /// Did the last group go well? A failure is logged once, not for every group.
     is_well: bool,
 }
 
 impl Work {
-    /// Works until nobody can send any more; returns why it ended before.
+    /// Works until all senders are gone; returns the reason if the thread ends earlier.
     fn until_closed(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) -> Option<String> {
         while let Some(first) = self.next(&mut waiting) {
             let mut group = vec![first];
@@ -234,11 +173,10 @@ impl Work {
             self.pace.lock().unwrap_or_else(PoisonError::into_inner).note(took);
             self.observers.tell(|observer| observer.committed(&Commit { writes, took, is_done }));
             self.tell(&committed);
-            for job in group {
-                job.answer(&committed);
-            }
-            if let Err(Trouble::ForGood(why)) = committed {
-                return Some(why);
+            let failed = if let Err(Trouble::ForGood(why)) = &committed { Some(why.clone()) } else { None };
+            self.answers.give(group, committed);
+            if failed.is_some() {
+                return failed;
             }
         }
         None
@@ -257,7 +195,7 @@ impl Work {
                 Err(TryRecvError::Empty) if self.sweep() => break,
                 // A reader still needs what is there.
                 Err(TryRecvError::Empty) => std::thread::sleep(SWEEP_RETRY),
-                // A command that ends: beside a gateway nobody else empties it soon.
+                // A command ends: if no gateway runs, nobody else will empty the WAL soon.
                 Err(TryRecvError::Disconnected) => {
                     self.sweep();
                     break;
@@ -267,7 +205,7 @@ impl Work {
         waiting.blocking_recv()
     }
 
-    /// Empties the WAL, which keeps what was written before until something is written over it.
+    /// Empties the WAL, whose old frames stay readable until new frames overwrite them.
     fn sweep(&mut self) -> bool {
         self.swept = Some(Instant::now());
         self.secrets.store(false, Ordering::Release);
@@ -281,7 +219,7 @@ impl Work {
         is_done
     }
 
-    /// What is written into files that are gone is not kept.
+    /// Commits a group; fails if the database files have been removed or replaced, since such a commit would be lost.
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
         let gone = |error: StoreError| Trouble::NotNow(error.to_string());
         self.files.check().map_err(gone)?;
@@ -314,7 +252,7 @@ fn commit(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<(), Trouble
     apart.and_then(Transaction::commit).map_err(|error| Trouble::of(&error))
 }
 
-/// False, and nothing is done, when one of the group fails.
+/// Commits the group as one transaction; rolls back and returns false if any write fails.
 fn commit_together(db: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<bool, rusqlite::Error> {
     let transaction = begin(db)?;
     let worked = group.iter_mut().all(|job| job.run(&transaction));
@@ -341,19 +279,6 @@ fn run_apart<'c>(
         }
     }
     Ok(transaction)
-}
-
-impl Trouble {
-    fn of(error: &rusqlite::Error) -> Self {
-        match (error.sqlite_error().map(|e| e.extended_code), StoreError::from_sqlite(error)) {
-            (Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC), _) => Self::ForGood(format!(
-                "{error}: the disk cannot be flushed, and what it has is not known; {AFTERWARDS}"
-            )),
-            (_, StoreError::Damaged(message)) => Self::ForGood(message),
-            (_, StoreError::Busy(_)) => Self::Busy,
-            _ => Self::NotNow(error.to_string()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -392,20 +317,5 @@ mod tests {
         let written = writer.write_surely(|db| Ok(db.execute("INSERT INTO t VALUES (2)", [])?)).await;
         assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
         assert!(writer.failed().await.contains("restore a backup"));
-    }
-
-    #[test]
-    fn only_a_flush_that_failed_and_damage_are_for_good() {
-        let of = |code| Trouble::of(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB] {
-            assert!(matches!(of(code), Trouble::ForGood(_)), "{code}");
-        }
-        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_FULL] {
-            assert!(matches!(of(code), Trouble::NotNow(_)), "{code}");
-        }
-        for code in [ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN] {
-            assert!(matches!(of(code), Trouble::NotNow(_)), "{code}");
-        }
-        assert_eq!(of(ffi::SQLITE_BUSY), Trouble::Busy);
     }
 }
