@@ -1,6 +1,8 @@
 # The gateway in an image without a shell, as a user without rights:
 #   docker build -t conax-gateway .
-#   docker run -p 8080:8080 -v conax-gateway:/var/lib/conax-gateway conax-gateway
+#   docker run -p 8080:8080 -v conax-gateway:/var/lib/conax-gateway -v ./admin-password:/run/admin-password:ro \
+#     -e CONAX_GATEWAY_BOOTSTRAP_USER=admin -e CONAX_GATEWAY_BOOTSTRAP_PASSWORD_FILE=/run/admin-password conax-gateway
+# Without these two variables the first password is a file in the volume, which nothing in the image can show.
 FROM rust:1.89-bookworm AS build
 WORKDIR /source
 COPY . .

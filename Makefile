@@ -5,7 +5,7 @@ SHELL := bash
 DEBUG := target/debug/conax-gateway
 RELEASE := target/release/conax-gateway
 
-.PHONY: help check test postgres run kills scale docs deny foreign openapi inspector quick-start package rules measure ci
+.PHONY: help check test postgres run kills scale docs deny foreign openapi inspector quick-start package operating rules measure ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s: -l2
@@ -60,6 +60,11 @@ inspector: ## the inspector in a headless browser; screenshots of every page are
 package: ## the Debian package, with the checks of lintian and systemd
 	cargo build --locked --release
 	tests/package $(RELEASE) release
+
+operating: ## docs/operating.md, word by word, on a Debian with systemd that is made for it (as root; some minutes)
+	cargo build --locked --release
+	packaging/build $(RELEASE) release
+	tests/operating target/package/conax-gateway.deb
 
 rules: ## the alert rules and their tests, by Prometheus's own tool
 	promtool check rules packaging/prometheus/alerts.yml

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::config::{Config, FileFault, Upstream};
+use crate::config::{Config, FileFault, Upstream, UpstreamSource};
 
 /// Makes *ring* the crypto provider of the whole process; called again it does nothing.
 pub fn install_provider() {
@@ -32,7 +32,11 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
 /// # Errors
 /// As [`server_config`].
 pub fn client_config(config: &Upstream) -> Result<ClientConfig, Vec<FileFault>> {
-    let builder = trusting("upstream.ca_file", config.ca_file.as_deref());
+    let has_tls = match &config.url.source {
+        UpstreamSource::Urls(urls) => urls.iter().any(|url| url.starts_with("https:")),
+        UpstreamSource::Simulator | UpstreamSource::Replay(_) => false,
+    };
+    let builder = trusting("upstream.ca_file", config.ca_file.as_deref(), has_tls);
     let shown = match (&config.client_certificate, &config.client_key) {
         (Some(certificate), Some(key)) => {
             let read = pair(("upstream.client_certificate", certificate), ("upstream.client_key", key));
@@ -51,33 +55,40 @@ pub fn client_config(config: &Upstream) -> Result<ClientConfig, Vec<FileFault>> 
     Ok(tls)
 }
 
-/// A client's TLS that trusts the system's authorities; `setting` is named if that cannot be.
+/// A client's TLS that trusts the system's authorities, for calls to a base URL; `setting` is named if that cannot be.
 ///
 /// # Errors
 /// The system's authorities cannot be found.
-pub fn public_client_config(setting: &'static str) -> Result<ClientConfig, FileFault> {
-    let builder = trusting(setting, None)?;
+pub fn public_client_config(setting: &'static str, url: &str) -> Result<ClientConfig, FileFault> {
+    let builder = trusting(setting, None, url.starts_with("https:"))?;
     Ok(builder.with_no_client_auth())
 }
 
-/// The client side of the way to the store.
+/// The client side of the way to the store, which may be one without TLS.
 ///
 /// # Errors
 /// The file of authorities cannot be read, or holds none.
-pub fn store_client_config(ca_file: Option<&Path>) -> Result<ClientConfig, FileFault> {
+pub fn store_client_config(ca_file: Option<&Path>, has_tls: bool) -> Result<ClientConfig, FileFault> {
     install_provider();
-    Ok(trusting("store.ca_file", ca_file)?.with_no_client_auth())
+    Ok(trusting("store.ca_file", ca_file, has_tls)?.with_no_client_auth())
 }
 
-/// Trusts the authorities of a file and no other, or the system's.
+/// Trusts the authorities of a file and no other, or the system's; where there is no TLS, a system without any will do.
 fn trusting(
     setting: &'static str,
     ca_file: Option<&Path>,
+    has_tls: bool,
 ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, FileFault> {
     let builder = ClientConfig::builder();
     let Some(file) = ca_file else {
-        let failed = |e: rustls::Error| FileFault { setting, message: format!("the system's authorities: {e}") };
-        return builder.with_platform_verifier().map_err(failed);
+        let failed = |e: rustls::Error| FileFault {
+            setting,
+            message: format!("the system's authorities: {e}: install ca-certificates, or name a file"),
+        };
+        return match has_tls {
+            true => builder.with_platform_verifier().map_err(failed),
+            false => Ok(builder.with_root_certificates(RootCertStore::empty())),
+        };
     };
     let mut roots = RootCertStore::empty();
     for certificate in chain(setting, file)? {
@@ -158,6 +169,13 @@ fn unfit(setting: &'static str, file: &Path, error: &rustls::Error) -> FileFault
     match error {
         rustls::Error::InconsistentKeys(_) => {
             fault(setting, file, &format!("{key} is not the key of its first certificate"))
+        }
+        // rustls has no variant for a key that its provider does not take.
+        rustls::Error::General(message) if message.contains("private key") => {
+            let message = format!(
+                "{key} cannot be used: make one of RSA with 2048 to 8192 bits, ECDSA P-256 or P-384, or Ed25519"
+            );
+            fault(setting, file, &message)
         }
         error => fault(setting, file, error),
     }

@@ -13,6 +13,9 @@ pub(crate) fn check_writable(folder: &Path) -> Result<(), String> {
     let mut nearest = folder;
     let found = loop {
         match std::fs::metadata(nearest) {
+            Err(error) if error.kind() == ErrorKind::NotFound && nearest.is_symlink() => {
+                return Err(format!("{} is a link that leads nowhere: name another folder", nearest.display()));
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 nearest = nearest.parent().unwrap_or(Path::new("/"));
                 if nearest.as_os_str().is_empty() {

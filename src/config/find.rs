@@ -1,6 +1,7 @@
 //! Where the configuration file is, if nobody names it.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The variable that names the file. Empty, there is none.
@@ -18,8 +19,16 @@ pub fn find_file(flag: Option<PathBuf>) -> Option<PathBuf> {
     match (flag, std::env::var_os(VARIABLE)) {
         (Some(named), _) => Some(named),
         (None, Some(named)) => Some(PathBuf::from(named)).filter(|named| !named.as_os_str().is_empty()),
-        // A file that cannot be examined counts as found: reading reports the reason.
-        (None, None) => candidates().into_iter().find(|file| file.try_exists().unwrap_or(true)),
+        (None, None) => candidates().into_iter().find(|file| is_there(file)),
+    }
+}
+
+/// Is there such a file? One that cannot be examined counts as found: reading reports the reason. But a command that root
+/// starts as another user has root's folder and home, which are closed to that user and hold nothing for the command.
+fn is_there(file: &Path) -> bool {
+    match file.try_exists() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => file.starts_with(SYSTEM),
+        found => found.unwrap_or(true),
     }
 }
 

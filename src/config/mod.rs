@@ -3,6 +3,7 @@
 //! Precedence: flag, environment (`CONAX_GATEWAY_SERVER_LISTEN` is `server.listen`), file, default. Unknown keys are
 //! refused, every fault is reported at once with its location, and secrets print as `***`.
 
+mod check;
 mod environment;
 mod file;
 mod find;

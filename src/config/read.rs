@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use toml::Value;
 
 use super::environment::{PREFIX, unknown_variable};
-use super::provider::{MAIN, prefix};
-use super::secrets::{FILE, SECTION, Secrets};
-use super::{Config, Setting, SettingInfo, Upstream, settings};
+use super::provider::MAIN;
+use super::secrets::{SECTION, Secrets};
+use super::{Config, Setting, SettingInfo, settings};
 
 /// A fault of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub fn load(inputs: &Inputs) -> Loaded {
     if let Some(file) = &inputs.file {
         layers.read_file(file);
     }
+    layers.secrets_of_layer.clear();
     layers.read_environment(&inputs.environment);
     for (setting, text, flag) in &inputs.flags {
         layers
@@ -73,6 +74,7 @@ pub fn load(inputs: &Inputs) -> Loaded {
     }
     let mut config = Config::from_layers(&mut layers);
     config.file.clone_from(&inputs.file);
+    layers.check_values(&config);
     layers.check_pairs(&config);
     Loaded { config, faults: layers.faults }
 }
@@ -97,6 +99,8 @@ pub(super) struct Layers {
     pub(super) secrets: BTreeMap<String, Secrets>,
     /// The names of the further providers.
     pub(super) providers: BTreeSet<String>,
+    /// The secrets, by provider and name, that the layer gives which is being read.
+    pub(super) secrets_of_layer: BTreeSet<(String, String)>,
     pub(super) faults: Vec<ConfigFault>,
 }
 
@@ -113,9 +117,13 @@ impl Layers {
                 continue;
             }
             let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-            let secret = rest.strip_prefix(&format!("{}_", SECTION.to_uppercase()));
-            if let (Some(key), Some(text)) = (secret, value.to_str()) {
-                self.take_secret(MAIN, &key.to_lowercase(), &Value::String(text.to_owned()), &name);
+            if let Some(key) = rest.strip_prefix(&format!("{}_", SECTION.to_uppercase())) {
+                match value.to_str() {
+                    Some(text) => {
+                        self.take_secret(MAIN, &key.to_lowercase(), &Value::String(text.to_owned()), &name);
+                    }
+                    None => self.fault(name, "its value is not UTF-8"),
+                }
                 continue;
             }
             if value.to_str().is_some_and(|text| self.read_variable_of_provider(rest, text, &name)) {
@@ -159,65 +167,8 @@ impl Layers {
         from_text_value(default).expect("every default is of its setting's type: the tests read them all")
     }
 
-    /// Checks settings that depend on or exclude each other.
-    fn check_pairs(&mut self, config: &Config) {
-        let Config { server, upstream, otlp, .. } = config;
-        let tls = [("tls_certificate", server.tls_certificate.is_some()), ("tls_key", server.tls_key.is_some())];
-        self.check_pair("server.", tls);
-        self.check_upstream(&prefix(MAIN), upstream);
-        for (name, sections) in &config.providers {
-            self.check_upstream(&prefix(name), &sections.upstream);
-        }
-        let prefixes: Vec<_> = config.providers.keys().map(String::as_str).chain([MAIN]).map(prefix).collect();
-        for setting in settings().into_iter().filter(|setting| setting.is_secret) {
-            for secret in prefixes.iter().map(|prefix| format!("{prefix}{}.{}", setting.section, setting.key)) {
-                let file = format!("{secret}{FILE}");
-                if self.is_given(&secret) && self.is_given(&file) {
-                    let location = self.place_of(&file).unwrap_or_default();
-                    self.fault(location, format!("{file} is set beside {secret}: remove one of them"));
-                }
-            }
-        }
-        let has_url =
-            otlp.url.is_some() || self.faults.iter().any(|fault| fault.setting.as_deref() == Some("otlp.url"));
-        let given = ["otlp.authorization", "otlp.authorization_file"].into_iter().find(|name| self.is_given(name));
-        if let Some(given) = given.filter(|_| !has_url) {
-            let location = self.place_of(given).unwrap_or_default();
-            self.fault(location, format!("{given} is set without otlp.url"));
-        }
-    }
-
-    /// Has a setting a value, and not the empty text that stands for none?
-    fn is_given(&self, setting: &str) -> bool {
-        self.values.get(setting).is_some_and(|given| match &given.value {
-            Raw::Typed(value) => value.as_str() != Some(""),
-            Raw::Text(text) => !text.is_empty(),
-        })
-    }
-
-    fn check_upstream(&mut self, prefix: &str, upstream: &Upstream) {
-        let section = format!("{prefix}upstream.");
-        let has_password = upstream.password.is_some() || upstream.password_file.is_some();
-        let certificate = ("client_certificate", upstream.client_certificate.is_some());
-        self.check_pair(&section, [certificate, ("client_key", upstream.client_key.is_some())]);
-        self.check_pair(&section, [("username", upstream.username.is_some()), ("password", has_password)]);
-    }
-
-    /// Checks that two settings of a section are both there, or neither.
-    fn check_pair(&mut self, section: &str, [first, second]: [(&str, bool); 2]) {
-        if first.1 == second.1 {
-            return;
-        }
-        let (given, missing) = if first.1 { (first.0, second.0) } else { (second.0, first.0) };
-        let (given, missing) = (format!("{section}{given}"), format!("{section}{missing}"));
-        if self.faults.iter().all(|fault| fault.setting.as_ref() != Some(&missing)) {
-            let location = self.place_of(&given).or_else(|| self.place_of(&format!("{section}password_file")));
-            self.fault(location.unwrap_or_default(), format!("{given} is set without {missing}"));
-        }
-    }
-
     /// The location of a setting: file and line, variable, or flag.
-    fn place_of(&self, setting: &str) -> Option<String> {
+    pub(super) fn place_of(&self, setting: &str) -> Option<String> {
         self.values.get(setting).map(|given| given.location.clone())
     }
 }

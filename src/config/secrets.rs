@@ -81,6 +81,10 @@ impl Layers {
                 self.fault(location, format!("{SECTION}.{key}: a name has small letters, digits and '_'"));
             }
             None => self.fault(location, format!("{SECTION}.{key} must be a string that is not empty")),
+            Some(_) if !self.secrets_of_layer.insert((provider.to_owned(), name.to_owned())) => {
+                let message = format!("{SECTION}.{name} is there twice, with and without {FILE}: remove one of them");
+                self.fault(location, message);
+            }
             Some(text) => {
                 let source = match key.ends_with(FILE) {
                     true => Source::File(text.into()),

@@ -97,10 +97,13 @@ impl Setting for PathBuf {
     fn from_toml(value: &Value) -> Result<Self, String> {
         // TOML reads "C:\new" as a name with a line end in it.
         let text = text(value)?;
-        let is_path = !text.chars().any(char::is_control);
-        is_path
-            .then(|| text.into())
-            .ok_or_else(|| "a path without control characters (in TOML, write '\\' twice)".to_owned())
+        match text {
+            "" => Err("a path".to_owned()),
+            _ if text.chars().any(char::is_control) => {
+                Err("a path without control characters (in TOML, write '\\' twice)".to_owned())
+            }
+            _ => Ok(text.into()),
+        }
     }
 }
 

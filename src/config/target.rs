@@ -111,6 +111,7 @@ impl std::str::FromStr for UpstreamSource {
 fn base_url(text: &str) -> Option<String> {
     let url = url::Url::parse(text).ok()?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let is_plain = is_plain && url.port() != Some(0);
     let is_http = matches!(url.scheme(), "http" | "https");
     (is_http && is_plain && url.fragment().is_none()).then(|| text.trim_end_matches('/').to_owned())
 }

@@ -75,7 +75,7 @@ impl Exporter {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CALL_TIME));
-        let connector = HttpsConnector::from((tcp, tls::public_client_config("otlp.url")?));
+        let connector = HttpsConnector::from((tcp, tls::public_client_config("otlp.url", url)?));
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         Ok(Self { client, head, spans, dropped, is_refused: false })
     }

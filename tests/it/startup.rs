@@ -48,6 +48,9 @@ fn the_check_refuses_what_a_start_refuses() {
     std::fs::write(folder.join("file"), "text").unwrap();
     std::fs::create_dir_all(folder.join("broken/CREATE_PAIRING/case")).unwrap();
     std::fs::write(folder.join("broken/CREATE_PAIRING/case/exchange.json"), "{").unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.join("nowhere-link")).unwrap();
+    openssl(folder, &["ecparam", "-name", "secp521r1", "-genkey", "-noout", "-out", "p521.key"]);
+    openssl(folder, &["req", "-x509", "-key", "p521.key", "-subj", "/CN=x", "-out", "p521.pem"]);
     std::fs::create_dir(folder.join("other")).unwrap();
     std::fs::write(folder.join("other/gateway.sqlite3"), "no database").unwrap();
     let before: Vec<_> = names(folder);
@@ -67,6 +70,29 @@ fn the_check_refuses_what_a_start_refuses() {
         (&[("store.data_dir", "file")], &["/file: file is a file and no folder: name another folder"]),
         (&[("store.data_dir", "file/data")], &["/file/data: "]),
         (&[("store.data_dir", "other")], &["other/gateway.sqlite3"]),
+        (&[("store.data_dir", "")], &["store.data_dir must be a path"]),
+        (&[("store.data_dir", "nowhere-link/data")], &["nowhere-link is a link that leads nowhere"]),
+        (&[("store.readers", "1001")], &["store.readers must be at most 1000"]),
+        (&[("upstream.username", "a:b"), ("upstream.password", "x")], &["upstream.username must be without ':'"]),
+        (&[("upstream.url", "https://conax.example:0")], &["upstream.url must be"]),
+        (
+            &[("fixtures.redact", "['a b']"), ("fixtures.volatile", "['{urn:x']")],
+            &["fixtures.redact", "fixtures.volatile"],
+        ),
+        (&[("secrets.a", "x"), ("secrets.a_file", "file")], &["secrets.a is there twice"]),
+        (
+            &[("server.tls_certificate", "p521.pem"), ("server.tls_key", "p521.key")],
+            &["server.tls_key cannot be used: make one of RSA"],
+        ),
+        // Nothing is sent to anybody, and the certificate is loaded nevertheless.
+        (
+            &[
+                ("upstream.url", "replay:other"),
+                ("upstream.client_certificate", "no.crt"),
+                ("upstream.client_key", "no.key"),
+            ],
+            &["no.crt"],
+        ),
         (&[("server.listen", "192.0.2.1:80")], &["it is no address of this machine"]),
         (&[("server.listen", &taken)], &["end what listens there, or choose another port"]),
         (&[("server.listen", "localhost")], &["server.listen must be an address and port"]),
@@ -139,6 +165,31 @@ fn certificates_and_keys_that_cannot_be_used_come_with_the_command_that_mends_th
     let mut good: Vec<_> = good.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     good.push(("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0"));
     assert!(run_in(folder, &["config", "check"], &good).status.success());
+}
+
+/// A system without authorities is good enough where nothing speaks TLS, and otherwise the package is named.
+#[test]
+fn a_system_without_authorities_is_a_fault_only_for_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("none"), "").unwrap();
+    let check = |url: &str| {
+        let none =
+            [("SSL_CERT_FILE", "none"), ("SSL_CERT_DIR", "nowhere"), ("CONAX_GATEWAY_SERVER_LISTEN", "127.0.0.1:0")];
+        let checked =
+            run_in(folder.path(), &["config", "check"], &[&none[..], &[("CONAX_GATEWAY_UPSTREAM_URL", url)]].concat());
+        (checked.status.success(), String::from_utf8(checked.stderr).unwrap())
+    };
+    for url in ["simulator", "http://127.0.0.1:1"] {
+        let (is_good, said) = check(url);
+        assert!(is_good, "{url}: {said}");
+    }
+    let (is_good, said) = check("https://conax.example");
+    assert!(
+        !is_good
+            && said.contains("upstream.ca_file: the system's authorities")
+            && said.contains("install ca-certificates"),
+        "{said}"
+    );
 }
 
 /// What is easily written in a wrong way is named, with what to write.

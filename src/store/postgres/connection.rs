@@ -47,7 +47,8 @@ impl Access {
     /// A file that they name cannot be used.
     pub(super) fn new(url: &Config, section: &StoreSection) -> Result<Self, StoreError> {
         let unusable = |error: crate::config::FileFault| StoreError::Unavailable(error.to_string());
-        let tls = tls::store_client_config(section.ca_file.as_deref()).map_err(unusable)?;
+        let tls = tls::store_client_config(section.ca_file.as_deref(), url.get_ssl_mode() != SslMode::Disable)
+            .map_err(unusable)?;
         let mut config = url.clone();
         let password = section.password().map_err(unusable)?;
         if let Some(password) = password.as_ref().map(Secret::expose) {
