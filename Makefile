@@ -17,8 +17,8 @@ check: ## format and lints
 test: ## the test suite
 	cargo test --locked
 
-postgres: ## the tests of the front door again, each gateway on a database of PostgreSQL
-	env -u KILLS TEST_STORE=postgres cargo test --locked --test it
+postgres: ## the tests of the front door again, each gateway on a database of PostgreSQL (TESTS=doubts:: for some of them)
+	env -u KILLS TEST_STORE=postgres cargo test --locked --test it -- $(TESTS)
 
 run: ## the gateway with its simulator, on 127.0.0.1:8080
 	cargo run --release
@@ -76,4 +76,5 @@ ci: export SECONDS_EACH := 1
 ci: export ROUNDS := 1
 ci: export CONNECTIONS := 32
 ci: export DUE := 1000
-ci: check test quick-start kills docs deny foreign inspector package rules scale measure ## all of them, the long ones short
+ci: export TESTS := authentication:: decisions:: doubts:: inspector:: kills:: list:: notes:: processing:: session::
+ci: check test postgres quick-start kills docs deny foreign inspector package rules scale measure ## all of them, the long ones short
