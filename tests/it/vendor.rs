@@ -245,16 +245,21 @@ fn a_draft_covers_what_is_mandatory_as_its_types_want_it() {
     let drafted = String::from_utf8(drafted).unwrap();
     assert!(drafted.contains("\"1\" = \"completed\"") && drafted.contains("\"Operator\" = "), "{drafted}");
     assert!(drafted.contains("# Operations offered: CreatePairing, Open, Ping\n"), "{drafted}");
+    const PASSWORD: &str =
+        "\"Password\" = \"1\" # mandatory: string; if this is a secret: among the values, as \"{secret.NAME}\"";
     let login = ["contract", "draft", wsdl.to_str().unwrap(), "--type", "login", "--operation", "Open"];
     let drafted = run(&login).stdout;
     std::fs::write(folder.path().join("bindings.toml"), &drafted).unwrap();
     let output = run_in(folder.path(), &["contract", "check"], &dir);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let drafted = String::from_utf8(drafted).unwrap();
-    for line in ["session = \"Session\"", "\"SUCCESS\" = \"completed\"", "\"User\" = "] {
+    for line in ["session = \"Session\"", "\"SUCCESS\" = \"completed\"", "\"User\" = ", PASSWORD] {
         assert!(drafted.lines().any(|drafted| drafted.starts_with(line)), "{line}: {drafted}");
     }
     assert!(!drafted.contains("Operations offered"), "{drafted}");
+    let output = run(&["contract", "draft", wsdl.to_str().unwrap(), "--type", "login", "--operation", "Opn"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("'Opn'; offered: CreatePairing, Open, Ping"), "{error}");
 }
 
 #[tokio::test]

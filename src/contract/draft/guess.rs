@@ -26,6 +26,12 @@ const STATUS: [&str; 9] =
 /// Beginnings of listed statuses that mean success.
 const GOOD: [&str; 5] = ["ok", "success", "complete", "accept", "true"];
 
+/// Is an element named like a secret?
+pub(super) fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["pass", "pwd", "secret", "token", "key", "pin"].iter().any(|part| name.contains(part))
+}
+
 /// The likeness of two names: twice the number of shared words.
 fn likeness(wanted: &str, found: &str) -> usize {
     let found = words(found);

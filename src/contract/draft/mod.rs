@@ -62,6 +62,12 @@ pub fn draft(order: &DraftOrder<'_>) -> Result<String, Vec<Finding>> {
         .iter()
         .flat_map(|(wsdl, symbols)| operations_of(symbols).into_iter().map(|name| Offered { wsdl, name }))
         .collect();
+    if let Some(unknown) = order.operation.filter(|name| !offered.iter().any(|offered| offered.name == *name)) {
+        let file = order.wsdls.first().map_or("", String::as_str).into();
+        let names: Vec<&str> = offered.iter().map(|offered| offered.name.as_str()).collect();
+        let message = format!("no SOAP port offers operation '{unknown}'; offered: {}", names.join(", "));
+        return Err(vec![Finding { location: Location { file, line: 1 }, message }]);
+    }
     // Whoever names an operation needs no list.
     let listed = offered.iter().filter(|_| order.operation.is_none());
     let mut text = text::head(&listed.map(|offered| offered.name.as_str()).collect::<Vec<_>>());

@@ -28,6 +28,8 @@ const SAMPLES: [&str; 14] = [
     "A",
 ];
 
+/// The hint at an element that is named like a secret.
+const SECRET: &str = "; if this is a secret: among the values, as \"{secret.NAME}\"";
 /// Characters of a line of names.
 const WIDTH: usize = 110;
 
@@ -120,7 +122,8 @@ fn input(request_type: RequestType, operation: &WsdlOperation, lines: &mut Vec<S
             }
             (LeafKind::Value(simple), first) => match (sample(simple), first) {
                 (Some(sample), _) => {
-                    constants.push(format!("{} = {} # mandatory: {simple}", quoted(&leaf.path), quoted(&sample)));
+                    let hint = if guess::is_secret(leaf.name) { SECRET } else { "" };
+                    constants.push(format!("{} = {} # mandatory: {simple}{hint}", quoted(&leaf.path), quoted(&sample)));
                 }
                 (None, Some(first)) => {
                     let value = quoted(&format!("{{{}}}", first.name));
