@@ -197,12 +197,12 @@ async fn session(
     events.push(event);
     match result {
         Ok(session) => {
-            tracing::info!("logged in");
+            tracing::info!(provider = processor.provider.name(), "logged in");
             Ok(kept.insert(session).clone())
         }
         Err(reason) => {
             let reason = format!("The login failed: {reason}");
-            tracing::error!("{reason}");
+            tracing::error!(provider = processor.provider.name(), "{reason}");
             last_failure().clone_from(&reason);
             sending.failures.fetch_add(1, Ordering::Release);
             Err(not_sent(FailureKind::Login, &reason))
@@ -284,8 +284,8 @@ impl Processor {
         }
         let mut event = Event::new(self.clock.now(), EventKind::LoggedIn, None, None);
         match ask(self, &contract, (RequestType::LOGOUT, None), &mut event).await {
-            Ok(_) => tracing::info!("logged out"),
-            Err(reason) => tracing::warn!("the session could not be ended: {reason}"),
+            Ok(_) => tracing::info!(provider = self.provider.name(), "logged out"),
+            Err(reason) => tracing::warn!(provider = self.provider.name(), "the session could not be ended: {reason}"),
         }
         *self.sending.session.lock().await = None;
     }
