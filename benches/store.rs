@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::Utc;
 use conax_gateway::account::{Role, Unit, User};
 use conax_gateway::config::{Inputs, load};
-use conax_gateway::request::{Attempt, Envelope, Family, Item, NewRequest, Outcome, Priority, RecordId, RequestType};
+use conax_gateway::request::{
+    Attempt, Envelope, Family, Item, NewRequest, Outcome, Priority, RecordId, Rendered, RequestType,
+};
 use conax_gateway::store::{self, Access, AttemptCommit, NodeId, Store, Submission, SubmitResult};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -69,7 +71,7 @@ fn submission(opened: &Opened, count: u64) -> Submission {
         cards: vec![card],
         stbs: vec![stb],
         api_call: Some(CALL.to_owned()),
-        envelope: Some(Envelope { redacted: REQUEST.to_owned(), raw: None }),
+        rendered: Some(Rendered::Whole(Envelope { redacted: REQUEST.to_owned(), raw: None })),
         rejection: None,
         correlation: None,
         created_by: Arc::clone(&opened.user),
@@ -88,6 +90,7 @@ async fn provision(opened: &Opened, count: u64) {
     let now = Utc::now();
     let attempt = Attempt {
         attempt: 1,
+        part: None,
         started_at: now,
         duration_ms: 1,
         sent: true,
@@ -99,7 +102,7 @@ async fn provision(opened: &Opened, count: u64) {
     };
     let outcome = Outcome::Completed { reference: Some(format!("{count:016X}")), result: None };
     request.apply(outcome, Some(&attempt), now);
-    let commit = AttemptCommit { request, lease, attempt: Some(attempt), events: Vec::new() };
+    let commit = AttemptCommit { request, lease, keeps_lease: false, attempt: Some(attempt), events: Vec::new() };
     opened.store.commit_attempts(vec![commit]).await.expect("the disk has room");
 }
 

@@ -1,4 +1,5 @@
-//! The creating methods, one for each request type: takes their parameters, renders the SOAP request, and hands it over.
+//! The creating methods, one for each request type: takes their parameters, has what is sent rendered, and hands
+//! it over.
 
 use std::sync::Arc;
 
@@ -9,16 +10,12 @@ use sha2::{Digest as _, Sha256};
 use super::draft::Draft;
 use super::error::{ApiError, Code};
 use super::params::Params;
-use super::{Answer, Api, Record, Session, data, device};
+use super::{Answer, Api, Record, Session, data, device, render};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
 use crate::processor::Submitted;
-use crate::request::{
-    Correlation, Envelope, Failure, Family, Fields, NewRequest, RecordId, RequestType, SEQUENCE_NUMBER, failure,
-};
-use crate::secret::Secret;
-use crate::soap::encode::{self, EncodeError};
-use crate::store::{IdempotencyKey, Render, Submission};
+use crate::request::{Correlation, Family, NewRequest, RecordId, Rendered, RequestType};
+use crate::store::{IdempotencyKey, Submission};
 use crate::words::Word as _;
 
 /// Period in which an Idempotency-Key is remembered.
@@ -74,11 +71,11 @@ pub(super) async fn prepare(
         device::check_known(api, EntryKind::Subscriptions, subscription).await?;
     }
     let contract = api.providers.of_family(family).contract.load_full();
-    let (body, render) = match &draft.rejection {
-        None => rendered(api, &contract, &draft)?,
+    let (rendered, render) = match &draft.rejection {
+        None => render::rendered(api, &contract, &draft)?,
         Some(_) => (None, None),
     };
-    let request = Arc::new(NewRequest { correlation, ..new_request(session, draft, given, body, now) });
+    let request = Arc::new(NewRequest { correlation, ..new_request(session, draft, given, rendered, now) });
     Ok((Submission { request, render, lease_to: None, key: None, resubmission: None }, contract))
 }
 
@@ -94,7 +91,7 @@ fn new_request(
     session: &Session,
     draft: Draft<'_>,
     call: String,
-    body: Option<Envelope>,
+    rendered: Option<Rendered>,
     now: DateTime<Utc>,
 ) -> NewRequest {
     NewRequest {
@@ -113,71 +110,12 @@ fn new_request(
         cards: draft.cards,
         stbs: draft.stbs,
         api_call: Some(call),
-        envelope: body,
+        rendered,
         rejection: draft.rejection,
         correlation: None,
         created_by: session.user.clone(),
         created_at: now,
     }
-}
-
-/// The SOAP request; or, for a type with a sequence number in the message, the function that renders it later.
-fn rendered(
-    api: &Api,
-    contract: &Arc<Contract>,
-    draft: &Draft<'_>,
-) -> Result<(Option<Envelope>, Option<Render>), ApiError> {
-    let request_type = draft.request_type;
-    let mut fields = draft.fields.clone().with_context(api.clock.now());
-    let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
-    if is_numbered {
-        // Any sequence number shows whether the rest can be rendered.
-        fields.push(SEQUENCE_NUMBER, "1");
-    }
-    if contract.operation(request_type).is_none() {
-        let message = format!("The SOAP contract of this gateway has no operation for {request_type}.");
-        return Err(ApiError::new(Code::MethodNotFound, message));
-    }
-    let body = render(contract, request_type, &fields).map_err(|error| {
-        let message = format!("{} {}.", error.field, error.message);
-        ApiError::invalid(draft.location_of(&error.field, error.index), message)
-    })?;
-    if !is_numbered {
-        return Ok((Some(body), None));
-    }
-    let (contract, fields) = (Arc::clone(contract), draft.fields.clone().with_context(api.clock.now()));
-    let render: Render = Arc::new(move |sequence_number| {
-        let mut fields = fields.clone();
-        fields.push(SEQUENCE_NUMBER, sequence_number.to_string());
-        render(&contract, request_type, &fields).map_err(|error| Failure {
-            code: failure::CONTRACT_MISMATCH.to_owned(),
-            description: Some(format!("{} {}.", error.field, error.message)),
-            ..Failure::default()
-        })
-    });
-    Ok((None, Some(render)))
-}
-
-/// Renders the SOAP request that values make.
-///
-/// # Errors
-/// The first value that is missing, superfluous or not as the schema wants it.
-pub fn render(contract: &Contract, request_type: RequestType, fields: &Fields) -> Result<Envelope, EncodeError> {
-    let fault =
-        |message: &str| EncodeError { field: request_type.to_string(), index: None, message: message.to_owned() };
-    let operation = contract.operation(request_type).ok_or_else(|| fault("has no operation"))?;
-    let text = String::from_utf8(encode::request(operation, fields)?).map_err(|_| fault("is not UTF-8"))?;
-    let Envelope { redacted: shown, raw } = Envelope::without_secret(text);
-    let Some(name) = request_type.secret() else { return Ok(Envelope { redacted: shown, raw }) };
-    let secret = Secret::new(fields.first(name).unwrap_or_default());
-    let redacted = secret.mask_in(&shown);
-    if redacted == shown {
-        // A secret that XML writes in another form than the client did would not be masked, so it is refused.
-        let message =
-            "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
-        return Err(EncodeError { field: name.to_owned(), index: None, message });
-    }
-    Ok(Envelope { redacted, raw: Some(raw.unwrap_or(shown)) })
 }
 
 /// Calls are the same if user, key, method and parameters are; the order of parameters and the token do not matter. A

@@ -21,6 +21,11 @@ pub struct RecordWithHistory<'r> {
 #[derive(Serialize)]
 struct AttemptJson<'r> {
     attempt: u32,
+    /// The part that was sent, and its SOAP request, where the request is sent in several calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'r str>,
     started_date: String,
     duration_ms: i64,
     /// How the time of its call went by; what did not happen is absent.
@@ -51,7 +56,7 @@ impl<'r> RecordWithHistory<'r> {
     pub fn new(request: &'r ProvisioningRequest, attempts: &'r [Attempt], events: &'r [Event], dates: Dates) -> Self {
         Self {
             record: Record::new(request, dates),
-            attempts: attempts.iter().map(|attempt| AttemptJson::new(attempt, dates)).collect(),
+            attempts: attempts.iter().map(|attempt| AttemptJson::new(request, attempt, dates)).collect(),
             events: events.iter().map(|event| EventJson::new(event, dates)).collect(),
             correlation: request.content.correlation.as_ref(),
         }
@@ -59,9 +64,12 @@ impl<'r> RecordWithHistory<'r> {
 }
 
 impl<'r> AttemptJson<'r> {
-    fn new(attempt: &'r Attempt, dates: Dates) -> Self {
+    fn new(request: &'r ProvisioningRequest, attempt: &'r Attempt, dates: Dates) -> Self {
+        let envelope = attempt.part.and_then(|part| request.envelope_of(Some(part)));
         Self {
             attempt: attempt.attempt,
+            part: attempt.part,
+            request: envelope.map(|envelope| envelope.redacted.as_str()),
             started_date: dates.print(attempt.started_at),
             duration_ms: attempt.duration_ms,
             timings: attempt.timings,

@@ -7,6 +7,7 @@
 pub mod authentication;
 pub mod create;
 pub mod list;
+pub mod render;
 pub mod resubmit;
 pub mod show;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Dates;
 use crate::account::{Unit, User};
-use crate::request::{InDoubt, Item, ProvisioningRequest, State};
+use crate::request::{InDoubt, Item, Part, PartState, PartStatus, ProvisioningRequest, State};
 use crate::words::Word as _;
 
 /// A record, ready to be written as JSON.
@@ -108,6 +108,53 @@ struct Delivery<'r> {
     /// An attempt was sent without a valid answer, and may have worked; stays true if Conax then rejected a resend.
     in_doubt: bool,
     result: Option<&'r RawValue>,
+    /// The calls that the request is sent in, where they are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<PartJson<'r>>,
+}
+
+/// One call of several.
+#[derive(serde::Serialize)]
+struct PartJson<'r> {
+    part: u32,
+    life_cycle_state: &'static str,
+    in_doubt: bool,
+    attempts: u32,
+    reference_number: Option<&'r str>,
+    error_code: Option<&'r str>,
+    error_description: Option<&'r str>,
+    provider_error_code: Option<&'r str>,
+    provider_error_description: Option<&'r str>,
+    smartcards: &'r [String],
+}
+
+impl<'r> PartJson<'r> {
+    fn all(request: &'r ProvisioningRequest) -> Vec<Self> {
+        let current = request.current_part_number().filter(|_| request.in_doubt.is_some());
+        let parts = (1..).zip(request.parts.iter()).zip(request.content.parts());
+        parts.map(|((part, status), content)| Self::new(part, status, content, current == Some(part))).collect()
+    }
+
+    fn new(part: u32, status: &'r PartStatus, content: &'r Part, is_resolved: bool) -> Self {
+        let state = match status.state {
+            PartState::Pending | PartState::InDoubt => State::Pending,
+            PartState::Completed => State::Completed,
+            PartState::Rejected => State::Rejected,
+        };
+        let failure = status.failure.as_ref();
+        Self {
+            part,
+            life_cycle_state: state.as_str(),
+            in_doubt: is_resolved || status.leaves_doubt || status.state == PartState::InDoubt,
+            attempts: status.attempts,
+            reference_number: status.reference_number.as_deref(),
+            error_code: failure.map(|f| f.code.as_str()),
+            error_description: failure.and_then(|f| f.description.as_deref()),
+            provider_error_code: failure.and_then(|f| f.provider_code.as_deref()),
+            provider_error_description: failure.and_then(|f| f.provider_description.as_deref()),
+            smartcards: &content.cards,
+        }
+    }
 }
 
 impl<'r> Record<'r> {
@@ -128,7 +175,7 @@ impl<'r> Record<'r> {
             scheduled_date: dates.print(content.scheduled_at),
             executed_date: date(request.executed_at),
             sequence_number: request.sequence_number,
-            request: content.envelope.as_ref().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str()),
+            request: request.last_envelope().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str()),
             response: request.response.as_deref(),
             reference_number: request.reference_number.as_deref(),
             error_code: failure.map(|f| f.code.as_str()),
@@ -146,14 +193,15 @@ impl<'r> Record<'r> {
                         Some(InDoubt::NeedsOperator) => "needs_operator",
                         Some(InDoubt::Resolving { .. }) => "resolving",
                         Some(InDoubt::RetryOrdered | InDoubt::Earlier) => "retrying",
-                        None if request.attempts > 0 => "retrying",
+                        None if request.current_attempts() > 0 => "retrying",
                         None => "waiting",
                     },
                 },
                 attempts: request.attempts,
                 next_attempt_date: date(request.next_attempt_at.filter(|_| is_waiting)),
-                in_doubt: request.in_doubt.is_some(),
+                in_doubt: request.has_doubt(),
                 result: request.result.as_deref(),
+                parts: PartJson::all(request),
             },
         }
     }

@@ -3,10 +3,14 @@
 //! Rule: the API call is repeated for the user who made the first call. So today's catalogue and contract apply, and
 //! every message that is sent has a record of its own.
 
+use std::collections::HashSet;
+
+use serde_json::Value;
+
 use super::create::prepare;
 use super::error::{ApiError, Code};
 use super::{Api, Params, Session, parse_object};
-use crate::request::{ProvisioningRequest, State};
+use crate::request::{CARD_ID, ProvisioningRequest, State};
 use crate::store::{RecordKey, Resubmission, Submission};
 
 /// Submits the content of an ended request as a new request; `resubmission` says who orders that, and why.
@@ -62,7 +66,7 @@ pub fn is_possible(earlier: &ProvisioningRequest) -> bool {
     params_of(earlier).is_ok()
 }
 
-/// The parameters of the client's call.
+/// The parameters of the client's call; of a set that was done in part, with the cards that were not done.
 fn params_of(earlier: &ProvisioningRequest) -> Result<Params, ApiError> {
     let conflict = |why: &str| ApiError::new(Code::Conflict, format!("Request {}: {why}.", earlier.number));
     if earlier.state == State::Pending {
@@ -72,5 +76,12 @@ fn params_of(earlier: &ProvisioningRequest) -> Result<Params, ApiError> {
         return Err(conflict(&format!("its {secret} is not kept; the CRM has to ask again")));
     }
     let call = earlier.content.api_call.as_deref().ok_or_else(|| conflict("its call is not kept"))?;
-    Ok(Params::new(parse_object(call.as_bytes())?))
+    let mut values = parse_object(call.as_bytes())?;
+    let not_done: HashSet<&String> = earlier.cards_not_done().into_iter().collect();
+    let is_left = |object: &Value| match object.get(CARD_ID) {
+        Some(Value::String(card)) => not_done.contains(card),
+        _ => true,
+    };
+    values.values_mut().filter_map(Value::as_array_mut).for_each(|set| set.retain(is_left));
+    Ok(Params::new(values))
 }

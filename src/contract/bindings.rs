@@ -80,6 +80,8 @@ pub(super) struct RequestBinding {
     pub(super) resend: Option<Text>,
     /// The query that reads the state back.
     pub(super) verify: Option<Text>,
+    /// Cards that one call takes, at most.
+    pub(super) batch: Option<Spanned<i64>>,
     /// The rules for its answers.
     #[serde(default)]
     pub(super) answer: AnswerBinding,

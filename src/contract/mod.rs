@@ -29,6 +29,7 @@
 mod answer;
 mod array;
 mod attribute;
+mod batch;
 mod bind;
 mod bindings;
 mod builtin;

@@ -1,5 +1,6 @@
 //! An operation as the rest of the gateway sees it: its address, its two messages, and its resend rule.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::finding::Location;
@@ -42,6 +43,8 @@ pub struct Operation {
     pub port: String,
     /// Other ports that offer the operation, and are not used.
     pub other_ports: Vec<String>,
+    /// Cards that one call takes, at most; a larger set is split.
+    pub batch: Option<NonZeroUsize>,
     /// The resend rule for a request in doubt.
     pub resend: Resend,
     /// The bound places of the request.

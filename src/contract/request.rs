@@ -74,6 +74,7 @@ impl<'a> RequestLoader<'a, '_> {
         let path = self.service_path(&found);
         let headers = self.headers(request_type, request);
         let input_fields = self.bind_input(request_type, name, request, &mut found.input);
+        let batch = input_fields.as_ref().map(|fields| self.batch(request_type, request, &found.input, fields));
         let answer = self.bind_output(request_type, name, request, found.output.as_mut());
         let subject = Subject { request_type, wsdl: wsdl.get_ref() };
         let checked_headers =
@@ -98,6 +99,7 @@ impl<'a> RequestLoader<'a, '_> {
             port: found.port,
             other_ports: found.other_ports,
             resend: resend?,
+            batch: batch.unwrap_or(Ok(None))?,
             input_fields: input_fields?,
             output_fields,
         })

@@ -105,7 +105,7 @@ impl Side {
                         ("reference", request.reference_number.clone()),
                         ("HTTP status", None),
                     ],
-                    request: content.envelope.as_ref().map(|envelope| envelope.redacted.clone()),
+                    request: request.last_envelope().or(request.envelope()).map(|envelope| envelope.redacted.clone()),
                     answer: request.response.as_deref().map(str::to_owned),
                 }
             }

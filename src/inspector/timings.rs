@@ -34,10 +34,13 @@ pub(super) fn timings(request: &ProvisioningRequest, attempts: &[Attempt]) -> Ve
     let (mut timings, mut end_ms) = (Vec::new(), 0);
     for attempt in attempts {
         let from_ms = (attempt.started_at - start).num_milliseconds().max(0);
-        let waited = if attempt.attempt == 1 { "waited for its turn" } else { "waited to try again" };
+        let is_first =
+            attempts.iter().find(|other| other.part == attempt.part).is_some_and(|o| o.attempt == attempt.attempt);
+        let waited = if is_first { "waited for its turn" } else { "waited to try again" };
         let waiting_ms = (from_ms - end_ms).max(0);
         timings.push(Timing { step: waited.to_owned(), from_ms: end_ms, duration_ms: waiting_ms, parts: Vec::new() });
-        let (step, parts) = (format!("attempt {}", attempt.attempt), parts_of(attempt.timings.as_ref()));
+        let part = attempt.part.map(|part| format!(", part {part}")).unwrap_or_default();
+        let (step, parts) = (format!("attempt {}{part}", attempt.attempt), parts_of(attempt.timings.as_ref()));
         timings.push(Timing { step, from_ms, duration_ms: attempt.duration_ms, parts });
         end_ms = from_ms + attempt.duration_ms;
     }

@@ -63,8 +63,18 @@ struct Ended {
     events: Vec<Event>,
 }
 
-/// Makes one attempt at a leased request and returns the committed record, and whether requests that waited for this one
-/// may go on.
+/// What was committed.
+pub(super) struct Committed {
+    /// The record.
+    pub(super) request: ProvisioningRequest,
+    /// May requests that waited for this one go on?
+    pub(super) has_released: bool,
+    /// Is the next part of the request to be sent at once, with the same lease?
+    pub(super) keeps_lease: bool,
+}
+
+/// Makes one attempt at a leased request, or at its present part. Until `turn_ends`, a request whose next part is due keeps its
+/// lease.
 ///
 /// # Errors
 /// The outcome could not be stored. The lease stays: whoever takes it over puts the request in doubt.
@@ -72,7 +82,8 @@ pub(super) async fn attempt(
     processor: &Processor,
     contract: &Contract,
     LeasedRequest { request, lease }: LeasedRequest,
-) -> Result<(ProvisioningRequest, bool), StoreError> {
+    turn_ends: Instant,
+) -> Result<Committed, StoreError> {
     let ended = match prepare(contract, &request) {
         Err(outcome) => Ended { outcome, attempt: None, events: Vec::new() },
         Ok(prepared) => {
@@ -88,7 +99,7 @@ pub(super) async fn attempt(
             }
         }
     };
-    commit(processor, LeasedRequest { request, lease }, ended).await
+    commit(processor, LeasedRequest { request, lease }, ended, turn_ends).await
 }
 
 /// The operation and the envelope to send, or how the request ends because nothing can be sent.
@@ -209,7 +220,8 @@ fn classify(
     let context = AttemptContext::of(request, prepared.operation.resend, passed, now);
     let context = AttemptContext { is_verified, ..context };
     let mut attempt = Attempt {
-        attempt: context.attempt,
+        attempt: request.attempts.saturating_add(1),
+        part: request.current_part_number(),
         started_at: began.date,
         duration_ms: i64::try_from(passed.time.as_millis()).unwrap_or(i64::MAX),
         timings,
@@ -260,12 +272,14 @@ async fn commit(
     processor: &Processor,
     LeasedRequest { mut request, lease }: LeasedRequest,
     Ended { outcome, attempt, events }: Ended,
-) -> Result<(ProvisioningRequest, bool), StoreError> {
+    turn_ends: Instant,
+) -> Result<Committed, StoreError> {
     let accepted = request.clone();
     request.apply(outcome, attempt.as_ref(), processor.clock.now());
     log(&request, attempt.as_ref());
-    let commit = AttemptCommit { request: request.clone(), lease, attempt, events };
     let began = Instant::now();
+    let keeps_lease = request.is_between_parts() && began < turn_ends && !processor.tasks.is_closed();
+    let commit = AttemptCommit { request: request.clone(), lease, keeps_lease, attempt, events };
     let mut storing = processor.store.commit_attempts(vec![commit]);
     let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
         Ok(stored) => stored,
@@ -279,14 +293,14 @@ async fn commit(
     let committed = stored.and_then(|mut results| {
         results.pop().ok_or_else(|| StoreError::Other("the store committed nothing".to_owned()))
     });
-    let (request, released) = match committed {
+    let committed = match committed {
         Ok(CommitResult::Committed { released }) => {
             processor.transport.observers().tell(|observer| observer.stored(&request, began.elapsed()));
-            (request, released)
+            Committed { request, has_released: released > 0, keeps_lease }
         }
         Ok(CommitResult::LeaseLost(record)) => {
             tracing::warn!(number = request.number, "another gateway took the request over: this outcome is not kept");
-            (*record, 0)
+            Committed { request: *record, has_released: false, keeps_lease: false }
         }
         Err(error) => {
             tracing::error!(number = request.number, %error, "the outcome of a request could not be stored");
@@ -294,7 +308,9 @@ async fn commit(
             return Err(error);
         }
     };
-    processor.transport.observers().ended(&request).await;
-    processor.waiting.tell(&request);
-    Ok((request, released > 0))
+    processor.transport.observers().ended(&committed.request).await;
+    if !committed.request.is_between_parts() {
+        processor.waiting.tell(&committed.request);
+    }
+    Ok(committed)
 }

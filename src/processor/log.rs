@@ -1,6 +1,6 @@
 //! The one log line of an attempt.
 
-use crate::request::{Attempt, InDoubt, ProvisioningRequest, State, failure};
+use crate::request::{Attempt, InDoubt, PartState, ProvisioningRequest, State, failure};
 use crate::words::Word as _;
 
 /// Logs how an attempt left a request.
@@ -13,6 +13,9 @@ pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
     let error_code = request.failure.as_ref().map(|f| f.code.as_str());
     // Only the first line: further lines of a NO_FIXTURE error quote the content of messages.
     let error = attempt.and_then(|a| a.error.as_deref()?.lines().next());
+    if request.is_between_parts() {
+        return log_part(request, http_status, duration_ms);
+    }
     match (request.state, request.in_doubt) {
         (State::Pending, Some(InDoubt::Resolving { .. })) => {
             tracing::warn!(
@@ -52,5 +55,27 @@ pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
         (State::Completed | State::Rejected, _) => {
             tracing::info!(number, request_type, state, http_status, duration_ms, error_code, error, "attempt ended");
         }
+    }
+}
+
+/// Logs the end of a part, after which the next one is sent.
+fn log_part(request: &ProvisioningRequest, http_status: Option<u16>, duration_ms: Option<i64>) {
+    let (number, request_type) = (request.number, request.content.request_type.as_str());
+    let Some((part, status)) = (1_u32..).zip(request.parts.iter()).find(|(_, status)| status.is_changed) else {
+        return;
+    };
+    let (state, error_code) = (status.state.as_str(), status.failure.as_ref().map(|failure| failure.code.as_str()));
+    match status.state {
+        PartState::InDoubt => {
+            tracing::error!(
+                number,
+                request_type,
+                part,
+                http_status,
+                duration_ms,
+                "outcome of a part unknown: an operator must settle it"
+            );
+        }
+        _ => tracing::info!(number, request_type, part, state, http_status, duration_ms, error_code, "part ended"),
     }
 }

@@ -40,6 +40,7 @@ use date::FollowedDate;
 use node::Node;
 use slots::{Full, Slot, Slots};
 
+use attempt::Committed;
 pub use classify::{ClassifiedAnswer, classify_answer};
 use policy::RetryRule;
 use processors::Shared;
@@ -83,9 +84,12 @@ impl From<Full> for SubmitError {
 /// How long a caller waits to hear that its request is accepted.
 const ACCEPT_TIME: Duration = Duration::from_secs(20);
 
-/// Has a request ended, or was it tried at least?
+/// How long a request keeps its slot for one part after the other, before others have their turn.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Has a request ended, or was it tried at least, and every part of it that can be sent now?
 fn was_tried(request: &ProvisioningRequest) -> bool {
-    request.state != State::Pending || request.attempts > 0
+    request.state != State::Pending || (request.attempts > 0 && !request.is_between_parts())
 }
 
 /// Sends the requests of one provider, now or in their turn.
@@ -187,12 +191,21 @@ impl Processor {
         // The request is on disk: if its outcome cannot be stored (yet), the call succeeds with the record as accepted.
         let mut told = self.waiting.watch(known.number);
         let ended = async {
-            tokio::select! {
+            let ended = tokio::select! {
                 ended = task => ended.ok()?.ok()?.map(|submitted| submitted.request),
                 Some(told) = told.ended() => Some(told),
+            };
+            match ended {
+                // Its turn is over, and the run goes on with the next part.
+                Some(request) if request.is_between_parts() => told.ended().await,
+                ended => ended,
             }
         };
-        let request = tokio::time::timeout(self.call_limit, ended).await.ok().flatten().unwrap_or(known);
+        let request = match tokio::time::timeout(self.call_limit, ended).await.ok().flatten() {
+            Some(request) => request,
+            None if known.parts.is_empty() => known,
+            None => self.as_it_stands(known).await,
+        };
         Ok(Some(Submitted { request, is_repeat: false }))
     }
 
@@ -237,26 +250,32 @@ impl Processor {
         self.wake.notify_one();
     }
 
-    /// Makes an attempt at a leased request, frees its slot, and wakes the run if another request may go on.
+    /// Makes an attempt at a leased request, or at one part after the other while it has its turn; then frees its slot, and wakes
+    /// the run if another request may go on.
     async fn attempt(
         self: &Arc<Self>,
-        leased: LeasedRequest,
+        mut leased: LeasedRequest,
         contract: Arc<Contract>,
         slot: Slot,
     ) -> Result<ProvisioningRequest, StoreError> {
-        // A panic must not leave the request leased for ever.
-        let ended = match AssertUnwindSafe(attempt::attempt(self, &contract, leased.clone())).catch_unwind().await {
-            Ok(ended) => ended,
-            Err(_) => {
-                tracing::error!(number = leased.request.number, "working on a request failed");
-                self.commit_in_doubt(&leased).await
+        let turn_ends = Instant::now() + TURN;
+        let ended = loop {
+            let attempt = attempt::attempt(self, &contract, leased.clone(), turn_ends);
+            // A panic must not leave the request leased for ever.
+            match AssertUnwindSafe(attempt).catch_unwind().await {
+                Ok(Ok(Committed { request, keeps_lease: true, .. })) => leased.request = request,
+                Ok(ended) => break ended,
+                Err(_) => {
+                    tracing::error!(number = leased.request.number, "working on a request failed");
+                    break self.commit_in_doubt(&leased).await;
+                }
             }
         };
         slot.leave();
-        if ended.as_ref().is_ok_and(|(request, released)| *released || request.next_attempt_at.is_some()) {
+        if ended.as_ref().is_ok_and(|c| c.has_released || c.request.next_attempt_at.is_some()) {
             self.wake.notify_one();
         }
-        ended.map(|(request, _)| request)
+        ended.map(|committed| committed.request)
     }
 
     /// Waits until the run has tried a request, or the time is over; returns the record as it then stands.

@@ -41,7 +41,7 @@ pub(super) struct AttemptContext {
     pub in_doubt: Option<InDoubt>,
     /// How long after the first sending the request may be sent again, if limited.
     pub within: Option<Duration>,
-    /// Attempts made, this one included.
+    /// Attempts made, this one included: at the same part, where the request has several.
     pub attempt: u32,
     /// How long ago the attempt began.
     pub took: Duration,
@@ -57,7 +57,7 @@ impl AttemptContext {
     /// The context of a request after an attempt.
     pub(super) fn of(request: &ProvisioningRequest, resend: Resend, passed: Passed, now: DateTime<Utc>) -> Self {
         let within = request.content.request_type.resend_within();
-        let attempt = request.attempts.saturating_add(1);
+        let attempt = request.current_attempts().saturating_add(1);
         let in_doubt = request.in_doubt.map(|doubt| carried(doubt, within, passed.step));
         Self { resend, in_doubt, within, attempt, took: passed.time, is_verified: false, now, jitter: rand::random() }
     }
@@ -210,7 +210,7 @@ pub(super) fn ours(code: &str, message: String) -> Failure {
 
 /// The envelope of a request, or why the request must not be sent.
 pub(super) fn sendable(request: &ProvisioningRequest) -> Result<&Envelope, Failure> {
-    match (&request.content.rejection, &request.content.envelope) {
+    match (&request.content.rejection, request.envelope()) {
         (Some(refusal), _) => Err(refusal.clone()),
         (None, Some(body)) => Ok(body),
         (None, None) => Err(ours(failure::CONTRACT_MISMATCH, "It was never rendered.".to_owned())),

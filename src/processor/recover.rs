@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::attempt::Committed;
 use super::date::carry;
 use super::policy::{self, AttemptContext};
 use super::{Processor, Processors};
@@ -64,11 +65,8 @@ impl Processors {
 }
 
 impl Processor {
-    /// Puts a request in doubt whose attempt panicked; also returns whether requests that waited for this one may go on.
-    pub(super) async fn commit_in_doubt(
-        &self,
-        leased: &LeasedRequest,
-    ) -> Result<(ProvisioningRequest, bool), StoreError> {
+    /// Puts a request in doubt whose attempt panicked.
+    pub(super) async fn commit_in_doubt(&self, leased: &LeasedRequest) -> Result<Committed, StoreError> {
         let commit = self.in_doubt(leased, "The gateway failed while this request was under way.");
         let request = commit.request.clone();
         let (request, released) = match self.store.commit_attempts(vec![commit]).await?.pop() {
@@ -78,7 +76,7 @@ impl Processor {
         };
         self.transport.observers().ended(&request).await;
         self.waiting.tell(&request);
-        Ok((request, released > 0))
+        Ok(Committed { request, has_released: released > 0, keeps_lease: false })
     }
 
     /// The commit that puts a request in doubt.
@@ -97,7 +95,8 @@ impl Processor {
                 let passed = Passed { time, ..Passed::default() };
                 let context = AttemptContext::of(&request, resend, passed, now);
                 let attempt = Attempt {
-                    attempt: context.attempt,
+                    attempt: request.attempts.saturating_add(1),
+                    part: request.current_part_number(),
                     started_at,
                     duration_ms: 0,
                     timings: None,
@@ -115,6 +114,6 @@ impl Processor {
             let (number, request_type) = (request.number, request.content.request_type.as_str());
             tracing::error!(number, request_type, "outcome unknown: an operator must settle it");
         }
-        AttemptCommit { request, lease, attempt, events: Vec::new() }
+        AttemptCommit { request, lease, keeps_lease: false, attempt, events: Vec::new() }
     }
 }

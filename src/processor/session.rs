@@ -264,7 +264,7 @@ fn refused(processor: &Processor, order: Order<'_>, exchanged: &Exchanged) -> Ev
     let text = "The session had ended: the request was refused, and is sent again.";
     let mut event = Event::new(processor.clock.now(), EventKind::SessionEnded, None, Some(text));
     event.request = Some(Envelope::without_secret(order.envelope.to_owned()).redacted);
-    if let Some(secret) = order.request.and_then(|(request, _)| request.content.envelope.as_ref()?.secret()) {
+    if let Some(secret) = order.request.and_then(|(request, _)| request.content.secret()) {
         event.request = event.request.map(|request| secret.mask_in(&request));
     }
     if let Ok(answered) = &exchanged.result {

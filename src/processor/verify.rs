@@ -50,7 +50,7 @@ async fn ask_all(
     (query, until): (RequestType, DateTime<Utc>),
     event: &mut Event,
 ) -> Verification {
-    let (cards, boxes) = (&request.content.cards, &request.content.stbs);
+    let (cards, boxes) = (request.current_cards(), request.content.stbs.as_slice());
     let (Some(operation), [parameter]) = (contract.operation(query), query.parameters()) else {
         return Verification::Inconclusive(format!("{query} is no query for a card or a box."));
     };

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::history::{Event, EventKind};
+use super::part::PartState;
 use super::record::{Failure, InDoubt, ProvisioningRequest, State, failure};
 
 /// A decision.
@@ -50,8 +51,15 @@ impl ProvisioningRequest {
         self.in_doubt = Some(InDoubt::NeedsOperator);
         self.next_attempt_at = None;
         self.updated_at = now;
-        let text = "What became of it could not be found out in time; later requests of its cards go on.";
-        Event::new(now, EventKind::GaveUp, None, Some(text))
+        let part = self.current_part_number();
+        self.change_part(now, |part| part.state = PartState::InDoubt);
+        let text = match part {
+            None => "What became of it could not be found out in time; later requests of its cards go on.".to_owned(),
+            Some(part) => {
+                format!("What became of part {part} could not be found out in time; what comes after it goes on.")
+            }
+        };
+        Event::new(now, EventKind::GaveUp, None, Some(&text))
     }
 
     /// Does the state of the request allow the decision?
@@ -65,7 +73,14 @@ impl ProvisioningRequest {
     /// # Errors
     /// The state of the request does not allow the decision.
     pub fn decide(&mut self, order: &Order) -> Result<Event, NotAllowed> {
-        let event = |kind| Event::new(order.at, kind, Some(&order.user), Some(&order.reason));
+        let text = match self
+            .current_part_number()
+            .filter(|_| matches!(order.decision, Decision::Retry | Decision::Resolve { .. }))
+        {
+            Some(part) => format!("part {part}: {}", order.reason),
+            None => order.reason.clone(),
+        };
+        let event = |kind| Event::new(order.at, kind, Some(&order.user), Some(&text));
         let kind = match (&order.decision, self.in_doubt) {
             (Decision::Note, _) => return Ok(event(EventKind::Noted)),
             _ if self.state != State::Pending => return Err(NotAllowed("it has ended")),
@@ -84,21 +99,31 @@ impl ProvisioningRequest {
                 return Err(NotAllowed("it may have been sent: find out in Conax, then settle it"));
             }
             (Decision::Cancel, None) => {
-                self.reject(failure::CANCELLED, order);
+                let cancelled = by_operator(failure::CANCELLED, order);
+                match self.parts.is_empty() {
+                    true => self.reject(cancelled, None),
+                    false => self.reject_waiting_parts(&cancelled, order.at),
+                }
                 EventKind::Cancelled
             }
             (Decision::Resolve { .. }, None) => {
                 return Err(NotAllowed("its outcome is not in doubt: it waits to be sent, and can be cancelled"));
             }
-            (Decision::Resolve { completed: true, reference }, Some(_)) => {
-                self.end(State::Completed);
-                self.reference_number.clone_from(reference);
-                self.failure = None;
-                EventKind::Resolved
-            }
-            (Decision::Resolve { completed: false, reference }, Some(_)) => {
-                self.reject(failure::SETTLED, order);
-                self.reference_number.clone_from(reference);
+            (Decision::Resolve { completed, reference }, Some(_)) => {
+                let failure = (!completed).then(|| by_operator(failure::SETTLED, order));
+                let reference = reference.clone();
+                match (self.current_part(), failure) {
+                    (Some(_), failure) => {
+                        let state = if *completed { PartState::Completed } else { PartState::Rejected };
+                        self.change_part(order.at, |part| part.end(state, reference, failure));
+                    }
+                    (None, Some(failure)) => self.reject(failure, reference),
+                    (None, None) => {
+                        self.end(State::Completed);
+                        self.reference_number = reference;
+                        self.failure = None;
+                    }
+                }
                 EventKind::Resolved
             }
         };
@@ -112,9 +137,15 @@ impl ProvisioningRequest {
         self.next_attempt_at = None;
     }
 
-    fn reject(&mut self, code: &str, order: &Order) {
+    fn reject(&mut self, failure: Failure, reference: Option<String>) {
         self.end(State::Rejected);
-        let description = Some(format!("By {}: {}", order.user, order.reason));
-        self.failure = Some(Failure { code: code.to_owned(), description, ..Failure::default() });
+        self.reference_number = reference;
+        self.failure = Some(failure);
     }
+}
+
+/// The failure of what an operator decided.
+fn by_operator(code: &str, order: &Order) -> Failure {
+    let description = Some(format!("By {}: {}", order.user, order.reason));
+    Failure { code: code.to_owned(), description, ..Failure::default() }
 }

@@ -44,6 +44,16 @@ impl Fields {
         }
     }
 
+    /// The same with only so many values of a parameter, from one on.
+    #[must_use]
+    pub fn with_slice(&self, name: &str, from: usize, count: usize) -> Self {
+        let mut fields = self.clone();
+        if let Some(values) = fields.0.get_mut(name) {
+            *values = values.iter().skip(from).take(count).cloned().collect();
+        }
+        fields
+    }
+
     /// The number of positions of a parameter.
     pub fn count(&self, name: &str) -> usize {
         self.0.get(name).map_or(0, Vec::len)

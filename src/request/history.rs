@@ -12,6 +12,8 @@ use crate::timings::Timings;
 pub struct Attempt {
     /// Counted from 1.
     pub attempt: u32,
+    /// The part that it was made at, counted from 1; `None` where the request has no parts.
+    pub part: Option<u32>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// Duration of the attempt in milliseconds.

@@ -9,6 +9,7 @@ mod id;
 mod mask;
 mod outcome;
 mod parameter;
+mod part;
 mod record;
 mod request_type;
 mod types;
@@ -21,6 +22,7 @@ pub use history::{Attempt, Event, EventKind};
 pub use id::{RecordId, random_hex, random_uuid};
 pub use outcome::{Next, Outcome};
 pub use parameter::{CARD_ID, DEVICE_FIELDS, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps};
+pub use part::{Part, PartState, PartStatus, Rendered};
 pub use record::{
     Cas, Envelope, Failure, Family, InDoubt, Item, NewRequest, Priority, ProvisioningRequest, Scalar, State, failure,
     process,

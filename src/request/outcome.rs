@@ -59,10 +59,17 @@ impl ProvisioningRequest {
         self.in_doubt = None;
         if let Some(attempt) = attempt {
             self.attempts = attempt.attempt;
+            self.last_part = attempt.part;
             self.sent |= attempt.sent;
             self.response.clone_from(&attempt.response);
             if attempt.sent {
                 self.executed_at = Some(attempt.started_at);
+            }
+        }
+        if let Some(part) = self.current_part() {
+            let is_tried_again = self.apply_to_part(part, &outcome, attempt.is_some());
+            if !is_tried_again {
+                return self.go_on(now);
             }
         }
         match outcome {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{Correlation, RecordId, RequestType};
+use super::{Correlation, PartStatus, RecordId, Rendered, RequestType};
 use crate::account::User;
 use crate::secret::Secret;
 use crate::words::Word;
@@ -251,8 +251,10 @@ pub mod failure {
     pub const CANCELLED: &str = "CANCELLED";
     /// An operator resolved a doubt: Conax did not do the request.
     pub const SETTLED: &str = "SETTLED";
+    /// Some calls of several were done, and others were not; the description says which.
+    pub const PARTLY_DONE: &str = "PARTLY_DONE";
     /// All of these codes.
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 13] = [
         AXIS_FAULT,
         SERVICE_NOT_MAPPED,
         CONTRACT_MISMATCH,
@@ -265,6 +267,7 @@ pub mod failure {
         NO_STATUS,
         CANCELLED,
         SETTLED,
+        PARTLY_DONE,
     ];
 }
 
@@ -293,8 +296,8 @@ pub struct NewRequest {
     pub stbs: Vec<String>,
     /// The parameters of the API call as JSON, without token; the secret is masked.
     pub api_call: Option<String>,
-    /// The SOAP request; `None` if none could be rendered (`rejection` says why).
-    pub envelope: Option<Envelope>,
+    /// What is sent; `None` if nothing could be rendered (`rejection` says why).
+    pub rendered: Option<Rendered>,
     /// Why the gateway will reject the request instead of sending it.
     pub rejection: Option<Failure>,
     /// The ids of the call that created the request; `None` if no call did.
@@ -314,8 +317,7 @@ impl NewRequest {
     /// The parameters of the API call with the secret, until the request has ended.
     pub fn call_with_secret(&self) -> Option<serde_json::Value> {
         let mut call: serde_json::Value = serde_json::from_str(self.api_call.as_deref()?).ok()?;
-        let secret = self.envelope.as_ref().and_then(Envelope::secret);
-        if let (Some(name), Some(secret)) = (self.request_type.secret(), secret)
+        if let (Some(name), Some(secret)) = (self.request_type.secret(), self.secret())
             && let Some(value) = call.get_mut(name)
         {
             *value = secret.expose().into();
@@ -359,4 +361,8 @@ pub struct ProvisioningRequest {
     pub process_name: &'static str,
     /// Id of the node that sent the request.
     pub process_id: Option<String>,
+    /// What became of each part of [`NewRequest::parts`], in their order.
+    pub parts: Arc<Vec<PartStatus>>,
+    /// The part that the last attempt was made at, counted from 1.
+    pub last_part: Option<u32>,
 }

@@ -9,7 +9,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::{Lease, LeasedRequest, NodeId, StoreError};
 use crate::request::{
-    Attempt, Cas, Envelope, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, RequestType,
+    Attempt, Cas, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, Rendered, RequestType,
     State,
 };
 use crate::search::{Condition, Patterns, Search};
@@ -28,7 +28,7 @@ pub trait RequestStore: Send + Sync {
         node: &NodeId,
         systems: &[Cas],
     ) -> Result<Vec<LeasedRequest>, StoreError>;
-    /// Commits what attempts made of requests, and ends their leases. What comes with a lease that is another one's by now
+    /// Commits what attempts made of requests, and ends their leases, unless they are to be kept. What comes with a lease that is another one's by now
     /// changes nothing. A result for each, in their order.
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError>;
     /// A node's sign of life: its leases are its own for `lease_time` from now, by the clock of the store. False if it was
@@ -81,7 +81,7 @@ pub trait RequestStore: Send + Sync {
 }
 
 /// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
-pub type Render = Arc<dyn Fn(i64) -> Result<Envelope, Failure> + Send + Sync>;
+pub type Render = Arc<dyn Fn(i64) -> Result<Rendered, Failure> + Send + Sync>;
 
 /// A request to be accepted.
 #[derive(Clone)]
@@ -145,6 +145,8 @@ pub struct AttemptCommit {
     pub request: ProvisioningRequest,
     /// The lease that the attempt was made with.
     pub lease: Lease,
+    /// The next part of the request is sent at once: the lease and the cards stay with it.
+    pub keeps_lease: bool,
     /// The attempt, if one was made.
     pub attempt: Option<Attempt>,
     /// What else happened.

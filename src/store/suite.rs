@@ -11,7 +11,7 @@ use crate::catalogue::{Entry, EntryKind, Key};
 use crate::exchange::{Exchange, Note, PackedExchange};
 use crate::request::{
     Attempt, Cas, Correlation, Envelope, EventKind, Failure, Family, InDoubt, Item, NewRequest, Next, Outcome,
-    Priority, ProvisioningRequest, RecordId, RequestType,
+    Priority, ProvisioningRequest, RecordId, Rendered, RequestType,
 };
 use crate::store::{
     AttemptCommit, CommitResult, DateStep, DeviceKind, ExchangeFilter, IdempotencyKey, Lease, LeasedRequest, NodeId,
@@ -87,7 +87,7 @@ pub(super) fn pairing(card: &str, created_at: DateTime<Utc>, is_immediate: bool)
         subscription: None,
         cards: vec![card.to_owned()],
         stbs: vec!["b".to_owned()],
-        envelope: Some(Envelope { redacted: "<a/>".to_owned(), raw: None }),
+        rendered: Some(Rendered::Whole(Envelope { redacted: "<a/>".to_owned(), raw: None })),
         api_call: None,
         rejection: None,
         correlation: Some(Correlation { request_id: "r".to_owned(), trace: None }),
@@ -126,7 +126,7 @@ async fn try_commit(
     now: DateTime<Utc>,
 ) -> CommitResult {
     request.apply(outcome, None, now);
-    let commit = AttemptCommit { request, lease, attempt: None, events: Vec::new() };
+    let commit = AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() };
     store.commit_attempts(vec![commit]).await.unwrap().pop().unwrap()
 }
 
@@ -301,6 +301,7 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
     assert_eq!((store.list_notes(1).await.unwrap(), store.list_notes(60).await.unwrap().len()), (vec![], 2));
     let attempt = |sent| Attempt {
         attempt: 1,
+        part: None,
         started_at: moment(100),
         duration_ms: 2000,
         timings: Some(Timings { wait_us: Some(7), ..Timings::default() }),
@@ -312,7 +313,8 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
     };
     for (card, sent) in [("a", true), ("b", false)] {
         let LeasedRequest { request, lease } = submit_leased(store.as_ref(), pairing(card, moment(100), true)).await;
-        let commit = AttemptCommit { request, lease, attempt: Some(attempt(sent)), events: Vec::new() };
+        let commit =
+            AttemptCommit { request, lease, keeps_lease: false, attempt: Some(attempt(sent)), events: Vec::new() };
         store.commit_attempts(vec![commit]).await.unwrap();
     }
     let sent = async |since| {

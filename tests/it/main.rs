@@ -34,6 +34,7 @@ mod outages;
 mod outcomes;
 mod overload;
 mod panaccess;
+mod parts;
 mod pass_through;
 mod processing;
 mod providers;

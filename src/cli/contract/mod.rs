@@ -80,6 +80,7 @@ fn as_json(operation: &Operation, provider: &str, base_path: &str) -> Value {
         "path": format!("{base_path}{}", operation.path),
         "soap": soap_version(operation.soap),
         "resend": resend_rule(&operation.resend),
+        "batch": operation.batch,
         "request": fields(&operation.input_fields),
         "answer": fields(&operation.output_fields),
     })
@@ -118,6 +119,9 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
     let mut words = format!("{request_type}: {name} ({wsdl}, {base_path}{path}, SOAP {soap}, resend {resend})");
     if !other_ports.is_empty() {
         words.push_str(&format!("\n  port {port} of {}; not {}", other_ports.len() + 1, other_ports.join(", ")));
+    }
+    if let Some(batch) = operation.batch {
+        words.push_str(&format!("\n  at most {batch} cards a call"));
     }
     if operation.is_answer_void() {
         words.push_str("\n  (no answer but a fault)");

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::api::create;
+use crate::api::render::render;
 use crate::cli::settings::{ConfigFlags, configuration, contracts_of};
 use crate::cli::{Failed, output, values};
 use crate::clock::{Clock as _, SystemClock};
-use crate::contract::Operation;
+use crate::contract::{Contract, Operation};
 use crate::processor::{ClassifiedAnswer, classify_answer};
-use crate::request::{Fields, RequestType};
+use crate::request::{Envelope, Fields, Rendered, RequestType};
 use crate::upstream::{Call, HttpAnswer};
 
 #[derive(Debug, clap::Args)]
@@ -36,8 +36,25 @@ pub(super) fn run(flags: &TryFlags) -> Result<(), Failed> {
     let bound = contracts.iter().find_map(|(_, contract)| Some((contract, contract.operation(request_type)?)));
     let (contract, operation) =
         bound.ok_or_else(|| Failed(format!("the contract has no operation for {request_type}")))?;
-    let fields = read_fields(&flags.values)?.with_context(SystemClock.now());
-    let envelope = create::render(contract, request_type, &fields).map_err(|error| Failed(error.to_string()))?;
+    let fields = read_fields(&flags.values)?;
+    let rendered = render(contract, request_type, &fields, SystemClock.now());
+    let envelopes = match rendered.map_err(|error| Failed(error.to_string()))? {
+        Rendered::Whole(envelope) => vec![envelope],
+        Rendered::Parts(parts) => parts.into_iter().map(|part| part.envelope).collect(),
+    };
+    for (index, envelope) in envelopes.iter().enumerate() {
+        if index > 0 {
+            output::line("");
+        }
+        print_call(contract, operation, envelope);
+    }
+    if let Some(file) = &flags.answer {
+        output::lines(std::iter::once(String::new()).chain(told(operation, read_file(file)?)));
+    }
+    Ok(())
+}
+
+fn print_call(contract: &Contract, operation: &Operation, envelope: &Envelope) {
     let call = Call::new(operation, &envelope.redacted, None);
     output::line(&format!("POST {}{}", contract.base_path(), call.path));
     output::line(&format!("Content-Type: {}", call.content_type));
@@ -45,10 +62,6 @@ pub(super) fn run(flags: &TryFlags) -> Result<(), Failed> {
         output::line(&format!("SOAPAction: {action}"));
     }
     output::line(&format!("\n{}", envelope.redacted));
-    if let Some(file) = &flags.answer {
-        output::lines(std::iter::once(String::new()).chain(told(operation, read_file(file)?)));
-    }
-    Ok(())
 }
 
 fn read_file(file: &Path) -> Result<Vec<u8>, Failed> {

@@ -11,7 +11,7 @@ use crate::cli::output::ResultFlag;
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::config::Config;
 use crate::inspector::DecisionOfAll;
-use crate::request::{Decision, Order, State};
+use crate::request::{Decision, InDoubt, Order, State};
 use crate::store::Store;
 use crate::words::Word as _;
 
@@ -115,6 +115,10 @@ async fn decide(number: i64, by: OrderFlags, decision: Decision) -> Result<(), F
     let Checked { reason, user, result, config: _, store } = by.check().await?;
     let request = store.decide_request(number, Order { decision, user, reason, at: Utc::now() }).await?;
     let words = match request.state {
+        State::Pending if request.in_doubt == Some(InDoubt::NeedsOperator) => {
+            let part = request.current_part_number().map(|part| format!(": part {part}")).unwrap_or_default();
+            format!("request {number} needs another decision{part}")
+        }
         State::Pending => format!("request {number} is sent again as soon as a gateway runs"),
         state => format!("request {number} is {}", state.as_str()),
     };

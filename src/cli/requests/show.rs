@@ -4,7 +4,7 @@ use crate::api::{Dates, Record, RecordWithHistory};
 use crate::cli::output::{Format, FormatFlags, Piece, xml_pieces};
 use crate::cli::settings::{StoreFlags, open_existing};
 use crate::cli::{Failed, output};
-use crate::request::{Attempt, CARD_ID, Event, Item, ProvisioningRequest, STB_ID, State};
+use crate::request::{Attempt, CARD_ID, Event, Item, Part, PartStatus, ProvisioningRequest, STB_ID, State};
 use crate::store::{RecordKey, RequestStore};
 use crate::words::Word as _;
 use std::iter;
@@ -52,7 +52,7 @@ pub(super) async fn find_request(store: &dyn RequestStore, number: i64) -> Resul
 
 /// The SOAP request in the form that may be shown.
 pub(super) fn sent_text(request: &ProvisioningRequest) -> Option<&str> {
-    request.content.envelope.as_ref().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str())
+    request.last_envelope().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str())
 }
 
 pub(in crate::cli) struct Shown {
@@ -83,12 +83,16 @@ pub(in crate::cli) fn print(shown: &Shown, dates: Dates, format: Format) {
 fn in_words(shown: &Shown, dates: Dates) -> Vec<Piece> {
     let Shown { request, attempts, events } = shown;
     let mut pieces = summary(request, dates);
+    pieces.extend(parts(request));
     let mut history: Vec<(DateTime<Utc>, Vec<Piece>)> = Vec::new();
     for attempt in attempts {
         // The text of the last answer is left to the end of the page.
         let response = attempt.response.as_deref().filter(|_| attempt.attempt < request.attempts);
         let line = Piece::plain(attempt_line(attempt, dates));
-        history.push((attempt.started_at, iter::once(line).chain(texts(&[("answer", response)])).collect()));
+        let sent = attempt.part.filter(|_| attempt.attempt < request.attempts);
+        let sent = sent.and_then(|part| Some(request.envelope_of(Some(part))?.redacted.as_str()));
+        let named = [("request", sent), ("answer", response)];
+        history.push((attempt.started_at, iter::once(line).chain(texts(&named)).collect()));
     }
     for event in events {
         let named = [("query", event.request.as_deref()), ("answer", event.response.as_deref())];
@@ -153,13 +157,31 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
     pieces
 }
 
+/// What became of each part.
+fn parts(request: &ProvisioningRequest) -> Vec<Piece> {
+    if request.parts.is_empty() {
+        return Vec::new();
+    }
+    let line = |((number, status), part): ((u32, &PartStatus), &Part)| {
+        let PartStatus { state, attempts, reference_number, failure, .. } = status;
+        let reference =
+            reference_number.as_ref().map(|reference| format!(", reference {reference}")).unwrap_or_default();
+        let reason = failure.as_ref().map(|failure| format!(", {}", failure.reason())).unwrap_or_default();
+        let (state, cards) = (state.as_str(), part.cards.join(", "));
+        Piece::plain(format!("part {number}: {state}, attempts {attempts}{reference}{reason}: {cards}\n"))
+    };
+    let lines = (1..).zip(request.parts.iter()).zip(request.content.parts()).map(line);
+    iter::once(Piece::heading("\nParts\n")).chain(lines).collect()
+}
+
 fn attempt_line(attempt: &Attempt, dates: Dates) -> String {
-    let Attempt { attempt, started_at, duration_ms, timings, sent, http_status, error, .. } = attempt;
+    let Attempt { attempt, part, started_at, duration_ms, timings, sent, http_status, error, .. } = attempt;
     let timings = timings.map(|timings| format!(" ({})", timings.in_words())).unwrap_or_default();
+    let part = part.map(|part| format!(" at part {part}")).unwrap_or_default();
     let sent = if *sent { "sent" } else { "not sent" };
     let status = http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
     let error = error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
-    format!("attempt {attempt}: {}, {duration_ms} ms{timings}, {sent}{status}{error}\n", dates.print(*started_at))
+    format!("attempt {attempt}{part}: {}, {duration_ms} ms{timings}, {sent}{status}{error}\n", dates.print(*started_at))
 }
 
 fn event_line(event: &Event, dates: Dates) -> String {

@@ -147,17 +147,39 @@ fn record() -> Value {
             "items": {"type": "object", "properties": {"id": hex()}, "required": ["id"], "additionalProperties": {"type": ["string", "integer", "null"]}},
         }),
         "log_information" => log_information(),
-        "delivery" => object(&[
-            ("state", json!({"enum": ["waiting", "retrying", "resolving", "needs_operator", "ended"]})),
-            ("attempts", json!({"type": "integer", "minimum": 0})),
-            ("next_attempt_date", null_or("string")),
-            ("in_doubt", json!({"type": "boolean"})),
-            ("result", json!({"description": "The answer of a query, by the names of the SOAP contract"})),
-        ]),
+        "delivery" => delivery(),
         _ => null_or("string"),
     };
     let properties: Map<_, _> = RECORD_KEYS.iter().map(|key| ((*key).to_owned(), schema(key))).collect();
     json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+fn delivery() -> Value {
+    let text_or_null = || json!({"type": ["string", "null"]});
+    let count = |least: u32| json!({"type": "integer", "minimum": least});
+    let mut delivery = object(&[
+        ("state", json!({"enum": ["waiting", "retrying", "resolving", "needs_operator", "ended"]})),
+        ("attempts", count(0)),
+        ("next_attempt_date", text_or_null()),
+        ("in_doubt", json!({"type": "boolean"})),
+        ("result", json!({"description": "The answer of a query, by the names of the SOAP contract"})),
+    ]);
+    let states: Vec<_> = State::VARIANTS.iter().map(|state| state.as_str()).collect();
+    let part = object(&[
+        ("part", count(1)),
+        ("life_cycle_state", json!({"enum": states})),
+        ("in_doubt", json!({"type": "boolean"})),
+        ("attempts", count(0)),
+        ("reference_number", text_or_null()),
+        ("error_code", text_or_null()),
+        ("error_description", text_or_null()),
+        ("provider_error_code", text_or_null()),
+        ("provider_error_description", text_or_null()),
+        ("smartcards", json!({"type": "array", "items": text()})),
+    ]);
+    let description = "What became of each call, where the set is larger than one call takes; else absent";
+    delivery["properties"]["parts"] = json!({"type": "array", "description": description, "items": part});
+    delivery
 }
 
 fn log_information() -> Value {

@@ -69,8 +69,9 @@ function fault(detail) {
 function historySection(detail) {
   if (!detail.attempts && !detail.events.length) return null;
   const attempts = (detail.attempts ?? []).map((attempt) => ({
-    ...attempt, date: attempt.started_date, event: `Attempt ${attempt.attempt}`,
+    ...attempt, date: attempt.started_date, event: attempt.part ? `Attempt ${attempt.attempt}, part ${attempt.part}` : `Attempt ${attempt.attempt}`,
     words: attempt.error ?? (attempt.sent ? "" : "Nothing was sent."),
+    request: attempt.attempt < detail.record.delivery.attempts ? attempt.request : null,
     response: attempt.attempt < detail.record.delivery.attempts ? attempt.response : null,
   }));
   const all = [...attempts, ...detail.events.map((event) => ({ ...event, words: event.text ?? "" }))];
@@ -82,11 +83,27 @@ function historySection(detail) {
     element("td", {}, entry.http_status === null ? "" : String(entry.http_status)),
     element("td", { className: "duration" }, entry.duration_ms === null ? "" : String(entry.duration_ms)),
     element("td", { className: "words" }, visible([entry.user && `by ${entry.user}`, entry.words].filter(Boolean).join(": ")),
-      entry.request && textView(`Query of ${entry.event}`, entry.request),
+      entry.request && textView(entry.attempt ? `SOAP request of ${entry.event}` : `Query of ${entry.event}`, entry.request),
       entry.response && textView(`Answer to ${entry.event}`, entry.response))));
   const headings = ["Time", "What", "HTTP", "ms", "Words"].map((name) => element("th", { scope: "col" }, name));
   return element("section", { "aria-labelledby": "history" }, heading,
     element("div", { className: "table" }, element("table", { className: "history" }, element("thead", {}, element("tr", {}, headings)), element("tbody", {}, rows))));
+}
+
+// What became of each call, where the request is sent in several.
+function partsSection(detail) {
+  const parts = detail.record?.delivery.parts;
+  if (!parts) return null;
+  const rows = parts.map((part) => {
+    const state = part.in_doubt ? `${part.life_cycle_state}, in doubt` : part.life_cycle_state;
+    const reason = [part.error_code, part.provider_error_description ?? part.error_description?.split("\n")[0]].filter(Boolean).join(": ");
+    return element("tr", {}, element("th", { scope: "row" }, String(part.part)), element("td", {}, element("span", { className: part.life_cycle_state.toLowerCase() }, state)),
+      element("td", {}, String(part.attempts)), element("td", {}, visible(part.reference_number ?? "")), element("td", {}, visible(reason)),
+      element("td", {}, part.smartcards.flatMap((card, index) => [index ? ", " : "", element("a", { href: search("card", card) }, visible(card))])));
+  });
+  const headings = ["Part", "State", "Attempts", "Reference", "Reason", "Cards"].map((name) => element("th", { scope: "col" }, name));
+  return element("section", { "aria-labelledby": "parts" }, element("h2", { id: "parts" }, "Parts"),
+    element("div", { className: "table" }, element("table", {}, element("thead", {}, element("tr", {}, headings)), element("tbody", {}, rows))));
 }
 
 const nameOf = (detail) => (detail.kind === "exchange" ? `SOAP ${detail.number}` : `Request ${detail.record.number}`);
@@ -136,7 +153,7 @@ export function exchangePage(main, id, user) {
           button("Everything", copyAll), button("Everything, redacted", copyRedacted)),
         group("Save, redacted", button("HAR", () => saved("har")), button("Fixture", () => saved("fixtures"))),
         group("View", button("Raw or indented", toggleRaw), button("Mark", mark), button("Compare with the marked one", compare))),
-      fault(detail), element("div", { className: "texts" }, texts(detail)), timingsSection(detail), historySection(detail), relatedSection(detail));
+      fault(detail), partsSection(detail), element("div", { className: "texts" }, texts(detail)), timingsSection(detail), historySection(detail), relatedSection(detail));
   }
 
   const copyAll = () => copy(wholeText(detail, summary(detail)), "everything");

@@ -25,6 +25,7 @@ mod leases;
 mod limits;
 mod measure;
 mod news;
+mod parts;
 mod purge;
 mod record;
 mod request_read;

@@ -52,7 +52,7 @@ pub(super) async fn purge_requests(
         cards.extend(Columns(&row).json::<Vec<String>>("cards")?);
     }
     forget_stbs(transaction, &numbers).await?;
-    for table in ["rejected_device", "attempt", "event", "request"] {
+    for table in ["rejected_device", "part", "attempt", "event", "request"] {
         let sql = format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ANY ($1)");
         transaction.execute(&sql, &[&numbers]).await?;
     }

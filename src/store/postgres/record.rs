@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::columns::{Columns, storable, storable_option};
 use super::database::Transaction;
 use super::fault::Fault;
-use super::{cards, idempotency, request_read};
+use super::{cards, idempotency, parts, request_read};
 use crate::request::{Attempt, Event, ProvisioningRequest, State};
 use crate::store::rows::{InDoubtColumns, ReadColumns as _, failure_to_json, timings_to_json};
 use crate::store::{AttemptCommit, CommitResult, DeviceKind, Lease, StoreError};
@@ -16,10 +16,11 @@ pub(super) async fn commit_attempts(
     batch: &[AttemptCommit],
 ) -> Result<Vec<CommitResult>, Fault> {
     cards::lock_cards(transaction, batch.iter().flat_map(|commit| &commit.request.content.cards)).await?;
-    let records: Vec<_> = batch.iter().map(|commit| (&commit.request, Some(&commit.lease))).collect();
+    let records: Vec<_> = batch.iter().map(|c| (&c.request, Some((&c.lease, c.keeps_lease)))).collect();
     let updated = update_requests(transaction, &records).await?;
     let is_updated = |commit: &&AttemptCommit| updated.contains(&commit.request.number);
-    let changed: Vec<_> = batch.iter().filter(is_updated).map(|commit| &commit.request).collect();
+    let changed = batch.iter().filter(is_updated).filter(|commit| !commit.keeps_lease);
+    let changed: Vec<_> = changed.map(|commit| &commit.request).collect();
     let released = cards::change_cards(transaction, &changed).await?;
     let attempts = batch.iter().filter(is_updated).filter_map(|c| Some((c.request.number, c.attempt.as_ref()?)));
     insert_attempts(transaction, &attempts.collect::<Vec<_>>()).await?;
@@ -43,11 +44,11 @@ pub(super) async fn commit_attempts(
     Ok(results)
 }
 
-/// Writes records as they now stand, and ends their leases: the numbers of those that are written. What comes with a lease
+/// Writes records as they now stand, and ends those leases that are not to be kept: the numbers of those that are written. What comes with a lease
 /// that is another one's by now is not (`None` stands for no lease). What was sent is kept until the request has ended.
 pub(super) async fn update_requests(
     transaction: &Transaction,
-    records: &[(&ProvisioningRequest, Option<&Lease>)],
+    records: &[(&ProvisioningRequest, Option<(&Lease, bool)>)],
 ) -> Result<HashSet<i64>, Fault> {
     if records.is_empty() {
         return Ok(HashSet::new());
@@ -69,19 +70,22 @@ pub(super) async fn update_requests(
     let failures: Vec<_> = failures.iter().map(|json| storable_option(json.as_ref())).collect();
     let processes: Vec<&str> = each().map(|r| r.process_name).collect();
     let ids: Vec<Option<&str>> = each().map(|r| r.process_id.as_deref()).collect();
-    let owners: Vec<Option<&str>> = records.iter().map(|(_, lease)| lease.map(|lease| lease.owner.as_str())).collect();
-    let tokens: Vec<Option<i64>> = records.iter().map(|(_, lease)| lease.map(|lease| lease.token)).collect();
+    let owners: Vec<Option<&str>> =
+        records.iter().map(|(_, lease)| lease.map(|(lease, _)| lease.owner.as_str())).collect();
+    let tokens: Vec<Option<i64>> = records.iter().map(|(_, lease)| lease.map(|(lease, _)| lease.token)).collect();
+    let kept: Vec<bool> = records.iter().map(|(_, lease)| lease.is_some_and(|(_, is_kept)| is_kept)).collect();
     let sql = "-- update_requests
-        UPDATE request r SET state = new.state, ready_at = coalesce(new.next, r.ready_at), lease_owner = NULL,
+        UPDATE request r SET state = new.state, ready_at = coalesce(new.next, r.ready_at),
+            lease_owner = CASE WHEN new.is_kept THEN r.lease_owner END,
             waits_for = NULL, in_doubt = new.in_doubt, resolve_until = new.until, attempts = new.attempts,
             sent = new.sent, executed_at = new.executed, updated_at = new.changed, reference_number = new.reference,
             result = new.result, failure = new.failure, process_name = new.process, process_id = new.process_id,
             raw_body = CASE WHEN new.state = 'PENDING' THEN r.raw_body END
         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::boolean[],
             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-            $16::bigint[])
+            $16::bigint[], $17::boolean[])
             AS new (number, state, next, in_doubt, until, attempts, sent, executed, changed, reference, result, failure,
-                process, process_id, owner, token)
+                process, process_id, owner, token, is_kept)
         WHERE r.number = new.number AND r.state = 'PENDING' AND r.lease_owner IS NOT DISTINCT FROM new.owner
             AND r.lease_token = coalesce(new.token, r.lease_token)
         RETURNING r.number";
@@ -105,10 +109,12 @@ pub(super) async fn update_requests(
                 &ids,
                 &owners,
                 &tokens,
+                &kept,
             ],
         )
         .await?;
     let updated: HashSet<i64> = rows.iter().map(|row| Columns(row).get("number")).collect::<Result<_, _>>()?;
+    parts::update_parts(transaction, each().filter(|r| updated.contains(&r.number))).await?;
     let ended = || each().filter(|r| updated.contains(&r.number) && r.state != State::Pending);
     let secret: Vec<i64> = ended().filter(|r| r.content.request_type.secret().is_some()).map(|r| r.number).collect();
     idempotency::forget_secrets(transaction, &secret).await?;
@@ -156,13 +162,14 @@ async fn insert_attempts(transaction: &Transaction, attempts: &[(i64, &Attempt)]
     let responses: Vec<_> = each().map(|a| storable_option(a.response.as_ref())).collect();
     let types: Vec<_> = each().map(|a| storable_option(a.content_type.as_ref())).collect();
     let timings = each().map(|a| timings_to_json(a.timings.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let parts: Vec<Option<i64>> = each().map(|a| a.part.map(i64::from)).collect();
     let sql = "-- insert_attempts
         INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response, content_type,
-            timings)
+            timings, part)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[],
-            $7::text[], $8::text[], $9::text[], $10::text[])";
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[])";
     let values: super::database::Values<'_> =
-        &[&numbers, &counts, &started, &durations, &sent, &statuses, &errors, &responses, &types, &timings];
+        &[&numbers, &counts, &started, &durations, &sent, &statuses, &errors, &responses, &types, &timings, &parts];
     transaction.execute(sql, values).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::columns::Columns;
 use super::database::{Database, Transaction};
 use super::fault::Fault;
+use super::parts;
 use super::traffic::Moment;
 use crate::request::{Attempt, Event, Family, ProvisioningRequest};
 use crate::store::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, ReadColumns as _, SENT_ATTEMPT_COLUMNS};
@@ -56,7 +57,9 @@ pub(super) async fn find_request(
         RecordKey::Id(id) => transaction.query(&sql, &[&id.as_str()]).await?,
         RecordKey::Number(number) => transaction.query(&sql, &[number]).await?,
     };
-    of_family(&rows, family)
+    let mut found = of_family(&rows, family)?;
+    parts::read_parts(transaction, &mut found).await?;
+    Ok(found)
 }
 
 /// The same outside a transaction.
@@ -70,7 +73,14 @@ pub(super) async fn read_request(
         RecordKey::Id(id) => database.read(&sql, &[&id.as_str()]).await?,
         RecordKey::Number(number) => database.read(&sql, &[number]).await?,
     };
-    of_family(&rows, family)
+    let found = of_family(&rows, family)?;
+    if found.as_ref().is_none_or(|request| request.parts.is_empty()) {
+        return Ok(found);
+    }
+    // The record and its parts at one moment.
+    let key = key.clone();
+    let found = database.read_moment(|moment| Box::pin(async move { find_request(moment, family, &key).await }));
+    Ok(found.await?)
 }
 
 pub(super) async fn find_by_numbers(
@@ -81,7 +91,10 @@ pub(super) async fn find_by_numbers(
         return Ok(HashMap::new());
     }
     let rows = transaction.query(&select("find_by_numbers", "WHERE r.number = ANY ($1)"), &[&numbers]).await?;
-    rows.iter().map(|row| row_to_request(row).map(|request| (request.number, request))).collect()
+    let found = rows.iter().map(|row| row_to_request(row).map(|request| (request.number, request)));
+    let mut found = found.collect::<Result<HashMap<_, _>, _>>()?;
+    parts::read_parts(transaction, found.values_mut()).await?;
+    Ok(found)
 }
 
 /// The records of these numbers, with their leases.
@@ -111,7 +124,7 @@ pub(super) async fn list_requests(
                     if bytes > PAGE_BYTES {
                         return Ok(page);
                     }
-                    bytes += text_bytes(&request);
+                    bytes += request.text_bytes();
                     page.push(request);
                 }
             }
@@ -129,12 +142,6 @@ pub(super) async fn count_requests(database: &Database, query: RequestQuery) -> 
         })
     });
     count.await
-}
-
-/// Bytes of the two texts, which are most of a record.
-fn text_bytes(request: &ProvisioningRequest) -> usize {
-    request.content.envelope.as_ref().map_or(0, |body| body.redacted.len())
-        + request.response.as_ref().map_or(0, |text| text.len())
 }
 
 pub(super) async fn list_devices(database: &Database, kind: DeviceKind, most: u64) -> Result<Vec<String>, Fault> {

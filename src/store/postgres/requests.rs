@@ -43,7 +43,8 @@ impl RequestStore for PostgresStore {
         let is_waited_for = |request: &ProvisioningRequest| {
             request.content.process_immediately == Some(true) && request.process_name == process::RUN
         };
-        let numbers = batch.iter().map(|commit| &commit.request).filter(|request| is_waited_for(request));
+        let ended = batch.iter().filter(|commit| !commit.keeps_lease);
+        let numbers = ended.map(|commit| &commit.request).filter(|request| is_waited_for(request));
         let numbers: Vec<i64> = numbers.map(|request| request.number).collect();
         let results = self.commits.write_surely(batch).await?;
         if !numbers.is_empty() {

@@ -2,7 +2,7 @@
 -- milliseconds since 1970, UTC.
 
 CREATE TABLE store_version (version BIGINT NOT NULL);
-INSERT INTO store_version VALUES (1);
+INSERT INTO store_version VALUES (2);
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE "user" (
@@ -57,7 +57,7 @@ CREATE TABLE request (
     items TEXT NOT NULL, -- JSON: [[id, name, value], …]
     cards TEXT NOT NULL, -- JSON: the smartcards it touches
     subscription TEXT,
-    body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked
+    body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked; NULL where there are parts
     raw_body TEXT, -- what is sent in place of body, while it has a secret that body masks
     api_call TEXT, -- JSON: what the client called with, without token, its secret masked
     rejection TEXT, -- JSON: why it is rejected without being sent
@@ -80,7 +80,8 @@ CREATE TABLE request (
     result TEXT, -- JSON: what a query's answer tells
     failure TEXT, -- JSON
     process_name TEXT NOT NULL,
-    process_id TEXT
+    process_id TEXT,
+    parts BIGINT NOT NULL DEFAULT 0 -- calls that it is sent in, each with a row in part; 0 for one call
 );
 CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR';
@@ -127,10 +128,28 @@ CREATE TABLE card_lock (
 
 CREATE INDEX rejected_device_number ON rejected_device (number);
 
+-- One row a call of a request that is sent in several. What stands before state is written once, and raw_body is deleted
+-- at the end of the request.
+CREATE TABLE part (
+    number BIGINT NOT NULL REFERENCES request (number),
+    part BIGINT NOT NULL, -- counted from 1
+    cards TEXT NOT NULL, -- JSON
+    body TEXT NOT NULL,
+    raw_body TEXT,
+    state TEXT NOT NULL, -- PENDING, IN_DOUBT, COMPLETED or REJECTED
+    attempts BIGINT NOT NULL DEFAULT 0,
+    reference_number TEXT,
+    failure TEXT, -- JSON
+    leaves_doubt BOOLEAN NOT NULL DEFAULT FALSE,
+    PRIMARY KEY (number, part)
+);
+CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_number IS NOT NULL;
+
 -- One row an attempt at sending.
 CREATE TABLE attempt (
     number BIGINT NOT NULL REFERENCES request (number),
     attempt BIGINT NOT NULL,
+    part BIGINT, -- that it was made at
     started_at BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
     timings TEXT, -- JSON: how the time of its call went by

@@ -8,7 +8,7 @@ use super::cards::{self, Views};
 use super::columns::{Columns, storable};
 use super::database::Transaction;
 use super::fault::Fault;
-use super::{idempotency, record};
+use super::{idempotency, parts, record};
 use crate::request::{Event, EventKind, NewRequest, State, process};
 use crate::store::policy::{self, Cards, Due};
 use crate::store::rows::{NewRow, ReadColumns as _, accepted_record, failure_to_json, rendered_request, to_json};
@@ -79,6 +79,7 @@ async fn accept(transaction: &Transaction, new: &[&Submission]) -> Result<Vec<Su
     }
     lease_free(transaction, &mut accepted).await?;
     insert_requests(transaction, &accepted).await?;
+    parts::insert_parts(transaction, accepted.iter().map(|r| (r.number, r.content.parts()))).await?;
     insert_devices(transaction, &accepted).await?;
     let cards_of = |request: &Accepted<'_>| (request.number, request.lease.is_some());
     let leased = accepted.iter().filter(|request| cards_of(request).1);
@@ -160,14 +161,14 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
     let cards: Vec<&str> = each().map(|(_, t)| t.cards.as_str()).collect();
     let subscriptions: Vec<Option<&str>> = each().map(|(r, _)| r.content.subscription.as_deref()).collect();
     let bodies: Vec<Option<&str>> =
-        each().map(|(r, _)| r.content.envelope.as_ref().map(|e| e.redacted.as_str())).collect();
-    let raw: Vec<Option<&str>> =
-        each().map(|(r, _)| r.content.envelope.as_ref().and_then(|e| e.raw.as_deref())).collect();
+        each().map(|(r, _)| r.content.envelope(None).map(|e| e.redacted.as_str())).collect();
+    let raw: Vec<Option<&str>> = each().map(|(r, _)| r.content.envelope(None).and_then(|e| e.raw.as_deref())).collect();
     let calls: Vec<Option<&str>> = each().map(|(r, _)| r.content.api_call.as_deref()).collect();
     let rejections: Vec<Option<String>> =
         each().map(|(r, _)| r.content.rejection.as_ref().map(failure_to_json).transpose()).collect::<Result<_, _>>()?;
     let correlations = each().map(|(r, _)| r.content.correlation.as_ref().map(to_json).transpose());
     let correlations: Vec<Option<String>> = correlations.collect::<Result<_, _>>()?;
+    let parts: Vec<i64> = each().map(|(r, _)| i64::try_from(r.content.parts().len()).unwrap_or(i64::MAX)).collect();
     let sequence: Vec<i64> = each().map(|(r, _)| r.sequence_number).collect();
     let users = content(|r| r.created_by.id.as_str());
     let created = time(|r| r.created_at.timestamp_millis());
@@ -176,16 +177,16 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
     let sql = "-- insert_requests
         INSERT INTO request (number, id, family, cas, type, priority, process_immediately, scheduled_at, ready_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, updated_at,
-            lease_owner, lease_token, state, process_name, correlation)
+            lease_owner, lease_token, state, process_name, correlation, parts)
         SELECT number, id, family, cas, type, priority, immediate, scheduled_at, scheduled_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, created_at,
-            lease_owner, lease_token, $20, $21, correlation
+            lease_owner, lease_token, $20, $21, correlation, parts
         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::text[],
-            $17::bigint[], $18::text[], $19::bigint[], $22::text[], $23::text[])
+            $17::bigint[], $18::text[], $19::bigint[], $22::text[], $23::text[], $24::bigint[])
             AS new (number, id, family, type, priority, immediate, scheduled_at, items, cards, subscription, body,
                 raw_body, api_call, rejection, sequence_number, created_by, created_at, lease_owner, lease_token, correlation,
-                cas)";
+                cas, parts)";
     transaction
         .execute(
             sql,
@@ -213,6 +214,7 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
                 &process::MANUAL,
                 &correlations,
                 &systems,
+                &parts,
             ],
         )
         .await?;

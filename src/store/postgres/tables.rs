@@ -13,8 +13,10 @@ use crate::store::StoreError;
 
 /// The migrations: the first one makes the tables, each of the others brings them to the next version.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// The version that the first migration makes. A development build made tables of version 1.
+const FIRST_VERSION: i64 = 2;
 /// The version that this program works with.
-pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+pub(super) const VERSION: i64 = FIRST_VERSION + MIGRATIONS.len() as i64 - 1;
 /// How long an answer may take while nothing is changed yet.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Only one migrates at a time (`pg_advisory_xact_lock`): "CXGW".
@@ -39,7 +41,7 @@ pub(super) async fn find_version(client: &Client) -> Result<Option<i64>, StoreEr
     let row = ask(client, "-- find_version\nSELECT version FROM store_version").await?;
     let version = row.first().and_then(|value| value.as_deref()?.parse::<i64>().ok());
     let version = version.ok_or_else(|| StoreError::Unavailable("its tables have no version".to_owned()))?;
-    if !(1..=VERSION + 1).contains(&version) {
+    if !(FIRST_VERSION..=VERSION + 1).contains(&version) {
         return Err(StoreError::Unavailable(format!(
             "its tables are of version {version}, and this conax-gateway works with version {VERSION}: use the \
              conax-gateway that made them, or another store.url"
@@ -66,7 +68,8 @@ async fn migrate_with(client: &Client) -> Result<Option<i64>, StoreError> {
     let run = async |sql: &str| client.batch_execute(sql).await.map_err(failed);
     run(&format!("-- migrate\nBEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
     let before = find_version(client).await?;
-    let done = usize::try_from(before.unwrap_or_default()).unwrap_or(usize::MAX);
+    let done = before.map_or(0, |before| before - FIRST_VERSION + 1);
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
     for migration in MIGRATIONS.iter().skip(done) {
         run(migration).await?;
     }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod exchanges;
+mod parts;
 mod requests;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ pub(super) use exchanges::{
     EXCHANGE_COLUMNS, ExchangeRow, NOTE_COLUMNS, REQUEST_ROW_COLUMNS, SUMMARY_COLUMNS, row_to_exchange, row_to_note,
     row_to_request_row, row_to_summary,
 };
+pub(super) use parts::{ChangedPart, NewPart, PART_COLUMNS, row_to_part, set_parts};
 pub(super) use requests::{
     ATTEMPT_COLUMNS, Candidate, EVENT_COLUMNS, InDoubtColumns, NewRow, SENT_ATTEMPT_COLUMNS, accepted_record,
     failure_to_json, rendered_request, request_columns, row_to_attempt, row_to_candidate, row_to_event, row_to_request,
@@ -108,6 +110,12 @@ fn read_integer<C: ReadColumns, T: TryFrom<i64>>(columns: &C, name: &str) -> Res
 }
 
 impl ColumnValue for u32 {
+    fn read<C: ReadColumns>(columns: &C, name: &str) -> Result<Option<Self>, C::Error> {
+        read_integer(columns, name)
+    }
+}
+
+impl ColumnValue for usize {
     fn read<C: ReadColumns>(columns: &C, name: &str) -> Result<Option<Self>, C::Error> {
         read_integer(columns, name)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::accounts::{USER_COLUMNS, row_to_user};
 use super::{ReadColumns, to_json};
 use crate::request::{
-    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, NewRequest, ProvisioningRequest, RecordId, RequestType,
-    STB_ID, Scalar, State, process,
+    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, NewRequest, PartStatus, ProvisioningRequest, RecordId,
+    Rendered, RequestType, STB_ID, Scalar, State, process,
 };
 use crate::store::policy::Cards;
 use crate::store::{SentAttempt, StoreError};
@@ -18,7 +18,7 @@ pub(in crate::store) fn request_columns() -> String {
         "r.attempts, r.ready_at, r.items, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, \
          r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.correlation, r.created_at, {USER_COLUMNS}, r.number, \
          r.sequence_number, r.state, r.resolve_until, r.in_doubt, r.sent, r.executed_at, r.updated_at, \
-         r.reference_number, r.result, r.failure, r.process_name, r.process_id, a.response"
+         r.reference_number, r.result, r.failure, r.process_name, r.process_id, r.parts, a.part, a.response"
     )
 }
 
@@ -40,8 +40,8 @@ pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<Provis
         items,
         subscription: row.optional("subscription")?,
         cards: row.json("cards")?,
-        envelope: match row.optional("body")? {
-            Some(redacted) => Some(Envelope { redacted, raw: row.optional("raw_body")? }),
+        rendered: match row.optional("body")? {
+            Some(redacted) => Some(Rendered::Whole(Envelope { redacted, raw: row.optional("raw_body")? })),
             None => None,
         },
         api_call: row.optional("api_call")?,
@@ -67,6 +67,9 @@ pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<Provis
         process_name: row
             .word("process_name", |word| [process::RUN, process::MANUAL].into_iter().find(|p| *p == word))?,
         process_id: row.optional("process_id")?,
+        // As many as there are, until `set_parts`.
+        parts: Arc::new(vec![PartStatus::NEW; row.get("parts")?]),
+        last_part: row.optional("part")?,
         response: row.optional("response")?,
     })
 }
@@ -140,12 +143,12 @@ impl NewRow {
 }
 
 /// The request with the body that could be rendered only when its sequence number was known, or why it could not be.
-pub(in crate::store) fn rendered_request(new: &NewRequest, body: Result<Envelope, Failure>) -> NewRequest {
-    let (envelope, rejection) = match body {
-        Ok(body) => (Some(body), None),
+pub(in crate::store) fn rendered_request(new: &NewRequest, rendered: Result<Rendered, Failure>) -> NewRequest {
+    let (rendered, rejection) = match rendered {
+        Ok(rendered) => (Some(rendered), None),
         Err(failure) => (None, Some(failure)),
     };
-    NewRequest { envelope, rejection, ..new.clone() }
+    NewRequest { rendered, rejection, ..new.clone() }
 }
 
 /// The record of a request that was just accepted.
@@ -160,6 +163,8 @@ pub(in crate::store) fn accepted_record(
         state: State::Pending,
         executed_at: None,
         updated_at: content.created_at,
+        parts: Arc::new(vec![PartStatus::NEW; content.parts().len()]),
+        last_part: None,
         content,
         attempts: 0,
         next_attempt_at: None,
@@ -199,11 +204,12 @@ pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Cand
 
 /// What [`row_to_attempt`] reads.
 pub(in crate::store) const ATTEMPT_COLUMNS: &str =
-    "attempt, started_at, duration_ms, timings, sent, http_status, error, response, content_type";
+    "attempt, part, started_at, duration_ms, timings, sent, http_status, error, response, content_type";
 
 pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attempt, C::Error> {
     Ok(Attempt {
         attempt: row.get("attempt")?,
+        part: row.optional("part")?,
         started_at: row.time("started_at")?,
         duration_ms: row.get("duration_ms")?,
         timings: row.optional_json("timings")?,

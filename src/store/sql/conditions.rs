@@ -97,12 +97,12 @@ impl Conditions {
     /// types. A completed request has neither a failure nor a doubt.
     fn lead(&mut self, search: &Search, family: Option<Family>) {
         let (mut states, mut types) = (State::VARIANTS.to_vec(), RequestType::all().collect::<Vec<_>>());
-        let (mut device, mut has_reference, mut needs_operator) = (None, false, false);
+        let (mut device, mut wanted_reference, mut needs_operator) = (None, None, false);
         for condition in search.required() {
             match condition {
                 Condition::Card(card) => device = device.or(card.exact().map(|card| (DeviceKind::Card, card))),
                 Condition::Stb(stb) => device = device.or(stb.exact().map(|stb| (DeviceKind::Stb, stb))),
-                Condition::Reference(reference) => has_reference |= reference.exact().is_some(),
+                Condition::Reference(reference) => wanted_reference = wanted_reference.or(reference.exact()),
                 Condition::Type(patterns) => {
                     let named = patterns.request_types();
                     types.retain(|request_type| named.contains(request_type));
@@ -120,8 +120,12 @@ impl Conditions {
         if needs_operator {
             self.source = self.dialect.by_index("request r", "request_in_doubt");
             self.parts.push("r.in_doubt = 'NEEDS_OPERATOR'".to_owned());
-        } else if has_reference {
-            self.source = self.dialect.by_index("request r", "request_reference");
+        } else if let Some(reference) = wanted_reference {
+            let reference = self.bind(reference);
+            let of = |table| format!("SELECT number FROM {table} WHERE reference_number = {reference}");
+            let (numbers, join) = (format!("{} UNION {}", of("request"), of("part")), self.dialect.ordered_join());
+            self.source = format!("({numbers}) d {join} request r ON r.number = d.number");
+            self.number = "d.number";
         } else if let Some((kind, ca_id)) = device {
             let numbers = device_numbers(kind, &self.bind(ca_id), &states);
             let join = self.dialect.ordered_join();
@@ -214,8 +218,16 @@ impl Conditions {
             }
             Condition::Status(patterns) => self.fits(&["CAST(a.http_status AS TEXT)"], patterns.each().map(like)),
             Condition::Reference(patterns) => match patterns.exact() {
-                Some(reference) => format!("r.reference_number = {}", self.bind(reference)),
-                None => self.fits(&["r.reference_number"], patterns.each().map(like)),
+                Some(reference) => {
+                    let reference = self.bind(reference);
+                    let of_a_part = format!("p.number = r.number AND p.reference_number = {reference}");
+                    format!("(r.reference_number = {reference} OR EXISTS (SELECT 1 FROM part p WHERE {of_a_part}))")
+                }
+                None => {
+                    let own = self.fits(&["r.reference_number"], patterns.each().map(like));
+                    let of_parts = self.fits(&["p.reference_number"], patterns.each().map(like));
+                    format!("({own} OR EXISTS (SELECT 1 FROM part p WHERE p.number = r.number AND {of_parts}))")
+                }
             },
             Condition::Number(number) => format!("r.number = {number}"),
             Condition::Duration { is_longer, millis } => compare("a.duration_ms", *is_longer, *millis),

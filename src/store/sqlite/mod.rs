@@ -20,6 +20,7 @@ mod idempotency;
 mod job;
 mod leases;
 mod measure;
+mod parts;
 mod purge;
 mod reader;
 mod request_read;

@@ -46,7 +46,7 @@ pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) 
     let next = found.last().filter(|_| goes_on).map(|last| last.number + 1);
     let mut count = 0;
     for Old { number, cards, stbs, .. } in found.iter().filter(|old| old.has_ended) {
-        for table in ["attempt", "event", "request"] {
+        for table in ["part", "attempt", "event", "request"] {
             db.prepare_cached(&format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ?1"))?
                 .execute([number])?;
         }

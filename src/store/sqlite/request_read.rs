@@ -5,6 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::Columns;
+use super::parts;
 use super::traffic::at_one_moment;
 use crate::request::{Attempt, Event, Family, ProvisioningRequest};
 use crate::store::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, SENT_ATTEMPT_COLUMNS};
@@ -41,13 +42,14 @@ pub(super) fn find_request(
     };
     let sql = format!("-- find_request\n{}", select(&format!("WHERE r.{column} = ?1")));
     let found = db.prepare_cached(&sql)?.query_row([value], row_to_request).optional()?;
-    Ok(found.filter(|r| family.is_none_or(|f| f == r.content.family)))
+    let found = found.filter(|r| family.is_none_or(|f| f == r.content.family));
+    found.map(|request| parts::read_parts(db, request)).transpose()
 }
 
 pub(super) fn find_by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<ProvisioningRequest>, StoreError> {
     let sql = format!("-- find_by_numbers\n{}", select("WHERE r.number = ?1"));
     let mut statement = db.prepare_cached(&sql)?;
-    Ok(numbers.iter().map(|n| statement.query_row([n], row_to_request)).collect::<Result<_>>()?)
+    numbers.iter().map(|n| parts::read_parts(db, statement.query_row([n], row_to_request)?)).collect()
 }
 
 /// The records of these numbers, with their leases.
@@ -67,7 +69,7 @@ pub(super) fn list_requests(db: &Connection, query: &RequestQuery) -> Result<Vec
                 break;
             }
             let found = find_by_numbers(db, &[number])?;
-            bytes += found.iter().map(text_bytes).sum::<usize>();
+            bytes += found.iter().map(ProvisioningRequest::text_bytes).sum::<usize>();
             page.extend(found);
         }
         Ok(page)
@@ -76,12 +78,6 @@ pub(super) fn list_requests(db: &Connection, query: &RequestQuery) -> Result<Vec
 
 pub(super) fn count_requests(db: &Connection, query: &RequestQuery) -> Result<u64, StoreError> {
     at_one_moment(db, async |moment| count_numbers(moment, query).await)
-}
-
-/// Bytes of the two texts, which are most of a record.
-fn text_bytes(request: &ProvisioningRequest) -> usize {
-    request.content.envelope.as_ref().map_or(0, |body| body.redacted.len())
-        + request.response.as_ref().map_or(0, |text| text.len())
 }
 
 pub(super) fn list_devices(db: &Connection, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{cards, connection, idempotency, request_read};
+use super::{cards, connection, idempotency, parts, request_read};
 use crate::request::{Event, EventKind, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Cards, Due};
 use crate::store::rows::{
@@ -51,6 +51,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     };
     insert_request(db, row, &new, sequence_number, lease.as_ref())?;
     let number = db.last_insert_rowid();
+    parts::insert_parts(db, &new, number)?;
     insert_devices(db, &new, number, sequence_number)?;
     if lease.is_some() {
         cards::lock_cards(db, number, Cards::of(&new))?;
@@ -109,9 +110,9 @@ fn insert_request(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
              body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease_owner,
-             lease_token, updated_at, process_name, api_call, correlation, cas)
+             lease_token, updated_at, process_name, api_call, correlation, cas, parts)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?20, ?14, ?17, ?19,
-             ?21, ?22)",
+             ?21, ?22, ?23)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -123,7 +124,7 @@ fn insert_request(
         row.texts.items,
         row.texts.cards,
         new.subscription,
-        new.envelope.as_ref().map(|body| &body.redacted),
+        new.envelope(None).map(|body| &body.redacted),
         rejection,
         sequence_number,
         new.created_by.id,
@@ -131,11 +132,12 @@ fn insert_request(
         State::Pending.as_str(),
         lease.map(|lease| lease.owner.as_str()),
         process::MANUAL,
-        new.envelope.as_ref().and_then(|body| body.raw.as_ref()),
+        new.envelope(None).and_then(|body| body.raw.as_ref()),
         new.api_call,
         lease.map_or(0, |lease| lease.token),
         new.correlation.as_ref().map(to_json).transpose()?,
         new.family.cas().as_str(),
+        i64::try_from(new.parts().len()).unwrap_or(i64::MAX),
     ])?;
     Ok(())
 }
@@ -158,14 +160,14 @@ pub(super) fn commit_attempt(
     commit: &AttemptCommit,
     secrets: &AtomicBool,
 ) -> Result<CommitResult, StoreError> {
-    let AttemptCommit { request, lease, attempt, events } = commit;
+    let AttemptCommit { request, lease, keeps_lease, attempt, events } = commit;
     let number = request.number;
-    if !update(db, request, Some(lease), secrets)? {
+    if !update(db, request, Some((lease, *keeps_lease)), secrets)? {
         let record = request_read::find_by_numbers(db, &[number])?.pop();
         let record = record.ok_or_else(|| StoreError::Other(format!("there is no request {number} any more")))?;
         return Ok(CommitResult::LeaseLost(Box::new(record)));
     }
-    let released = cards::change_cards(db, request)?;
+    let released = if *keeps_lease { 0 } else { cards::change_cards(db, request)? };
     for event in events {
         add_event(db, number, event)?;
     }
@@ -173,8 +175,8 @@ pub(super) fn commit_attempt(
     db.prepare_cached(
         "-- commit_attempt
          INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response,
-             content_type, timings)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             content_type, timings, part)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         number,
@@ -187,16 +189,17 @@ pub(super) fn commit_attempt(
         attempt.response,
         attempt.content_type,
         timings_to_json(attempt.timings.as_ref())?,
+        attempt.part,
     ])?;
     Ok(CommitResult::Committed { released })
 }
 
-/// Writes the record as it now stands, and ends its lease: false, and nothing is written, if that is another one by now
-/// (`None` stands for none). What was sent is kept until the request has ended; if that was a secret, `secrets` says so then.
+/// Writes the record as it now stands, and ends its lease unless that is to be kept: false, and nothing is written, if that is
+/// another one by now (`None` stands for none). What was sent is kept until the request has ended; if that was a secret, `secrets` says so then.
 pub(super) fn update(
     db: &Connection,
     request: &ProvisioningRequest,
-    lease: Option<&Lease>,
+    lease: Option<(&Lease, bool)>,
     secrets: &AtomicBool,
 ) -> Result<bool, StoreError> {
     let ends_secret = request.state != State::Pending && request.content.request_type.secret().is_some();
@@ -208,7 +211,7 @@ pub(super) fn update(
     let updated = db
         .prepare_cached(
             "-- update
-             UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease_owner = NULL, waits_for = NULL,
+             UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease_owner = ?17, waits_for = NULL,
                  in_doubt = ?4, attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9,
                  failure = ?10, process_name = ?11, process_id = ?12, resolve_until = ?13, result = ?14,
                  raw_body = iif(?2 = 'PENDING', raw_body, NULL)
@@ -229,9 +232,13 @@ pub(super) fn update(
             request.process_id,
             resolve_until,
             request.result.as_ref().map(|json| json.get()),
-            lease.map(|lease| lease.owner.as_str()),
-            lease.map(|lease| lease.token),
+            lease.map(|(lease, _)| lease.owner.as_str()),
+            lease.map(|(lease, _)| lease.token),
+            lease.filter(|(_, is_kept)| *is_kept).map(|(lease, _)| lease.owner.as_str()),
         ])?;
+    if updated == 1 {
+        parts::update_parts(db, request)?;
+    }
     if ends_secret {
         if updated == 1 {
             idempotency::forget_secret(db, request.number)?;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::leases::{self, Nodes};
+use super::traffic::at_one_moment;
 use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_write};
 use crate::request::{Attempt, Cas, Event, Family, Order, ProvisioningRequest};
 use crate::store::policy::DueShift;
@@ -88,7 +89,7 @@ impl RequestStore for SqliteStore {
         family: Option<Family>,
         key: RecordKey,
     ) -> Result<Option<ProvisioningRequest>, StoreError> {
-        self.readers.read(move |db| request_read::find_request(db, family, &key)).await
+        self.readers.read(move |db| at_one_moment(db, async |_| request_read::find_request(db, family, &key))).await
     }
 
     async fn list_requests(&self, query: RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError> {

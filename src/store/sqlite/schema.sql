@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 11 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 12 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -54,7 +54,7 @@ CREATE TABLE request (
     items TEXT NOT NULL, -- JSON: [[id, name, value], …]
     cards TEXT NOT NULL, -- JSON: the smartcards it touches
     subscription TEXT,
-    body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked
+    body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked; NULL where there are parts
     raw_body TEXT, -- what is sent in place of body, while it has a secret that body masks
     api_call TEXT, -- JSON: what the client called with, without token, its secret masked
     rejection TEXT, -- JSON: why it is rejected without being sent
@@ -77,7 +77,8 @@ CREATE TABLE request (
     result TEXT, -- JSON: what a query's answer tells
     failure TEXT, -- JSON
     process_name TEXT NOT NULL,
-    process_id TEXT
+    process_id TEXT,
+    parts INTEGER NOT NULL DEFAULT 0 -- calls that it is sent in, each with a row in part; 0 for one call
 ) STRICT;
 CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
@@ -120,10 +121,28 @@ CREATE TABLE card_lock (
     PRIMARY KEY (card, cas)
 ) STRICT, WITHOUT ROWID;
 
+-- One row a call of a request that is sent in several. What stands before state is written once, and raw_body is deleted
+-- at the end of the request.
+CREATE TABLE part (
+    number INTEGER NOT NULL REFERENCES request (number),
+    part INTEGER NOT NULL, -- counted from 1
+    cards TEXT NOT NULL, -- JSON
+    body TEXT NOT NULL,
+    raw_body TEXT,
+    state TEXT NOT NULL, -- PENDING, IN_DOUBT, COMPLETED or REJECTED
+    attempts INTEGER NOT NULL DEFAULT 0,
+    reference_number TEXT,
+    failure TEXT, -- JSON
+    leaves_doubt INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (number, part)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_number IS NOT NULL;
+
 -- One row an attempt at sending.
 CREATE TABLE attempt (
     number INTEGER NOT NULL REFERENCES request (number),
     attempt INTEGER NOT NULL,
+    part INTEGER, -- that it was made at
     started_at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
     timings TEXT, -- JSON: how the time of its call went by

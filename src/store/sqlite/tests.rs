@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::SqliteStore;
+use super::connection::VERSION;
 use crate::config::{Inputs, StoreSection, load};
 use crate::exchange::{Exchange, Message, PackedExchange, Subject};
 use crate::observer::Observers;
@@ -74,7 +75,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()).await);
     let file = folder.path().join("gateway.sqlite3");
-    for version in [0, 1, 12] {
+    for version in [0, 1, VERSION + 1] {
         let db = Connection::open(&file).unwrap();
         db.pragma_update(None, "user_version", version).unwrap();
         drop(db);
@@ -87,7 +88,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
             let refused = refused.unwrap().to_string();
             let says = [
                 &format!("of version {version},"),
-                "works with version 11",
+                &format!("works with version {VERSION}"),
                 "another store.data_dir",
                 "gateway.sqlite3",
             ];
@@ -95,7 +96,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
         }
     }
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 11).unwrap();
+    db.pragma_update(None, "user_version", VERSION).unwrap();
     drop(db);
     let store = SqliteStore::open(&config(folder.path()), Access::Gateway(Observers::default())).unwrap();
     assert_eq!(store.list_users().await.unwrap().len(), 1);

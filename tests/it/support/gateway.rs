@@ -129,6 +129,12 @@ impl Gateway {
         }
     }
 
+    /// What a command needs in its environment to work with the same store.
+    pub fn store_environment(&self) -> Vec<(&'static str, &str)> {
+        let url = self.settings.iter().find(|(key, _)| key == "store.url");
+        url.map(|(_, url)| ("CONAX_GATEWAY_STORE_URL", url.as_str())).into_iter().collect()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
