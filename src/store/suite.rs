@@ -21,10 +21,12 @@ use crate::timings::Timings;
 
 mod leases;
 mod lists;
+mod parts;
 mod traffic;
 
 pub(super) use leases::*;
 pub(super) use lists::*;
+pub(super) use parts::*;
 pub(super) use traffic::*;
 
 /// Makes a test of each function here; `$open` returns what keeps the store's data, and the store.
@@ -38,6 +40,7 @@ macro_rules! tests_of_every_store {
             what_ended_long_ago_is_deleted_and_numbers_go_on,
             a_request_that_has_ended_is_not_committed_again,
             requests_of_a_dead_node_are_taken_over_and_what_it_commits_then_changes_nothing,
+            a_request_keeps_its_lease_from_part_to_part_and_what_became_of_each,
             a_list_is_of_one_moment,
             a_list_has_either_order_a_beginning_and_a_failure,
             every_term_finds_its_requests,
