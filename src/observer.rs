@@ -43,7 +43,7 @@ pub trait Observer: Send + Sync {
     }
     /// A client's own exchange has ended. May block, for writing files.
     fn client_exchange_ended(&self, _exchange: &ClientExchange<'_>) {}
-    /// That many of clients' own exchanges were dropped.
+    /// So many of clients' own exchanges were dropped.
     fn captures_dropped(&self, _count: u64) {}
     /// A client's own request was passed through and answered, by upstream or in its place.
     fn passed_through(&self, _status: u16, _took: Duration) {}

@@ -1,4 +1,4 @@
-//! Who a client is as far as its address tells.
+//! The identity of a client, as far as its address tells.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -21,7 +21,7 @@ pub struct Reloadable {
     tls: CurrentTls,
 }
 
-/// What a provider gets that goes on.
+/// The new settings of a provider that goes on.
 struct Replacement {
     config: Config,
     /// `None`: its answers come from elsewhere.

@@ -17,7 +17,7 @@ pub struct RecordWithHistory<'r> {
     correlation: Option<&'r Correlation>,
 }
 
-/// One try to send the request.
+/// An attempt at sending the request.
 #[derive(Serialize)]
 struct AttemptJson<'r> {
     attempt: u32,

@@ -98,7 +98,7 @@ impl Rates {
         }
         for Allowance { user, calls } in left.into_iter().flatten() {
             if let Some(bucket) = buckets.get_mut(&user) {
-                // What was taken here meanwhile is told the next time.
+                // Calls that were taken here meanwhile are told the next time.
                 bucket.left = bucket.left.min(calls - bucket.untold);
             }
         }

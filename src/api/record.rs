@@ -113,7 +113,7 @@ struct Delivery<'r> {
     parts: Vec<PartJson<'r>>,
 }
 
-/// One call of several.
+/// A call, of the several that a request takes.
 #[derive(serde::Serialize)]
 struct PartJson<'r> {
     part: u32,

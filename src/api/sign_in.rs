@@ -164,7 +164,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What an attempt counts for in the store, which knows neither names nor addresses.
+/// The keys that an attempt counts for in the store, which knows neither names nor addresses.
 fn shared_keys(name: &str, peer: Peer) -> SignInKeys {
     let hash = |kind: &str, text: String| {
         Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize().into()

@@ -26,15 +26,15 @@ const LONGEST: usize = 32;
 pub struct ProviderSections {
     /// The SOAP contract.
     pub contract: ContractSection,
-    /// What its requests are sent to.
+    /// The upstream of the provider's requests.
     pub upstream: Upstream,
     /// Its simulator.
     pub simulator: SimulatorSection,
-    /// What its contract's requests need and nobody may see.
+    /// The secrets that the requests of the provider's contract need.
     pub secrets: Secrets,
 }
 
-/// What the names of a provider's settings begin with.
+/// The prefix of the names of a provider's settings.
 pub(super) fn prefix(provider: &str) -> String {
     if provider == MAIN { String::new() } else { format!("{TABLE}.{provider}.") }
 }

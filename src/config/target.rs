@@ -15,7 +15,7 @@ pub enum StoreUrl {
     Postgres {
         /// As it was written: it holds no secret.
         text: String,
-        /// What it means.
+        /// The meaning of the word.
         config: Box<tokio_postgres::Config>,
     },
 }

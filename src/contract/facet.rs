@@ -11,7 +11,7 @@ use super::value::{Decimal, Primitive};
 /// How many values of an enumeration are named.
 const MOST_NAMED: usize = 20;
 
-/// One condition on a value.
+/// A condition on a value.
 #[derive(Clone, Debug)]
 pub(super) enum Facet {
     /// Exactly so long.

@@ -21,7 +21,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// One fault of a contract.
+/// A fault of a contract.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// Where.

@@ -2,7 +2,7 @@
 //! for the root itself, `*` for an open place (`xs:any`), and `name[2]` for the second of several elements of a name.
 //! In an answer `soap:Header/` leads into the header of the envelope.
 
-/// One step of a path.
+/// A step of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step<'p> {
     /// The local name; `*` for an open place.

@@ -159,7 +159,7 @@ impl<'m> Checker<'m> {
         }
     }
 
-    /// One occurrence of a group.
+    /// An occurrence of a group.
     fn group(&mut self, group: &Group, children: &mut Children<'m>) {
         match group.compositor {
             Compositor::Sequence => group.members.iter().for_each(|member| self.particle(member, children)),

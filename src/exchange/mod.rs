@@ -83,7 +83,7 @@ pub struct Answer {
     pub message: Message,
 }
 
-/// What an operator wrote down about an exchange.
+/// An operator's note about an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// When.

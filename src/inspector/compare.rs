@@ -21,7 +21,7 @@ struct Comparison {
     differences: Vec<Difference>,
 }
 
-/// One of the two.
+/// One side of the comparison.
 #[derive(Serialize)]
 struct Side {
     kind: &'static str,

@@ -1,4 +1,4 @@
-//! What an operator decides on a page: the same decisions as on the command line, with the same rules.
+//! The decisions of an operator on a page: those of the command line, with the same rules.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -26,7 +26,7 @@ const DECISIONS: [(&str, Decision); 5] = [
 pub(super) const AGAIN: &str = "again";
 const EDIT: &str = "edit";
 
-/// What may be decided about a request as it stands.
+/// The decisions that the present state of a request allows.
 pub(super) fn allowed(request: &ProvisioningRequest, now: DateTime<Utc>) -> Vec<&'static str> {
     let decisions = DECISIONS.iter().filter(|(_, decision)| request.allows(decision, now)).map(|(name, _)| *name);
     let further = if resubmit::is_possible(request) { &[AGAIN, EDIT][..] } else { &[] };

@@ -19,7 +19,7 @@ const MOST: usize = 1000;
 const LOOKED_AT: usize = 10_000;
 const PAGE: u64 = 500;
 
-/// What may be decided about many.
+/// The decisions that may be taken about many requests at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionOfAll {
     /// Send each once more now.
@@ -39,12 +39,12 @@ pub struct Matches {
     pub is_cut: bool,
 }
 
-/// What became of a decision about many.
+/// The result of a decision about many requests.
 #[derive(Debug, Default, Serialize)]
 pub struct Decided {
     /// Requests that it was carried out for.
     pub done: usize,
-    /// Those that did not allow it.
+    /// The requests that did not allow the decision.
     pub refused: Vec<Refused>,
 }
 

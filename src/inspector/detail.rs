@@ -24,7 +24,7 @@ struct RequestDetail<'r> {
     method_path: String,
     call: Option<&'r RawValue>,
     soap: Option<Soap<'r>>,
-    /// What may be decided now.
+    /// The decisions that are allowed now.
     decisions: Vec<&'static str>,
     timings: Vec<Timing>,
 }
@@ -38,7 +38,7 @@ struct Soap<'o> {
     action: &'o str,
 }
 
-/// One request or exchange, by its id; a request by its number, too.
+/// A request or an exchange, by its id; a request by its number, too.
 ///
 /// # Errors
 /// NOT_FOUND, or the store.

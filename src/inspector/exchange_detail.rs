@@ -37,9 +37,9 @@ struct ExchangeDetail<'e> {
     /// The fault in the answer, as Apache Axis prints it.
     axis: Option<String>,
     timings: Vec<Timing>,
-    /// What operators wrote down.
+    /// The notes of operators.
     events: Vec<NoteDetail>,
-    /// What may be done with it.
+    /// The actions that the exchange allows.
     decisions: [&'static str; 1],
 }
 

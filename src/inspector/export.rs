@@ -15,7 +15,7 @@ use crate::redaction::{KeyFault, Pseudonymizer};
 use crate::request::RequestType;
 use crate::store::{Store, StoreError};
 
-/// What an export needs beside what it exports.
+/// The parts of the gateway that an export needs.
 pub struct Exporter {
     /// Names the key, and what is personal beside the contract's names.
     pub config: Arc<Config>,

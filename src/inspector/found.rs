@@ -1,4 +1,4 @@
-//! What an id or a number names: a request, or an exchange that was passed through.
+//! Finds what an id or a number names: a request, or an exchange that was passed through.
 
 use crate::api::{Api, ApiError, Code};
 use crate::exchange::Exchange;

@@ -29,7 +29,7 @@ struct Page<'p> {
     searched_to: Option<String>,
 }
 
-/// One row.
+/// A row of the list.
 #[derive(serde::Serialize)]
 pub(super) struct ListRow<'r> {
     /// `request` or `exchange`.
@@ -187,7 +187,7 @@ pub(super) fn in_utc(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// What a method returns.
+/// The result of a method.
 pub(super) fn to_data(value: &impl serde::Serialize) -> Result<Data, ApiError> {
     serde_json::value::to_raw_value(value).map_err(|error| ApiError::internal(error.to_string()))
 }

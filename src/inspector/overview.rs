@@ -70,7 +70,7 @@ impl Percentiles {
     }
 }
 
-/// What happened since a time, and what there is to do now.
+/// The requests since a time, and the work that waits now.
 ///
 /// # Errors
 /// A parameter, or the store.

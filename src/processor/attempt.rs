@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::Processor;
+use super::exchange::{Answer, ExchangeResult, Outgoing, exchange};
 use super::log::log;
 use super::mask::mask;
 use super::policy::{self, AttemptContext, ours};
-use super::session::{Answered, Exchanged, Order, exchange};
 use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
 use crate::contract::{Contract, Operation, Resend};
@@ -45,10 +45,10 @@ enum Verified {
 
 /// The result of a call, with its times.
 struct Sent {
-    result: Result<Answered, CallFailure>,
+    result: Result<Answer, CallFailure>,
     timings: Option<Timings>,
     trace: Option<TraceContext>,
-    /// What was sent and may not be shown.
+    /// Secrets that were sent: they are masked wherever the attempt is shown.
     secrets: Vec<Secret>,
     began: Moment,
     passed: Passed,
@@ -63,7 +63,7 @@ struct Ended {
     events: Vec<Event>,
 }
 
-/// What was committed.
+/// A committed attempt.
 pub(super) struct Committed {
     /// The record.
     pub(super) request: ProvisioningRequest,
@@ -169,8 +169,9 @@ async fn send(
         trace = trace.as_ref().map(TraceContext::child);
     }
     let (operation, envelope) = (prepared.operation, prepared.envelope.to_send());
-    let order = Order { contract, operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
-    let Exchanged { result, timings, events, secrets } = exchange(processor, order).await;
+    let outgoing =
+        Outgoing { contract, operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
+    let ExchangeResult { result, timings, events, secrets } = exchange(processor, outgoing).await;
     let now = processor.clock.moment();
     (Sent { result, timings, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
 }
@@ -236,7 +237,7 @@ fn classify(
         processor.transport.observers().tell(|observer| observer.classified(&classified));
     };
     let outcome = match result {
-        Ok(Answered { http_status, content_type, retry_after, classified: mut answer }) => {
+        Ok(Answer { http_status, content_type, retry_after, classified: mut answer }) => {
             attempt.http_status = Some(http_status);
             attempt.content_type = content_type;
             tell(Ok(answer.classification));

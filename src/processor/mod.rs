@@ -7,6 +7,7 @@
 mod attempt;
 mod classify;
 mod date;
+mod exchange;
 mod log;
 mod mask;
 mod node;
@@ -45,7 +46,7 @@ pub use classify::{ClassifiedAnswer, classify_answer};
 use policy::RetryRule;
 use processors::Shared;
 pub use processors::{Processors, ProviderState};
-use session::Sending;
+use session::Credentials;
 pub use slots::Load;
 use waiting::Waiting;
 
@@ -113,7 +114,7 @@ pub struct Processor {
     date: Arc<FollowedDate>,
     wake: Arc<Notify>,
     waiting: Arc<Waiting>,
-    sending: Sending,
+    credentials: Credentials,
     tasks: TaskTracker,
 }
 
@@ -146,7 +147,7 @@ impl Processor {
             date: Arc::clone(&shared.date),
             wake,
             waiting: Arc::clone(&shared.waiting),
-            sending: Sending::new(config.secrets.values()),
+            credentials: Credentials::new(config.secrets.values()),
             tasks: TaskTracker::new(),
         }
     }

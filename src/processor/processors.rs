@@ -29,7 +29,7 @@ pub struct Processors {
     waiting: Arc<Waiting>,
 }
 
-/// What all processors share.
+/// The state that all processors share.
 pub(super) struct Shared {
     pub(super) store: Arc<dyn RequestStore>,
     pub(super) clock: Arc<dyn Clock>,

@@ -1,11 +1,9 @@
-//! An exchange with upstream as the bindings want it: the envelope's blanks are filled (secrets of the configuration, the
-//! session's id, what is used once), a login comes first where upstream wants a session, and a request that is refused because
-//! its session has ended is repeated once with a new one: it was refused, and so not done.
+//! The session with an upstream that wants one: a login before the first request, the session kept for all, renewed when upstream
+//! says that it has ended, and ended with the gateway.
 //!
-//! Rule: one login at a time, however many wait for it; if it fails, all that waited have failed. Neither a secret nor a
-//! session's id is ever logged or kept: what is kept of a login is masked.
+//! Rule: one login at a time, however many requests wait for it; if the login fails, all of them have failed. Neither a secret nor
+//! a session's id is ever logged or kept: the texts of a login are masked.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -15,24 +13,16 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
 use super::Processor;
-use super::attempt::call_until;
-use super::classify::{ClassifiedAnswer, classify_answer};
-use crate::contract::{Contract, Operation, SESSION, secret_name};
-use crate::request::{
-    Classification, Envelope, Event, EventKind, Fields, ProvisioningRequest, RequestType, TraceContext, random_hex,
-};
+use super::classify::ClassifiedAnswer;
+use super::exchange::{Outgoing, fill, not_sent, send};
+use crate::contract::{Contract, SESSION};
+use crate::request::{Envelope, Event, EventKind, Fields, RequestType};
 use crate::secret::Secret;
 use crate::soap::encode;
-use crate::store::Lease;
-use crate::timings::Timings;
-use crate::upstream::{Call, CallFailure, FailureKind};
-use crate::xml::has_blanks;
+use crate::upstream::{CallFailure, FailureKind};
 
-/// Why a request was not sent although it was its turn.
-const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
-
-/// The session, and what else is known only at sending.
-pub(super) struct Sending {
+/// The secrets of the configuration, and the session that a login gave.
+pub(super) struct Credentials {
     secrets: ArcSwap<BTreeMap<String, Secret>>,
     session: Mutex<Option<Secret>>,
     /// Logins that failed so far, and why the last one did.
@@ -40,45 +30,7 @@ pub(super) struct Sending {
     last_failure: StdMutex<String>,
 }
 
-/// An answer, with what the record keeps of its head.
-pub(super) struct Answered {
-    pub(super) http_status: u16,
-    pub(super) content_type: Option<String>,
-    pub(super) retry_after: Option<String>,
-    pub(super) classified: ClassifiedAnswer,
-}
-
-/// What an exchange came to.
-pub(super) struct Exchanged {
-    pub(super) result: Result<Answered, CallFailure>,
-    /// How the time of the last call went by.
-    pub(super) timings: Option<Timings>,
-    /// Logins, and what was refused before them.
-    pub(super) events: Vec<Event>,
-    /// What was sent and may not be shown.
-    pub(super) secrets: Vec<Secret>,
-}
-
-/// What is sent: by which contract, to which operation, of which request, and until when.
-#[derive(Clone, Copy)]
-pub(super) struct Order<'a> {
-    pub(super) contract: &'a Contract,
-    pub(super) operation: &'a Operation,
-    pub(super) envelope: &'a str,
-    pub(super) request: Option<(&'a ProvisioningRequest, &'a Lease)>,
-    /// The trace that the call belongs to.
-    pub(super) trace: Option<&'a TraceContext>,
-    pub(super) until: Option<DateTime<Utc>>,
-}
-
-/// An envelope without blanks.
-struct Filled<'a> {
-    text: Cow<'a, str>,
-    secrets: Vec<Secret>,
-    session: Option<Secret>,
-}
-
-impl Sending {
+impl Credentials {
     pub(super) fn new(secrets: &BTreeMap<String, Secret>) -> Self {
         Self {
             secrets: ArcSwap::from_pointee(secrets.clone()),
@@ -88,108 +40,32 @@ impl Sending {
         }
     }
 
+    /// The secrets of the configuration, by name.
+    pub(super) fn secrets(&self) -> Arc<BTreeMap<String, Secret>> {
+        self.secrets.load_full()
+    }
+
     /// Uses other secrets from now on.
     pub(super) fn set_secrets(&self, secrets: &BTreeMap<String, Secret>) {
         self.secrets.store(Arc::new(secrets.clone()));
     }
 }
 
-/// Sends an envelope, and classifies its answer once.
-pub(super) async fn exchange(processor: &Processor, order: Order<'_>) -> Exchanged {
-    let result = Err(not_sent(FailureKind::Connect, LEASE_ENDED));
-    let mut exchanged = Exchanged { result, timings: None, events: Vec::new(), secrets: Vec::new() };
-    let mut ended = None;
-    loop {
-        let filled = match fill(processor, order, ended.as_ref(), &mut exchanged.events).await {
-            Ok(filled) => filled,
-            Err(failure) => {
-                exchanged.result = Err(failure);
-                return exchanged;
-            }
-        };
-        exchanged.secrets.extend(filled.secrets.iter().cloned());
-        let may_be_sent = |(_, lease): (_, &Lease)| processor.node.holds(lease, processor.clock.moment().steady);
-        if !order.request.is_none_or(may_be_sent) {
-            exchanged.result = Err(not_sent(FailureKind::Connect, LEASE_ENDED));
-            return exchanged;
-        }
-        (exchanged.result, exchanged.timings) = send(processor, order, &filled).await;
-        let is_refused = matches!(&exchanged.result, Ok(answered) if answered.classified.classification == Classification::SessionEnded);
-        match filled.session {
-            Some(session) if is_refused && ended.is_none() => {
-                exchanged.events.push(refused(processor, order, &exchanged));
-                ended = Some(session);
-            }
-            _ => return exchanged,
-        }
-    }
-}
-
-async fn send(
-    processor: &Processor,
-    order: Order<'_>,
-    filled: &Filled<'_>,
-) -> (Result<Answered, CallFailure>, Option<Timings>) {
-    let call = Call::new(order.operation, &filled.text, order.request.map(|(request, _)| request));
-    let (trace, secrets) = (order.trace.cloned().or(call.trace), filled.secrets.clone());
-    let stopwatch = call.stopwatch.clone();
-    let lease = order.request.map(|(_, lease)| lease);
-    let result = call_until(processor, Call { trace, secrets, ..call }, order.until, lease).await;
-    let timings = stopwatch.timings();
-    let answered = result.map(|http| {
-        let (http_status, content_type) = (http.status, http.content_type.clone());
-        let retry_after = http.retry_after.clone();
-        Answered { http_status, content_type, retry_after, classified: classify_answer(order.operation, http) }
-    });
-    (answered, timings)
-}
-
-/// Fills the blanks of an envelope, if it has any; a session that has ended is not used again.
-async fn fill<'a>(
-    processor: &Processor,
-    order: Order<'a>,
-    ended: Option<&Secret>,
-    events: &mut Vec<Event>,
-) -> Result<Filled<'a>, CallFailure> {
-    if !has_blanks(order.envelope) {
-        return Ok(Filled { text: Cow::Borrowed(order.envelope), secrets: Vec::new(), session: None });
-    }
-    let session = match order.operation.needs_session() {
-        true => Some(session(processor, (order.contract, order.until), ended, events).await?),
-        false => None,
-    };
-    let secrets = processor.sending.secrets.load_full();
-    let sent = processor.clock.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let nonce = random_hex();
-    let value = |name: &str| match name {
-        SESSION => session.as_ref().map(Secret::expose),
-        "sent" => Some(sent.as_str()),
-        "nonce" => Some(nonce.as_str()),
-        name => secrets.get(secret_name(name)?).map(Secret::expose),
-    };
-    let text = order.contract.fill(order.envelope, value);
-    let text =
-        text.map_err(|reason| not_sent(FailureKind::Login, &format!("The request cannot be completed: {reason}.")))?;
-    let used = order.operation.templates().flat_map(|template| template.names()).filter_map(secret_name);
-    let used = used.filter_map(|name| secrets.get(name)).chain(&session).cloned().collect();
-    Ok(Filled { text: Cow::Owned(text), secrets: used, session })
-}
-
-/// The session's id, after a login if there is none, or only the one that has ended.
-async fn session(
+/// The session's id, after a login if there is no session, or only the session that has `ended`.
+pub(super) async fn session(
     processor: &Processor,
     (contract, until): (&Contract, Option<DateTime<Utc>>),
     ended: Option<&Secret>,
     events: &mut Vec<Event>,
 ) -> Result<Secret, CallFailure> {
-    let sending = &processor.sending;
-    let failures = sending.failures.load(Ordering::Acquire);
-    let mut kept = sending.session.lock().await;
+    let credentials = &processor.credentials;
+    let failures = credentials.failures.load(Ordering::Acquire);
+    let mut kept = credentials.session.lock().await;
     if let Some(session) = kept.as_ref().filter(|session| Some(*session) != ended) {
         return Ok(session.clone());
     }
-    let last_failure = || sending.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
-    if sending.failures.load(Ordering::Acquire) != failures {
+    let last_failure = || credentials.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+    if credentials.failures.load(Ordering::Acquire) != failures {
         return Err(not_sent(FailureKind::Login, &last_failure()));
     }
     *kept = None;
@@ -204,7 +80,7 @@ async fn session(
             let reason = format!("The login failed: {reason}");
             tracing::error!(provider = processor.provider.name(), "{reason}");
             last_failure().clone_from(&reason);
-            sending.failures.fetch_add(1, Ordering::Release);
+            credentials.failures.fetch_add(1, Ordering::Release);
             Err(not_sent(FailureKind::Login, &reason))
         }
     }
@@ -243,13 +119,13 @@ async fn ask(
     let envelope = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let envelope = String::from_utf8(envelope).map_err(|error| error.to_string())?;
     event.request = Some(Envelope::without_secret(envelope.clone()).redacted);
-    let order = Order { contract, operation, envelope: &envelope, request: None, trace: None, until };
+    let outgoing = Outgoing { contract, operation, envelope: &envelope, request: None, trace: None, until };
     // Whatever has a session has been logged in already: this is a login, or the end of one.
-    let filled = Box::pin(fill(processor, order, None, &mut Vec::new()))
+    let filled = Box::pin(fill(processor, outgoing, None, &mut Vec::new()))
         .await
         .map_err(|failure| failure.message().to_owned())?;
     let mask = |text: &str| filled.secrets.iter().fold(text.to_owned(), |text, secret| secret.mask_in(&text));
-    let (answered, _) = send(processor, order, &filled).await;
+    let (answered, _) = send(processor, outgoing, &filled).await;
     let answered = answered.map_err(|failure| mask(failure.message()))?;
     event.http_status = Some(answered.http_status);
     event.response = Some(mask(&answered.classified.text));
@@ -259,27 +135,11 @@ async fn ask(
     }
 }
 
-/// What is kept of a request that was refused because its session had ended.
-fn refused(processor: &Processor, order: Order<'_>, exchanged: &Exchanged) -> Event {
-    let text = "The session had ended: the request was refused, and is sent again.";
-    let mut event = Event::new(processor.clock.now(), EventKind::SessionEnded, None, Some(text));
-    event.request = Some(Envelope::without_secret(order.envelope.to_owned()).redacted);
-    if let Some(secret) = order.request.and_then(|(request, _)| request.content.secret()) {
-        event.request = event.request.map(|request| secret.mask_in(&request));
-    }
-    if let Ok(answered) = &exchanged.result {
-        event.http_status = Some(answered.http_status);
-        let text = answered.classified.text.clone();
-        event.response = Some(exchanged.secrets.iter().fold(text, |text, secret| secret.mask_in(&text)));
-    }
-    event
-}
-
 impl Processor {
     /// Ends the session, if there is one: upstream may allow a few only. What comes of it changes nothing.
     pub(super) async fn log_out(&self) {
         let contract = self.contract.load_full();
-        if contract.operation(RequestType::LOGOUT).is_none() || self.sending.session.lock().await.is_none() {
+        if contract.operation(RequestType::LOGOUT).is_none() || self.credentials.session.lock().await.is_none() {
             return;
         }
         let mut event = Event::new(self.clock.now(), EventKind::LoggedIn, None, None);
@@ -287,15 +147,11 @@ impl Processor {
             Ok(_) => tracing::info!(provider = self.provider.name(), "logged out"),
             Err(reason) => tracing::warn!(provider = self.provider.name(), "the session could not be ended: {reason}"),
         }
-        *self.sending.session.lock().await = None;
+        *self.credentials.session.lock().await = None;
     }
 
     /// Sends these secrets from now on.
     pub(super) fn set_secrets(&self, secrets: &BTreeMap<String, Secret>) {
-        self.sending.set_secrets(secrets);
+        self.credentials.set_secrets(secrets);
     }
-}
-
-fn not_sent(kind: FailureKind, reason: &str) -> CallFailure {
-    CallFailure::NotSent { kind, message: reason.to_owned() }
 }

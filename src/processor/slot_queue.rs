@@ -38,7 +38,7 @@ pub(super) enum Entry {
     Wait,
 }
 
-/// Who gets a free slot.
+/// The waiter that gets a free slot.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<W> {
     Call(W),

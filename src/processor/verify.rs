@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Processor;
-use super::session::{Answered, Exchanged, Order, exchange};
+use super::exchange::{Answer, ExchangeResult, Outgoing, exchange};
 use crate::contract::{Contract, Operation};
 use crate::request::{Envelope, Event, EventKind, Failure, Fields, ProvisioningRequest, RequestType, TraceContext};
 use crate::soap::encode;
@@ -89,9 +89,9 @@ async fn ask(
     fields.push(parameter, subject);
     let body = encode::request(operation, &fields).map_err(|error| error.to_string())?;
     let body = String::from_utf8(body).map_err(|error| error.to_string())?;
-    let order =
-        Order { contract, operation, envelope: &body, request: None, trace: trace.as_ref(), until: Some(until) };
-    let Exchanged { result, secrets, .. } = exchange(processor, order).await;
+    let outgoing =
+        Outgoing { contract, operation, envelope: &body, request: None, trace: trace.as_ref(), until: Some(until) };
+    let ExchangeResult { result, secrets, .. } = exchange(processor, outgoing).await;
     let mask = |text: String| secrets.iter().fold(text, |text, secret| secret.mask_in(&text));
     event.request = Some(Envelope::without_secret(body).redacted);
     match result {
@@ -103,7 +103,7 @@ async fn ask(
             (event.http_status, event.response) = (None, None);
             Err(mask(message))
         }
-        Ok(Answered { http_status, classified: answer, .. }) => {
+        Ok(Answer { http_status, classified: answer, .. }) => {
             event.http_status = Some(http_status);
             event.response = Some(mask(answer.text));
             match answer.failure {

@@ -36,7 +36,7 @@ impl Waiting {
         state.calls.clear();
     }
 
-    /// Those of these requests that a call waits for.
+    /// The requests, among these, that a call waits for.
     pub(super) fn among(&self, numbers: &[i64]) -> Vec<i64> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.iter().copied().filter(|number| state.calls.contains_key(number)).collect()

@@ -7,7 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::timings::Timings;
 
-/// One attempt at sending.
+/// An attempt at sending a request.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Counted from 1.

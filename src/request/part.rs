@@ -22,7 +22,7 @@ pub enum Rendered {
     Parts(Vec<Part>),
 }
 
-/// One call of several.
+/// A call, of the several that a request takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// CA IDs of the smartcards that the call is for.
@@ -41,11 +41,11 @@ pub enum PartState {
     InDoubt,
     /// Conax did it.
     Completed,
-    /// It was not done, and never will be.
+    /// The part was not done, and never will be.
     Rejected,
 }
 
-/// What became of a part.
+/// The outcome of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartStatus {
     /// State of the part.

@@ -132,7 +132,7 @@ impl From<String> for Scalar {
     }
 }
 
-/// One item of parameters_set: one parameter and its own id.
+/// An item of parameters_set: a parameter and the item's own id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// Id of the item.
@@ -296,7 +296,7 @@ pub struct NewRequest {
     pub stbs: Vec<String>,
     /// The parameters of the API call as JSON, without token; the secret is masked.
     pub api_call: Option<String>,
-    /// What is sent; `None` if nothing could be rendered (`rejection` says why).
+    /// The message to send; `None` if nothing could be rendered (`rejection` says why).
     pub rendered: Option<Rendered>,
     /// Why the gateway will reject the request instead of sending it.
     pub rejection: Option<Failure>,
@@ -361,7 +361,7 @@ pub struct ProvisioningRequest {
     pub process_name: &'static str,
     /// Id of the node that sent the request.
     pub process_id: Option<String>,
-    /// What became of each part of [`NewRequest::parts`], in their order.
+    /// The outcome of each part of [`NewRequest::parts`], in their order.
     pub parts: Arc<Vec<PartStatus>>,
     /// The part that the last attempt was made at, counted from 1.
     pub last_part: Option<u32>,

@@ -36,10 +36,10 @@ pub const KEYS: [(&str, &str); 12] = [
     ("until", "the same"),
 ];
 
-/// What is searched for; the default finds everything.
+/// A search; the default finds everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
-    /// What must all hold.
+    /// The terms, all of which must hold.
     pub terms: Vec<Term>,
     /// Not before this moment.
     pub since: Option<DateTime<Utc>>,
@@ -47,16 +47,16 @@ pub struct Search {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// One term.
+/// A term of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// It must not hold.
+    /// Must the condition not hold?
     pub is_negated: bool,
-    /// What it asks.
+    /// The condition.
     pub condition: Condition,
 }
 
-/// What a term asks.
+/// The condition of a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The request type, or the SOAP operation.
@@ -75,7 +75,7 @@ pub enum Condition {
     Reference(Patterns),
     /// Its number.
     Number(i64),
-    /// What a note of an operator contains.
+    /// A text that a note of an operator contains.
     Note(Patterns),
     /// Its last attempt took longer than so many milliseconds, or less.
     Duration {
@@ -84,7 +84,7 @@ pub enum Condition {
         /// Than this.
         millis: i64,
     },
-    /// What any of its texts contains.
+    /// A text that any of the record's texts contains.
     Text(Patterns),
 }
 
@@ -137,7 +137,7 @@ impl Standing {
 }
 
 impl Condition {
-    /// It may hold for a request at one time, and not at another.
+    /// May the condition hold for a request at one time, and not at another?
     fn can_change(&self) -> bool {
         !matches!(self, Self::Type(_) | Self::Card(_) | Self::Stb(_) | Self::Number(_))
     }

@@ -11,7 +11,7 @@ use crate::config::{StoreSection, StoreUrl};
 use crate::observer::Observers;
 use crate::writable::check_writable;
 
-/// Who opens a store.
+/// The kind of process that opens a store.
 #[derive(Clone)]
 pub enum Access {
     /// A gateway: it sends what is in the store. The observers are told of commits.
@@ -20,7 +20,7 @@ pub enum Access {
     Command,
 }
 
-/// What a look at a store tells.
+/// The state of a store as an inspection found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inspected {
     /// There is a database with tables.
@@ -32,7 +32,7 @@ pub struct Inspected {
 /// Opens the store that the configuration names, and makes it if there is none.
 ///
 /// # Errors
-/// It cannot be opened.
+/// The store cannot be opened.
 pub async fn open(config: &StoreSection, access: Access) -> Result<Arc<dyn Store>, StoreError> {
     match &config.url {
         StoreUrl::Sqlite(_) => Ok(Arc::new(SqliteStore::open(&embedded(config), access)?)),
@@ -46,7 +46,7 @@ pub async fn open(config: &StoreSection, access: Access) -> Result<Arc<dyn Store
 /// Opens a store for a command that needs what is in it, if there is one.
 ///
 /// # Errors
-/// It cannot be opened.
+/// The store cannot be opened.
 pub async fn open_existing(config: &StoreSection) -> Result<Option<Arc<dyn Store>>, StoreError> {
     let exists = match &config.url {
         StoreUrl::Sqlite(_) => SqliteStore::exists(&folder(config)),
@@ -58,7 +58,7 @@ pub async fn open_existing(config: &StoreSection) -> Result<Option<Arc<dyn Store
 /// Makes sure that a gateway could open the store, and changes nothing.
 ///
 /// # Errors
-/// It cannot be read or written, or this version cannot open it.
+/// The store cannot be read or written, or is of a version that this program cannot open.
 pub async fn inspect(config: &StoreSection) -> Result<Inspected, StoreError> {
     match &config.url {
         StoreUrl::Sqlite(_) => {

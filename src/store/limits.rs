@@ -1,4 +1,4 @@
-//! What nodes tell each other of their callers, so that a limit holds for all nodes together.
+//! The limits of callers that nodes share, so that a limit holds for all nodes together.
 //!
 //! Rule: nothing here is needed to go on. A store that has one node at a time shares nothing: what that node knows is all
 //! there is to know. What is shared may be lost with the server, as what a node knows is lost with its end.
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
-/// What all nodes know of callers.
+/// The counts of callers that all nodes share.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
     /// Takes from the allowances of users, each of which fills with `per_second` up to that, what they took at this node since
@@ -44,7 +44,7 @@ pub struct Allowance {
 /// Hashes of what an attempt to sign in counts for: name and address together, the name, the address.
 pub type SignInKeys = [[u8; 32]; 3];
 
-/// What became of attempts to sign in under one key.
+/// The attempts to sign in under one key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignInTrace {
     /// Failures in a row.

@@ -96,9 +96,9 @@ pub struct StoreMeasures {
 /// Requests of one priority that wait for their turn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WaitingMeasures {
-    /// Those that are due.
+    /// Requests that are due.
     pub due: i64,
-    /// Those that are not due yet.
+    /// Requests that are not due yet.
     pub scheduled: i64,
     /// When the longest waiting request fell due.
     pub oldest_due: Option<DateTime<Utc>>,

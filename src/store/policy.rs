@@ -127,7 +127,7 @@ pub(super) struct DueShift {
     pub(super) limited_types: Vec<&'static str>,
     /// When the resolving of those ends at the latest: after a stop it has ended.
     pub(super) limited_until: Option<DateTime<Utc>>,
-    /// What was written in this time has dates of the new clock.
+    /// Records written in this time have dates of the new clock.
     pub(super) untouched: RangeInclusive<DateTime<Utc>>,
 }
 

@@ -20,7 +20,8 @@ pub trait RequestStore: Send + Sync {
     /// Commits new requests; from then on they cannot be lost.
     async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
     /// Leases to a node the requests of some CA systems that are due at `now` and not held up by another one of their cards:
-    /// EXPRESS first, then by date, then by number, one system after the other. Doubts that are not resolved in time are given up on the way. There may be more.
+    /// EXPRESS first, then by date, then by number, one system after the other. Doubts that are not resolved in time are given up
+    /// on the way. There may be more.
     async fn claim_requests(
         &self,
         now: DateTime<Utc>,
@@ -28,8 +29,8 @@ pub trait RequestStore: Send + Sync {
         node: &NodeId,
         systems: &[Cas],
     ) -> Result<Vec<LeasedRequest>, StoreError>;
-    /// Commits what attempts made of requests, and ends their leases, unless they are to be kept. What comes with a lease that is another one's by now
-    /// changes nothing. A result for each, in their order.
+    /// Commits the outcomes of attempts, and ends the leases that are not to be kept. A commit whose lease is not the request's
+    /// present lease changes nothing. A result for each, in their order.
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError>;
     /// A node's sign of life: its leases are its own for `lease_time` from now, by the clock of the store. False if it was
     /// found dead: it has to go on under a new id.
@@ -41,8 +42,8 @@ pub trait RequestStore: Send + Sync {
     /// Carries out an operator's decision about a request that is not under way; a note may come at any time, and changes
     /// nothing but the history.
     async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
-    /// What another process did that this one may want to look at. A hint, which may fail to come; for an engine that has one
-    /// node at a time, it never does.
+    /// Waits for news of another process. News are a hint and may fail to come; with an engine that has one node at a time they
+    /// never come.
     async fn wait_for_news(&self) -> News {
         std::future::pending().await
     }
@@ -55,7 +56,7 @@ pub trait RequestStore: Send + Sync {
     async fn find_next_due(&self, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// Deletes records that ended before `before`, from number `from` upwards, in one short step.
     async fn purge_requests(&self, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError>;
-    /// One record; `family` limits where it is looked for.
+    /// A record; `family` limits the search.
     async fn find_request(
         &self,
         family: Option<Family>,
@@ -69,7 +70,7 @@ pub trait RequestStore: Send + Sync {
     async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError>;
     /// The history of a request's attempts.
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
-    /// What else happened to a request.
+    /// The other events of a request.
     async fn list_events(&self, number: i64) -> Result<Vec<Event>, StoreError>;
     /// The last attempts that ended at `since` or later and were sent, newest first; of all requests, or of a card's.
     async fn list_sent_attempts(
@@ -94,7 +95,7 @@ pub struct Submission {
     pub lease_to: Option<NodeId>,
     /// Accept it only once.
     pub key: Option<IdempotencyKey>,
-    /// It repeats an earlier one, by an operator's order: the histories of both say so.
+    /// The earlier request that this request repeats by an operator's order; the histories of both say so.
     pub resubmission: Option<Resubmission>,
 }
 
@@ -103,13 +104,13 @@ pub struct Submission {
 pub struct Resubmission {
     /// The number of the request whose content it is.
     pub of: i64,
-    /// Who ordered it.
+    /// The user who gave the order.
     pub user: String,
-    /// Why.
+    /// The reason of the order.
     pub reason: String,
 }
 
-/// What tells that a client repeats a request (draft-ietf-httpapi-idempotency-key-header).
+/// The key by which a client's repetition is recognized (draft-ietf-httpapi-idempotency-key-header).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// Hash of the user and the key.
@@ -122,14 +123,15 @@ pub struct IdempotencyKey {
     pub expires_at: DateTime<Utc>,
 }
 
-/// What became of a request to be accepted.
+/// The result of a submission.
 #[derive(Clone, Debug)]
 pub enum SubmitResult {
-    /// It is on disk.
+    /// The request is on disk.
     New {
         /// The record.
         request: ProvisioningRequest,
-        /// It is leased as it was to be; otherwise the processing run takes it in its turn.
+        /// The lease, if the submission asked for a lease and the cards are free; otherwise the processing run takes the request
+        /// in its turn.
         lease: Option<Lease>,
     },
     /// Its key came before, with the same content: that record.
@@ -149,14 +151,14 @@ pub struct AttemptCommit {
     pub keeps_lease: bool,
     /// The attempt, if one was made.
     pub attempt: Option<Attempt>,
-    /// What else happened.
+    /// Other events.
     pub events: Vec<Event>,
 }
 
-/// What became of an [`AttemptCommit`].
+/// The result of an [`AttemptCommit`].
 #[derive(Clone, Debug)]
 pub enum CommitResult {
-    /// It is on disk.
+    /// The commit is on disk.
     Committed {
         /// How many others may go on now that were found waiting for this request.
         released: usize,
@@ -165,7 +167,7 @@ pub enum CommitResult {
     LeaseLost(Box<ProvisioningRequest>),
 }
 
-/// What another process did.
+/// News of another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// Something may be due.
@@ -183,9 +185,9 @@ pub struct DateStep {
     pub by: TimeDelta,
     /// The date now.
     pub now: DateTime<Utc>,
-    /// It was set so long ago, at most: what was written since is in the new date already.
+    /// The longest time since the date was set: later writes have the new date already.
     pub noticed_after: TimeDelta,
-    /// It was set while no gateway was running: nobody knows how long that was.
+    /// The date was set while no gateway was running, for an unknown time.
     pub is_after_stop: bool,
 }
 
@@ -208,7 +210,7 @@ impl RecordKey {
 /// Which records a list shows, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestQuery {
-    /// What is searched for.
+    /// The search.
     pub search: Search,
     /// Of this family only.
     pub family: Option<Family>,
@@ -224,7 +226,7 @@ pub struct RequestQuery {
     pub limit: u64,
 }
 
-/// What a request is for.
+/// The kind of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeviceKind {
@@ -235,7 +237,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// What the requests fulfil that touch this one.
+    /// The condition that a request touches this device.
     pub fn condition(self, ca_id: &str) -> Condition {
         match self {
             Self::Card => Condition::Card(Patterns::literal(ca_id)),
@@ -265,11 +267,11 @@ pub struct SentAttempt {
     pub duration_ms: i64,
     /// HTTP status of the answer, if one came.
     pub http_status: Option<u16>,
-    /// What went wrong below SOAP.
+    /// The failure below SOAP.
     pub error: Option<String>,
 }
 
-/// What one step of a purge did.
+/// The result of a step of a purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purged {
     /// Records that are gone.

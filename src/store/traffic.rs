@@ -23,7 +23,7 @@ pub trait TrafficStore: Send + Sync {
 /// Which page is asked for.
 #[derive(Clone, Debug)]
 pub struct TrafficQuery {
-    /// What is searched for.
+    /// The search.
     pub search: Search,
     /// Where the page begins.
     pub before: TrafficCursor,
@@ -75,7 +75,7 @@ pub struct RequestRow {
     pub request_type: RequestType,
     /// Where it stands.
     pub state: State,
-    /// It was sent, and may have worked.
+    /// The request was sent, and may have worked.
     pub in_doubt: bool,
     /// Its smartcards.
     pub cards: Vec<String>,

@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     Client = 3,
 }
 
-/// What an attribute says.
+/// The value of an attribute.
 pub(crate) enum Value {
     Text(String),
     Whole(i64),

@@ -16,7 +16,7 @@ use crate::xml::{self, Limits};
 
 /// The header field's name.
 pub const PROXY_STATUS: &str = "proxy-status";
-/// Who says it.
+/// The name of the proxy that says so.
 const PROXY: &str = env!("CARGO_PKG_NAME");
 /// Characters of the details, at most.
 const DETAILS: usize = 1000;

@@ -87,7 +87,7 @@ impl ManyArgs {
     }
 }
 
-/// What an order is about.
+/// The requests that an order is about.
 pub(super) enum Target {
     One(i64),
     All { filter: String, is_asked: bool },

@@ -157,7 +157,7 @@ fn summary(request: &ProvisioningRequest, dates: Dates) -> Vec<Piece> {
     pieces
 }
 
-/// What became of each part.
+/// The outcome of each part.
 fn parts(request: &ProvisioningRequest) -> Vec<Piece> {
     if request.parts.is_empty() {
         return Vec::new();

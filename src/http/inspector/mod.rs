@@ -53,7 +53,7 @@ pub(super) enum Answered {
     Events(PassThroughAnswer),
 }
 
-/// What is asked for.
+/// The parameters of a call.
 enum Target<'p> {
     /// `/inspector` itself.
     Root,

@@ -44,7 +44,7 @@ pub(super) async fn lock_cards<'a>(
     rows.iter().map(read).collect()
 }
 
-/// What stands in the way of requests at their cards, whose rows are locked.
+/// The requests that block others at their cards, whose rows are locked.
 pub(super) struct Views(HashMap<(i64, String), (Cas, CardView)>);
 
 impl Views {

@@ -30,7 +30,7 @@ const CANDIDATES: &str = "-- candidates
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT $3 FOR UPDATE SKIP LOCKED";
 
-/// What one claim found.
+/// The result of a claim.
 struct Claimed {
     leased: Vec<LeasedRequest>,
     has_looked: bool,
@@ -65,7 +65,7 @@ async fn claim(
     let mut leased = Vec::new();
     let mut left = LOOKED_AT;
     for turn in turns(systems) {
-        // Whoever is looked at is no candidate afterwards: leased, or known to wait.
+        // A candidate is looked at once: afterwards the request is leased, or known to wait.
         while left > 0 && leased.len() < limit {
             let room = left.min(limit - leased.len()).min(STEP);
             let found = find_candidates(transaction, turn, now, room).await?;

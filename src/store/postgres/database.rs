@@ -31,17 +31,17 @@ const LONG_TIME: Duration = Duration::from_secs(600);
 const ADD_TOKEN: &str = "-- add_token\nINSERT INTO commit_token (token) VALUES ($1)";
 const CLAIM_TOKEN: &str = "-- claim_token\nINSERT INTO commit_token (token) VALUES ($1) ON CONFLICT DO NOTHING";
 
-/// What runs within a transaction.
+/// The statements of a transaction.
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'c>>;
 
-/// What to do while the database is out of reach.
+/// How to treat a write while the database is out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
     /// The work is refused.
     Refuse,
     /// The same, but a statement may take minutes.
     RefuseLate,
-    /// It must not be refused or lost: it is tried for as long as it takes.
+    /// The write must not be refused or lost, and is tried for as long as it takes.
     Insist,
 }
 
@@ -207,7 +207,7 @@ impl Database {
         Ok(read?)
     }
 
-    /// One statement outside a transaction whose loss does no harm.
+    /// Runs a statement outside a transaction whose loss does no harm.
     pub(super) async fn execute_lightly(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
         let loan = self.writers.lend("BEGIN").await?;
         let count = loan.execute(sql, values).await?;

@@ -27,7 +27,7 @@ pub(super) async fn shift_due_times(transaction: &Transaction, shift: &DueShift)
     let known = "-- shift_due_times: known
         SELECT count(*) AS known FROM date_step
         WHERE abs(extract(epoch FROM clock_timestamp() - noticed_at)) < $1::float8 AND abs(by_ms - $2::bigint) < $3::bigint";
-    // One node at a time, until its commit.
+    // A single node at a time, until its commit.
     transaction.execute("-- shift_due_times: lock\nLOCK TABLE date_step IN SHARE ROW EXCLUSIVE MODE", &[]).await?;
     let row = transaction.query_first(known, &[&NOTICED_TOGETHER_S, &by, &SAME_STEP_MS]).await?;
     if row.map(|row| Columns(&row).get::<i64>("known")).transpose()?.is_some_and(|known| known > 0) {

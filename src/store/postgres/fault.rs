@@ -1,4 +1,4 @@
-//! What goes wrong with PostgreSQL, and what each of it means for a caller.
+//! The failures of PostgreSQL, and the meaning of each for a caller.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What nodes tell each other of their callers. The times are the server's.
+//! The limits of callers that nodes share. Times are the server's.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What there is to do, and how large the database is: counted by indexes alone, so that a scrape costs little beside a
+//! The work that waits, and the size of the database: counted by indexes alone, so that a scrape costs little beside a
 //! million records.
 
 use chrono::{DateTime, Utc};

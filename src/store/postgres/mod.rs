@@ -85,7 +85,7 @@ impl PostgresStore {
     /// The version of the tables, if there are any.
     ///
     /// # Errors
-    /// It is out of reach, or its tables are none that this version works with.
+    /// The database is out of reach, or its tables are of another version.
     pub(super) async fn find_version(
         url: &tokio_postgres::Config,
         config: &StoreSection,
@@ -108,7 +108,7 @@ impl PostgresStore {
     /// Opens the database; a new one gets its tables.
     ///
     /// # Errors
-    /// It is out of reach, or its tables are none that this version works with.
+    /// The database is out of reach, or its tables are of another version.
     pub(super) async fn open(
         url: &tokio_postgres::Config,
         config: &StoreSection,
@@ -183,7 +183,7 @@ fn start_commits(database: &Arc<Database>, queue: usize) -> Batches<AttemptCommi
     })
 }
 
-/// What was seen of a server and its database.
+/// The findings about a server and its database.
 struct Seen {
     version: Option<i64>,
     commits_are_durable: bool,

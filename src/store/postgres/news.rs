@@ -1,4 +1,4 @@
-//! What nodes tell each other by LISTEN and NOTIFY: that something is due, and whose attempts have ended.
+//! The messages of nodes to each other by LISTEN and NOTIFY: that something is due, and whose attempts have ended.
 //!
 //! Rule: news are hints. Nothing depends on one: whoever misses some finds out by looking, which it does now and then in any
 //! case. They are sent after the commit that they tell of, outside its transaction, and many together.
@@ -27,12 +27,12 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(15);
 const QUEUE: usize = 1024;
 /// Numbers in one message: PostgreSQL takes 8,000 bytes.
 const MOST_NUMBERS: usize = 300;
-/// What stands for "something is due" in a message.
+/// The word for "something is due" in a message.
 const WORK: &str = "work";
 
 /// Sends and receives news.
 pub(super) struct Newsroom {
-    /// Who sends them, so that they are not heard by the sender.
+    /// The sender of messages, who ignores them.
     sender: Arc<str>,
     to_send: mpsc::Sender<News>,
     received: Mutex<mpsc::Receiver<News>>,

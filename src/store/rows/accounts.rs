@@ -7,7 +7,7 @@ use crate::account::{ApiKey, User};
 use crate::catalogue::Entry;
 use crate::store::TokenOwner;
 
-/// What [`row_to_user`] reads, for a table alias `u`.
+/// The columns that [`row_to_user`] reads, for a table alias `u`.
 pub(in crate::store) const USER_COLUMNS: &str = "u.id AS user_id, u.username, u.person_name, u.email, u.role, u.unit";
 
 pub(in crate::store) fn row_to_user<C: ReadColumns>(row: &C) -> Result<User, C::Error> {
@@ -30,7 +30,7 @@ pub(in crate::store) fn row_to_key<C: ReadColumns>(row: &C) -> Result<ApiKey, C:
     Ok(ApiKey { id: row.get("id")?, name: row.get("name")?, username: row.get("username")? })
 }
 
-/// What [`row_to_entry`] reads.
+/// The columns that [`row_to_entry`] reads.
 pub(in crate::store) const ENTRY_COLUMNS: &str = "id, name, alternative_code, ca_id, distribution_id";
 
 pub(in crate::store) fn row_to_entry<C: ReadColumns>(row: &C) -> Result<Entry, C::Error> {

@@ -6,22 +6,22 @@ use crate::exchange::{Answer, Exchange, Message, Note, PackedBody, PackedExchang
 use crate::request::{RecordId, RequestType, State};
 use crate::store::{RequestRow, StoreError};
 
-/// What a row takes beside its longer texts, or a little less.
+/// Bytes of a row beside its longer texts, at least.
 const ROW_BYTES: usize = 256;
 
-/// What [`row_to_summary`] reads, for the alias `x` of an exchange.
+/// The columns that [`row_to_summary`] reads, for the alias `x` of an exchange.
 pub(in crate::store) const SUMMARY_COLUMNS: &str =
     "x.number, x.id, x.at, x.duration_ms, x.path, x.status, x.error, x.operation, x.cards, x.fault";
 
-/// What [`row_to_note`] reads.
+/// The columns that [`row_to_note`] reads.
 pub(in crate::store) const NOTE_COLUMNS: &str = "at, \"user\", text";
 
-/// What [`row_to_exchange`] reads.
+/// The columns that [`row_to_exchange`] reads.
 pub(in crate::store) const EXCHANGE_COLUMNS: &str = "number, id, at, duration_ms, timings, path, status, error, operation, cards, \
      fault, reason, error_type, \"user\", request_is_truncated, request_headers, answer_is_truncated, answer_headers, \
      request_is_packed, request_body, answer_is_packed, answer_body";
 
-/// What [`row_to_request_row`] reads, for the aliases `r` of a request and `a` of its last attempt.
+/// The columns that [`row_to_request_row`] reads, for the aliases `r` of a request and `a` of its last attempt.
 pub(in crate::store) const REQUEST_ROW_COLUMNS: &str = "r.number, r.id, r.created_at, r.type, r.state, r.in_doubt, \
      r.cards, r.reference_number, r.failure, r.attempts, a.duration_ms, a.http_status";
 

@@ -86,7 +86,7 @@ fn missing<C: ReadColumns>(name: &str) -> C::Error {
     C::wrong(name, format!("{name} is missing"))
 }
 
-/// What a column can be read as.
+/// The types that a column can be read as.
 pub(super) trait ColumnValue: Sized {
     fn read<C: ReadColumns>(columns: &C, name: &str) -> Result<Option<Self>, C::Error>;
 }

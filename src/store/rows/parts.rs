@@ -8,7 +8,7 @@ use crate::request::{Envelope, Part, PartState, PartStatus, ProvisioningRequest,
 use crate::store::StoreError;
 use crate::words::Word as _;
 
-/// What [`row_to_part`] reads.
+/// The columns that [`row_to_part`] reads.
 pub(in crate::store) const PART_COLUMNS: &str =
     "number, part, cards, body, raw_body, state, attempts, reference_number, failure, leaves_doubt";
 
@@ -43,7 +43,7 @@ pub(in crate::store) struct NewPart<'r> {
 }
 
 impl<'r> NewPart<'r> {
-    /// Those of a request.
+    /// The parts of a request.
     pub(in crate::store) fn all(parts: &'r [Part]) -> Result<Vec<Self>, StoreError> {
         let new = |(part, Part { cards, envelope }): (i64, &'r Part)| {
             let (body, raw_body) = (envelope.redacted.as_str(), envelope.raw.as_deref());
@@ -53,7 +53,7 @@ impl<'r> NewPart<'r> {
     }
 }
 
-/// What became of a part, as it is written.
+/// The outcome of a part as a row.
 pub(in crate::store) struct ChangedPart<'r> {
     pub(in crate::store) part: i64,
     pub(in crate::store) state: &'static str,
@@ -64,7 +64,7 @@ pub(in crate::store) struct ChangedPart<'r> {
 }
 
 impl<'r> ChangedPart<'r> {
-    /// Those of a request that the store does not have like this yet.
+    /// The parts of a request that differ from the store's.
     pub(in crate::store) fn all(request: &'r ProvisioningRequest) -> Result<Vec<Self>, StoreError> {
         let changed = (1..).zip(request.parts.iter()).filter(|(_, status)| status.is_changed);
         let write = |(part, status): (i64, &'r PartStatus)| {

@@ -11,7 +11,7 @@ use crate::request::{
 use crate::store::policy::Cards;
 use crate::store::{SentAttempt, StoreError};
 
-/// What [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user and `a`
+/// The columns that [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user and `a`
 /// of its last attempt.
 pub(in crate::store) fn request_columns() -> String {
     format!(
@@ -202,7 +202,7 @@ pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Cand
     })
 }
 
-/// What [`row_to_attempt`] reads.
+/// The columns that [`row_to_attempt`] reads.
 pub(in crate::store) const ATTEMPT_COLUMNS: &str =
     "attempt, part, started_at, duration_ms, timings, sent, http_status, error, response, content_type";
 
@@ -221,7 +221,7 @@ pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attemp
     })
 }
 
-/// What [`row_to_event`] reads.
+/// The columns that [`row_to_event`] reads.
 pub(in crate::store) const EVENT_COLUMNS: &str =
     "at, kind, \"user\", text, duration_ms, http_status, request, response";
 
@@ -238,7 +238,7 @@ pub(in crate::store) fn row_to_event<C: ReadColumns>(row: &C) -> Result<Event, C
     })
 }
 
-/// What [`row_to_sent_attempt`] reads, for the aliases `r` of a request and `a` of an attempt.
+/// The columns that [`row_to_sent_attempt`] reads, for the aliases `r` of a request and `a` of an attempt.
 pub(in crate::store) const SENT_ATTEMPT_COLUMNS: &str =
     "r.id, r.number, r.type, r.cards, r.state, a.attempt, a.started_at, a.duration_ms, a.http_status, a.error";
 

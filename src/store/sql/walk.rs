@@ -33,7 +33,7 @@ pub(super) struct Walk<'w> {
     pub(super) deadline: Option<Instant>,
 }
 
-/// What a walk has found.
+/// The rows that a walk has found.
 pub(super) struct Walked<T> {
     pub(super) rows: Vec<T>,
     /// Where it goes on; `None` when the table has no more.

@@ -34,7 +34,7 @@ pub(super) fn claim_requests(
     let mut leased = Vec::new();
     let mut left = LOOKED_AT;
     for (priority, cas) in turns(systems) {
-        // Whoever is looked at is no candidate afterwards: leased, or known to wait.
+        // A candidate is looked at once: afterwards the request is leased, or known to wait.
         while left > 0 && leased.len() < limit {
             let room = i64::try_from(left.min(limit - leased.len())).unwrap_or(i64::MAX);
             let values = params![priority.as_str(), now.timestamp_millis(), room, cas.as_str()];

@@ -29,7 +29,7 @@ pub(super) fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
 type Identity = (u64, u64);
 
 impl Files {
-    /// Those that the names of an open database lead to now.
+    /// The files that the names of an open database lead to now.
     pub(super) fn of(database: &Path) -> Result<Self, StoreError> {
         let names = SUFFIXES.map(|suffix| with_suffix(database, suffix));
         let found = names.into_iter().map(|name| {

@@ -20,7 +20,7 @@ const AFTERWARDS: &str = "look after the disk, and start the gateway again";
 pub(super) enum Trouble {
     /// Another process holds the database.
     Busy,
-    /// It cannot be written now: the disk is full, cannot be written, or the files are gone.
+    /// The database cannot be written now: the disk is full or read-only, or the files are gone.
     NotNow(String),
     /// The disk cannot be believed any more.
     ForGood(String),

@@ -1,4 +1,4 @@
-//! What there is to do, and how large the files are: counted by indexes alone, so that a scrape costs little beside a
+//! The work that waits, and the size of the files: counted by indexes alone, so that a scrape costs little beside a
 //! million records.
 
 use std::path::Path;

@@ -175,7 +175,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// One node at a time has the database.
+/// A single node at a time has the database.
 impl LimitStore for SqliteStore {}
 
 #[async_trait]
