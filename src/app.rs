@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use strum::VariantArray as _;
 use tokio::net::TcpListener;
@@ -16,7 +15,6 @@ use crate::config::{Config, ConfigFault, FileFault};
 use crate::contract::{Contract, ContractSource};
 use crate::http::{self, CurrentTls, Face, Server};
 use crate::metrics::Metrics;
-use crate::processor::Processors;
 use crate::provider::{Providers, share_systems};
 use crate::request::random_hex;
 use crate::retention::{self, Keep};
@@ -26,10 +24,6 @@ use crate::store::{AccountStore, CatalogueStore, Store, StoreError};
 use crate::tls;
 use crate::words::Word as _;
 
-/// How often a start tries to recover while the store cannot be reached, and the pause between two tries; then the start fails.
-const RECOVERY_TRIES: u32 = 30;
-const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
-
 /// The gateway, built once.
 pub struct App {
     pub(crate) config: Arc<Config>,
@@ -37,7 +31,7 @@ pub struct App {
     pub(crate) tls: CurrentTls,
 }
 
-/// Where it listens.
+/// The sockets that the gateway listens at.
 pub struct Listeners {
     /// `server.listen`.
     pub server: TcpListener,
@@ -120,20 +114,6 @@ pub fn check_secrets(config: &Config, contract: &Contract) -> Result<(), StartEr
     if faults.is_empty() { Ok(()) } else { Err(StartError(faults)) }
 }
 
-/// Recovers before anything is sent. The server of a store may be away for a moment.
-async fn recover(processors: &Processors) -> Result<(), StoreError> {
-    for _ in 0..RECOVERY_TRIES {
-        match processors.recover().await {
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_))) => {
-                tracing::warn!(%error, "what was left under way cannot be recovered yet");
-                tokio::time::sleep(RECOVERY_PAUSE).await;
-            }
-            result => return result,
-        }
-    }
-    processors.recover().await
-}
-
 impl App {
     /// Builds the application around a store and the providers.
     pub fn new(
@@ -171,7 +151,7 @@ impl App {
         let Api { processors, store, clock, .. } = self.server.api.as_ref();
         let mut ending = shutdown.clone();
         tokio::select! {
-            recovered = recover(processors) => recovered?,
+            recovered = processors.recover() => recovered?,
             () = ending.wait() => return Ok(true),
         }
         let run = tokio::spawn(Arc::clone(processors).run(shutdown.clone()));

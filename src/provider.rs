@@ -18,11 +18,11 @@ use crate::words::Word as _;
 pub struct Provider {
     /// The configuration as the provider sees it, with its name.
     pub config: Arc<Config>,
-    /// The CA systems whose requests it takes.
+    /// The CA systems whose requests the provider takes.
     pub systems: Vec<Cas>,
-    /// Its SOAP contract.
+    /// The SOAP contract.
     pub contract: CurrentContract,
-    /// The way to its upstream.
+    /// The transport to the upstream.
     pub transport: ObservedTransport,
 }
 
@@ -33,7 +33,7 @@ impl Provider {
     }
 }
 
-/// All providers, the first one first.
+/// All providers; the first provider comes first.
 #[derive(Clone)]
 pub struct Providers(Arc<[Arc<Provider>]>);
 
@@ -53,12 +53,12 @@ impl Providers {
         Self::new(vec![(config, contract, transport)])
     }
 
-    /// The first one.
+    /// The first provider.
     pub fn first(&self) -> &Arc<Provider> {
         self.0.first().expect("every configuration has the first provider")
     }
 
-    /// All of them.
+    /// All providers.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.0.iter()
     }

@@ -33,7 +33,7 @@ pub enum DecisionOfAll {
 /// The requests that a decision would be about.
 #[derive(Debug, Serialize)]
 pub struct Matches {
-    /// Their numbers, oldest first.
+    /// Numbers of the requests, oldest first.
     pub numbers: Vec<i64>,
     /// There may be further ones.
     pub is_cut: bool,
@@ -42,18 +42,18 @@ pub struct Matches {
 /// The result of a decision about many requests.
 #[derive(Debug, Default, Serialize)]
 pub struct Decided {
-    /// Requests that it was carried out for.
+    /// Requests that the decision was carried out for.
     pub done: usize,
     /// The requests that did not allow the decision.
     pub refused: Vec<Refused>,
 }
 
-/// A request that did not allow it.
+/// A request that did not allow the decision.
 #[derive(Debug, Serialize)]
 pub struct Refused {
-    /// Its number.
+    /// Number of the request.
     pub number: i64,
-    /// Why.
+    /// The reason.
     pub message: String,
 }
 

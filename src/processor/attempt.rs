@@ -154,7 +154,8 @@ async fn verify_in_doubt(
     (verified, vec![event])
 }
 
-/// Sends the committed bytes, their blanks filled, if the lease may not have ended. Also what went before, for the history.
+/// Sends the committed bytes, their blanks filled, unless the lease may have ended. Also returns the events before the call, for
+/// the history.
 async fn send(
     processor: &Processor,
     contract: &Contract,
@@ -176,8 +177,8 @@ async fn send(
     (Sent { result, timings, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
 }
 
-/// One call. While a request in doubt is being resolved the call ends with the time for that, because later requests go on
-/// then; and it ends before the lease does that it is made with, because another node may send then.
+/// Makes a call. A call for a request in doubt ends with the time for resolving the doubt, because later requests go on then. A
+/// call under a lease ends before the lease does, because another node may send then.
 pub(super) async fn call_until(
     processor: &Processor,
     call: Call,

@@ -38,12 +38,12 @@ pub(super) struct Shared {
     pub(super) date: Arc<FollowedDate>,
 }
 
-/// How a provider stands.
+/// The state of a provider.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderState {
-    /// Its name.
+    /// Name of the provider.
     pub provider: String,
-    /// The use of its slots.
+    /// Use of the provider's slots.
     pub load: Load,
     /// The state of each base URL's breaker.
     pub breakers: Vec<(String, BreakerState)>,
@@ -105,7 +105,7 @@ impl Processors {
         }
     }
 
-    /// How each provider stands.
+    /// The state of each provider.
     pub fn states(&self) -> Vec<ProviderState> {
         self.all.iter().map(|processor| processor.state()).collect()
     }

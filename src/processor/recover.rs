@@ -17,14 +17,31 @@ use crate::store::{AttemptCommit, CommitResult, DateStep, LeasedRequest, StoreEr
 
 /// How many requests are taken over in one transaction.
 const BATCH: usize = 100;
+/// How often a start tries to recover while the store is out of reach, and the pause between two tries; then the start fails.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Processors {
     /// Moves due times if the date was set back since the last change, and takes over the requests of dead nodes. Must be
-    /// called before anything is sent.
+    /// called before anything is sent. The server of a store may be away for a moment.
     ///
     /// # Errors
     /// The store.
     pub async fn recover(&self) -> Result<(), StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.try_to_recover().await {
+                Err(error @ (StoreError::Unavailable(_) | StoreError::Busy(_))) if tries < TRIES => {
+                    tracing::warn!(%error, "the requests that were left under way cannot be recovered yet");
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_to_recover(&self) -> Result<(), StoreError> {
         let (now, changed_at) = (self.clock.now(), self.store.find_last_change().await?);
         if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step <= -LEAST_STEP) {
             // Nobody knows how long the gateway was stopped.

@@ -58,7 +58,7 @@ pub struct PartStatus {
     pub failure: Option<Failure>,
     /// Conax rejected a resend: the first attempt may have worked.
     pub leaves_doubt: bool,
-    /// The store does not have it like this yet.
+    /// Does the status differ from the stored status?
     pub is_changed: bool,
 }
 

@@ -21,7 +21,7 @@ pub trait LimitStore: Send + Sync {
     ) -> Result<Option<Vec<Allowance>>, StoreError> {
         Ok(None)
     }
-    /// What became of attempts to sign in, key by key. `None`: nobody shares.
+    /// The attempts to sign in under each key. `None`: no other node shares the store.
     async fn find_sign_ins(&self, _keys: &SignInKeys) -> Result<Option<[SignInTrace; 3]>, StoreError> {
         Ok(None)
     }
@@ -49,7 +49,7 @@ pub type SignInKeys = [[u8; 32]; 3];
 pub struct SignInTrace {
     /// Failures in a row.
     pub failures: u32,
-    /// How long ago the last one was.
+    /// How long ago the last failure was.
     pub failed_ago: Option<Duration>,
     /// How long ago the last success was.
     pub succeeded_ago: Option<Duration>,

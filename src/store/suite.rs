@@ -19,11 +19,15 @@ use crate::store::{
 };
 use crate::timings::Timings;
 
+mod accounts;
+mod cards;
 mod leases;
 mod lists;
 mod parts;
 mod traffic;
 
+pub(super) use accounts::*;
+pub(super) use cards::*;
 pub(super) use leases::*;
 pub(super) use lists::*;
 pub(super) use parts::*;
@@ -160,84 +164,6 @@ fn listed(requests: &[ProvisioningRequest]) -> Vec<i64> {
 
 fn node(id: &str) -> NodeId {
     NodeId::named(id)
-}
-
-pub(super) async fn a_card_keeps_its_order_whatever_the_clocks_say(store: Arc<dyn Store>) {
-    let (first, _) = submit(store.as_ref(), pairing("a", moment(11), false)).await;
-    let (second, lease) = submit(store.as_ref(), pairing("a", moment(10), true)).await;
-    assert!(lease.is_none(), "an earlier one waits, by a clock that is ahead");
-    assert_eq!(
-        numbers(&store.claim_requests(moment(10), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
-        [0_i64; 0],
-        "the first is not due yet"
-    );
-    let claimed = store.claim_requests(moment(11), 9, &node("n"), Cas::VARIANTS).await.unwrap();
-    assert_eq!(numbers(&claimed), [first.number]);
-    // It comes back to the line, and the clock goes back.
-    let failure = Failure::default();
-    let released =
-        commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;
-    assert_eq!(released, 1, "the second may be looked at again");
-    assert_eq!(numbers(&store.claim_requests(moment(12), 9, &node("n"), Cas::VARIANTS).await.unwrap()), [0_i64; 0]);
-    assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(20)));
-    let claimed = store.claim_requests(moment(20), 9, &node("n"), Cas::VARIANTS).await.unwrap();
-    assert_eq!(numbers(&claimed), [first.number]);
-    commit(store.as_ref(), claimed[0].clone(), done(), moment(21)).await;
-    assert_eq!(
-        numbers(&store.claim_requests(moment(21), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
-        [second.number]
-    );
-}
-
-pub(super) async fn many_requests_of_one_card_wait_for_one_each(store: Arc<dyn Store>) {
-    for _ in 0..2_000 {
-        submit(store.as_ref(), pairing("a", moment(1), false)).await;
-    }
-    let mut claimed = store.claim_requests(moment(2), 9, &node("n"), Cas::VARIANTS).await.unwrap();
-    while store.find_next_due(Cas::VARIANTS).await.unwrap().is_some() {
-        assert!(store.claim_requests(moment(2), 9, &node("n"), Cas::VARIANTS).await.unwrap().is_empty());
-    }
-    for number in 1..50 {
-        assert_eq!(numbers(&claimed), [number]);
-        assert_eq!(commit(store.as_ref(), claimed[0].clone(), done(), moment(3)).await, 1, "its end wakes one");
-        claimed = store.claim_requests(moment(3), 9, &node("n"), Cas::VARIANTS).await.unwrap();
-    }
-}
-
-/// The same as a request of Panaccess.
-fn of_panaccess(submission: Submission) -> Submission {
-    let (family, request_type) = (Family::Panaccess, RequestType::named("SET_PACKAGE"));
-    let request = Arc::new(NewRequest { family, request_type, ..(*submission.request).clone() });
-    Submission { request, ..submission }
-}
-
-pub(super) async fn a_ca_system_has_its_own_cards_and_its_own_turn(store: Arc<dyn Store>) {
-    let store = store.as_ref();
-    let (conax, lease) = submit(store, pairing("a", moment(1), true)).await;
-    assert!(lease.is_some());
-    for _ in 0..2 {
-        submit(store, pairing("a", moment(1), false)).await;
-    }
-    let (first, lease) = submit(store, of_panaccess(pairing("a", moment(1), true))).await;
-    assert!(lease.is_some(), "a card of the same number is another card");
-    let (second, lease) = submit(store, of_panaccess(pairing("a", moment(1), true))).await;
-    assert!(lease.is_none(), "and has its own order");
-    let (other, _) = submit(store, of_panaccess(pairing("b", moment(2), false))).await;
-    let n = node("n");
-    let of = |systems| store.claim_requests(moment(3), 9, &n, systems);
-    assert_eq!(store.find_next_due(&[Cas::Panaccess]).await.unwrap(), Some(moment(1)));
-    assert_eq!(numbers(&of(&[Cas::Panaccess]).await.unwrap()), [other.number]);
-    assert_eq!(store.find_next_due(&[Cas::Panaccess]).await.unwrap(), None, "it waits for the first");
-    assert_eq!(store.find_next_due(&[Cas::Conax]).await.unwrap(), Some(moment(1)));
-    let leased = |request: &ProvisioningRequest| {
-        let lease = Lease { owner: node("n"), token: 1 };
-        LeasedRequest { request: request.clone(), lease }
-    };
-    assert_eq!(commit(store, leased(&first), done(), moment(4)).await, 1);
-    assert_eq!(numbers(&of(&[Cas::Conax]).await.unwrap()), [0_i64; 0], "its cards are taken still");
-    assert_eq!(numbers(&of(Cas::VARIANTS).await.unwrap()), [second.number]);
-    assert_eq!(commit(store, leased(&conax), done(), moment(5)).await, 1);
-    assert_eq!(numbers(&of(Cas::VARIANTS).await.unwrap()), [conax.number + 1]);
 }
 
 pub(super) async fn what_ended_long_ago_is_deleted_and_numbers_go_on(store: Arc<dyn Store>) {
@@ -395,44 +321,6 @@ pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn St
         [scheduled],
         "its date stays"
     );
-}
-
-pub(super) async fn a_user_that_is_removed_has_neither_tokens_nor_keys(store: Arc<dyn Store>) {
-    let again = store.add_user(user(), String::new()).await;
-    assert!(matches!(again, Err(StoreError::Taken(_))), "{again:?}");
-    let owner = TokenOwner { user: Arc::new(user()), expires_at: moment(9) };
-    store.add_token([1; 32], &owner, moment(1)).await.unwrap();
-    let key = |username: &str| {
-        let (id, name, username) = (username.to_owned(), "k".to_owned(), username.to_owned());
-        ApiKey { id, name, username }
-    };
-    assert!(store.add_key(key("u"), [2; 32]).await.unwrap());
-    assert!(!store.add_key(key("nobody"), [3; 32]).await.unwrap());
-    assert_eq!(store.list_keys().await.unwrap().len(), 1);
-    assert_eq!(store.find_key_user([2; 32]).await.unwrap().unwrap().id, user().id);
-    assert_eq!(store.find_token_owner([1; 32]).await.unwrap().unwrap().expires_at, moment(9));
-    assert_eq!(store.find_token_owner([2; 32]).await.unwrap().map(|owner| owner.expires_at), None);
-    assert!(store.remove_user("u").await.unwrap() && !store.remove_user("u").await.unwrap());
-    assert!(store.find_user("u").await.unwrap().is_none() && store.list_users().await.unwrap().is_empty());
-    assert!(store.find_key_user([2; 32]).await.unwrap().is_none());
-    assert!(store.find_token_owner([1; 32]).await.unwrap().is_none());
-}
-
-pub(super) async fn an_import_is_taken_whole_or_not_at_all(store: Arc<dyn Store>) {
-    let entry = |id: &str, name: &str| {
-        let (id, name, ca_id) = (id.to_owned(), name.to_owned(), Some(format!("ca-{id}")));
-        Entry { id, name, alternative_code: None, ca_id, distribution_id: None }
-    };
-    let kind = EntryKind::Services;
-    let entries = vec![entry("1", "a"), entry("2", "b")];
-    store.import_entries(kind, entries.clone()).await.unwrap();
-    let clash = store.import_entries(kind, vec![entry("3", "c"), entry("4", "a")]).await;
-    assert!(matches!(clash, Err(StoreError::Taken(_))), "{clash:?}");
-    assert_eq!(store.list_entries(kind).await.unwrap(), entries);
-    let found = store.find_entries(kind, Key::CaId, vec!["ca-2".to_owned(), "ca-3".to_owned()]).await.unwrap();
-    assert_eq!(found, entries[1..]);
-    store.import_entries(kind, vec![entry("2", "c")]).await.unwrap();
-    assert_eq!(store.list_entries(kind).await.unwrap(), [entry("1", "a"), entry("2", "c")]);
 }
 
 pub(super) async fn a_key_that_comes_again_gives_the_same_record_or_a_conflict(store: Arc<dyn Store>) {

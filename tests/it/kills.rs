@@ -111,6 +111,16 @@ fn is_never(request_type: &Value) -> bool {
     request_type == "SEND_MAIL_MESSAGE_TO_CLIENT" || request_type == "DISPLAY_FINGERPRINT"
 }
 
+/// Settings of a gateway that retries soon and never gives up.
+pub(super) const RESTLESS: [(&str, &str); 6] = [
+    ("upstream.answer_timeout_s", "2"),
+    ("upstream.breaker_failures", "1000000"),
+    ("processor.backoff_initial_s", "0.02"),
+    ("processor.backoff_max_s", "0.2"),
+    ("processor.immediate_wait_s", "0.3"),
+    ("processor.max_attempts", "1000000"),
+];
+
 /// A Conax that does what it is asked, and answers truthfully what is paired.
 pub(super) async fn truthful_conax(stage: Arc<Stage>, chance: Arc<Chance>) -> Conax {
     let paired: Mutex<HashMap<String, Vec<String>>> = Mutex::default();
@@ -183,15 +193,8 @@ async fn nothing_is_lost_or_sent_twice_by_accident() {
     let chance = Arc::new(Chance(AtomicU64::new(seed)));
     let stage = Arc::new(Stage::default());
     let conax = truthful_conax(Arc::clone(&stage), Arc::clone(&chance)).await;
-    let settings = [
-        ("upstream.url", conax.url.as_str()),
-        ("upstream.answer_timeout_s", "2"),
-        ("upstream.breaker_failures", "1000000"),
-        ("processor.backoff_initial_s", "0.02"),
-        ("processor.backoff_max_s", "0.2"),
-        ("processor.immediate_wait_s", "0.3"),
-        ("processor.max_attempts", "1000000"),
-    ];
+    let own = [("upstream.url", conax.url.as_str())];
+    let settings: Vec<_> = own.into_iter().chain(RESTLESS).collect();
     let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
     let answered: Arc<Mutex<HashMap<String, String>>> = Arc::default();
     let (mut left, mut tags) = (Vec::new(), 0);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::kills::{Chance, Meant, Stage, all_records, be_a_client, check, truthful_conax};
+use crate::kills::{Chance, Meant, RESTLESS, Stage, all_records, be_a_client, check, truthful_conax};
 use crate::support::{Client, Cluster, Conax, Gateway, Reaction, Relay, answer_to, eventually};
 
 /// The longest time after which a caller is told that the gateway cannot take requests now.
@@ -84,17 +84,8 @@ async fn a_standby_that_is_promoted_goes_on_with_all_that_was_accepted() {
     let url = format!("postgres://postgres@127.0.0.1:{},{second}:5432/{name}", relay.port);
     let (chance, stage) = (Arc::new(Chance(AtomicU64::new(rand::random::<u64>() | 1))), Arc::new(Stage::default()));
     let conax = truthful_conax(Arc::clone(&stage), Arc::clone(&chance)).await;
-    let settings = [
-        ("upstream.url", conax.url.as_str()),
-        ("store.url", url.as_str()),
-        ("upstream.answer_timeout_s", "2"),
-        ("upstream.breaker_failures", "1000000"),
-        ("processor.backoff_initial_s", "0.02"),
-        ("processor.backoff_max_s", "0.2"),
-        ("processor.immediate_wait_s", "0.3"),
-        ("processor.max_attempts", "1000000"),
-        ("store.lease_s", "3"),
-    ];
+    let own = [("upstream.url", conax.url.as_str()), ("store.url", url.as_str()), ("store.lease_s", "3")];
+    let settings: Vec<_> = own.into_iter().chain(RESTLESS).collect();
     let (gateway, client) = Gateway::start_signed_in(&settings).await;
     let answered: Arc<Mutex<HashMap<String, String>>> = Arc::default();
     let mut tags = 0;

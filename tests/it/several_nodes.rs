@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::kills::{Chance, Meant, Stage, all_records, be_a_client, check, truthful_conax};
+use crate::kills::{Chance, Meant, RESTLESS, Stage, all_records, be_a_client, check, truthful_conax};
 use crate::support::{
     BIN, Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, answer_to, eventually,
     ok_answer, operation_of, run_in, values_of,
@@ -401,16 +401,8 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_server_and_network_fail() {
     println!("SEED={seed} NODE_KILLS={kills}");
     let (chance, stage) = (Arc::new(Chance(AtomicU64::new(seed))), Arc::new(Stage::default()));
     let conax = truthful_conax(Arc::clone(&stage), Arc::clone(&chance)).await;
-    let settings = [
-        ("upstream.url", conax.url.as_str()),
-        ("upstream.answer_timeout_s", "2"),
-        ("upstream.breaker_failures", "1000000"),
-        ("processor.backoff_initial_s", "0.02"),
-        ("processor.backoff_max_s", "0.2"),
-        ("processor.immediate_wait_s", "0.3"),
-        ("processor.max_attempts", "1000000"),
-        ("store.lease_s", "2"),
-    ];
+    let own = [("upstream.url", conax.url.as_str()), ("store.lease_s", "2")];
+    let settings: Vec<_> = own.into_iter().chain(RESTLESS).collect();
     let database = cluster.new_database();
     let relay = Relay::start(&cluster.socket()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", relay.port, database.rsplit('/').next().unwrap());

@@ -87,7 +87,8 @@ struct Group {
 pub(super) struct Answers(mpsc::UnboundedSender<Group>);
 
 impl Answers {
-    /// Starts the task that answers; it ends after the thread has. What waits in it is bounded by the calls that wait for it.
+    /// Starts the task that answers, which ends after the thread. The groups that wait are bounded by the calls that wait for
+    /// their answers.
     pub(super) fn start() -> Self {
         let (sender, mut groups) = mpsc::unbounded_channel::<Group>();
         tokio::spawn(async move {
