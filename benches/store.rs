@@ -72,6 +72,7 @@ fn submission(opened: &Opened, count: u64) -> Submission {
         stbs: vec![stb],
         api_call: Some(CALL.to_owned()),
         rendered: Some(Rendered::Whole(Envelope { redacted: REQUEST.to_owned(), raw: None })),
+        joint_fields: None,
         rejection: None,
         correlation: None,
         created_by: Arc::clone(&opened.user),
@@ -98,6 +99,7 @@ async fn provision(opened: &Opened, count: u64) {
         error: None,
         response: Some(ANSWER.into()),
         content_type: Some("text/xml; charset=utf-8".to_owned()),
+        joint_call: None,
         timings: None,
     };
     let outcome = Outcome::Completed { reference: Some(format!("{count:016X}")), result: None };

@@ -14,7 +14,7 @@ use super::{Answer, Api, Record, Session, data, device, render};
 use crate::catalogue::EntryKind;
 use crate::contract::Contract;
 use crate::processor::Submitted;
-use crate::request::{Correlation, Family, NewRequest, RecordId, Rendered, RequestType};
+use crate::request::{CARD_ID, Correlation, Family, Fields, NewRequest, RecordId, Rendered, RequestType};
 use crate::store::{IdempotencyKey, Submission};
 use crate::words::Word as _;
 
@@ -75,7 +75,9 @@ pub(super) async fn prepare(
         None => render::rendered(api, &contract, &draft)?,
         Some(_) => (None, None),
     };
-    let request = Arc::new(NewRequest { correlation, ..new_request(session, draft, given, rendered, now) });
+    let joint_fields = joint_fields(&contract, &draft, rendered.as_ref());
+    let request =
+        Arc::new(NewRequest { correlation, joint_fields, ..new_request(session, draft, given, rendered, now) });
     Ok((Submission { request, render, lease_to: None, key: None, resubmission: None }, contract))
 }
 
@@ -85,6 +87,14 @@ fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError>
         return Err(ApiError::at(Code::ConflictingParameters, "$.scheduled_date", message));
     }
     Ok(())
+}
+
+/// What a request that may be sent together with others has in common with them. An immediate one is sent alone, in its call.
+fn joint_fields(contract: &Contract, draft: &Draft<'_>, rendered: Option<&Rendered>) -> Option<Fields> {
+    let operation = contract.operation(draft.request_type)?;
+    let is_joint =
+        operation.coalesces && draft.process_immediately != Some(true) && matches!(rendered, Some(Rendered::Whole(_)));
+    is_joint.then(|| draft.fields.clone().without(CARD_ID))
 }
 
 fn new_request(
@@ -111,6 +121,7 @@ fn new_request(
         stbs: draft.stbs,
         api_call: Some(call),
         rendered,
+        joint_fields: None,
         rejection: draft.rejection,
         correlation: None,
         created_by: session.user.clone(),

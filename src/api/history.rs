@@ -21,9 +21,13 @@ pub struct RecordWithHistory<'r> {
 #[derive(Serialize)]
 struct AttemptJson<'r> {
     attempt: u32,
-    /// The part that was sent, and its SOAP request, where the request is sent in several calls.
+    /// The part that was sent, where the request is sent in several calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<u32>,
+    /// The records that the call was made for, in the order of their cards, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joint_requests: Option<&'r [i64]>,
+    /// The SOAP request, where it may differ from that of other attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'r str>,
     started_date: String,
@@ -65,11 +69,12 @@ impl<'r> RecordWithHistory<'r> {
 
 impl<'r> AttemptJson<'r> {
     fn new(request: &'r ProvisioningRequest, attempt: &'r Attempt, dates: Dates) -> Self {
-        let envelope = attempt.part.and_then(|part| request.envelope_of(Some(part)));
+        let has_own_text = attempt.part.is_some() || attempt.joint_call.is_some() || request.joint_call.is_some();
         Self {
             attempt: attempt.attempt,
             part: attempt.part,
-            request: envelope.map(|envelope| envelope.redacted.as_str()),
+            joint_requests: attempt.joint_call.as_ref().map(|call| call.numbers.as_slice()),
+            request: request.text_of(attempt).filter(|_| has_own_text),
             started_date: dates.print(attempt.started_at),
             duration_ms: attempt.duration_ms,
             timings: attempt.timings,

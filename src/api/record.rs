@@ -108,6 +108,9 @@ struct Delivery<'r> {
     /// An attempt was sent without a valid answer, and may have worked; stays true if Conax then rejected a resend.
     in_doubt: bool,
     result: Option<&'r RawValue>,
+    /// How many records the last call was for, where they are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_together: Option<usize>,
     /// The calls that the request is sent in, where they are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartJson<'r>>,
@@ -175,7 +178,7 @@ impl<'r> Record<'r> {
             scheduled_date: dates.print(content.scheduled_at),
             executed_date: date(request.executed_at),
             sequence_number: request.sequence_number,
-            request: request.last_envelope().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str()),
+            request: request.last_text().filter(|_| request.sent),
             response: request.response.as_deref(),
             reference_number: request.reference_number.as_deref(),
             error_code: failure.map(|f| f.code.as_str()),
@@ -201,6 +204,7 @@ impl<'r> Record<'r> {
                 next_attempt_date: date(request.next_attempt_at.filter(|_| is_waiting)),
                 in_doubt: request.has_doubt(),
                 result: request.result.as_deref(),
+                sent_together: request.joint_call.as_ref().map(|call| call.numbers.len()),
                 parts: PartJson::all(request),
             },
         }

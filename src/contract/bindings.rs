@@ -82,6 +82,8 @@ pub(super) struct RequestBinding {
     pub(super) verify: Option<Text>,
     /// Cards that one call takes, at most.
     pub(super) batch: Option<Spanned<i64>>,
+    /// May requests of the same content be sent in one call?
+    pub(super) coalesce: Option<Spanned<bool>>,
     /// The rules for its answers.
     #[serde(default)]
     pub(super) answer: AnswerBinding,

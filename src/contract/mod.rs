@@ -33,6 +33,7 @@ mod batch;
 mod bind;
 mod bindings;
 mod builtin;
+mod coalesce;
 mod compile;
 mod compiled;
 mod complex;

@@ -45,6 +45,8 @@ pub struct Operation {
     pub other_ports: Vec<String>,
     /// Cards that one call takes, at most; a larger set is split.
     pub batch: Option<NonZeroUsize>,
+    /// May requests of the same content be sent in one call, of `batch` cards at most?
+    pub coalesces: bool,
     /// The resend rule for a request in doubt.
     pub resend: Resend,
     /// The bound places of the request.

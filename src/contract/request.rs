@@ -83,7 +83,7 @@ impl<'a> RequestLoader<'a, '_> {
         let (output_fields, verdicts) = answer?;
         checked_headers.map_err(|reported| *reported)??;
         checked_places.map_err(|reported| *reported)??;
-        Ok(Operation {
+        let operation = Operation {
             request_type,
             wsdl: resolve("", wsdl.get_ref()).map_err(|_| Reported)?,
             name: operation.get_ref().clone(),
@@ -100,9 +100,12 @@ impl<'a> RequestLoader<'a, '_> {
             other_ports: found.other_ports,
             resend: resend?,
             batch: batch.unwrap_or(Ok(None))?,
+            coalesces: request.coalesce.as_ref().is_some_and(|coalesce| *coalesce.get_ref()),
             input_fields: input_fields?,
             output_fields,
-        })
+        };
+        self.check_coalesce(request, &operation)?;
+        Ok(operation)
     }
 
     fn resend(&self, name: &Text, request: &RequestBinding) -> Result<Resend, Reported> {

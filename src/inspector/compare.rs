@@ -105,7 +105,10 @@ impl Side {
                         ("reference", request.reference_number.clone()),
                         ("HTTP status", None),
                     ],
-                    request: request.last_envelope().or(request.envelope()).map(|envelope| envelope.redacted.clone()),
+                    request: {
+                        let own = || request.envelope().map(|envelope| envelope.redacted.as_str());
+                        request.last_text().or_else(own).map(str::to_owned)
+                    },
                     answer: request.response.as_deref().map(str::to_owned),
                 }
             }

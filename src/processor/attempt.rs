@@ -1,38 +1,37 @@
 //! One attempt at a leased request, in five steps: prepare (find the operation and the committed envelope), verify (ask Conax
 //! whether a request in doubt was done), send the envelope, classify the answer once, commit the outcome.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::Processor;
+use super::commit::{Committed, commit};
 use super::exchange::{Answer, ExchangeResult, Outgoing, exchange};
-use super::log::log;
 use super::mask::mask;
 use super::policy::{self, AttemptContext, ours};
 use super::verify::{Verification, verify};
 use crate::clock::{Moment, Passed};
 use crate::contract::{Contract, Operation, Resend};
 use crate::observer::ClassifiedAttempt;
-use crate::request::{Attempt, Envelope, Event, InDoubt, Outcome, ProvisioningRequest, TraceContext, failure};
+use crate::request::{
+    Attempt, Envelope, Event, InDoubt, JointCall, Outcome, ProvisioningRequest, TraceContext, failure,
+};
 use crate::secret::Secret;
 use crate::soap::texts;
-use crate::store::{AttemptCommit, CommitResult, Lease, LeasedRequest, StoreError};
+use crate::store::{Lease, LeasedRequest, StoreError};
 use crate::timings::Timings;
 use crate::upstream::{Call, CallFailure, FailureKind, HttpAnswer, OUT_OF_TIME};
-
-/// How long an API call waits for the commit of a known outcome; after that the call answers with the record as accepted.
-const STORE_TIME: Duration = Duration::from_secs(3);
 
 /// Why a call was ended before its answer.
 const LEASE_LOST: &str = "The gateway could not renew its leases in the store in time, and ended the call: another gateway \
                           may take the request over.";
 
 /// The operation and the envelope of a request that can be sent.
-struct Prepared<'a> {
-    operation: &'a Operation,
-    envelope: &'a Envelope,
+pub(super) struct Prepared<'a> {
+    pub(super) operation: &'a Operation,
+    pub(super) envelope: &'a Envelope,
 }
 
 /// Whether a request is to be sent.
@@ -44,7 +43,8 @@ enum Verified {
 }
 
 /// The result of a call, with its times.
-struct Sent {
+#[derive(Clone)]
+pub(super) struct Sent {
     result: Result<Answer, CallFailure>,
     timings: Option<Timings>,
     trace: Option<TraceContext>,
@@ -53,24 +53,31 @@ struct Sent {
     began: Moment,
     passed: Passed,
     now: DateTime<Utc>,
+    /// Drawn for the call: requests that were sent together are tried again together.
+    jitter: f64,
+}
+
+impl Sent {
+    /// The same for another request of the call.
+    pub(super) fn for_other(&self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self.clone() }
+    }
+
+    /// The result of a call that was not made.
+    pub(super) fn without_call(processor: &Processor, failure: CallFailure) -> Self {
+        let began = processor.clock.moment();
+        let (now, jitter) = (began.date, rand::random());
+        let passed = Passed::default();
+        Self { result: Err(failure), timings: None, trace: None, secrets: Vec::new(), began, passed, now, jitter }
+    }
 }
 
 /// How the attempt ended.
-struct Ended {
-    outcome: Outcome,
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
     /// `None` where nothing was tried.
-    attempt: Option<Attempt>,
-    events: Vec<Event>,
-}
-
-/// A committed attempt.
-pub(super) struct Committed {
-    /// The record.
-    pub(super) request: ProvisioningRequest,
-    /// May requests that waited for this one go on?
-    pub(super) has_released: bool,
-    /// Is the next part of the request to be sent at once, with the same lease?
-    pub(super) keeps_lease: bool,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) events: Vec<Event>,
 }
 
 /// Makes one attempt at a leased request, or at its present part. Until `turn_ends`, a request whose next part is due keeps its
@@ -92,18 +99,19 @@ pub(super) async fn attempt(
                 Verified::Ended(outcome) => Ended { outcome, attempt: None, events },
                 Verified::Send { was_asked } => {
                     let (sent, before) = send(processor, contract, &request, &lease, &prepared).await;
-                    let (outcome, attempt) = classify(processor, &request, &prepared, sent, was_asked);
+                    let (outcome, attempt) = classify(processor, &request, &prepared, sent, (was_asked, None));
                     let events = events.into_iter().chain(before).collect();
                     Ended { outcome, attempt: Some(attempt), events }
                 }
             }
         }
     };
-    commit(processor, LeasedRequest { request, lease }, ended, turn_ends).await
+    let mut committed = commit(processor, vec![(LeasedRequest { request, lease }, ended)], turn_ends).await?;
+    committed.pop().ok_or_else(|| StoreError::Other("the store committed nothing".to_owned()))
 }
 
 /// The operation and the envelope to send, or how the request ends because nothing can be sent.
-fn prepare<'a>(contract: &'a Contract, request: &'a ProvisioningRequest) -> Result<Prepared<'a>, Outcome> {
+pub(super) fn prepare<'a>(contract: &'a Contract, request: &'a ProvisioningRequest) -> Result<Prepared<'a>, Outcome> {
     let operation = contract.operation(request.content.request_type).ok_or_else(|| {
         let message = format!("The SOAP contract loaded now has no operation for {}.", request.content.request_type);
         ours(failure::CONTRACT_MISMATCH, message)
@@ -156,7 +164,7 @@ async fn verify_in_doubt(
 
 /// Sends the committed bytes, their blanks filled, unless the lease may have ended. Also returns the events before the call, for
 /// the history.
-async fn send(
+pub(super) async fn send(
     processor: &Processor,
     contract: &Contract,
     request: &ProvisioningRequest,
@@ -165,16 +173,20 @@ async fn send(
 ) -> (Sent, Vec<Event>) {
     let began = processor.clock.moment();
     let until = if let Some(InDoubt::Resolving { until }) = request.in_doubt { Some(until) } else { None };
-    let mut trace = request.content.correlation.as_ref().and_then(|correlation| correlation.trace.clone());
-    if processor.transport.observers().want_spans() {
-        trace = trace.as_ref().map(TraceContext::child);
-    }
+    let trace = trace_of(processor, request);
     let (operation, envelope) = (prepared.operation, prepared.envelope.to_send());
     let outgoing =
         Outgoing { contract, operation, envelope, request: Some((request, lease)), trace: trace.as_ref(), until };
     let ExchangeResult { result, timings, events, secrets } = exchange(processor, outgoing).await;
     let now = processor.clock.moment();
-    (Sent { result, timings, trace, secrets, began, passed: now.since(&began), now: now.date }, events)
+    let (passed, jitter) = (now.since(&began), rand::random());
+    (Sent { result, timings, trace, secrets, began, passed, now: now.date, jitter }, events)
+}
+
+/// The place of an attempt in the trace of its request.
+pub(super) fn trace_of(processor: &Processor, request: &ProvisioningRequest) -> Option<TraceContext> {
+    let trace = request.content.correlation.as_ref()?.trace.as_ref()?;
+    Some(if processor.transport.observers().want_spans() { trace.child() } else { trace.clone() })
 }
 
 /// Makes a call. A call for a request in doubt ends with the time for resolving the doubt, because later requests go on then. A
@@ -210,20 +222,22 @@ pub(super) async fn call_until(
     processor.transport.call(call, cut).await
 }
 
-/// Turns the result of a call into the outcome, and into the attempt that the history keeps.
-fn classify(
+/// Turns the result of a call into the outcome, and into the attempt that the history keeps; `joint_call` tells of a call that was
+/// made for other requests, too.
+pub(super) fn classify(
     processor: &Processor,
     request: &ProvisioningRequest,
     prepared: &Prepared<'_>,
     sent: Sent,
-    is_verified: bool,
+    (is_verified, joint_call): (bool, Option<Arc<JointCall>>),
 ) -> (Outcome, Attempt) {
-    let Sent { result, timings, trace, secrets, began, passed, now } = sent;
+    let Sent { result, timings, trace, secrets, began, passed, now, jitter } = sent;
     let context = AttemptContext::of(request, prepared.operation.resend, passed, now);
-    let context = AttemptContext { is_verified, ..context };
+    let context = AttemptContext { is_verified, is_joint: joint_call.is_some(), jitter, ..context };
     let mut attempt = Attempt {
         attempt: request.attempts.saturating_add(1),
         part: request.current_part_number(),
+        joint_call,
         started_at: began.date,
         duration_ms: i64::try_from(passed.time.as_millis()).unwrap_or(i64::MAX),
         timings,
@@ -267,52 +281,4 @@ fn classify(
     // The answer may repeat what is secret.
     let secrets = prepared.envelope.secret().into_iter().chain(secrets);
     secrets.fold((outcome, attempt), |(outcome, attempt), secret| mask(&secret, outcome, attempt))
-}
-
-/// Applies the outcome to the record and stores both. Calls that wait for the request are told after the commit.
-async fn commit(
-    processor: &Processor,
-    LeasedRequest { mut request, lease }: LeasedRequest,
-    Ended { outcome, attempt, events }: Ended,
-    turn_ends: Instant,
-) -> Result<Committed, StoreError> {
-    let accepted = request.clone();
-    request.apply(outcome, attempt.as_ref(), processor.clock.now());
-    log(&request, attempt.as_ref());
-    let began = Instant::now();
-    let keeps_lease = request.is_between_parts() && began < turn_ends && !processor.tasks.is_closed();
-    let commit = AttemptCommit { request: request.clone(), lease, keeps_lease, attempt, events };
-    let mut storing = processor.store.commit_attempts(vec![commit]);
-    let stored = match tokio::time::timeout(STORE_TIME, &mut storing).await {
-        Ok(stored) => stored,
-        Err(_) => {
-            tracing::warn!(number = request.number, "the outcome of a request cannot be stored yet");
-            // The outcome may yet be lost, so waiting calls get the record as accepted.
-            processor.waiting.tell(&accepted);
-            storing.await
-        }
-    };
-    let committed = stored.and_then(|mut results| {
-        results.pop().ok_or_else(|| StoreError::Other("the store committed nothing".to_owned()))
-    });
-    let committed = match committed {
-        Ok(CommitResult::Committed { released }) => {
-            processor.transport.observers().tell(|observer| observer.stored(&request, began.elapsed()));
-            Committed { request, has_released: released > 0, keeps_lease }
-        }
-        Ok(CommitResult::LeaseLost(record)) => {
-            tracing::warn!(number = request.number, "another gateway took the request over: this outcome is not kept");
-            Committed { request: *record, has_released: false, keeps_lease: false }
-        }
-        Err(error) => {
-            tracing::error!(number = request.number, %error, "the outcome of a request could not be stored");
-            processor.transport.observers().ended(&accepted).await;
-            return Err(error);
-        }
-    };
-    processor.transport.observers().ended(&committed.request).await;
-    if !committed.request.is_between_parts() {
-        processor.waiting.tell(&committed.request);
-    }
-    Ok(committed)
 }

@@ -24,6 +24,7 @@ use crate::xml::has_blanks;
 const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
 
 /// An answer, classified, with the parts of its head that the record keeps.
+#[derive(Clone)]
 pub(super) struct Answer {
     pub(super) http_status: u16,
     pub(super) content_type: Option<String>,

@@ -7,7 +7,7 @@ use crate::secret::Secret;
 pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outcome, Attempt) {
     let reference = match &outcome {
         Outcome::Completed { reference, .. } | Outcome::Rejected { reference, .. } => reference.clone(),
-        Outcome::RetryLater { .. } | Outcome::InDoubt { .. } => None,
+        Outcome::RetryLater { .. } | Outcome::SendAlone { .. } | Outcome::InDoubt { .. } => None,
     };
     let reference = reference.filter(|reference| reference != secret.expose());
     let in_text = |text: &str| match &reference {
@@ -23,6 +23,7 @@ pub(super) fn mask(secret: &Secret, outcome: Outcome, attempt: Attempt) -> (Outc
             Outcome::Rejected { reference: reference.clone(), failure, leaves_doubt }
         }
         Outcome::RetryLater { at, failure } => Outcome::RetryLater { at, failure: secret.mask_failure(failure) },
+        Outcome::SendAlone { failure } => Outcome::SendAlone { failure: secret.mask_failure(failure) },
         Outcome::InDoubt { failure, next } => Outcome::InDoubt { failure: secret.mask_failure(failure), next },
     };
     let error = attempt.error.map(|error| in_text(&error));

@@ -6,8 +6,10 @@
 
 mod attempt;
 mod classify;
+mod commit;
 mod date;
 mod exchange;
+mod joint;
 mod log;
 mod mask;
 mod node;
@@ -41,8 +43,8 @@ use date::FollowedDate;
 use node::Node;
 use slots::{Full, Slot, Slots};
 
-use attempt::Committed;
 pub use classify::{ClassifiedAnswer, classify_answer};
+use commit::Committed;
 use policy::RetryRule;
 use processors::Shared;
 pub use processors::{Processors, ProviderState};

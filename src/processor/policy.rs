@@ -47,6 +47,8 @@ pub(super) struct AttemptContext {
     pub took: Duration,
     /// Conax said before this attempt that no earlier attempt was done.
     pub is_verified: bool,
+    /// The call was made for other requests, too.
+    pub is_joint: bool,
     /// Now.
     pub now: DateTime<Utc>,
     /// From 0 to 1, drawn for this decision.
@@ -59,7 +61,17 @@ impl AttemptContext {
         let within = request.content.request_type.resend_within();
         let attempt = request.current_attempts().saturating_add(1);
         let in_doubt = request.in_doubt.map(|doubt| carried(doubt, within, passed.step));
-        Self { resend, in_doubt, within, attempt, took: passed.time, is_verified: false, now, jitter: rand::random() }
+        Self {
+            resend,
+            in_doubt,
+            within,
+            attempt,
+            took: passed.time,
+            is_verified: false,
+            is_joint: false,
+            now,
+            jitter: rand::random(),
+        }
     }
 }
 
@@ -136,6 +148,12 @@ impl RetryRule {
         let in_doubt = |failure: Failure| self.in_doubt(context, failure.description.unwrap_or_default());
         match classification {
             Classification::Completed => Outcome::Completed { reference, result },
+            // It may be for one card of many, and nothing was done.
+            Classification::Rejected | Classification::SessionEnded | Classification::HttpRejected
+                if context.is_joint =>
+            {
+                Outcome::SendAlone { failure }
+            }
             Classification::Rejected | Classification::SessionEnded => {
                 let leaves_doubt = context.in_doubt.is_some() && !context.is_verified;
                 Outcome::Rejected { reference, failure, leaves_doubt }

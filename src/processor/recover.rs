@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::attempt::Committed;
+use super::commit::Committed;
 use super::date::carry;
 use super::policy::{self, AttemptContext};
 use super::{Processor, Processors};
@@ -114,6 +114,7 @@ impl Processor {
                 let attempt = Attempt {
                     attempt: request.attempts.saturating_add(1),
                     part: request.current_part_number(),
+                    joint_call: request.joint_call.clone().filter(|_| request.is_in_joint_call),
                     started_at,
                     duration_ms: 0,
                     timings: None,

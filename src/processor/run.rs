@@ -11,7 +11,7 @@ use super::Processor;
 use super::slots::Slot;
 use crate::clock::Moment;
 use crate::shutdown::Shutdown;
-use crate::store::{LeasedRequest, StoreError};
+use crate::store::{LeasedCall, StoreError};
 
 /// How often the date is compared with the time that passed.
 const DATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -69,22 +69,27 @@ impl Processor {
             }
             // Every due request is leased now, or noted as waiting for another one.
             let (node, systems) = (self.node.id(), self.systems());
-            let claimed = self.store.claim_requests(now, slots.len(), &node, systems).await?;
+            let claimed = self.store.claim_requests(now, slots.len(), &node, systems, &self.most_cards()).await?;
             self.spawn(claimed, slots);
         }
         Ok(self.poll)
     }
 
-    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedRequest>, slots: Vec<Slot>) {
-        for (leased, slot) in claimed.into_iter().zip(slots) {
+    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedCall>, slots: Vec<Slot>) {
+        for (call, slot) in claimed.into_iter().zip(slots) {
             let processor = Arc::clone(self);
-            let content = &leased.request.content;
+            let content = &call.first.request.content;
             let request_id = content.correlation.as_ref().map(|correlation| correlation.request_id.as_str());
             // What the log says of a request has the id of its call, however much later.
             let span = tracing::error_span!("request", request_id, user = content.created_by.username);
             let attempt = async move {
-                // `attempt` logs its failures.
-                drop(processor.attempt(leased, processor.contract.load_full(), slot).await);
+                let contract = processor.contract.load_full();
+                if call.joined.is_empty() {
+                    // `attempt` logs its failures.
+                    drop(processor.attempt(call.first, contract, slot).await);
+                } else {
+                    processor.attempt_jointly(call, contract, slot).await;
+                }
             };
             self.tasks.spawn(attempt.instrument(span));
         }

@@ -8,7 +8,7 @@ use super::id::random_uuid;
 
 /// Parameter name to its values, in order. A value may be absent (`None`) where several parameters run in step and one
 /// of them has nothing for that place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fields(BTreeMap<String, Vec<Option<String>>>);
 
 /// Values that no client gives: the moment in UTC, and an id, of the rendering.
@@ -52,6 +52,13 @@ impl Fields {
             *values = values.iter().skip(from).take(count).cloned().collect();
         }
         fields
+    }
+
+    /// The same without the values of a parameter.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
     }
 
     /// The number of positions of a parameter.

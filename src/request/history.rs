@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
+use super::JointCall;
 use crate::timings::Timings;
 
 /// An attempt at sending a request.
@@ -14,6 +15,8 @@ pub struct Attempt {
     pub attempt: u32,
     /// The part that it was made at, counted from 1; `None` where the request has no parts.
     pub part: Option<u32>,
+    /// The call, if it was made for other requests, too.
+    pub joint_call: Option<Arc<JointCall>>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// Duration of the attempt in milliseconds.

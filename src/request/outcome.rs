@@ -32,6 +32,12 @@ pub enum Outcome {
         /// Why the request was not delivered.
         failure: Failure,
     },
+    /// Conax rejected a call for several requests, which does not tell what became of this one alone: the request is sent alone,
+    /// at once.
+    SendAlone {
+        /// Why the call was rejected.
+        failure: Failure,
+    },
     /// Sent, and the outcome is unknown.
     InDoubt {
         /// Why the outcome is unknown.
@@ -60,6 +66,8 @@ impl ProvisioningRequest {
         if let Some(attempt) = attempt {
             self.attempts = attempt.attempt;
             self.last_part = attempt.part;
+            self.joint_call.clone_from(&attempt.joint_call);
+            self.is_in_joint_call = false;
             self.sent |= attempt.sent;
             self.response.clone_from(&attempt.response);
             if attempt.sent {
@@ -89,7 +97,13 @@ impl ProvisioningRequest {
                 self.next_attempt_at = Some(at);
                 self.failure = Some(failure);
             }
+            Outcome::SendAlone { failure } => {
+                self.separate();
+                self.next_attempt_at = Some(now);
+                self.failure = Some(failure);
+            }
             Outcome::InDoubt { failure, next } => {
+                self.separate();
                 self.next_attempt_at = next.map(|next| next.at);
                 self.in_doubt =
                     Some(next.map_or(InDoubt::NeedsOperator, |next| InDoubt::Resolving { until: next.until }));

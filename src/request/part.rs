@@ -166,7 +166,8 @@ impl ProvisioningRequest {
             Some(Rendered::Parts(parts)) => parts.iter().map(|part| part.envelope.redacted.len()).sum(),
             None => 0,
         };
-        envelopes + self.response.as_ref().map_or(0, |text| text.len())
+        let joint = self.joint_call.as_ref().map_or(0, |call| call.body.len());
+        envelopes + joint + self.response.as_ref().map_or(0, |text| text.len())
     }
 
     /// The cards of the parts that were not done; all cards where there are no parts, or none of those was done.
@@ -206,7 +207,9 @@ impl ProvisioningRequest {
                 part.leaves_doubt = *leaves_doubt;
             }
             Outcome::InDoubt { failure, next: None } => part.end(PartState::InDoubt, None, Some(failure.clone())),
-            Outcome::RetryLater { failure, .. } | Outcome::InDoubt { failure, next: Some(_) } => {
+            Outcome::RetryLater { failure, .. }
+            | Outcome::SendAlone { failure }
+            | Outcome::InDoubt { failure, next: Some(_) } => {
                 part.failure = Some(failure.clone());
                 return true;
             }

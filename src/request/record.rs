@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-use super::{Correlation, PartStatus, RecordId, Rendered, RequestType};
+use super::{Correlation, Fields, JointCall, PartStatus, RecordId, Rendered, RequestType};
 use crate::account::User;
 use crate::secret::Secret;
 use crate::words::Word;
@@ -298,6 +298,8 @@ pub struct NewRequest {
     pub api_call: Option<String>,
     /// The message to send; `None` if nothing could be rendered (`rejection` says why).
     pub rendered: Option<Rendered>,
+    /// All values of the message but the cards, if the request may be sent together with others of the same values.
+    pub joint_fields: Option<Fields>,
     /// Why the gateway will reject the request instead of sending it.
     pub rejection: Option<Failure>,
     /// The ids of the call that created the request; `None` if no call did.
@@ -365,4 +367,8 @@ pub struct ProvisioningRequest {
     pub parts: Arc<Vec<PartStatus>>,
     /// The part that the last attempt was made at, counted from 1.
     pub last_part: Option<u32>,
+    /// The joint call of the last attempt, or of the one that is under way.
+    pub joint_call: Option<Arc<JointCall>>,
+    /// Is the joint call under way?
+    pub is_in_joint_call: bool,
 }

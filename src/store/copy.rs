@@ -101,16 +101,18 @@ pub(super) const TABLES: &[Table] = tables! {
         rejection Text, correlation Text, sequence_number Integer, created_by Text, created_at Integer, state Text,
         ready_at Integer, lease_owner Text, lease_token Integer, waits_for Integer, in_doubt Text,
         resolve_until Integer, attempts Integer, sent Boolean, executed_at Integer, updated_at Integer,
-        reference_number Text, result Text, failure Text, process_name Text, process_id Text, parts Integer;
+        reference_number Text, result Text, failure Text, process_name Text, process_id Text, parts Integer,
+        joint_key Bytes, joint_fields Text, joint_call Text;
     "request_device" (kind Text, ca_id Text, number Integer) sequence_number Integer;
     "rejected_device" (kind Text, ca_id Text, number Integer);
     "card_queue" (card Text, cas Text, number Integer) due Integer;
     "card_lock" (card Text, cas Text) number Integer;
     "part" (number Integer, part Integer) cards Text, body Text, raw_body Text, state Text, attempts Integer,
         reference_number Text, failure Text, leaves_doubt Boolean;
+    "joint_call" (id Text) numbers Text, body Text;
     "attempt" (number Integer, attempt Integer) part Integer, started_at Integer, duration_ms Integer, timings Text,
         sent Boolean,
-        http_status Integer, error Text, response Text, content_type Text;
+        http_status Integer, error Text, response Text, content_type Text, joint_call Text;
     "event" (number Integer, event Integer) at Integer, kind Text, user Text, text Text, duration_ms Integer,
         http_status Integer, request Text, response Text;
     "idempotency_key" (key Bytes) content Bytes, secret Bytes, number Integer, expires_at Integer;

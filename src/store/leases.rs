@@ -46,3 +46,22 @@ pub struct LeasedRequest {
     /// The lease.
     pub lease: Lease,
 }
+
+/// Requests that are sent in one call.
+#[derive(Clone, Debug)]
+pub struct LeasedCall {
+    /// The request whose turn it is.
+    pub first: LeasedRequest,
+    /// Others of the same content that join its call.
+    pub joined: Vec<LeasedRequest>,
+}
+
+/// Requests in the order in which they were leased, as the calls that they are sent in; `sizes` has the requests of each call.
+pub(super) fn into_calls(leased: Vec<LeasedRequest>, sizes: &[usize]) -> Vec<LeasedCall> {
+    let mut leased = leased.into_iter();
+    let call = |size: &usize| {
+        let first = leased.next()?;
+        Some(LeasedCall { first, joined: leased.by_ref().take(size.saturating_sub(1)).collect() })
+    };
+    sizes.iter().map_while(call).collect()
+}

@@ -37,11 +37,11 @@ pub use catalogue::CatalogueStore;
 pub use copy::copy;
 pub use engine::{Access, inspect, location, migrate, open, open_existing, restore};
 pub use exchanges::{ExchangeFilter, ExchangeStore};
-pub use leases::{Lease, LeasedRequest, NodeId};
+pub use leases::{Lease, LeasedCall, LeasedRequest, NodeId};
 pub use limits::{Allowance, LimitStore, SignInKeys, SignInTrace};
 pub use requests::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, IdempotencyKey, News, Purged, RecordKey, Render, RequestQuery,
-    RequestStore, Resubmission, SentAttempt, Submission, SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, IdempotencyKey, MostCards, News, Purged, RecordKey, Render,
+    RequestQuery, RequestStore, Resubmission, SentAttempt, Submission, SubmitResult,
 };
 pub use traffic::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow, TrafficStore};
 

@@ -1,5 +1,6 @@
 //! Provisioning requests and their history: what the store takes and gives.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use strum::{IntoStaticStr, VariantArray};
 
-use super::{Lease, LeasedRequest, NodeId, StoreError};
+use super::{Lease, LeasedCall, LeasedRequest, NodeId, StoreError};
 use crate::request::{
-    Attempt, Cas, Event, Failure, Family, NewRequest, Order, ProvisioningRequest, RecordId, Rendered, RequestType,
-    State,
+    Attempt, Cas, Event, Failure, Family, JointCall, NewRequest, Order, ProvisioningRequest, RecordId, Rendered,
+    RequestType, State,
 };
 use crate::search::{Condition, Patterns, Search};
 
@@ -21,14 +22,19 @@ pub trait RequestStore: Send + Sync {
     async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
     /// Leases to a node the requests of some CA systems that are due at `now` and not held up by another one of their cards:
     /// EXPRESS first, then by date, then by number, one system after the other. Doubts that are not resolved in time are given up
-    /// on the way. There may be more.
+    /// on the way. Requests that may join a call are leased with the one whose turn it is: due ones of the same
+    /// [`NewRequest::joint_key`] whose cards are free, in their order, up to the cards of such a call. There may be more.
     async fn claim_requests(
         &self,
         now: DateTime<Utc>,
         limit: usize,
         node: &NodeId,
         systems: &[Cas],
-    ) -> Result<Vec<LeasedRequest>, StoreError>;
+        most_cards: &MostCards,
+    ) -> Result<Vec<LeasedCall>, StoreError>;
+    /// Commits a call that is about to be sent for several requests, by their leases. False, and nothing is written, if one of
+    /// the leases is lost.
+    async fn begin_joint_call(&self, call: Arc<JointCall>, leases: Vec<(i64, Lease)>) -> Result<bool, StoreError>;
     /// Commits the outcomes of attempts, and ends the leases that are not to be kept. A commit whose lease is not the request's
     /// present lease changes nothing. A result for each, in their order.
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError>;
@@ -80,6 +86,9 @@ pub trait RequestStore: Send + Sync {
         limit: u64,
     ) -> Result<Vec<SentAttempt>, StoreError>;
 }
+
+/// How many cards a joint call takes, by the types of requests that may be sent in one.
+pub type MostCards = BTreeMap<RequestType, usize>;
 
 /// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
 pub type Render = Arc<dyn Fn(i64) -> Result<Rendered, Failure> + Send + Sync>;

@@ -14,13 +14,14 @@ use crate::request::{
     Priority, ProvisioningRequest, RecordId, Rendered, RequestType,
 };
 use crate::store::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, ExchangeFilter, IdempotencyKey, Lease, LeasedRequest, NodeId,
-    RecordKey, RequestQuery, RequestStore, Store, StoreError, Submission, SubmitResult, TokenOwner,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, ExchangeFilter, IdempotencyKey, Lease, LeasedRequest, MostCards,
+    NodeId, RecordKey, RequestQuery, RequestStore, Store, StoreError, Submission, SubmitResult, TokenOwner,
 };
 use crate::timings::Timings;
 
 mod accounts;
 mod cards;
+mod joint;
 mod leases;
 mod lists;
 mod parts;
@@ -28,6 +29,7 @@ mod traffic;
 
 pub(super) use accounts::*;
 pub(super) use cards::*;
+pub(super) use joint::*;
 pub(super) use leases::*;
 pub(super) use lists::*;
 pub(super) use parts::*;
@@ -44,6 +46,8 @@ macro_rules! tests_of_every_store {
             what_ended_long_ago_is_deleted_and_numbers_go_on,
             a_request_that_has_ended_is_not_committed_again,
             requests_of_a_dead_node_are_taken_over_and_what_it_commits_then_changes_nothing,
+            due_requests_of_the_same_content_are_leased_in_one_call,
+            a_joint_call_is_kept_until_its_last_request_is_gone,
             a_request_keeps_its_lease_from_part_to_part_and_what_became_of_each,
             a_list_is_of_one_moment,
             a_list_has_either_order_a_beginning_and_a_failure,
@@ -96,6 +100,7 @@ pub(super) fn pairing(card: &str, created_at: DateTime<Utc>, is_immediate: bool)
         stbs: vec!["b".to_owned()],
         rendered: Some(Rendered::Whole(Envelope { redacted: "<a/>".to_owned(), raw: None })),
         api_call: None,
+        joint_fields: None,
         rejection: None,
         correlation: Some(Correlation { request_id: "r".to_owned(), trace: None }),
         created_by: Arc::new(user()),
@@ -152,6 +157,19 @@ pub(super) async fn commit(
 
 pub(super) fn done() -> Outcome {
     Outcome::Completed { reference: None, result: None }
+}
+
+/// Leases what is due as a processing run does that sends each request alone.
+pub(super) async fn claim(
+    store: &dyn RequestStore,
+    now: DateTime<Utc>,
+    limit: usize,
+    node: &NodeId,
+    systems: &[Cas],
+) -> Vec<LeasedRequest> {
+    let calls = store.claim_requests(now, limit, node, systems, &MostCards::new()).await.unwrap();
+    assert!(calls.iter().all(|call| call.joined.is_empty()));
+    calls.into_iter().map(|call| call.first).collect()
 }
 
 fn numbers(requests: &[LeasedRequest]) -> Vec<i64> {
@@ -239,6 +257,7 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
         error: None,
         response: None,
         content_type: None,
+        joint_call: None,
     };
     for (card, sent) in [("a", true), ("b", false)] {
         let LeasedRequest { request, lease } = submit_leased(store.as_ref(), pairing(card, moment(100), true)).await;
@@ -255,7 +274,7 @@ pub(super) async fn exchanges_are_kept_listed_and_deleted(store: Arc<dyn Store>)
 pub(super) async fn what_was_tried_blocks_its_card_though_its_date_lies_ahead_again(store: Arc<dyn Store>) {
     let scheduled = with_type(pairing("a", moment(10), false), RequestType::named("CREATE_PAIRING"), moment(20));
     submit(store.as_ref(), scheduled).await;
-    let claimed = store.claim_requests(moment(21), 9, &node("n"), Cas::VARIANTS).await.unwrap();
+    let claimed = claim(store.as_ref(), moment(21), 9, &node("n"), Cas::VARIANTS).await;
     let failure = Failure::default();
     commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(30), failure }, moment(22)).await;
     // The date is set back.
@@ -302,9 +321,9 @@ pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn St
     );
     assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90, 90 - hour], "a PIN gets no more time");
     assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(t - hour + 1)));
-    assert_eq!(numbers(&store.claim_requests(moment(t), 9, &node("n"), Cas::VARIANTS).await.unwrap()), [new, queued]);
+    assert_eq!(numbers(&claim(store.as_ref(), moment(t), 9, &node("n"), Cas::VARIANTS).await), [new, queued]);
     assert_eq!(
-        numbers(&store.claim_requests(moment(t + 59), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
+        numbers(&claim(store.as_ref(), moment(t + 59), 9, &node("n"), Cas::VARIANTS).await),
         [in_doubt[0]],
         "the PIN is given up"
     );
@@ -317,7 +336,7 @@ pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn St
         "later ones of its card go on"
     );
     assert_eq!(
-        numbers(&store.claim_requests(moment(t + 60), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
+        numbers(&claim(store.as_ref(), moment(t + 60), 9, &node("n"), Cas::VARIANTS).await),
         [scheduled],
         "its date stays"
     );

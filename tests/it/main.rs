@@ -8,6 +8,7 @@ mod axis;
 mod backup;
 mod bad_input;
 mod certificates;
+mod coalesce;
 mod command_line;
 mod connections;
 mod correlation;

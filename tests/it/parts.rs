@@ -1,13 +1,13 @@
 //! Sets that are larger than one call takes: sent in several calls, in order, as one record that tells of each.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Client, Cluster, Conax, Gateway, Reaction, Received, WEB, answer_to, eventually, operation_of, run_in, values_of,
+    Client, Cluster, Conax, Gateway, Reaction, Received, WEB, answer_to, contract_with, edit_bindings, eventually,
+    operation_of, run_in, values_of,
 };
 
 const SPLIT: [&str; 5] = [
@@ -22,22 +22,8 @@ const SOON: [(&str, &str); 3] =
 
 /// The contract of the program, of which some request types take so many cards in a call.
 fn contract(batch: u32) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let wsdl = Path::new(env!("CARGO_MANIFEST_DIR")).join("wsdl");
-    for entry in std::fs::read_dir(wsdl).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-    }
-    for request_type in SPLIT {
-        let section = format!("[request.{request_type}]\n");
-        edit(folder.path(), &section, &format!("{section}batch = {batch}\n"));
-    }
-    folder
-}
-
-fn edit(contract: &Path, old: &str, new: &str) {
-    let bindings = contract.join("bindings.toml");
-    let text = std::fs::read_to_string(&bindings).unwrap();
-    std::fs::write(bindings, text.replace(old, new)).unwrap();
+    let lines = format!("batch = {batch}\n");
+    contract_with(&SPLIT.map(|request_type| (request_type, lines.as_str())))
 }
 
 /// A gateway whose calls take so many cards, and what belongs to it.
@@ -482,9 +468,9 @@ fn the_contract_says_where_a_set_cannot_be_split() {
     ] {
         let contract = contract(1);
         let section = format!("[request.{request_type}]\n");
-        edit(contract.path(), &section, &format!("{section}# the line\n"));
-        edit(contract.path(), "# the line\nbatch = 1\n", "# the line\n");
-        edit(contract.path(), "# the line\n", &format!("{line}\n"));
+        edit_bindings(contract.path(), &section, &format!("{section}# the line\n"));
+        edit_bindings(contract.path(), "# the line\nbatch = 1\n", "# the line\n");
+        edit_bindings(contract.path(), "# the line\n", &format!("{line}\n"));
         if let Some((file, old, new)) = schema {
             let file = contract.path().join(file);
             let text = std::fs::read_to_string(&file).unwrap();

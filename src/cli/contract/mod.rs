@@ -121,7 +121,8 @@ fn in_words(operation: &Operation, base_path: &str) -> String {
         words.push_str(&format!("\n  port {port} of {}; not {}", other_ports.len() + 1, other_ports.join(", ")));
     }
     if let Some(batch) = operation.batch {
-        words.push_str(&format!("\n  at most {batch} cards a call"));
+        let of_whom = if operation.coalesces { ", of one request or several" } else { "" };
+        words.push_str(&format!("\n  at most {batch} cards a call{of_whom}"));
     }
     if operation.is_answer_void() {
         words.push_str("\n  (no answer but a fault)");

@@ -52,7 +52,7 @@ pub(super) async fn find_request(store: &dyn RequestStore, number: i64) -> Resul
 
 /// The SOAP request in the form that may be shown.
 pub(super) fn sent_text(request: &ProvisioningRequest) -> Option<&str> {
-    request.last_envelope().filter(|_| request.sent).map(|envelope| envelope.redacted.as_str())
+    request.last_text().filter(|_| request.sent)
 }
 
 pub(in crate::cli) struct Shown {
@@ -89,8 +89,8 @@ fn in_words(shown: &Shown, dates: Dates) -> Vec<Piece> {
         // The text of the last answer is left to the end of the page.
         let response = attempt.response.as_deref().filter(|_| attempt.attempt < request.attempts);
         let line = Piece::plain(attempt_line(attempt, dates));
-        let sent = attempt.part.filter(|_| attempt.attempt < request.attempts);
-        let sent = sent.and_then(|part| Some(request.envelope_of(Some(part))?.redacted.as_str()));
+        let has_own_text = attempt.part.is_some() || attempt.joint_call.is_some() || request.joint_call.is_some();
+        let sent = request.text_of(attempt).filter(|_| has_own_text && attempt.attempt < request.attempts);
         let named = [("request", sent), ("answer", response)];
         history.push((attempt.started_at, iter::once(line).chain(texts(&named)).collect()));
     }
@@ -175,13 +175,23 @@ fn parts(request: &ProvisioningRequest) -> Vec<Piece> {
 }
 
 fn attempt_line(attempt: &Attempt, dates: Dates) -> String {
-    let Attempt { attempt, part, started_at, duration_ms, timings, sent, http_status, error, .. } = attempt;
+    let Attempt { attempt, part, joint_call, started_at, duration_ms, timings, sent, http_status, error, .. } = attempt;
+    let joint = joint_call.as_ref().map(|call| joint_requests(&call.numbers)).unwrap_or_default();
     let timings = timings.map(|timings| format!(" ({})", timings.in_words())).unwrap_or_default();
     let part = part.map(|part| format!(" at part {part}")).unwrap_or_default();
     let sent = if *sent { "sent" } else { "not sent" };
     let status = http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
     let error = error.as_ref().map(|error| format!(", {error}")).unwrap_or_default();
-    format!("attempt {attempt}{part}: {}, {duration_ms} ms{timings}, {sent}{status}{error}\n", dates.print(*started_at))
+    format!(
+        "attempt {attempt}{part}{joint}: {}, {duration_ms} ms{timings}, {sent}{status}{error}\n",
+        dates.print(*started_at)
+    )
+}
+
+/// The requests of a joint call.
+fn joint_requests(numbers: &[i64]) -> String {
+    let listed: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    format!(" in one call of {} requests ({})", numbers.len(), listed.join(", "))
 }
 
 fn event_line(event: &Event, dates: Dates) -> String {

@@ -178,6 +178,8 @@ fn delivery() -> Value {
         ("smartcards", json!({"type": "array", "items": text()})),
     ]);
     let description = "What became of each call, where the set is larger than one call takes; else absent";
+    let together = "How many records the last call was for, where they are several; else absent";
+    delivery["properties"]["sent_together"] = json!({"type": "integer", "minimum": 2, "description": together});
     delivery["properties"]["parts"] = json!({"type": "array", "description": description, "items": part});
     delivery
 }

@@ -70,7 +70,8 @@ function historySection(detail) {
   if (!detail.attempts && !detail.events.length) return null;
   const attempts = (detail.attempts ?? []).map((attempt) => ({
     ...attempt, date: attempt.started_date, event: attempt.part ? `Attempt ${attempt.attempt}, part ${attempt.part}` : `Attempt ${attempt.attempt}`,
-    words: attempt.error ?? (attempt.sent ? "" : "Nothing was sent."),
+    words: [attempt.joint_requests && `One call of ${attempt.joint_requests.length} requests: ${attempt.joint_requests.join(", ")}.`,
+      attempt.error ?? (attempt.sent ? "" : "Nothing was sent.")].filter(Boolean).join(" "),
     request: attempt.attempt < detail.record.delivery.attempts ? attempt.request : null,
     response: attempt.attempt < detail.record.delivery.attempts ? attempt.response : null,
   }));

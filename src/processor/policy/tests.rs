@@ -20,6 +20,7 @@ fn context(resend: Resend, in_doubt: Option<InDoubt>, attempt: u32) -> AttemptCo
         attempt,
         took: Duration::from_secs(30),
         is_verified: false,
+        is_joint: false,
         now,
         jitter: 1.0,
     }

@@ -1,5 +1,7 @@
 //! Leasing due requests to the processing run of a node: in batches, and around those that another node is looking at.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,11 +11,12 @@ use super::cards::{self, Views};
 use super::columns::Columns;
 use super::database::{Database, Patience, Transaction};
 use super::fault::Fault;
-use super::{record, request_read};
+use super::{joint, record, request_read};
 use crate::request::{Cas, Priority, process};
+use crate::store::leases::into_calls;
 use crate::store::policy::{Step, turns};
-use crate::store::rows::{Candidate, ReadColumns as _, row_to_candidate};
-use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
+use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, row_to_candidate};
+use crate::store::{Lease, LeasedCall, MostCards, NodeId, StoreError};
 use crate::words::Word as _;
 
 /// Requests looked at in one claim, at most.
@@ -24,15 +27,14 @@ const STEP: usize = 100;
 const OTHERS_TIME: Duration = Duration::from_millis(10);
 
 /// The waiting requests of one CA system and priority that are due, not known to wait for another one, and not looked at by another node.
-const CANDIDATES: &str = "-- candidates
-    SELECT number, cas, cards, resolve_until, in_doubt FROM request
+const CANDIDATES: &str = "
     WHERE cas = $4 AND priority = $1 AND ready_at <= $2
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT $3 FOR UPDATE SKIP LOCKED";
 
 /// The result of a claim.
 struct Claimed {
-    leased: Vec<LeasedRequest>,
+    calls: Vec<LeasedCall>,
     has_looked: bool,
 }
 
@@ -40,44 +42,45 @@ pub(super) async fn claim_requests(
     database: &Database,
     now: DateTime<Utc>,
     limit: usize,
-    node: &NodeId,
-    systems: &[Cas],
-) -> Result<Vec<LeasedRequest>, StoreError> {
-    let (node, systems) = (node.clone(), systems.to_vec());
+    (node, systems, most_cards): (&NodeId, &[Cas], &MostCards),
+) -> Result<Vec<LeasedCall>, StoreError> {
+    let (node, systems, most_cards) = (node.clone(), systems.to_vec(), Arc::new(most_cards.clone()));
     let claimed = database.write(Patience::Refuse, 1, move |transaction| {
-        let (node, systems) = (node.clone(), systems.clone());
-        Box::pin(async move { claim(transaction, now, limit, &node, &systems).await })
+        let (node, systems, most_cards) = (node.clone(), systems.clone(), Arc::clone(&most_cards));
+        Box::pin(async move { claim(transaction, now, limit, (&node, &systems, &most_cards)).await })
     });
-    let Claimed { leased, has_looked } = claimed.await?;
+    let Claimed { calls, has_looked } = claimed.await?;
     if !has_looked {
         tokio::time::sleep(OTHERS_TIME).await;
     }
-    Ok(leased)
+    Ok(calls)
 }
 
 async fn claim(
     transaction: &Transaction,
     now: DateTime<Utc>,
     limit: usize,
-    node: &NodeId,
-    systems: &[Cas],
+    (node, systems, most_cards): (&NodeId, &[Cas], &MostCards),
 ) -> Result<Claimed, Fault> {
-    let mut leased = Vec::new();
+    let (mut leased, mut calls) = (Vec::new(), Vec::new());
     let mut left = LOOKED_AT;
     for turn in turns(systems) {
         // A candidate is looked at once: afterwards the request is leased, or known to wait.
-        while left > 0 && leased.len() < limit {
-            let room = left.min(limit - leased.len()).min(STEP);
+        while left > 0 && calls.len() < limit {
+            let room = left.min(limit - calls.len()).min(STEP);
             let found = find_candidates(transaction, turn, now, room).await?;
             if found.is_empty() {
                 break;
             }
-            left -= found.len();
-            leased.extend(take_step(transaction, &found, now, node).await?);
+            let joinable = joint::find_joinable(transaction, &found, most_cards, now).await?;
+            left = left.saturating_sub(found.len() + joinable.len());
+            let (new, sizes) = take_step(transaction, (&found, &joinable), (now, node, most_cards)).await?;
+            leased.extend(new);
+            calls.extend(sizes);
         }
     }
     let leased = request_read::find_leased(transaction, leased).await?;
-    Ok(Claimed { leased, has_looked: left < LOOKED_AT })
+    Ok(Claimed { calls: into_calls(leased, &calls), has_looked: left < LOOKED_AT })
 }
 
 async fn find_candidates(
@@ -87,48 +90,92 @@ async fn find_candidates(
     room: usize,
 ) -> Result<Vec<Candidate>, Fault> {
     let room = i64::try_from(room).unwrap_or(i64::MAX);
-    let rows =
-        transaction.query(CANDIDATES, &[&priority.as_str(), &now.timestamp_millis(), &room, &cas.as_str()]).await?;
+    let sql = format!("-- candidates\nSELECT {CANDIDATE_COLUMNS} FROM request {CANDIDATES}");
+    let rows = transaction.query(&sql, &[&priority.as_str(), &now.timestamp_millis(), &room, &cas.as_str()]).await?;
     rows.iter().map(|row| row_to_candidate(&Columns(row))).collect()
 }
 
-/// Does about each candidate what the rule says, in their order; returns the leases.
+/// Does about each candidate what the rule says, in their order, and has others join the calls of those that are leased; returns
+/// the leases, and how many requests each call has.
 async fn take_step(
     transaction: &Transaction,
-    found: &[Candidate],
-    now: DateTime<Utc>,
-    node: &NodeId,
-) -> Result<Vec<(i64, Lease)>, Fault> {
-    cards::lock_cards(transaction, found.iter().flat_map(|candidate| &candidate.cards)).await?;
-    let no_blocker = || Ok(None);
-    let (given_up, others): (Vec<_>, Vec<_>) =
-        found.iter().partition(|candidate| matches!(Step::of(candidate.in_doubt, now, no_blocker), Ok(Step::GiveUp)));
-    for candidate in given_up {
+    (found, joinable): (&[Candidate], &[Candidate]),
+    (now, node, most_cards): (DateTime<Utc>, &NodeId, &MostCards),
+) -> Result<(Vec<(i64, Lease)>, Vec<usize>), Fault> {
+    let all = || found.iter().chain(joinable);
+    cards::lock_cards(transaction, all().flat_map(|candidate| &candidate.cards)).await?;
+    let is_late = |candidate: &&Candidate| matches!(Step::of(candidate.in_doubt, now, || Ok(None)), Ok(Step::GiveUp));
+    for candidate in found.iter().filter(is_late) {
         give_up(transaction, candidate.number, now).await?;
     }
-    let asked: Vec<_> = others.iter().map(|candidate: &&Candidate| (candidate.number, candidate.cards())).collect();
-    let mut views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
-    let (mut free, mut waiting, mut waited_for) = (Vec::new(), Vec::new(), Vec::new());
-    for candidate in others {
-        let Candidate { number, in_doubt, .. } = candidate;
-        match Step::of(*in_doubt, now, || Ok(views.find_blocker(*number, candidate.cards())))? {
-            Step::WaitFor(other) => {
-                waiting.push(*number);
-                waited_for.push(other);
+    let asked: Vec<_> = all().filter(|c| !is_late(c)).map(|candidate| (candidate.number, candidate.cards())).collect();
+    let views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
+    let mut choice =
+        Choice { now, views, looked_at: HashSet::new(), free: Vec::new(), waiting: Vec::new(), waited_for: Vec::new() };
+    let mut sizes = Vec::new();
+    for first in found.iter().filter(|candidate| !is_late(candidate)) {
+        let before = choice.free.len();
+        if !choice.take(first)? {
+            continue;
+        }
+        let mut room = first.room(most_cards);
+        let has_same_content = |other: &&Candidate| other.joint_key == first.joint_key && other.in_doubt.is_none();
+        for other in all().filter(|_| first.joint_key.is_some()).filter(has_same_content) {
+            if room == 0 {
+                break;
             }
-            Step::Lease | Step::GiveUp => {
-                views.note_lock(*number, candidate.cards());
-                free.push(candidate);
+            if choice.looked_at.contains(&other.number) {
+                continue;
+            }
+            // The next ones may be larger or smaller: none overtakes.
+            let Some(left) = room.checked_sub(other.cards.len()) else { break };
+            if choice.take(other)? {
+                room = left;
             }
         }
+        sizes.push(choice.free.len() - before);
     }
+    let Choice { free, waiting, waited_for, .. } = choice;
     if !waiting.is_empty() {
         let sql = "-- wait_for
             UPDATE request r SET waits_for = found.other FROM unnest($1::bigint[], $2::bigint[]) AS found (number, other)
             WHERE r.number = found.number";
         transaction.execute(sql, &[&waiting, &waited_for]).await?;
     }
-    lease(transaction, &free, now, node).await
+    Ok((lease(transaction, &free, now, node).await?, sizes))
+}
+
+/// Which candidates are leased, and which wait for others.
+struct Choice<'c> {
+    now: DateTime<Utc>,
+    views: Views,
+    looked_at: HashSet<i64>,
+    free: Vec<&'c Candidate>,
+    waiting: Vec<i64>,
+    waited_for: Vec<i64>,
+}
+
+impl<'c> Choice<'c> {
+    /// True if a candidate is to be leased now, and was not looked at before.
+    fn take(&mut self, candidate: &'c Candidate) -> Result<bool, Fault> {
+        let number = candidate.number;
+        if !self.looked_at.insert(number) {
+            return Ok(false);
+        }
+        let find_blocker = || Ok(self.views.find_blocker(number, candidate.cards()));
+        match Step::of(candidate.in_doubt, self.now, find_blocker)? {
+            Step::WaitFor(other) => {
+                self.waiting.push(number);
+                self.waited_for.push(other);
+                Ok(false)
+            }
+            Step::Lease | Step::GiveUp => {
+                self.views.note_lock(number, candidate.cards());
+                self.free.push(candidate);
+                Ok(true)
+            }
+        }
+    }
 }
 
 async fn lease(

@@ -21,6 +21,7 @@ mod due_times;
 mod exchanges;
 mod fault;
 mod idempotency;
+mod joint;
 mod leases;
 mod limits;
 mod measure;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::columns::Columns;
 use super::database::Transaction;
 use super::fault::Fault;
+use super::joint;
 use crate::store::Purged;
 use crate::store::rows::ReadColumns as _;
 
@@ -52,10 +53,12 @@ pub(super) async fn purge_requests(
         cards.extend(Columns(&row).json::<Vec<String>>("cards")?);
     }
     forget_stbs(transaction, &numbers).await?;
+    let joint_calls = joint::find_joint_calls(transaction, &numbers).await?;
     for table in ["rejected_device", "part", "attempt", "event", "request"] {
         let sql = format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ANY ($1)");
         transaction.execute(&sql, &[&numbers]).await?;
     }
+    joint::forget_joint_calls(transaction, &joint_calls).await?;
     forget_cards(transaction, &cards).await?;
     Ok(Purged { count: numbers.len(), next })
 }

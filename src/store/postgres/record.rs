@@ -74,18 +74,21 @@ pub(super) async fn update_requests(
         records.iter().map(|(_, lease)| lease.map(|(lease, _)| lease.owner.as_str())).collect();
     let tokens: Vec<Option<i64>> = records.iter().map(|(_, lease)| lease.map(|(lease, _)| lease.token)).collect();
     let kept: Vec<bool> = records.iter().map(|(_, lease)| lease.is_some_and(|(_, is_kept)| is_kept)).collect();
+    let joinable: Vec<bool> = each().map(|r| r.content.joint_fields.is_some()).collect();
     let sql = "-- update_requests
         UPDATE request r SET state = new.state, ready_at = coalesce(new.next, r.ready_at),
             lease_owner = CASE WHEN new.is_kept THEN r.lease_owner END,
             waits_for = NULL, in_doubt = new.in_doubt, resolve_until = new.until, attempts = new.attempts,
             sent = new.sent, executed_at = new.executed, updated_at = new.changed, reference_number = new.reference,
             result = new.result, failure = new.failure, process_name = new.process, process_id = new.process_id,
-            raw_body = CASE WHEN new.state = 'PENDING' THEN r.raw_body END
+            raw_body = CASE WHEN new.state = 'PENDING' THEN r.raw_body END, joint_call = NULL,
+            joint_key = CASE WHEN new.state = 'PENDING' AND new.joinable THEN r.joint_key END,
+            joint_fields = CASE WHEN new.state = 'PENDING' AND new.joinable THEN r.joint_fields END
         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::boolean[],
             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-            $16::bigint[], $17::boolean[])
+            $16::bigint[], $17::boolean[], $18::boolean[])
             AS new (number, state, next, in_doubt, until, attempts, sent, executed, changed, reference, result, failure,
-                process, process_id, owner, token, is_kept)
+                process, process_id, owner, token, is_kept, joinable)
         WHERE r.number = new.number AND r.state = 'PENDING' AND r.lease_owner IS NOT DISTINCT FROM new.owner
             AND r.lease_token = coalesce(new.token, r.lease_token)
         RETURNING r.number";
@@ -110,6 +113,7 @@ pub(super) async fn update_requests(
                 &owners,
                 &tokens,
                 &kept,
+                &joinable,
             ],
         )
         .await?;
@@ -163,13 +167,26 @@ async fn insert_attempts(transaction: &Transaction, attempts: &[(i64, &Attempt)]
     let types: Vec<_> = each().map(|a| storable_option(a.content_type.as_ref())).collect();
     let timings = each().map(|a| timings_to_json(a.timings.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<Option<i64>> = each().map(|a| a.part.map(i64::from)).collect();
+    let joint_calls: Vec<Option<&str>> = each().map(|a| a.joint_call.as_ref().map(|call| call.id.as_str())).collect();
     let sql = "-- insert_attempts
         INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response, content_type,
-            timings, part)
+            timings, part, joint_call)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[],
-            $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[])";
-    let values: super::database::Values<'_> =
-        &[&numbers, &counts, &started, &durations, &sent, &statuses, &errors, &responses, &types, &timings, &parts];
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[])";
+    let values: super::database::Values<'_> = &[
+        &numbers,
+        &counts,
+        &started,
+        &durations,
+        &sent,
+        &statuses,
+        &errors,
+        &responses,
+        &types,
+        &timings,
+        &parts,
+        &joint_calls,
+    ];
     transaction.execute(sql, values).await?;
     Ok(())
 }

@@ -26,7 +26,8 @@ fn select(name: &str, tail: &str) -> String {
     format!(
         "-- {name}
          SELECT {columns} FROM request r JOIN \"user\" u ON u.id = r.created_by
-             LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
+             LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts
+             LEFT JOIN joint_call j ON j.id = coalesce(r.joint_call, a.joint_call) {tail}"
     )
 }
 
@@ -152,7 +153,11 @@ pub(super) async fn list_devices(database: &Database, kind: DeviceKind, most: u6
 }
 
 pub(super) async fn list_attempts(database: &Database, number: i64) -> Result<Vec<Attempt>, Fault> {
-    let sql = format!("-- list_attempts\nSELECT {ATTEMPT_COLUMNS} FROM attempt WHERE number = $1 ORDER BY attempt");
+    let sql = format!(
+        "-- list_attempts
+         SELECT {ATTEMPT_COLUMNS} FROM attempt a LEFT JOIN joint_call j ON j.id = a.joint_call
+         WHERE a.number = $1 ORDER BY a.attempt"
+    );
     let rows = database.read(&sql, &[&number]).await?;
     rows.iter().map(|row| rows::row_to_attempt(&Columns(row))).collect()
 }

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::database::Patience::{Refuse, RefuseLate};
-use super::{PostgresStore, claim, decide, due_times, leases, limits, purge, request_read};
-use crate::request::{Attempt, Cas, Event, Family, Order, ProvisioningRequest, process};
+use super::{PostgresStore, claim, decide, due_times, joint, leases, limits, purge, request_read};
+use crate::request::{Attempt, Cas, Event, Family, JointCall, Order, ProvisioningRequest, process};
 use crate::store::policy::DueShift;
 use crate::store::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, LeasedRequest, News, NodeId, Purged, RecordKey, RequestQuery,
-    RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, Lease, LeasedCall, LeasedRequest, MostCards, News, NodeId,
+    Purged, RecordKey, RequestQuery, RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
 };
 
 /// How often a node deletes what is known of nodes and transactions of days ago.
@@ -34,8 +34,18 @@ impl RequestStore for PostgresStore {
         limit: usize,
         node: &NodeId,
         systems: &[Cas],
-    ) -> Result<Vec<LeasedRequest>, StoreError> {
-        claim::claim_requests(&self.database, now, limit, node, systems).await
+        most_cards: &MostCards,
+    ) -> Result<Vec<LeasedCall>, StoreError> {
+        claim::claim_requests(&self.database, now, limit, (node, systems, most_cards)).await
+    }
+
+    async fn begin_joint_call(&self, call: Arc<JointCall>, leases: Vec<(i64, Lease)>) -> Result<bool, StoreError> {
+        let leases = Arc::new(leases);
+        let begun = self.database.write(Refuse, 1, move |transaction| {
+            let (call, leases) = (Arc::clone(&call), Arc::clone(&leases));
+            Box::pin(async move { joint::begin_joint_call(transaction, &call, &leases).await })
+        });
+        begun.await
     }
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {

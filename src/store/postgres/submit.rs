@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::cards::{self, Views};
-use super::columns::{Columns, storable};
+use super::columns::{Columns, storable, storable_option};
 use super::database::Transaction;
 use super::fault::Fault;
 use super::{idempotency, parts, record};
@@ -169,6 +169,8 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
     let correlations = each().map(|(r, _)| r.content.correlation.as_ref().map(to_json).transpose());
     let correlations: Vec<Option<String>> = correlations.collect::<Result<_, _>>()?;
     let parts: Vec<i64> = each().map(|(r, _)| i64::try_from(r.content.parts().len()).unwrap_or(i64::MAX)).collect();
+    let joint_keys: Vec<Option<&[u8]>> = each().map(|(_, t)| t.joint_key.as_ref().map(<[u8; 32]>::as_slice)).collect();
+    let joint_fields: Vec<_> = each().map(|(_, t)| storable_option(t.joint_fields.as_ref())).collect();
     let sequence: Vec<i64> = each().map(|(r, _)| r.sequence_number).collect();
     let users = content(|r| r.created_by.id.as_str());
     let created = time(|r| r.created_at.timestamp_millis());
@@ -177,16 +179,16 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
     let sql = "-- insert_requests
         INSERT INTO request (number, id, family, cas, type, priority, process_immediately, scheduled_at, ready_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, updated_at,
-            lease_owner, lease_token, state, process_name, correlation, parts)
+            lease_owner, lease_token, state, process_name, correlation, parts, joint_key, joint_fields)
         SELECT number, id, family, cas, type, priority, immediate, scheduled_at, scheduled_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, created_at,
-            lease_owner, lease_token, $20, $21, correlation, parts
+            lease_owner, lease_token, $20, $21, correlation, parts, joint_key, joint_fields
         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::text[],
-            $17::bigint[], $18::text[], $19::bigint[], $22::text[], $23::text[], $24::bigint[])
+            $17::bigint[], $18::text[], $19::bigint[], $22::text[], $23::text[], $24::bigint[], $25::bytea[], $26::text[])
             AS new (number, id, family, type, priority, immediate, scheduled_at, items, cards, subscription, body,
                 raw_body, api_call, rejection, sequence_number, created_by, created_at, lease_owner, lease_token, correlation,
-                cas, parts)";
+                cas, parts, joint_key, joint_fields)";
     transaction
         .execute(
             sql,
@@ -215,6 +217,8 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
                 &correlations,
                 &systems,
                 &parts,
+                &joint_keys,
+                &joint_fields,
             ],
         )
         .await?;

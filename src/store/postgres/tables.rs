@@ -12,7 +12,7 @@ use super::fault::describe;
 use crate::store::StoreError;
 
 /// The migrations: the first one makes the tables, each of the others brings them to the next version.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("version_3.sql")];
 /// The version that the first migration makes. A development build made tables of version 1.
 const FIRST_VERSION: i64 = 2;
 /// The version that this program works with.
@@ -73,7 +73,7 @@ async fn migrate_with(client: &Client) -> Result<Option<i64>, StoreError> {
     for migration in MIGRATIONS.iter().skip(done) {
         run(migration).await?;
     }
-    if before.is_some_and(|before| before < VERSION) {
+    if before.is_none_or(|before| before < VERSION) {
         run(&format!("-- migrate: version\nUPDATE store_version SET version = {VERSION}")).await?;
     }
     run("COMMIT").await?;

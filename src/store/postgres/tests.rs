@@ -17,7 +17,7 @@ use super::PostgresStore;
 use crate::config::{Inputs, StoreSection, StoreUrl, load};
 use crate::observer::Observers;
 use crate::request::{Cas, State};
-use crate::store::suite::{self, commit, done, pairing, submit, submit_leased, user};
+use crate::store::suite::{self, claim, commit, done, pairing, submit, submit_leased, user};
 use crate::store::{
     Access, AccountStore as _, Allowance, LimitStore as _, NodeId, RecordKey, RequestStore as _, Store, StoreError,
 };
@@ -149,7 +149,7 @@ async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() 
             let node = NodeId::random();
             let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1);
             while ended.lock().unwrap().len() < 20 * CARDS {
-                for leased in store.claim_requests(now, 3, &node, Cas::VARIANTS).await.unwrap() {
+                for leased in claim(&store, now, 3, &node, Cas::VARIANTS).await {
                     let request = &leased.request;
                     ended.lock().unwrap().push((request.content.cards[0].clone(), request.number));
                     commit(&store, leased, done(), now).await;

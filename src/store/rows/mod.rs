@@ -17,9 +17,9 @@ pub(super) use exchanges::{
 };
 pub(super) use parts::{ChangedPart, NewPart, PART_COLUMNS, row_to_part, set_parts};
 pub(super) use requests::{
-    ATTEMPT_COLUMNS, Candidate, EVENT_COLUMNS, InDoubtColumns, NewRow, SENT_ATTEMPT_COLUMNS, accepted_record,
-    failure_to_json, rendered_request, request_columns, row_to_attempt, row_to_candidate, row_to_event, row_to_request,
-    row_to_sent_attempt,
+    ATTEMPT_COLUMNS, CANDIDATE_COLUMNS, Candidate, EVENT_COLUMNS, InDoubtColumns, NewRow, SENT_ATTEMPT_COLUMNS,
+    accepted_record, failure_to_json, rendered_request, request_columns, row_to_attempt, row_to_candidate,
+    row_to_event, row_to_request, row_to_sent_attempt,
 };
 
 use super::StoreError;

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use super::accounts::{USER_COLUMNS, row_to_user};
 use super::{ReadColumns, to_json};
 use crate::request::{
-    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, NewRequest, PartStatus, ProvisioningRequest, RecordId,
-    Rendered, RequestType, STB_ID, Scalar, State, process,
+    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, JointCall, NewRequest, PartStatus, ProvisioningRequest,
+    RecordId, Rendered, RequestType, STB_ID, Scalar, State, process,
 };
 use crate::store::policy::Cards;
-use crate::store::{SentAttempt, StoreError};
+use crate::store::{MostCards, SentAttempt, StoreError};
 
-/// The columns that [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user and `a`
-/// of its last attempt.
+/// The columns that [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user, `a`
+/// of its last attempt and `j` of its joint call.
 pub(in crate::store) fn request_columns() -> String {
     format!(
         "r.attempts, r.ready_at, r.items, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, \
          r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.correlation, r.created_at, {USER_COLUMNS}, r.number, \
          r.sequence_number, r.state, r.resolve_until, r.in_doubt, r.sent, r.executed_at, r.updated_at, \
-         r.reference_number, r.result, r.failure, r.process_name, r.process_id, r.parts, a.part, a.response"
+         r.reference_number, r.result, r.failure, r.process_name, r.process_id, r.parts, r.joint_fields, r.joint_call, \
+         j.id AS joint_id, j.numbers AS joint_numbers, j.body AS joint_body, a.part, a.response"
     )
 }
 
@@ -45,6 +46,7 @@ pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<Provis
             None => None,
         },
         api_call: row.optional("api_call")?,
+        joint_fields: row.optional_json("joint_fields")?,
         rejection: read_failure(row, "rejection")?,
         correlation: row.optional_json("correlation")?,
         created_at: row.time("created_at")?,
@@ -70,8 +72,16 @@ pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<Provis
         // As many as there are, until `set_parts`.
         parts: Arc::new(vec![PartStatus::NEW; row.get("parts")?]),
         last_part: row.optional("part")?,
+        is_in_joint_call: row.optional::<String>("joint_call")?.is_some(),
+        joint_call: read_joint_call(row)?,
         response: row.optional("response")?,
     })
+}
+
+/// Reads the columns `joint_id`, `joint_numbers` and `joint_body`.
+fn read_joint_call<C: ReadColumns>(row: &C) -> Result<Option<Arc<JointCall>>, C::Error> {
+    let Some(id) = row.optional("joint_id")? else { return Ok(None) };
+    Ok(Some(Arc::new(JointCall { id, numbers: row.json("joint_numbers")?, body: row.get("joint_body")? })))
 }
 
 /// The set-top boxes that the parameters name.
@@ -131,6 +141,8 @@ pub(in crate::store) struct NewRow {
     pub(in crate::store) items: String,
     pub(in crate::store) cards: String,
     pub(in crate::store) rejection: Option<String>,
+    pub(in crate::store) joint_fields: Option<String>,
+    pub(in crate::store) joint_key: Option<[u8; 32]>,
 }
 
 impl NewRow {
@@ -138,7 +150,8 @@ impl NewRow {
         let items: Vec<_> = request.items.iter().map(|i| (&i.id, &i.name, &i.value)).collect();
         let (items, cards) = (to_json(&items)?, to_json(&request.cards)?);
         let rejection = request.rejection.as_ref().map(failure_to_json).transpose()?;
-        Ok(Self { items, cards, rejection })
+        let joint_fields = request.joint_fields.as_ref().map(to_json).transpose()?;
+        Ok(Self { items, cards, rejection, joint_fields, joint_key: request.joint_key() })
     }
 }
 
@@ -165,6 +178,8 @@ pub(in crate::store) fn accepted_record(
         updated_at: content.created_at,
         parts: Arc::new(vec![PartStatus::NEW; content.parts().len()]),
         last_part: None,
+        joint_call: None,
+        is_in_joint_call: false,
         content,
         attempts: 0,
         next_attempt_at: None,
@@ -185,9 +200,21 @@ pub(in crate::store) struct Candidate {
     pub(in crate::store) cas: Cas,
     pub(in crate::store) cards: Vec<String>,
     pub(in crate::store) in_doubt: Option<InDoubt>,
+    request_type: RequestType,
+    /// The key of the requests that may be sent in one call with this one.
+    pub(in crate::store) joint_key: Option<Vec<u8>>,
 }
 
+/// The columns that [`row_to_candidate`] reads.
+pub(in crate::store) const CANDIDATE_COLUMNS: &str = "number, cas, type, cards, resolve_until, in_doubt, joint_key";
+
 impl Candidate {
+    /// How many more cards a call for the request may take.
+    pub(in crate::store) fn room(&self, most_cards: &MostCards) -> usize {
+        let most = most_cards.get(&self.request_type).filter(|_| self.joint_key.is_some() && self.in_doubt.is_none());
+        most.map_or(0, |most| most.saturating_sub(self.cards.len()))
+    }
+
     pub(in crate::store) fn cards(&self) -> Cards<'_> {
         Cards { cas: self.cas, ca_ids: &self.cards }
     }
@@ -199,12 +226,14 @@ pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Cand
         cas: row.word("cas", |text| text.parse().ok())?,
         cards: row.json("cards")?,
         in_doubt: read_in_doubt(row)?,
+        request_type: row.word("type", |word| word.parse().ok())?,
+        joint_key: row.bytes("joint_key")?.map(<[u8]>::to_vec),
     })
 }
 
-/// The columns that [`row_to_attempt`] reads.
-pub(in crate::store) const ATTEMPT_COLUMNS: &str =
-    "attempt, part, started_at, duration_ms, timings, sent, http_status, error, response, content_type";
+/// The columns that [`row_to_attempt`] reads, for the aliases `a` of an attempt and `j` of its joint call.
+pub(in crate::store) const ATTEMPT_COLUMNS: &str = "a.attempt, a.part, a.started_at, a.duration_ms, a.timings, a.sent, \
+     a.http_status, a.error, a.response, a.content_type, j.id AS joint_id, j.numbers AS joint_numbers, j.body AS joint_body";
 
 pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attempt, C::Error> {
     Ok(Attempt {
@@ -218,6 +247,7 @@ pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attemp
         error: row.optional("error")?,
         response: row.optional("response")?,
         content_type: row.optional("content_type")?,
+        joint_call: read_joint_call(row)?,
     })
 }
 

@@ -3,62 +3,122 @@
 use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
 use super::columns::Columns;
 use super::{cards, request_read, request_write};
 use crate::request::{Cas, process};
+use crate::store::leases::into_calls;
 use crate::store::policy::{Step, turns};
-use crate::store::rows::{Candidate, row_to_candidate};
-use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
+use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, row_to_candidate};
+use crate::store::{Lease, LeasedCall, MostCards, NodeId, StoreError};
 use crate::words::Word as _;
 
 /// Requests looked at in one claim, at most: the writer has others to serve.
 const LOOKED_AT: usize = 1000;
 
 /// The waiting requests of one CA system and priority that are due, and not known to wait for another one.
-const CANDIDATES: &str = "-- candidates
-    SELECT number, cas, cards, resolve_until, in_doubt FROM request
+const CANDIDATES: &str = "
     WHERE cas = ?4 AND priority = ?1 AND ready_at <= ?2
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
     ORDER BY ready_at, number LIMIT ?3";
+
+/// The requests that may join a call.
+const JOINABLE: &str = "
+    WHERE joint_key = ?1 AND ready_at <= ?2
+        AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NULL
+    ORDER BY ready_at, number LIMIT ?3";
+
+/// The requests leased so far, and the sizes of their calls.
+struct Claim<'c> {
+    db: &'c Connection,
+    now: DateTime<Utc>,
+    node: &'c NodeId,
+    leased: Vec<(i64, Lease)>,
+    calls: Vec<usize>,
+    /// Requests that may still be looked at.
+    left: usize,
+}
 
 pub(super) fn claim_requests(
     db: &Connection,
     now: DateTime<Utc>,
     limit: usize,
-    node: &NodeId,
-    systems: &[Cas],
+    (node, systems, most_cards): (&NodeId, &[Cas], &MostCards),
     secrets: &AtomicBool,
-) -> Result<Vec<LeasedRequest>, StoreError> {
-    let mut leased = Vec::new();
-    let mut left = LOOKED_AT;
+) -> Result<Vec<LeasedCall>, StoreError> {
+    let mut claim = Claim { db, now, node, leased: Vec::new(), calls: Vec::new(), left: LOOKED_AT };
     for (priority, cas) in turns(systems) {
         // A candidate is looked at once: afterwards the request is leased, or known to wait.
-        while left > 0 && leased.len() < limit {
-            let room = i64::try_from(left.min(limit - leased.len())).unwrap_or(i64::MAX);
-            let values = params![priority.as_str(), now.timestamp_millis(), room, cas.as_str()];
-            let found: Vec<Candidate> = db
-                .prepare_cached(CANDIDATES)?
-                .query_map(values, |row| row_to_candidate(&Columns::new(row)))?
-                .collect::<Result<_, _>>()?;
+        while claim.left > 0 && claim.calls.len() < limit {
+            let room = to_limit(claim.left.min(limit - claim.calls.len()));
+            let found = claim.find(
+                "candidates",
+                CANDIDATES,
+                params![priority.as_str(), now.timestamp_millis(), room, cas.as_str()],
+            )?;
             if found.is_empty() {
                 break;
             }
-            left -= found.len();
             for candidate in &found {
                 let Candidate { number, in_doubt, .. } = candidate;
+                if claim.leased.iter().any(|(leased, _)| leased == number) {
+                    // The request has joined the call of one before it.
+                    continue;
+                }
                 match Step::of(*in_doubt, now, || cards::find_blocker(db, *number, candidate.cards(), now))? {
                     Step::GiveUp => give_up(db, *number, now, secrets)?,
                     Step::WaitFor(other) => wait_for(db, *number, other)?,
                     Step::Lease => {
-                        leased.push((*number, lease(db, candidate, now, node)?));
+                        let before = claim.leased.len();
+                        claim.leased.push((*number, lease(db, candidate, now, node)?));
+                        claim.join(candidate, candidate.room(most_cards))?;
+                        claim.calls.push(claim.leased.len() - before);
                     }
                 }
             }
         }
     }
-    request_read::find_leased(db, leased)
+    Ok(into_calls(request_read::find_leased(db, claim.leased)?, &claim.calls))
+}
+
+fn to_limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl Claim<'_> {
+    fn find(&mut self, name: &str, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Candidate>, StoreError> {
+        let sql = format!("-- {name}\nSELECT {CANDIDATE_COLUMNS} FROM request {condition}");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let found = statement.query_map(values, |row| row_to_candidate(&Columns::new(row)))?;
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        self.left = self.left.saturating_sub(found.len());
+        Ok(found)
+    }
+
+    /// Leases the requests that join the call of one, until it has `room` for no more cards.
+    fn join(&mut self, first: &Candidate, mut room: usize) -> Result<(), StoreError> {
+        while room > 0 && self.left > 0 {
+            let limit = to_limit(room.min(LOOKED_AT));
+            let found =
+                self.find("joinable", JOINABLE, params![first.joint_key, self.now.timestamp_millis(), limit])?;
+            if found.is_empty() {
+                break;
+            }
+            for candidate in found {
+                let (number, cards) = (candidate.number, candidate.cards());
+                if let Some(other) = cards::find_blocker(self.db, number, cards, self.now)? {
+                    wait_for(self.db, number, other)?;
+                    continue;
+                }
+                // The next ones may be larger or smaller: none overtakes.
+                let Some(left) = room.checked_sub(cards.ca_ids.len()) else { return Ok(()) };
+                self.leased.push((number, lease(self.db, &candidate, self.now, self.node)?));
+                room = left;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Notes which request another one has to wait for.

@@ -18,6 +18,7 @@ mod exchanges;
 mod files;
 mod idempotency;
 mod job;
+mod joint;
 mod leases;
 mod measure;
 mod parts;

@@ -1,9 +1,12 @@
 //! Deletes requests that ended long ago, a few at a time, so that no other write waits long.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::columns::Columns;
+use super::joint;
 use crate::store::rows::ReadColumns as _;
 use crate::store::{Purged, StoreError};
 
@@ -44,8 +47,9 @@ pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) 
         .collect::<Result<_, _>>()?;
     let goes_on = i64::try_from(found.len()) == Ok(STEP) && found.iter().any(|old| !old.is_young);
     let next = found.last().filter(|_| goes_on).map(|last| last.number + 1);
-    let mut count = 0;
+    let (mut count, mut joint_calls) = (0, BTreeSet::new());
     for Old { number, cards, stbs, .. } in found.iter().filter(|old| old.has_ended) {
+        joint_calls.extend(joint::find_joint_calls(db, *number)?);
         for table in ["part", "attempt", "event", "request"] {
             db.prepare_cached(&format!("-- purge_requests: {table}\nDELETE FROM {table} WHERE number = ?1"))?
                 .execute([number])?;
@@ -54,6 +58,7 @@ pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) 
         forget_cards(db, cards, *number)?;
         count += 1;
     }
+    joint::forget_joint_calls(db, joint_calls)?;
     Ok(Purged { count, next })
 }
 

@@ -23,7 +23,8 @@ fn select(tail: &str) -> String {
     let columns = rows::request_columns();
     format!(
         "SELECT {columns} FROM request r JOIN user u ON u.id = r.created_by
-             LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts {tail}"
+             LEFT JOIN attempt a ON a.number = r.number AND a.attempt = r.attempts
+             LEFT JOIN joint_call j ON j.id = coalesce(r.joint_call, a.joint_call) {tail}"
     )
 }
 
@@ -90,7 +91,11 @@ pub(super) fn list_devices(db: &Connection, kind: DeviceKind, most: u64) -> Resu
 }
 
 pub(super) fn list_attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
-    let sql = format!("-- list_attempts\nSELECT {ATTEMPT_COLUMNS} FROM attempt WHERE number = ?1 ORDER BY attempt");
+    let sql = format!(
+        "-- list_attempts
+         SELECT {ATTEMPT_COLUMNS} FROM attempt a LEFT JOIN joint_call j ON j.id = a.joint_call
+         WHERE a.number = ?1 ORDER BY a.attempt"
+    );
     let mut statement = db.prepare_cached(&sql)?;
     let found = statement.query_map([number], |row| rows::row_to_attempt(&Columns::new(row)))?;
     Ok(found.collect::<Result<_>>()?)

@@ -110,9 +110,9 @@ fn insert_request(
         "-- insert_request
          INSERT INTO request (id, family, type, priority, process_immediately, scheduled_at, items, cards, subscription,
              body, raw_body, rejection, sequence_number, created_by, created_at, state, ready_at, lease_owner,
-             lease_token, updated_at, process_name, api_call, correlation, cas, parts)
+             lease_token, updated_at, process_name, api_call, correlation, cas, parts, joint_key, joint_fields)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?18, ?11, ?12, ?13, ?14, ?15, ?6, ?16, ?20, ?14, ?17, ?19,
-             ?21, ?22, ?23)",
+             ?21, ?22, ?23, ?24, ?25)",
     )?
     .execute(params![
         new.id.as_str(),
@@ -138,6 +138,8 @@ fn insert_request(
         new.correlation.as_ref().map(to_json).transpose()?,
         new.family.cas().as_str(),
         i64::try_from(new.parts().len()).unwrap_or(i64::MAX),
+        row.texts.joint_key,
+        row.texts.joint_fields,
     ])?;
     Ok(())
 }
@@ -175,8 +177,8 @@ pub(super) fn commit_attempt(
     db.prepare_cached(
         "-- commit_attempt
          INSERT INTO attempt (number, attempt, started_at, duration_ms, sent, http_status, error, response,
-             content_type, timings, part)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             content_type, timings, part, joint_call)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         number,
@@ -190,6 +192,7 @@ pub(super) fn commit_attempt(
         attempt.content_type,
         timings_to_json(attempt.timings.as_ref())?,
         attempt.part,
+        attempt.joint_call.as_ref().map(|call| &call.id),
     ])?;
     Ok(CommitResult::Committed { released })
 }
@@ -214,7 +217,9 @@ pub(super) fn update(
              UPDATE request SET state = ?2, ready_at = coalesce(?3, ready_at), lease_owner = ?17, waits_for = NULL,
                  in_doubt = ?4, attempts = ?5, sent = ?6, executed_at = ?7, updated_at = ?8, reference_number = ?9,
                  failure = ?10, process_name = ?11, process_id = ?12, resolve_until = ?13, result = ?14,
-                 raw_body = iif(?2 = 'PENDING', raw_body, NULL)
+                 raw_body = iif(?2 = 'PENDING', raw_body, NULL), joint_call = NULL,
+                 joint_key = iif(?2 = 'PENDING' AND ?18, joint_key, NULL),
+                 joint_fields = iif(?2 = 'PENDING' AND ?18, joint_fields, NULL)
              WHERE number = ?1 AND state = 'PENDING' AND lease_owner IS ?15 AND lease_token = coalesce(?16, lease_token)",
         )?
         .execute(params![
@@ -235,6 +240,7 @@ pub(super) fn update(
             lease.map(|(lease, _)| lease.owner.as_str()),
             lease.map(|(lease, _)| lease.token),
             lease.filter(|(_, is_kept)| *is_kept).map(|(lease, _)| lease.owner.as_str()),
+            request.content.joint_fields.is_some(),
         ])?;
     if updated == 1 {
         parts::update_parts(db, request)?;

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 
 use super::leases::{self, Nodes};
 use super::traffic::at_one_moment;
-use super::{SqliteStore, claim, decide, due_times, purge, request_read, request_write};
-use crate::request::{Attempt, Cas, Event, Family, Order, ProvisioningRequest};
+use super::{SqliteStore, claim, decide, due_times, joint, purge, request_read, request_write};
+use crate::request::{Attempt, Cas, Event, Family, JointCall, Order, ProvisioningRequest};
 use crate::store::policy::DueShift;
 use crate::store::{
-    AttemptCommit, CommitResult, DateStep, DeviceKind, LeasedRequest, NodeId, Purged, RecordKey, RequestQuery,
-    RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
+    AttemptCommit, CommitResult, DateStep, DeviceKind, Lease, LeasedCall, LeasedRequest, MostCards, NodeId, Purged,
+    RecordKey, RequestQuery, RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
 };
 
 impl SqliteStore {
@@ -35,9 +35,17 @@ impl RequestStore for SqliteStore {
         limit: usize,
         node: &NodeId,
         systems: &[Cas],
-    ) -> Result<Vec<LeasedRequest>, StoreError> {
-        let (node, systems, secrets) = (node.clone(), systems.to_vec(), self.writer.secrets());
-        self.writer.write(move |db| claim::claim_requests(db, now, limit, &node, &systems, &secrets)).await
+        most_cards: &MostCards,
+    ) -> Result<Vec<LeasedCall>, StoreError> {
+        let (node, systems, most_cards) = (node.clone(), systems.to_vec(), most_cards.clone());
+        let secrets = self.writer.secrets();
+        self.writer
+            .write(move |db| claim::claim_requests(db, now, limit, (&node, &systems, &most_cards), &secrets))
+            .await
+    }
+
+    async fn begin_joint_call(&self, call: Arc<JointCall>, leases: Vec<(i64, Lease)>) -> Result<bool, StoreError> {
+        self.writer.write(move |db| joint::begin_joint_call(db, &call, &leases)).await
     }
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {

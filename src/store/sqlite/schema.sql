@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 12 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 13 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -78,10 +78,15 @@ CREATE TABLE request (
     failure TEXT, -- JSON
     process_name TEXT NOT NULL,
     process_id TEXT,
-    parts INTEGER NOT NULL DEFAULT 0 -- calls that it is sent in, each with a row in part; 0 for one call
+    parts INTEGER NOT NULL DEFAULT 0, -- calls that it is sent in, each with a row in part; 0 for one call
+    joint_key BLOB, -- of the requests that may be sent in one call; with joint_fields NULL for what is sent alone, and at the end
+    joint_fields TEXT, -- JSON: all values of the message but the cards
+    joint_call TEXT -- the joint call that it is under way in
 ) STRICT;
 CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
+CREATE INDEX request_joint ON request (joint_key, ready_at, number)
+    WHERE joint_key IS NOT NULL AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NULL;
 CREATE INDEX request_in_doubt ON request (in_doubt, number) WHERE in_doubt IS NOT NULL;
 CREATE INDEX request_waits_for ON request (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX request_filter ON request (family, state, type, number);
@@ -138,6 +143,13 @@ CREATE TABLE part (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_number IS NOT NULL;
 
+-- One row a call for several requests; deleted with the last of them.
+CREATE TABLE joint_call (
+    id TEXT PRIMARY KEY NOT NULL,
+    numbers TEXT NOT NULL, -- JSON: the requests, in the order of their cards in the call
+    body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- One row an attempt at sending.
 CREATE TABLE attempt (
     number INTEGER NOT NULL REFERENCES request (number),
@@ -151,6 +163,7 @@ CREATE TABLE attempt (
     error TEXT,
     response TEXT,
     content_type TEXT, -- of the response
+    joint_call TEXT, -- that it was made in
     PRIMARY KEY (number, attempt)
 ) STRICT, WITHOUT ROWID;
 -- Attempts in the order in which they ended, which is the order in which they are written.

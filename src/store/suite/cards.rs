@@ -7,40 +7,37 @@ pub(in crate::store) async fn a_card_keeps_its_order_whatever_the_clocks_say(sto
     let (second, lease) = submit(store.as_ref(), pairing("a", moment(10), true)).await;
     assert!(lease.is_none(), "an earlier one waits, by a clock that is ahead");
     assert_eq!(
-        numbers(&store.claim_requests(moment(10), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
+        numbers(&claim(store.as_ref(), moment(10), 9, &node("n"), Cas::VARIANTS).await),
         [0_i64; 0],
         "the first is not due yet"
     );
-    let claimed = store.claim_requests(moment(11), 9, &node("n"), Cas::VARIANTS).await.unwrap();
+    let claimed = claim(store.as_ref(), moment(11), 9, &node("n"), Cas::VARIANTS).await;
     assert_eq!(numbers(&claimed), [first.number]);
     // It comes back to the line, and the clock goes back.
     let failure = Failure::default();
     let released =
         commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;
     assert_eq!(released, 1, "the second may be looked at again");
-    assert_eq!(numbers(&store.claim_requests(moment(12), 9, &node("n"), Cas::VARIANTS).await.unwrap()), [0_i64; 0]);
+    assert_eq!(numbers(&claim(store.as_ref(), moment(12), 9, &node("n"), Cas::VARIANTS).await), [0_i64; 0]);
     assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(20)));
-    let claimed = store.claim_requests(moment(20), 9, &node("n"), Cas::VARIANTS).await.unwrap();
+    let claimed = claim(store.as_ref(), moment(20), 9, &node("n"), Cas::VARIANTS).await;
     assert_eq!(numbers(&claimed), [first.number]);
     commit(store.as_ref(), claimed[0].clone(), done(), moment(21)).await;
-    assert_eq!(
-        numbers(&store.claim_requests(moment(21), 9, &node("n"), Cas::VARIANTS).await.unwrap()),
-        [second.number]
-    );
+    assert_eq!(numbers(&claim(store.as_ref(), moment(21), 9, &node("n"), Cas::VARIANTS).await), [second.number]);
 }
 
 pub(in crate::store) async fn many_requests_of_one_card_wait_for_one_each(store: Arc<dyn Store>) {
     for _ in 0..2_000 {
         submit(store.as_ref(), pairing("a", moment(1), false)).await;
     }
-    let mut claimed = store.claim_requests(moment(2), 9, &node("n"), Cas::VARIANTS).await.unwrap();
+    let mut claimed = claim(store.as_ref(), moment(2), 9, &node("n"), Cas::VARIANTS).await;
     while store.find_next_due(Cas::VARIANTS).await.unwrap().is_some() {
-        assert!(store.claim_requests(moment(2), 9, &node("n"), Cas::VARIANTS).await.unwrap().is_empty());
+        assert!(claim(store.as_ref(), moment(2), 9, &node("n"), Cas::VARIANTS).await.is_empty());
     }
     for number in 1..50 {
         assert_eq!(numbers(&claimed), [number]);
         assert_eq!(commit(store.as_ref(), claimed[0].clone(), done(), moment(3)).await, 1, "its end wakes one");
-        claimed = store.claim_requests(moment(3), 9, &node("n"), Cas::VARIANTS).await.unwrap();
+        claimed = claim(store.as_ref(), moment(3), 9, &node("n"), Cas::VARIANTS).await;
     }
 }
 
@@ -64,9 +61,9 @@ pub(in crate::store) async fn a_ca_system_has_its_own_cards_and_its_own_turn(sto
     assert!(lease.is_none(), "and has its own order");
     let (other, _) = submit(store, of_panaccess(pairing("b", moment(2), false))).await;
     let n = node("n");
-    let of = |systems| store.claim_requests(moment(3), 9, &n, systems);
+    let of = |systems| claim(store, moment(3), 9, &n, systems);
     assert_eq!(store.find_next_due(&[Cas::Panaccess]).await.unwrap(), Some(moment(1)));
-    assert_eq!(numbers(&of(&[Cas::Panaccess]).await.unwrap()), [other.number]);
+    assert_eq!(numbers(&of(&[Cas::Panaccess]).await), [other.number]);
     assert_eq!(store.find_next_due(&[Cas::Panaccess]).await.unwrap(), None, "it waits for the first");
     assert_eq!(store.find_next_due(&[Cas::Conax]).await.unwrap(), Some(moment(1)));
     let leased = |request: &ProvisioningRequest| {
@@ -74,8 +71,8 @@ pub(in crate::store) async fn a_ca_system_has_its_own_cards_and_its_own_turn(sto
         LeasedRequest { request: request.clone(), lease }
     };
     assert_eq!(commit(store, leased(&first), done(), moment(4)).await, 1);
-    assert_eq!(numbers(&of(&[Cas::Conax]).await.unwrap()), [0_i64; 0], "its cards are taken still");
-    assert_eq!(numbers(&of(Cas::VARIANTS).await.unwrap()), [second.number]);
+    assert_eq!(numbers(&of(&[Cas::Conax]).await), [0_i64; 0], "its cards are taken still");
+    assert_eq!(numbers(&of(Cas::VARIANTS).await), [second.number]);
     assert_eq!(commit(store, leased(&conax), done(), moment(5)).await, 1);
-    assert_eq!(numbers(&of(Cas::VARIANTS).await.unwrap()), [conax.number + 1]);
+    assert_eq!(numbers(&of(Cas::VARIANTS).await), [conax.number + 1]);
 }

@@ -1,0 +1,178 @@
+//! A joint call: one attempt at several leased requests of the same content, which are sent as one message for the cards of all.
+//!
+//! Rule: the call is on disk before it is sent. Only requests join whose own messages differ in nothing but the cards; others are
+//! released, and sent alone. A rejection tells nothing of one request among several, so each is then sent alone.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+
+use super::Processor;
+use super::attempt::{Ended, Prepared, Sent, classify, prepare, send, trace_of};
+use super::commit::{Committed, commit};
+use super::exchange::not_sent;
+use super::slots::Slot;
+use crate::config::UpstreamSource;
+use crate::contract::{Contract, Operation};
+use crate::request::{CARD_ID, Envelope, Fields, JointCall, ProvisioningRequest, random_hex};
+use crate::soap::encode;
+use crate::store::{AttemptCommit, LeasedCall, LeasedRequest, MostCards, StoreError};
+use crate::upstream::FailureKind;
+
+/// Why a call was not made.
+const NOT_STORED: &str = "The call for several requests could not be stored before it was sent.";
+
+impl Processor {
+    /// How many cards a joint call takes, by type of request. A recording or a replay has a case for each request, so all are sent
+    /// alone then.
+    pub(super) fn most_cards(&self) -> MostCards {
+        let target = &self.provider.config.upstream.url;
+        if target.record.is_some() || matches!(target.source, UpstreamSource::Replay(_)) {
+            return MostCards::new();
+        }
+        let contract = self.contract.load();
+        let joint = contract.operations().filter(|operation| operation.coalesces);
+        joint.filter_map(|operation| Some((operation.request_type, operation.batch?.get()))).collect()
+    }
+
+    /// Sends requests in one call as far as they can be; then frees the slot.
+    pub(super) async fn attempt_jointly(self: &Arc<Self>, call: LeasedCall, contract: Arc<Contract>, slot: Slot) {
+        let LeasedCall { mut first, joined } = call;
+        let (joint, apart) = join(&contract, &first, joined, self.clock.now());
+        if let Err(error) = self.release(apart).await {
+            tracing::error!(%error, "requests that cannot be sent together could not be released");
+        }
+        let Some(Joint { operation, envelope, members }) = joint else {
+            first.request.send_alone(self.clock.now());
+            // `attempt` logs its failures.
+            drop(self.attempt(first, contract, slot).await);
+            return;
+        };
+        let prepared = Prepared { operation, envelope: &envelope };
+        // A panic must not leave the requests leased for ever.
+        let attempt = AssertUnwindSafe(self.send_jointly(&contract, &prepared, members.clone())).catch_unwind();
+        let may_others_go_on = match attempt.await {
+            Ok(committed) => committed
+                .is_ok_and(|all| all.iter().any(|one| one.has_released || one.request.next_attempt_at.is_some())),
+            Err(_) => {
+                for leased in &members {
+                    tracing::error!(number = leased.request.number, "working on a request failed");
+                    drop(self.commit_in_doubt(leased).await);
+                }
+                true
+            }
+        };
+        slot.leave();
+        if may_others_go_on {
+            self.wake();
+        }
+    }
+
+    /// Makes the attempt: stores the call, sends it, classifies its answer for each request, and commits the outcomes.
+    async fn send_jointly(
+        &self,
+        contract: &Contract,
+        prepared: &Prepared<'_>,
+        members: Vec<LeasedRequest>,
+    ) -> Result<Vec<Committed>, StoreError> {
+        let numbers: Vec<i64> = members.iter().map(|leased| leased.request.number).collect();
+        let leases = members.iter().map(|leased| (leased.request.number, leased.lease.clone())).collect();
+        let call = Arc::new(JointCall { id: random_hex(), numbers, body: prepared.envelope.redacted.clone() });
+        let Some(LeasedRequest { request: first, lease }) = members.first() else { return Ok(Vec::new()) };
+        let begun = self.store.begin_joint_call(Arc::clone(&call), leases).await;
+        let (sent, events, call) = match begun {
+            Ok(true) => {
+                let (sent, events) = send(self, contract, first, lease, prepared).await;
+                (sent, events, Some(call))
+            }
+            Ok(false) | Err(_) => {
+                tracing::warn!(number = first.number, error = ?begun.err(), "a call for several requests cannot be stored");
+                let failure = not_sent(FailureKind::Connect, NOT_STORED);
+                (Sent::without_call(self, failure), Vec::new(), None)
+            }
+        };
+        let end = |(index, leased): (usize, LeasedRequest)| {
+            let sent = if index == 0 { sent.clone() } else { sent.for_other(trace_of(self, &leased.request)) };
+            let (outcome, attempt) = classify(self, &leased.request, prepared, sent, (false, call.clone()));
+            // What went before the call is told in the history of the first.
+            let events = if index == 0 { events.clone() } else { Vec::new() };
+            (leased, Ended { outcome, attempt: Some(attempt), events })
+        };
+        let ended = members.into_iter().enumerate().map(end).collect();
+        commit(self, ended, Instant::now()).await
+    }
+
+    /// Gives back the leases of requests that are sent alone later.
+    async fn release(&self, apart: Vec<LeasedRequest>) -> Result<(), StoreError> {
+        if apart.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let release = |LeasedRequest { mut request, lease }: LeasedRequest| {
+            request.send_alone(now);
+            AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() }
+        };
+        self.store.commit_attempts(apart.into_iter().map(release).collect()).await?;
+        self.wake();
+        Ok(())
+    }
+}
+
+/// What is sent for several requests.
+struct Joint<'c> {
+    operation: &'c Operation,
+    envelope: Envelope,
+    members: Vec<LeasedRequest>,
+}
+
+/// Joins requests to the call of the first one; also returns those that cannot be sent with it, because the contract has changed
+/// since they were accepted.
+fn join<'c>(
+    contract: &'c Contract,
+    first: &LeasedRequest,
+    joined: Vec<LeasedRequest>,
+    now: DateTime<Utc>,
+) -> (Option<Joint<'c>>, Vec<LeasedRequest>) {
+    let Some((operation, fields)) = common(contract, &first.request) else { return (None, joined) };
+    let is_same = |leased: &LeasedRequest| {
+        let alone = render(operation, fields, &leased.request.content.cards, now);
+        alone.is_some_and(|alone| prepare(contract, &leased.request).is_ok_and(|own| *own.envelope == alone))
+    };
+    if !is_same(first) {
+        return (None, joined);
+    }
+    let (joined, mut apart): (Vec<_>, Vec<_>) = joined.into_iter().partition(is_same);
+    if joined.is_empty() {
+        return (None, apart);
+    }
+    let members: Vec<_> = std::iter::once(first.clone()).chain(joined).collect();
+    match render(operation, fields, members.iter().flat_map(|leased| &leased.request.content.cards), now) {
+        Some(envelope) => (Some(Joint { operation, envelope, members }), apart),
+        None => {
+            apart.extend(members.into_iter().skip(1));
+            (None, apart)
+        }
+    }
+}
+
+/// The operation of a request that others may join, and what they have in common.
+fn common<'c, 'r>(contract: &'c Contract, request: &'r ProvisioningRequest) -> Option<(&'c Operation, &'r Fields)> {
+    let operation = contract.operation(request.content.request_type).filter(|operation| operation.coalesces)?;
+    Some((operation, request.content.joint_fields.as_ref()?))
+}
+
+/// The message for some cards.
+fn render<'r>(
+    operation: &Operation,
+    fields: &Fields,
+    cards: impl IntoIterator<Item = &'r String>,
+    now: DateTime<Utc>,
+) -> Option<Envelope> {
+    let mut fields = fields.clone().with_context(now);
+    cards.into_iter().for_each(|card| fields.push(CARD_ID, card));
+    let message = encode::request(operation, &fields).ok()?;
+    Some(Envelope::without_secret(String::from_utf8(message).ok()?))
+}

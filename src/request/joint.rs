@@ -1,0 +1,63 @@
+//! Joint calls: requests of the same type and content, each for cards of its own, sent in one call for all of the cards.
+//!
+//! Rule: each request stays a record of its own, with its own attempts and outcome. Whatever is rendered from a request, but for
+//! its cards, has to be equal; a request that may have arrived at Conax, or was rejected in a joint call, is sent alone.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::history::Attempt;
+use super::record::{NewRequest, ProvisioningRequest};
+use crate::words::Word as _;
+
+/// A call for several requests, as it is on disk before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JointCall {
+    /// Id of the call.
+    pub id: String,
+    /// Numbers of the requests, in the order of their cards in the call.
+    pub numbers: Vec<i64>,
+    /// The SOAP request as shown.
+    pub body: String,
+}
+
+impl NewRequest {
+    /// The key that requests have in common which may be sent in one call; `None` for a request that is sent alone.
+    pub fn joint_key(&self) -> Option<[u8; 32]> {
+        let fields = self.joint_fields.as_ref()?;
+        let (family, priority) = (self.family.as_str(), self.priority.as_str());
+        let content = serde_json::json!([family, self.request_type.as_str(), priority, fields]);
+        Some(Sha256::digest(content.to_string()).into())
+    }
+}
+
+impl ProvisioningRequest {
+    /// The SOAP request of the last attempt, as shown.
+    pub fn last_text(&self) -> Option<&str> {
+        match &self.joint_call {
+            Some(call) => Some(&call.body),
+            None => self.last_envelope().map(|envelope| envelope.redacted.as_str()),
+        }
+    }
+
+    /// The SOAP request of an attempt, as shown.
+    pub fn text_of<'r>(&'r self, attempt: &'r Attempt) -> Option<&'r str> {
+        match &attempt.joint_call {
+            Some(call) => Some(&call.body),
+            None => self.envelope_of(attempt.part).map(|envelope| envelope.redacted.as_str()),
+        }
+    }
+
+    /// Gives a request back that could not be sent with others: it is sent alone, at its turn.
+    pub fn send_alone(&mut self, now: DateTime<Utc>) {
+        self.updated_at = now;
+        self.separate();
+    }
+
+    /// From now on the request is sent alone.
+    pub(super) fn separate(&mut self) {
+        if self.content.joint_fields.is_some() {
+            std::sync::Arc::make_mut(&mut self.content).joint_fields = None;
+        }
+    }
+}

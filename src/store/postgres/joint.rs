@@ -1,0 +1,95 @@
+//! Joint calls: one row each, on disk before the call is sent; and the requests that may join one.
+
+use chrono::{DateTime, Utc};
+
+use super::columns::{Columns, storable};
+use super::database::Transaction;
+use super::fault::Fault;
+use crate::request::JointCall;
+use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, row_to_candidate, to_json};
+use crate::store::{Lease, MostCards};
+
+/// Requests looked at for one call, at most.
+const LOOKED_AT: usize = 1000;
+
+/// The due requests that may join the calls of the candidates `found`, for each of their keys in order; none of `found`.
+pub(super) async fn find_joinable(
+    transaction: &Transaction,
+    found: &[Candidate],
+    most_cards: &MostCards,
+    now: DateTime<Utc>,
+) -> Result<Vec<Candidate>, Fault> {
+    let (mut keys, mut rooms): (Vec<&[u8]>, Vec<i64>) = (Vec::new(), Vec::new());
+    for candidate in found {
+        let room = i64::try_from(candidate.room(most_cards).min(LOOKED_AT)).unwrap_or(i64::MAX);
+        let Some(key) = candidate.joint_key.as_deref().filter(|_| room > 0) else { continue };
+        match keys.iter().position(|known| *known == key).and_then(|at| rooms.get_mut(at)) {
+            Some(known) => *known += room,
+            None => {
+                keys.push(key);
+                rooms.push(room);
+            }
+        }
+    }
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<i64> = found.iter().map(|candidate| candidate.number).collect();
+    let sql = format!(
+        "-- find_joinable
+         SELECT joinable.* FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS wanted (key, room, place)
+         CROSS JOIN LATERAL (
+             SELECT {CANDIDATE_COLUMNS}, ready_at FROM request
+             WHERE joint_key = wanted.key AND ready_at <= $3 AND number <> ALL ($4)
+                 AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NULL
+             ORDER BY ready_at, number LIMIT wanted.room FOR UPDATE SKIP LOCKED) AS joinable
+         ORDER BY place, joinable.ready_at, joinable.number"
+    );
+    let rows = transaction.query(&sql, &[&keys, &rooms, &now.timestamp_millis(), &numbers]).await?;
+    rows.iter().map(|row| row_to_candidate(&Columns(row))).collect()
+}
+
+pub(super) async fn begin_joint_call(
+    transaction: &Transaction,
+    call: &JointCall,
+    leases: &[(i64, Lease)],
+) -> Result<bool, Fault> {
+    let numbers: Vec<i64> = leases.iter().map(|(number, _)| *number).collect();
+    let owners: Vec<&str> = leases.iter().map(|(_, lease)| lease.owner.as_str()).collect();
+    let tokens: Vec<i64> = leases.iter().map(|(_, lease)| lease.token).collect();
+    let sql = "-- begin_joint_call: leases
+        SELECT r.number FROM request r
+        JOIN unnest($1::bigint[], $2::text[], $3::bigint[]) AS held (number, owner, token) ON r.number = held.number
+        WHERE r.state = 'PENDING' AND r.lease_owner = held.owner AND r.lease_token = held.token
+        ORDER BY r.number FOR UPDATE OF r";
+    if transaction.query(sql, &[&numbers, &owners, &tokens]).await?.len() < leases.len() {
+        return Ok(false);
+    }
+    let joint = to_json(&call.numbers)?;
+    let insert = "-- begin_joint_call\nINSERT INTO joint_call (id, numbers, body) VALUES ($1, $2, $3)";
+    transaction.execute(insert, &[&call.id, &joint, &storable(&call.body)]).await?;
+    let note = "-- begin_joint_call: note\nUPDATE request SET joint_call = $2 WHERE number = ANY ($1)";
+    transaction.execute(note, &[&numbers, &call.id]).await?;
+    Ok(true)
+}
+
+/// The joint calls of the attempts at requests.
+pub(super) async fn find_joint_calls(transaction: &Transaction, numbers: &[i64]) -> Result<Vec<String>, Fault> {
+    let sql = "-- find_joint_calls
+        SELECT DISTINCT joint_call FROM attempt WHERE number = ANY ($1) AND joint_call IS NOT NULL";
+    let rows = transaction.query(sql, &[&numbers]).await?;
+    rows.iter().map(|row| Columns(row).get("joint_call")).collect()
+}
+
+/// Deletes those joint calls whose last request is gone.
+pub(super) async fn forget_joint_calls(transaction: &Transaction, ids: &[String]) -> Result<(), Fault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = "-- forget_joint_calls
+        DELETE FROM joint_call j WHERE id = ANY ($1) AND NOT EXISTS (
+            SELECT 1 FROM json_array_elements_text(j.numbers::json) AS n (number)
+            JOIN request r ON r.number = n.number::bigint)";
+    transaction.execute(sql, &[&ids]).await?;
+    Ok(())
+}
