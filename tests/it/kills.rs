@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{Conax, Gateway, Reaction, Received, WEB, answer_to, eventually, operation_of, values_of};
+use crate::support::{
+    Conax, Gateway, Reaction, Received, WEB, answer_to, contract_with, eventually, operation_of, values_of,
+};
 
 /// Kills of the short run.
 const KILLS: u64 = 12;
@@ -80,6 +82,15 @@ impl Stage {
     }
 }
 
+/// The content of all requests that may be sent in one call; each has its tag as a second card.
+const TOGETHER: &str = "99999999";
+
+/// A contract by which such requests are sent in one call.
+pub(super) fn coalescing_contract() -> tempfile::TempDir {
+    let lines = "batch = 12\ncoalesce = true\n";
+    contract_with(&[("CANCEL_SUBSCRIPTIONS", lines), ("DISPLAY_FINGERPRINT", lines)])
+}
+
 /// A request that a client means: its tag is in the SOAP message, and is its Idempotency-Key.
 #[derive(Clone, Debug)]
 pub(super) struct Meant {
@@ -93,16 +104,21 @@ impl Meant {
         // Eight digits, so that one fits wherever a tag has to stand.
         let tag = (10_000_000 + tag).to_string();
         let cards = json!([{"smartcard_ca_id": format!("card-{}", chance.below(CARDS))}]);
-        let (method, mut body) = match chance.below(6) {
+        let mut both = cards.clone();
+        both.as_array_mut().unwrap().push(json!({"smartcard_ca_id": tag}));
+        let (method, mut body) = match chance.below(12) {
             0 => ("add_subscriptions", json!({"smartcard_set": cards, "service_ca_id": tag})),
             1 => ("cancel_subscriptions", json!({"smartcard_set": cards, "service_ca_id": tag})),
             2 => ("create_pairing", json!({"smartcard_set": cards, "stb_set": [{"stb_ca_id": tag}]})),
             3 => ("update_ca_pin_to_given_value", json!({"smartcard_set": cards, "ca_pin": tag})),
             4 => ("send_mail_message_to_client", json!({"smartcard_set": cards, "message": tag})),
-            _ => ("display_fingerprint", json!({"smartcard_set": cards, "fingerprint_slot": tag})),
+            5 => ("display_fingerprint", json!({"smartcard_set": cards, "fingerprint_slot": tag})),
+            6..=8 => ("cancel_subscriptions", json!({"smartcard_set": both, "service_ca_id": TOGETHER})),
+            _ => ("display_fingerprint", json!({"smartcard_set": both, "fingerprint_slot": TOGETHER})),
         };
-        body["process_immediately"] = (chance.below(2) == 0).into();
-        body["priority"] = if chance.below(3) == 0 { "EXPRESS" } else { "REGULAR" }.into();
+        let is_alone = !body.to_string().contains(TOGETHER);
+        body["process_immediately"] = (is_alone && chance.below(2) == 0).into();
+        body["priority"] = if is_alone && chance.below(3) == 0 { "EXPRESS" } else { "REGULAR" }.into();
         Self { tag, method, body }
     }
 }
@@ -193,7 +209,10 @@ async fn nothing_is_lost_or_sent_twice_by_accident() {
     let chance = Arc::new(Chance(AtomicU64::new(seed)));
     let stage = Arc::new(Stage::default());
     let conax = truthful_conax(Arc::clone(&stage), Arc::clone(&chance)).await;
-    let own = [("upstream.url", conax.url.as_str())];
+    let contract = coalescing_contract();
+    let dir = contract.path().display().to_string();
+    // Few slots, so that requests are due together.
+    let own = [("upstream.url", conax.url.as_str()), ("contract.dir", &dir), ("upstream.max_concurrency", "1")];
     let settings: Vec<_> = own.into_iter().chain(RESTLESS).collect();
     let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
     let answered: Arc<Mutex<HashMap<String, String>>> = Arc::default();
@@ -268,6 +287,22 @@ struct Arrival<'r> {
     /// `None` for a query.
     record: Option<&'r Value>,
     body: &'r str,
+    /// Did others come in the same call?
+    is_joint: bool,
+}
+
+/// The requests that came in a call.
+fn arrivals<'r>(request: &'r Received, by_tag: &HashMap<&str, &'r Value>) -> Vec<Arrival<'r>> {
+    let tags = ["ProductId", "PairingModuleId", "CaPin", "Message", "FingerprintSlot"];
+    let tag = tags.iter().find_map(|name| values_of(request, name).pop());
+    let find = |tag: &str| *by_tag.get(tag).unwrap_or_else(|| panic!("{tag} was never accepted"));
+    let (mut cards, body) = (values_of(request, "CaClientId"), request.body.as_str());
+    if tag.as_deref() == Some(TOGETHER) {
+        let is_joint = cards.len() > 2;
+        let arrival = |both: &[String]| Arrival { card: both[0].clone(), record: Some(find(&both[1])), body, is_joint };
+        return cards.chunks(2).map(arrival).collect();
+    }
+    vec![Arrival { card: cards.remove(0), record: tag.as_deref().map(find), body, is_joint: false }]
 }
 
 pub(super) fn check(records: &[Value], answered: &HashMap<String, String>, received: &[Received]) {
@@ -280,31 +315,26 @@ pub(super) fn check(records: &[Value], answered: &HashMap<String, String>, recei
     }
     assert_eq!(by_tag.len(), records.len(), "each record belongs to one key");
 
-    let arrivals: Vec<Arrival<'_>> = received
-        .iter()
-        .map(|request| {
-            let tag = ["ProductId", "PairingModuleId", "CaPin", "Message", "FingerprintSlot"]
-                .iter()
-                .find_map(|name| values_of(request, name).pop());
-            let record = tag.map(|tag| *by_tag.get(tag.as_str()).unwrap_or_else(|| panic!("{tag} was never accepted")));
-            Arrival { card: values_of(request, "CaClientId").remove(0), record, body: &request.body }
-        })
-        .collect();
+    let arrivals: Vec<Arrival<'_>> = received.iter().flat_map(|request| arrivals(request, &by_tag)).collect();
     let number_of = |record: &Value| record["number"].as_str().unwrap().to_owned();
     let mut first: HashMap<String, usize> = HashMap::new();
     let mut last_of_card: HashMap<&str, i64> = HashMap::new();
-    let mut repeated = 0;
-    for (index, Arrival { card, record, body }) in arrivals.iter().enumerate() {
+    let mut alone: HashMap<String, &str> = HashMap::new();
+    let (mut repeated, mut joint) = (0, 0);
+    for (index, Arrival { card, record, body, is_joint }) in arrivals.iter().enumerate() {
         let Some(record) = record else { continue };
         let (number, request_type) = (number_of(record), &record["type"]);
         let sequence = record["sequence_number"].as_i64().unwrap();
         let latest = last_of_card.entry(card).or_insert(0);
         assert!(sequence >= *latest, "request {number} of {card} came after a later one");
         *latest = sequence;
+        joint += u32::from(*is_joint);
+        let own = if *is_joint { None } else { alone.insert(number.clone(), body) };
+        assert!(own.is_none_or(|own| own == *body), "request {number} came with other bytes");
         let Some(before) = first.insert(number.clone(), index) else { continue };
+        assert!(!is_joint, "request {number} was in doubt, and came again with others");
         repeated += 1;
         assert!(!is_never(request_type), "request {number}, {request_type}, came twice");
-        assert_eq!(*body, arrivals[before].body, "request {number} came with other bytes");
         let asked = arrivals[before..index].iter().any(|a| a.record.is_none() && a.card == *card);
         assert!(
             request_type != "CREATE_PAIRING" || asked,
@@ -321,5 +351,5 @@ pub(super) fn check(records: &[Value], answered: &HashMap<String, String>, recei
             }
         }
     }
-    println!("{} requests, {} arrivals, {repeated} repeated", records.len(), arrivals.len());
+    println!("{} requests, {} arrivals, {repeated} repeated, {joint} with others", records.len(), arrivals.len());
 }

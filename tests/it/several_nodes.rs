@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::kills::{Chance, Meant, RESTLESS, Stage, all_records, be_a_client, check, truthful_conax};
+use crate::kills::{
+    Chance, Meant, RESTLESS, Stage, all_records, be_a_client, check, coalescing_contract, truthful_conax,
+};
 use crate::support::{
     BIN, Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, answer_to, eventually,
     ok_answer, operation_of, run_in, values_of,
@@ -401,8 +403,14 @@ async fn nothing_is_lost_or_sent_twice_when_gateways_server_and_network_fail() {
     println!("SEED={seed} NODE_KILLS={kills}");
     let (chance, stage) = (Arc::new(Chance(AtomicU64::new(seed))), Arc::new(Stage::default()));
     let conax = truthful_conax(Arc::clone(&stage), Arc::clone(&chance)).await;
+    let contract = coalescing_contract();
+    let dir = contract.path().display().to_string();
+    // Few slots, so that requests are due together.
+    let joint = [("contract.dir", dir.as_str()), ("upstream.max_concurrency", "1")];
+    // A binary of another version has a contract of its own.
+    let joint = joint.into_iter().filter(|_| std::env::var("OTHER_BIN").is_err());
     let own = [("upstream.url", conax.url.as_str()), ("store.lease_s", "2")];
-    let settings: Vec<_> = own.into_iter().chain(RESTLESS).collect();
+    let settings: Vec<_> = own.into_iter().chain(RESTLESS).chain(joint).collect();
     let database = cluster.new_database();
     let relay = Relay::start(&cluster.socket()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", relay.port, database.rsplit('/').next().unwrap());
