@@ -11,9 +11,11 @@ Needs nginx, wrk and PHP with SOAP and SQLite (Debian: nginx-light wrk php-cli p
 import contextlib
 import csv
 import http.client
+import http.server
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import statistics
@@ -263,7 +265,72 @@ def drain(binaries, folder):
                 note("drain", name, 0, "requests/s", total / (time.monotonic() - gateway.began))
 
 
-EXPERIMENTS = {"json": json_calls, "pass-through": soap_calls, "latency": latency, "memory": memory, "drain": drain}
+class SlowConax(http.server.BaseHTTPRequestHandler):
+    """Answers every call after 20 ms that the subscription was added, and counts the calls."""
+    protocol_version = "HTTP/1.1"
+    answer = (HERE / "../../fixtures/ADD_SUBSCRIPTIONS/success/response.xml").read_bytes()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.calls += 1
+        time.sleep(0.02)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: {len(self.answer)}\r\n\r\n"
+        self.wfile.write(head.encode() + self.answer)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def slow_conax():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowConax)
+    server.calls, server.daemon_threads = 0, True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+
+
+def joint(binaries, folder):
+    """Due requests of one content, alone and in calls of 500 cards each (`coalesce`), with an upstream that takes 20 ms."""
+    total = int(os.environ.get("DUE", 5_000))
+    for kind, lines in (("alone", ""), ("together", "batch = 500\ncoalesce = true\n")):
+        contract = folder / f"contract-{kind}"
+        shutil.copytree(HERE / "../../wsdl", contract)
+        bindings = (contract / "bindings.toml").read_text()
+        section = "[request.ADD_SUBSCRIPTIONS]\n"
+        (contract / "bindings.toml").write_text(bindings.replace(section, section + lines))
+        with slow_conax() as conax:
+            gateway = Gateway(binaries["gateway"], folder / kind, conax.server_port,
+                              CONAX_GATEWAY_UPSTREAM_EFFECTIVE="false", CONAX_GATEWAY_CONTRACT_DIR=str(contract))
+            with gateway.running():
+                token = gateway.token()
+
+                def fill(first):
+                    connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
+                    for number in range(first, total, 16):
+                        body = {"smartcard_set": [{"smartcard_ca_id": f"{number:011d}"}], "service_ca_id": "1"}
+                        gateway.call("POST", METHODS + "/add_subscriptions", body, token, connection)
+
+                threads = [threading.Thread(target=fill, args=(first,)) for first in range(16)]
+                [each.start() for each in threads], [each.join() for each in threads]
+            gateway.environment["CONAX_GATEWAY_UPSTREAM_EFFECTIVE"] = "true"
+            with gateway.running():
+                token = gateway.token()
+                waiting = f"{METHODS}/list?life_cycle_state=PENDING&number_of_results=1"
+                while gateway.call("GET", waiting, token=token)["data"]:
+                    time.sleep(0.02)
+                took = time.monotonic() - gateway.began
+                cpu = pathlib.Path(f"/proc/{gateway.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+                done = f"{METHODS}/list?life_cycle_state=COMPLETED&number_of_results=1&after={total - 1}"
+                assert gateway.call("GET", done, token=token)["data"], "not all are COMPLETED"
+                note("joint", kind, 32, "calls", conax.calls)
+                note("joint", kind, 32, "seconds", took)
+                note("joint", kind, 32, "processor seconds", sum(map(int, cpu)) / os.sysconf("SC_CLK_TCK"))
+
+
+EXPERIMENTS = {"json": json_calls, "pass-through": soap_calls, "latency": latency, "memory": memory, "drain": drain, "joint": joint}
 
 
 def main():

@@ -40,27 +40,28 @@ impl Processor {
 
     /// Sends requests in one call as far as they can be; then frees the slot.
     pub(super) async fn attempt_jointly(self: &Arc<Self>, call: LeasedCall, contract: Arc<Contract>, slot: Slot) {
-        let LeasedCall { mut first, joined } = call;
-        let (joint, apart) = join(&contract, &first, joined, self.clock.now());
+        let (joint, apart) = join(&contract, call, self.clock.now());
         if let Err(error) = self.release(apart).await {
             tracing::error!(%error, "requests that cannot be sent together could not be released");
         }
         let Some(Joint { operation, envelope, members }) = joint else {
-            first.request.send_alone(self.clock.now());
-            // `attempt` logs its failures.
-            drop(self.attempt(first, contract, slot).await);
+            slot.leave();
+            self.wake();
             return;
         };
         let prepared = Prepared { operation, envelope: &envelope };
+        let numbers = members.iter().map(|leased| leased.request.number).collect();
+        let call = Arc::new(JointCall { id: random_hex(), numbers, body: envelope.redacted.clone() });
+        let attempt = self.send_jointly(&contract, &prepared, &call, members.clone());
         // A panic must not leave the requests leased for ever.
-        let attempt = AssertUnwindSafe(self.send_jointly(&contract, &prepared, members.clone())).catch_unwind();
-        let may_others_go_on = match attempt.await {
+        let may_others_go_on = match AssertUnwindSafe(attempt).catch_unwind().await {
             Ok(committed) => committed
                 .is_ok_and(|all| all.iter().any(|one| one.has_released || one.request.next_attempt_at.is_some())),
             Err(_) => {
-                for leased in &members {
+                for mut leased in members {
                     tracing::error!(number = leased.request.number, "working on a request failed");
-                    drop(self.commit_in_doubt(leased).await);
+                    leased.request.joint_call = Some(Arc::clone(&call));
+                    drop(self.commit_in_doubt(&leased).await);
                 }
                 true
             }
@@ -76,17 +77,16 @@ impl Processor {
         &self,
         contract: &Contract,
         prepared: &Prepared<'_>,
+        call: &Arc<JointCall>,
         members: Vec<LeasedRequest>,
     ) -> Result<Vec<Committed>, StoreError> {
-        let numbers: Vec<i64> = members.iter().map(|leased| leased.request.number).collect();
         let leases = members.iter().map(|leased| (leased.request.number, leased.lease.clone())).collect();
-        let call = Arc::new(JointCall { id: random_hex(), numbers, body: prepared.envelope.redacted.clone() });
         let Some(LeasedRequest { request: first, lease }) = members.first() else { return Ok(Vec::new()) };
-        let begun = self.store.begin_joint_call(Arc::clone(&call), leases).await;
+        let begun = self.store.begin_joint_call(Arc::clone(call), leases).await;
         let (sent, events, call) = match begun {
             Ok(true) => {
                 let (sent, events) = send(self, contract, first, lease, prepared).await;
-                (sent, events, Some(call))
+                (sent, events, Some(Arc::clone(call)))
             }
             Ok(false) | Err(_) => {
                 tracing::warn!(number = first.number, error = ?begun.err(), "a call for several requests cannot be stored");
@@ -116,7 +116,6 @@ impl Processor {
             AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() }
         };
         self.store.commit_attempts(apart.into_iter().map(release).collect()).await?;
-        self.wake();
         Ok(())
     }
 }
@@ -128,31 +127,22 @@ struct Joint<'c> {
     members: Vec<LeasedRequest>,
 }
 
-/// Joins requests to the call of the first one; also returns those that cannot be sent with it, because the contract has changed
-/// since they were accepted.
-fn join<'c>(
-    contract: &'c Contract,
-    first: &LeasedRequest,
-    joined: Vec<LeasedRequest>,
-    now: DateTime<Utc>,
-) -> (Option<Joint<'c>>, Vec<LeasedRequest>) {
-    let Some((operation, fields)) = common(contract, &first.request) else { return (None, joined) };
+/// The joint call of requests; also returns those that cannot be sent in it, because the contract has changed since they were
+/// accepted. All are, if fewer than two are left.
+fn join(contract: &Contract, call: LeasedCall, now: DateTime<Utc>) -> (Option<Joint<'_>>, Vec<LeasedRequest>) {
+    let LeasedCall { first, joined } = call;
+    let all: Vec<_> = std::iter::once(first.clone()).chain(joined).collect();
+    let Some((operation, fields)) = common(contract, &first.request) else { return (None, all) };
     let is_same = |leased: &LeasedRequest| {
         let alone = render(operation, fields, &leased.request.content.cards, now);
         alone.is_some_and(|alone| prepare(contract, &leased.request).is_ok_and(|own| *own.envelope == alone))
     };
-    if !is_same(first) {
-        return (None, joined);
-    }
-    let (joined, mut apart): (Vec<_>, Vec<_>) = joined.into_iter().partition(is_same);
-    if joined.is_empty() {
-        return (None, apart);
-    }
-    let members: Vec<_> = std::iter::once(first.clone()).chain(joined).collect();
-    match render(operation, fields, members.iter().flat_map(|leased| &leased.request.content.cards), now) {
-        Some(envelope) => (Some(Joint { operation, envelope, members }), apart),
-        None => {
-            apart.extend(members.into_iter().skip(1));
+    let (members, mut apart): (Vec<_>, Vec<_>) = all.into_iter().partition(is_same);
+    let cards = members.iter().flat_map(|leased| &leased.request.content.cards);
+    match render(operation, fields, cards, now) {
+        Some(envelope) if members.len() > 1 => (Some(Joint { operation, envelope, members }), apart),
+        _ => {
+            apart.extend(members);
             (None, apart)
         }
     }

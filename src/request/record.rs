@@ -367,8 +367,8 @@ pub struct ProvisioningRequest {
     pub parts: Arc<Vec<PartStatus>>,
     /// The part that the last attempt was made at, counted from 1.
     pub last_part: Option<u32>,
-    /// The joint call of the last attempt, or of the one that is under way.
+    /// The joint call that is under way, else that of the last attempt.
     pub joint_call: Option<Arc<JointCall>>,
-    /// Is the joint call under way?
+    /// Is the request under way in a joint call, or leased for one that is not stored, and so not sent, yet?
     pub is_in_joint_call: bool,
 }

@@ -270,6 +270,32 @@ async fn a_request_of_another_contract_is_sent_as_it_was_accepted() {
 }
 
 #[tokio::test]
+async fn a_secret_of_the_configuration_is_in_the_call_alone() {
+    let header = "[headers]\nlogin = \"<p:Password xmlns:p='urn:test'>{secret.conax}</p:Password>\"\n\n[answer]\n";
+    let conax = Conax::start(|n, request| match (n, done(request)) {
+        (0, Reaction::Write(answer)) => Reaction::Hold(answer),
+        (_, reaction) => reaction,
+    })
+    .await;
+    let contract = contract_with(&[("ADD_SUBSCRIPTIONS", "batch = 4\ncoalesce = true\n")]);
+    edit_bindings(contract.path(), "[answer]\n", header);
+    let dir = contract.path().display().to_string();
+    let own = [("upstream.url", conax.url.as_str()), ("contract.dir", dir.as_str()), ("secrets.conax", "open-sesame")];
+    let (gateway, client) = Gateway::start_signed_in(&[&own[..], &ONE_SLOT].concat()).await;
+    let mut setup = Setup { gateway, client, conax, _contract: contract };
+    setup.add("z", "9").await;
+    eventually(async || (setup.conax.received().len() == 1).then_some(())).await;
+    let (a, b) = (setup.add("a", "1").await, setup.add("b", "1").await);
+    let records = setup.ended(&[&a, &b]).await;
+    assert_eq!(setup.calls(), ["A:ab"]);
+    assert!(setup.conax.received()[1].body.contains(">open-sesame<"));
+    assert!(records[1]["request"].as_str().unwrap().contains(">****<"), "{:#}", records[1]);
+    assert_eq!(setup.gateway.terminate().await, Some(0));
+    let stored = setup.gateway.stored().into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(stored.chain([setup.gateway.log()]).all(|text| !text.contains("open-sesame")));
+}
+
+#[tokio::test]
 async fn an_immediate_request_is_sent_alone_and_its_call_answered() {
     let setup = start(|_, request| done(request), &[("upstream.max_concurrency", "2")]).await;
     let scheduled = setup.add("a", "1").await;

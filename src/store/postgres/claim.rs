@@ -72,6 +72,7 @@ async fn claim(
             if found.is_empty() {
                 break;
             }
+            let found = joint::first_of(found, most_cards);
             let joinable = joint::find_joinable(transaction, &found, most_cards, now).await?;
             left = left.saturating_sub(found.len() + joinable.len());
             let (new, sizes) = take_step(transaction, (&found, &joinable), (now, node, most_cards)).await?;
@@ -142,7 +143,9 @@ async fn take_step(
             WHERE r.number = found.number";
         transaction.execute(sql, &[&waiting, &waited_for]).await?;
     }
-    Ok((lease(transaction, &free, now, node).await?, sizes))
+    let leased = lease(transaction, &free, now, node).await?;
+    joint::note_calls(transaction, &leased, &sizes).await?;
+    Ok((leased, sizes))
 }
 
 /// Which candidates are leased, and which wait for others.

@@ -9,8 +9,42 @@ use crate::request::JointCall;
 use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, row_to_candidate, to_json};
 use crate::store::{Lease, MostCards};
 
-/// Requests looked at for one call, at most.
+/// Requests looked at in one step for all its calls, at most; a little more for the last call.
 const LOOKED_AT: usize = 1000;
+
+/// The first of the candidates, as many as may be looked at in one step with all that may join their calls.
+pub(super) fn first_of(mut found: Vec<Candidate>, most_cards: &MostCards) -> Vec<Candidate> {
+    let mut left = LOOKED_AT;
+    let is_within = |candidate: &&Candidate| {
+        let is_within = left > 0;
+        left = left.saturating_sub(candidate.room(most_cards));
+        is_within
+    };
+    let count = found.iter().take_while(is_within).count();
+    found.truncate(count);
+    found
+}
+
+/// Notes which leased requests are one call with others: several are not sent before their joint call is stored.
+pub(super) async fn note_calls(
+    transaction: &Transaction,
+    leased: &[(i64, Lease)],
+    sizes: &[usize],
+) -> Result<(), Fault> {
+    let (mut left, mut numbers): (_, Vec<i64>) = (leased, Vec::new());
+    for size in sizes {
+        let (call, rest) = left.split_at((*size).min(left.len()));
+        if call.len() > 1 {
+            numbers.extend(call.iter().map(|(number, _)| number));
+        }
+        left = rest;
+    }
+    if !numbers.is_empty() {
+        let sql = "-- note_calls\nUPDATE request SET joint_call = '' WHERE number = ANY ($1)";
+        transaction.execute(sql, &[&numbers]).await?;
+    }
+    Ok(())
+}
 
 /// The due requests that may join the calls of the candidates `found`, for each of their keys in order; none of `found`.
 pub(super) async fn find_joinable(

@@ -66,14 +66,19 @@ pub(super) fn claim_requests(
                     // The request has joined the call of one before it.
                     continue;
                 }
+                let room = candidate.room(most_cards);
+                if room > 0 && claim.left == 0 && !claim.calls.is_empty() {
+                    // The next claim looks for others that may join the request.
+                    break;
+                }
                 match Step::of(*in_doubt, now, || cards::find_blocker(db, *number, candidate.cards(), now))? {
                     Step::GiveUp => give_up(db, *number, now, secrets)?,
                     Step::WaitFor(other) => wait_for(db, *number, other)?,
                     Step::Lease => {
                         let before = claim.leased.len();
                         claim.leased.push((*number, lease(db, candidate, now, node)?));
-                        claim.join(candidate, candidate.room(most_cards))?;
-                        claim.calls.push(claim.leased.len() - before);
+                        claim.join(candidate, room)?;
+                        claim.note_call(before)?;
                     }
                 }
             }
@@ -94,6 +99,20 @@ impl Claim<'_> {
         let found = found.collect::<Result<Vec<_>, _>>()?;
         self.left = self.left.saturating_sub(found.len());
         Ok(found)
+    }
+
+    /// The requests leased since are one call; several are not sent before their joint call is stored.
+    fn note_call(&mut self, before: usize) -> Result<(), StoreError> {
+        let members = self.leased.get(before..).unwrap_or_default();
+        self.calls.push(members.len());
+        if members.len() > 1 {
+            let mut note =
+                self.db.prepare_cached("-- note_call\nUPDATE request SET joint_call = '' WHERE number = ?1")?;
+            for (number, _) in members {
+                note.execute([number])?;
+            }
+        }
+        Ok(())
     }
 
     /// Leases the requests that join the call of one, until it has `room` for no more cards.

@@ -81,7 +81,7 @@ CREATE TABLE request (
     parts INTEGER NOT NULL DEFAULT 0, -- calls that it is sent in, each with a row in part; 0 for one call
     joint_key BLOB, -- of the requests that may be sent in one call; with joint_fields NULL for what is sent alone, and at the end
     joint_fields TEXT, -- JSON: all values of the message but the cards
-    joint_call TEXT -- the joint call that it is under way in
+    joint_call TEXT -- the joint call that it is under way in; '' until that is stored, and so not sent
 ) STRICT;
 CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';

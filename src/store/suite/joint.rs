@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{moment, node, numbers, pairing, submit, submit_leased, try_commit};
-use crate::request::{Attempt, Cas, Failure, Fields, JointCall, NewRequest, Outcome, Priority, RequestType, State};
+use crate::request::{
+    Attempt, Cas, Failure, Family, Fields, JointCall, NewRequest, Outcome, Priority, RequestType, State,
+};
 use crate::store::{AttemptCommit, Lease, LeasedCall, LeasedRequest, MostCards, RecordKey, Store, Submission};
 
 /// A pairing of these cards that may be sent with others of the same `content`.
@@ -46,13 +48,14 @@ pub(in crate::store) async fn due_requests_of_the_same_content_are_leased_in_one
         joinable("hij", "x", 8),
         joinable("k", "x", 9),
         joinable("l", "y", 10),
+        changed(&joinable("m", "y", 11), |request| request.family = Family::SmsSas),
     ];
     for submission in submissions {
         submit(store.as_ref(), submission).await;
     }
     // The set of three does not fit, and none overtakes it.
     assert_eq!(calls(&claim_calls(store.as_ref(), 2, 5).await), [vec![5], vec![1, 3]]);
-    assert_eq!(calls(&claim_calls(store.as_ref(), 9, 4).await), [vec![2, 10], vec![6], vec![8, 9]]);
+    assert_eq!(calls(&claim_calls(store.as_ref(), 9, 4).await), [vec![2, 10], vec![6], vec![8, 9], vec![11]]);
     assert!(claim_calls(store.as_ref(), 9, 4).await.is_empty(), "one waits, and one is not due");
 }
 
@@ -68,7 +71,8 @@ pub(in crate::store) async fn a_joint_call_is_kept_until_its_last_request_is_gon
     lost[1].1.token += 1;
     assert!(!store.begin_joint_call(Arc::clone(&call), lost).await.unwrap());
     let find = async |number| store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
-    assert!(!find(1).await.is_in_joint_call, "one of the leases is lost");
+    let waiting = find(1).await;
+    assert_eq!((waiting.is_in_joint_call, waiting.joint_call), (true, None), "one of the leases is lost");
     assert!(store.begin_joint_call(Arc::clone(&call), leases).await.unwrap());
     let begun = find(2).await;
     assert_eq!((begun.is_in_joint_call, begun.last_text()), (true, Some("<both/>")));
