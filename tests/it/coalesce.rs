@@ -250,6 +250,26 @@ async fn so_it_is_on_postgresql() {
     kill_in_a_joint_call(&[("store.url", &database), ("store.lease_s", "1")]).await;
 }
 
+/// The kill comes between the lease of requests and the commit of their call, as the tables then tell.
+#[tokio::test]
+async fn what_was_leased_for_a_call_that_was_not_stored_is_not_in_doubt() {
+    let script = |n, request: &Received| if n == 1 { Reaction::Hold(Vec::new()) } else { done(request) };
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let database = cluster.new_database();
+    let mut setup = start(script, &[("store.url", &database), ("store.lease_s", "1")]).await;
+    let numbers = [setup.add("a", "1").await, setup.add("b", "1").await];
+    setup.conax.release();
+    eventually(async || (setup.conax.received().len() == 2).then_some(())).await;
+    setup.gateway.kill().await;
+    let name = database.rsplit('/').next().unwrap();
+    cluster.psql(name, "UPDATE request SET joint_call = '' WHERE joint_call <> ''").unwrap();
+    setup.gateway.start_again(&[]).await;
+    setup.client.url.clone_from(&setup.gateway.url);
+    let records = setup.ended(&numbers.iter().collect::<Vec<_>>()).await;
+    assert_eq!(states(&records), ["COMPLETED 1"; 2]);
+    assert_eq!(setup.calls(), ["A:ab", "A:ab"], "they wait for their turn again, and have it together");
+}
+
 #[tokio::test]
 async fn a_request_of_another_contract_is_sent_as_it_was_accepted() {
     let mut setup = start(|_, request| done(request), &[]).await;
