@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Client, Cluster, Conax, Gateway, Reaction, Received, answer_to, contract_with, edit_bindings, eventually,
+    Client, Cluster, Conax, Gateway, Reaction, Received, WEB, answer_to, contract_with, edit_bindings, eventually,
     operation_of, run_in, values_of,
 };
 
@@ -316,16 +316,30 @@ async fn a_secret_of_the_configuration_is_in_the_call_alone() {
 }
 
 #[tokio::test]
-async fn an_immediate_request_is_sent_alone_and_its_call_answered() {
-    let setup = start(|_, request| done(request), &[("upstream.max_concurrency", "2")]).await;
-    let scheduled = setup.add("a", "1").await;
-    let now = json!({"smartcard_set": [{"smartcard_ca_id": "b"}], "service_ca_id": "1", "process_immediately": true});
-    let record = setup.client.call("add_subscriptions", now).await.data();
-    assert_eq!((&record["life_cycle_state"], record["delivery"].get("sent_together")), (&json!("COMPLETED"), None));
-    setup.ended(&[&scheduled]).await;
+async fn an_immediate_request_is_sent_alone_though_it_had_to_wait() {
+    let held = |n, request: &Received| match (n, done(request)) {
+        (1, Reaction::Write(answer)) => Reaction::Hold(answer),
+        (_, reaction) => reaction,
+    };
+    let setup = start(held, &[("upstream.max_concurrency", "2")]).await;
+    let body = json!({"smartcard_set": [{"smartcard_ca_id": "z"}], "service_ca_id": "1", "process_immediately": true});
+    let client = setup.client.clone();
+    // It waits for its card, which the held call has.
+    let waiting = tokio::spawn(async move { client.call("add_subscriptions", body).await.data() });
+    eventually(async || {
+        let list = setup.client.get(&format!("{WEB}/list?smartcard_ca_id=z")).await.data();
+        (list.as_array().map(Vec::len) == Some(2)).then_some(())
+    })
+    .await;
+    setup.add("y", "9").await;
+    eventually(async || (setup.conax.received().len() == 2).then_some(())).await;
+    let later = setup.add("a", "1").await;
+    setup.conax.release_all();
+    setup.ended(&[&later]).await;
+    assert_eq!(waiting.await.unwrap()["life_cycle_state"], "COMPLETED");
     let mut calls = setup.calls();
     calls.sort();
-    assert_eq!(calls, ["A:a", "A:b"]);
+    assert_eq!(calls, ["A:a", "A:y", "A:z"]);
 }
 
 #[test]
