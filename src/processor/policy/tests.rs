@@ -173,3 +173,17 @@ fn a_busy_upstream_is_left_alone_as_it_asks() {
     let later = RULE.after_answer(answer(Classification::RetryLater), None, &context(Resend::Never, None, 1));
     assert!(matches!(later, Outcome::RetryLater { .. }), "a SOAP answer that says so is definite");
 }
+
+#[test]
+fn a_rejection_of_a_call_for_several_requests_is_the_outcome_of_none() {
+    let of_one = context(Resend::Safe, None, 3);
+    let of_many = AttemptContext { is_joint: true, ..of_one };
+    for classification in [Classification::Rejected, Classification::SessionEnded, Classification::HttpRejected] {
+        assert!(matches!(RULE.after_answer(answer(classification), None, &of_one), Outcome::Rejected { .. }));
+        assert!(matches!(RULE.after_answer(answer(classification), None, &of_many), Outcome::SendAlone { .. }));
+    }
+    // What was not delivered in time is not sent at all.
+    let outcome = RULE.after_answer(answer(Classification::Overloaded), None, &of_many);
+    assert!(matches!(outcome, Outcome::Rejected { .. }));
+    assert!(matches!(RULE.after_answer(answer(Classification::Completed), None, &of_many), Outcome::Completed { .. }));
+}
