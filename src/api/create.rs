@@ -89,7 +89,7 @@ fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError>
     Ok(())
 }
 
-/// What a request that may be sent together with others has in common with them. An immediate one is sent alone, in its call.
+/// The values that a request has in common with those that it may be sent with. An immediate request is sent alone.
 fn joint_fields(contract: &Contract, draft: &Draft<'_>, rendered: Option<&Rendered>) -> Option<Fields> {
     let operation = contract.operation(draft.request_type)?;
     let is_joint =

@@ -120,7 +120,7 @@ impl Processor {
     }
 }
 
-/// What is sent for several requests.
+/// The message of a joint call, and its requests.
 struct Joint<'c> {
     operation: &'c Operation,
     envelope: Envelope,

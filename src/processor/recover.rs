@@ -96,7 +96,7 @@ impl Processor {
         Ok(Committed { request, has_released: released > 0, keeps_lease: false })
     }
 
-    /// The commit that puts a request in doubt.
+    /// The commit that puts a request in doubt; a request that was not sent waits again.
     fn in_doubt(&self, leased: &LeasedRequest, message: &str) -> AttemptCommit {
         let LeasedRequest { mut request, lease } = leased.clone();
         let now = self.clock.now();

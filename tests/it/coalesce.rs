@@ -26,14 +26,24 @@ struct Setup {
 
 /// A gateway that sends up to four cards in a call. Its first call is held; `script` answers the others, the held one as 0.
 async fn start(script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static, more: &[(&str, &str)]) -> Setup {
+    let contract = contract_with(&TYPES.map(|request_type| (request_type, "batch = 4\ncoalesce = true\n")));
+    start_with(script, contract, "", more).await
+}
+
+/// The same with a contract, and words before the URL of Conax.
+async fn start_with(
+    script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static,
+    contract: TempDir,
+    before_url: &str,
+    more: &[(&str, &str)],
+) -> Setup {
     let conax = Conax::start(move |n, request| match (n, script(n, request)) {
         (0, Reaction::Write(answer)) => Reaction::Hold(answer),
         (_, reaction) => reaction,
     })
     .await;
-    let contract = contract_with(&TYPES.map(|request_type| (request_type, "batch = 4\ncoalesce = true\n")));
-    let dir = contract.path().display().to_string();
-    let own = [("upstream.url", conax.url.as_str()), ("contract.dir", dir.as_str())];
+    let (dir, url) = (contract.path().display().to_string(), format!("{before_url}{}", conax.url));
+    let own = [("upstream.url", url.as_str()), ("contract.dir", dir.as_str())];
     let (gateway, client) = Gateway::start_signed_in(&[&own[..], &ONE_SLOT, more].concat()).await;
     let setup = Setup { gateway, client, conax, _contract: contract };
     setup.add("z", "9").await;
@@ -292,19 +302,10 @@ async fn a_request_of_another_contract_is_sent_as_it_was_accepted() {
 #[tokio::test]
 async fn a_secret_of_the_configuration_is_in_the_call_alone() {
     let header = "[headers]\nlogin = \"<p:Password xmlns:p='urn:test'>{secret.conax}</p:Password>\"\n\n[answer]\n";
-    let conax = Conax::start(|n, request| match (n, done(request)) {
-        (0, Reaction::Write(answer)) => Reaction::Hold(answer),
-        (_, reaction) => reaction,
-    })
-    .await;
     let contract = contract_with(&[("ADD_SUBSCRIPTIONS", "batch = 4\ncoalesce = true\n")]);
     edit_bindings(contract.path(), "[answer]\n", header);
-    let dir = contract.path().display().to_string();
-    let own = [("upstream.url", conax.url.as_str()), ("contract.dir", dir.as_str()), ("secrets.conax", "open-sesame")];
-    let (gateway, client) = Gateway::start_signed_in(&[&own[..], &ONE_SLOT].concat()).await;
-    let mut setup = Setup { gateway, client, conax, _contract: contract };
-    setup.add("z", "9").await;
-    eventually(async || (setup.conax.received().len() == 1).then_some(())).await;
+    let secret = [("secrets.conax", "open-sesame")];
+    let mut setup = start_with(|_, request| done(request), contract, "", &secret).await;
     let (a, b) = (setup.add("a", "1").await, setup.add("b", "1").await);
     let records = setup.ended(&[&a, &b]).await;
     assert_eq!(setup.calls(), ["A:ab"]);
@@ -313,6 +314,20 @@ async fn a_secret_of_the_configuration_is_in_the_call_alone() {
     assert_eq!(setup.gateway.terminate().await, Some(0));
     let stored = setup.gateway.stored().into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     assert!(stored.chain([setup.gateway.log()]).all(|text| !text.contains("open-sesame")));
+}
+
+#[tokio::test]
+async fn a_recording_has_a_case_of_each_request_so_none_are_sent_together() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "c0".repeat(32)).unwrap();
+    let (cases, key) = (folder.path().join("cases"), folder.path().join("key").display().to_string());
+    let contract = contract_with(&[("ADD_SUBSCRIPTIONS", "batch = 4\ncoalesce = true\n")]);
+    let before_url = format!("record:{}=", cases.display());
+    let key = [("fixtures.key_file", key.as_str())];
+    let setup = start_with(|_, request| done(request), contract, &before_url, &key).await;
+    let (a, b) = (setup.add("a", "1").await, setup.add("b", "1").await);
+    setup.ended(&[&a, &b]).await;
+    assert_eq!(setup.calls(), ["A:a", "A:b"]);
 }
 
 #[tokio::test]
