@@ -92,7 +92,7 @@ pub fn hash_password(password: &Secret) -> String {
         .to_string()
 }
 
-/// Whether a password belongs to a hash. Takes tens of milliseconds, so not for an async thread.
+/// Compares a password with a hash. The comparison takes tens of milliseconds, so not for an async thread.
 pub fn password_matches(password: &Secret, hash: &str) -> bool {
     PasswordHash::new(hash)
         .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())

@@ -25,7 +25,7 @@ pub trait Observer: Send + Sync {
     fn wants_spans(&self) -> bool {
         false
     }
-    /// What is new of a request was committed within `took`: its acceptance, or an attempt.
+    /// A commit of a request's acceptance or attempt ended, and took so long.
     fn stored(&self, _request: &ProvisioningRequest, _took: Duration) {}
     /// A request was accepted: it is on disk.
     fn accepted(&self, _request: &ProvisioningRequest) {}

@@ -78,7 +78,7 @@ impl Reloadable {
         Ok(expiries)
     }
 
-    /// What each provider gets; all or none.
+    /// The new settings of every provider; if one of them has a fault, no provider gets any.
     fn replacements(&self, config: &Config) -> Result<Vec<Replacement>, StartError> {
         let providers = &self.server.api.providers;
         let configs = config.of_providers();

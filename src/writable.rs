@@ -1,4 +1,4 @@
-//! Whether a folder can be written into, found out without writing.
+//! Tells if a folder can be written into, without writing.
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -72,7 +72,7 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<Secret>, mut params:
     let attempt = api.sign_ins.begin(api.store.as_ref(), key.expose(), peer, api.clock.moment().steady).await?;
     let user = api.store.find_key_user(hash_secret(key.expose())).await?;
     let ended = attempt.end(user.is_some(), api.clock.moment().steady);
-    // Whatever becomes of the client's connection.
+    // A task of its own: the end of the attempt is counted even if the client's connection ends first.
     let store = Arc::clone(&api.store);
     let told = tokio::spawn(async move { ended.tell(store.as_ref()).await });
     told.await.map_err(|e| ApiError::internal(e.to_string()))?;

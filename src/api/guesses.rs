@@ -92,7 +92,10 @@ impl Attempts {
         Keys { pair: of(Some(name), Some(peer)), name: of(Some(name), None), peer: of(None, Some(peer)) }
     }
 
-    /// Whether the pair has signed in before, or how long it has to pause.
+    /// True if the pair has signed in before.
+    ///
+    /// # Errors
+    /// The pause until the pair may try again.
     pub(super) fn check(&self, keys: Keys, now: Instant) -> Result<bool, Duration> {
         let seen = |key| self.seen.get(&key).copied().unwrap_or_else(|| Seen::new(now));
         let (pair, name, peer) = (seen(keys.pair), seen(keys.name), seen(keys.peer));

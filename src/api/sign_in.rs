@@ -91,7 +91,7 @@ impl SignIns {
             ApiError::later(Code::TooManyRequests, message, pause)
         };
         let keys = lock(&self.attempts).keys(name, peer);
-        // Who has to pause by what this node knows costs the store nothing.
+        // The attempts that this node knows come first: a client that has to pause costs the store nothing.
         lock(&self.attempts).check(keys, now).map_err(too_many)?;
         let shared = shared_keys(name, peer);
         let traces = store.find_sign_ins(&shared).await?;

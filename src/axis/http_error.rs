@@ -3,7 +3,7 @@
 use super::dump::{self, Dump};
 use super::{AXIS_NS, AxisFault};
 
-/// Whether Axis reports an answer as an HTTP error, without reading the body as SOAP (`HTTPSender.readFromSocket`).
+/// True if Axis reports an answer as an HTTP error, without reading the body as SOAP (`HTTPSender.readFromSocket`).
 ///
 /// Axis's rule for a SOAP 1.1 call: an HTTP error is every status but 2xx, and but 5xx with a content type other than
 /// text/html. So a fault with 4xx is an HTTP error, and so is a 5xx without a content type. Not followed: a redirection

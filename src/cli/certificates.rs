@@ -36,7 +36,7 @@ impl Certificates {
         certificates
     }
 
-    /// What speaks against using these instead: one that has expired never takes the place of one that ends later.
+    /// The faults of certificates that are to replace those in use: an expired certificate never replaces one that ends later.
     pub(super) fn check_replacement(&self, new: &[CertificateExpiry]) -> Vec<String> {
         let (now, shown) = (self.clock.now(), self.shown.lock().unwrap_or_else(PoisonError::into_inner));
         let is_worse = |new: &&CertificateExpiry| {

@@ -156,8 +156,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// One core is left to the store's writer: with a worker on every core the writer would have to wait, and all requests with
-/// it. A single worker needs no scheduler that moves tasks between threads.
+/// The runtime leaves a core to the store's writer: with a worker on every core the writer, and with the writer every request,
+/// would have to wait. A single worker needs no scheduler that moves tasks between threads.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut builder = match cores {

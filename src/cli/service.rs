@@ -1,5 +1,5 @@
-//! What a service manager is told (sd_notify(3)): that the gateway is ready, loads its configuration anew, or stops, and
-//! that it is still alive. Without a service manager nothing is told to anybody.
+//! Messages to a service manager (sd_notify(3)): the gateway is ready, loads its configuration anew, stops, or is still
+//! alive. Without a service manager no message is sent.
 
 use sd_notify::NotifyState;
 

@@ -34,9 +34,9 @@ enum Action {
     #[command(after_help = "Example:\n  conax-gateway store copy sqlite:/var/lib/conax-gateway \
                             postgres://conax-gateway@database.example/conax-gateway")]
     Copy {
-        /// What is copied: "sqlite:DIR" or "postgres://USER@HOST/DATABASE".
+        /// The store to copy: "sqlite:DIR" or "postgres://USER@HOST/DATABASE".
         from: String,
-        /// Where to.
+        /// The empty store to copy into, named in the same way.
         to: String,
         /// Goes on with a copy that was interrupted.
         #[arg(long)]

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 
 /// The section's name.
 pub(super) const SECTION: &str = "secrets";
-/// What the name of a secret, or of a setting that is one, ends with where a file has it.
+/// The end of the name of a secret, or of a secret setting, whose value stands in a file.
 pub(super) const FILE: &str = "_file";
 
 /// The secrets of a configuration.

@@ -38,7 +38,7 @@ macro_rules! sections {
         #[derive(Clone, Debug)]
         pub struct Config {
             $($(#[$sdoc])* pub $section: $name,)*
-            /// What the contract's requests need and nobody may see.
+            /// Secret values that the contract's requests contain.
             pub secrets: Secrets,
             /// The provider that sees it: see [`Config::of_providers`].
             pub provider: String,
@@ -236,12 +236,12 @@ sections! {
         cards: Vec<CardRange> = "[\"00000000000..98999999999\", \"000000000000..989999999999\", \"smrt00000000..smrt99999999\", \"smcb0000000..smcb9999999\", \"sc000000000..sc999999999\", \"stb00-0000-0000..stb99-9999-9999\"]",
         /// Requests that a session is good for, where the contract has logins; 0 sets no limit.
         session_requests: u64 = "0",
-        /// What it does to every request: normal, cxf_fault, axis_fault, slow, cut, garbage or busy.
+        /// The simulator's answer to every request: normal, cxf_fault, axis_fault, slow, cut, garbage or busy.
         behavior: SimulatorBehavior = "\"normal\"",
         /// Seconds that "slow" waits before it answers.
         slow_s: Duration = "5",
     }
-    /// What Prometheus reads.
+    /// Metrics, for Prometheus.
     metrics: MetricsSection {
         /// Where /metrics is: "server" (at server.listen), "off", or an address and port of its own, where /livez and /readyz answer as well.
         listen: MetricsListen = "\"server\"",
@@ -250,7 +250,7 @@ sections! {
     otlp: Otlp {
         /// Base URL of the receiver (OTLP over HTTP), as in http://127.0.0.1:4318; empty makes no spans.
         url: Option<BaseUrl> = "\"\"",
-        /// What the Authorization header to the receiver says.
+        /// Value of the Authorization header to the receiver.
         authorization: Option<Secret> = "\"\"",
         /// File with that header in its first line, in place of otlp.authorization.
         authorization_file: Option<PathBuf> = "\"\"",

@@ -163,7 +163,7 @@ pub enum HttpStatusMode {
 pub enum LogFormat {
     /// For a person.
     Text,
-    /// One JSON object a line.
+    /// A JSON object a line.
     Json,
 }
 

@@ -24,7 +24,7 @@ impl StoreUrl {
     /// Reads what a person wrote.
     ///
     /// # Errors
-    /// What was expected, as the end of the sentence "must be …".
+    /// The expected text, as the end of the sentence "must be …".
     pub fn parse(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "\"sqlite\", \"sqlite:DIR\", or \"postgres://USER@HOST/DATABASE\"";
         if text == "sqlite" {

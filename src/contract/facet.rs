@@ -20,9 +20,9 @@ pub(super) enum Facet {
     MinLength(usize),
     /// At most so long.
     MaxLength(usize),
-    /// One of these patterns: the text, and the compiled expressions.
+    /// Any of these patterns: the text, and the compiled expressions.
     Pattern(String, Vec<Regex>),
-    /// One of these values.
+    /// Any of these values.
     Enumeration(Vec<String>),
     /// In this relation to a bound.
     Bound(Relation, String),

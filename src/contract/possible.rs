@@ -8,7 +8,7 @@ use super::operator::Action;
 use super::simple::SimpleType;
 use super::template::{Expression, Part, Template, Term};
 
-/// What a value that an operator cannot take must be, with the value's name.
+/// The name of a value that an operator cannot take, and the end of the sentence "must be …".
 pub(super) type Unfit = (String, String);
 
 /// A text that is no value of a type, if there is one, and what it must be.
@@ -84,10 +84,10 @@ impl Texts {
         }
     }
 
-    /// What an operator makes of them.
+    /// The texts that an operator makes of these.
     ///
     /// # Errors
-    /// What the value must be, if the operator can take none of the examples, or not one that will come.
+    /// The end of the sentence "must be …", if the operator can take none of the examples, or not all of the values to come.
     fn apply(self, action: &Action) -> Result<Self, String> {
         let apply = |texts: &[String]| -> Vec<Result<String, String>> {
             let made = texts.iter().map(|text| action.apply(Some(text.into())));
@@ -102,7 +102,7 @@ impl Texts {
         };
         Ok(match (self, action) {
             (Self::All(texts), _) => Self::All(apply(&texts).into_iter().collect::<Result<_, _>>()?),
-            // Whatever the value is, one of the map's comes of it.
+            // A map makes one of its own values of any value.
             (_, Action::Map(map)) => Self::All(map.values().cloned().collect()),
             (Self::Examples(texts), _) => Self::Examples(of_some(&texts)?),
             (unknown @ Self::Unknown { .. }, Action::Digest(..)) => Self::Examples(of_some(unknown.list())?),
@@ -157,10 +157,10 @@ fn misfit_of<'t>(text: &'t str, simple: &SimpleType) -> Option<Misfit<'t>> {
     simple.check(text).err().map(|must| (Some(text), must))
 }
 
-/// What a template can make, with what each of its values can be.
+/// The texts that a template can make, by those that each of its values can be.
 ///
 /// # Errors
-/// The value that an operator can never take, and what that must be.
+/// The value that an operator can never take, and the end of the sentence "must be …".
 pub(super) fn texts_of(template: &Template, value: &dyn Fn(&str) -> Texts) -> Result<Texts, Unfit> {
     let mut texts = Texts::of("");
     for part in template.parts() {

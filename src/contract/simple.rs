@@ -170,7 +170,7 @@ impl SimpleType {
         }
     }
 
-    /// Whether a value of xs:boolean is true; `None` for every other type.
+    /// The truth of a value of xs:boolean; `None` for every other type.
     pub fn truth(&self, normalised: &str) -> Option<bool> {
         match normalised {
             "true" | "1" if self.primitive == Primitive::Boolean => Some(true),

@@ -57,7 +57,7 @@ pub struct Exchange {
     pub error_type: Option<String>,
     /// User name in the client's HTTP Basic credentials (RFC 7617).
     pub user: Option<String>,
-    /// What it is about.
+    /// The operation, the smartcards and the fault.
     pub subject: Subject,
 }
 
@@ -68,7 +68,7 @@ pub struct Message {
     pub headers: Headers,
     /// The unpacked body.
     pub body: Vec<u8>,
-    /// Whether only the beginning of the body is kept.
+    /// Only the beginning of the body is kept.
     pub is_truncated: bool,
 }
 
@@ -111,7 +111,7 @@ pub struct Summary {
     pub status: Option<u16>,
     /// The failure below SOAP, in words.
     pub error: Option<String>,
-    /// What it is about.
+    /// The operation, the smartcards and the fault.
     pub subject: Subject,
 }
 

@@ -25,7 +25,7 @@ pub struct PackedExchange {
 /// A body, compressed or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackedBody {
-    /// Whether the bytes are gzip.
+    /// The bytes are gzip.
     pub is_packed: bool,
     /// The bytes, as stored.
     pub bytes: Vec<u8>,

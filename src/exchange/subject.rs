@@ -1,7 +1,7 @@
-//! What an exchange is about: the operation, the smartcards and the fault, so that lists show them and searches find
+//! The subject of an exchange: the operation, the smartcards and the fault, so that lists show them and searches find
 //! them without reading bodies.
 //!
-//! Rule: only what is certain is told. A body that is cut, large or no SOAP message is about nothing that we know.
+//! Rule: a subject holds only facts that are certain. A body that is cut, large or no SOAP message has an empty subject.
 
 use std::collections::HashSet;
 

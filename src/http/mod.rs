@@ -71,7 +71,7 @@ impl Server {
         Self { config, api, captures, streams: Streams::default(), scrapes, openapi }
     }
 
-    /// What happens is told to those who watch all providers.
+    /// The observers of all providers.
     fn observers(&self) -> &Observers {
         self.api.providers.first().transport.observers()
     }

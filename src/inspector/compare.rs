@@ -21,7 +21,7 @@ struct Comparison {
     differences: Vec<Difference>,
 }
 
-/// One side of the comparison.
+/// A side of the comparison.
 #[derive(Serialize)]
 struct Side {
     kind: &'static str,

@@ -22,7 +22,7 @@ const DECISIONS: [(&str, Decision); 5] = [
     ("settle_rejected", Decision::Resolve { completed: false, reference: None }),
     (NOTE, Decision::Note),
 ];
-/// What may be done with one that is at its end: its call is made again, as it was or edited.
+/// Decisions about a request that has ended: its call is made again, as it was or edited.
 pub(super) const AGAIN: &str = "again";
 const EDIT: &str = "edit";
 

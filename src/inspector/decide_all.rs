@@ -1,8 +1,8 @@
-//! One decision about all requests that a search finds: they are counted first, and then exactly those are decided about
-//! that were counted, each by the rules of a decision about it alone.
+//! A decision about all requests that a search finds: the requests are counted first, and then exactly those that were
+//! counted are decided about, each by the rules of a decision about a single request.
 //!
-//! Rule: nothing is decided that nobody was told of. What came after the counting is not touched, and a request whose state
-//! has changed meanwhile refuses by itself.
+//! Rule: a request that the operator was not told of is not decided about. Requests that came after the counting are not
+//! touched, and a request whose state has changed meanwhile refuses the decision.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! One request with everything that is known of it: both raw texts, the record, every attempt, what else happened, and
-//! what may be decided about it; or an exchange (`exchange_detail`).
+//! A request with everything that is known: both raw texts, the record, every attempt, all other events, and the decisions
+//! that its state allows; or an exchange (`exchange_detail`).
 
 use serde::Serialize;
 use serde_json::value::RawValue;

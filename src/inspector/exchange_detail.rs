@@ -1,5 +1,5 @@
-//! One exchange that was passed through, with everything that is known of it: headers and bodies, how its time went by, and
-//! what operators wrote down.
+//! A passed-through exchange with everything that is known: headers and bodies, the time that each stage took, and the
+//! notes of operators.
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
-//! What is new: the first page of the list, kept up to date for as long as somebody looks at it.
+//! The first page of the list, kept up to date for as long as a reader looks at the page.
 //!
 //! Rule: however much happens, a page is read at most a few times a second, a fifth of the time at most, and a slow
-//! reader gets fewer of them. What came and went between two readings is in the list all the same.
+//! reader gets fewer pages. A row that came and went between two readings is in the list all the same.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl LivePage {
             }
             self.sent.insert(id, (row.at(), text));
         }
-        // What is older than the page has only been pushed out of it.
+        // Rows older than the page were only pushed out by newer ones, and still match.
         let gone = before.into_iter().filter(|(_, (at, _))| oldest.is_none_or(|oldest| *at > oldest));
         let gone: Vec<_> = gone.map(|(id, _)| id.to_string()).collect();
         if changed.is_empty() && gone.is_empty() {

@@ -1,5 +1,5 @@
-//! What the gateway counts, for Prometheus. Counters and histograms are fed by an [`Observer`]; what stands somewhere
-//! already (queues, files, breakers) is asked for when somebody looks, and passed in as a [`Sample`].
+//! Metrics of the gateway, for Prometheus. Counters and histograms are fed by an [`Observer`]; figures that stand somewhere
+//! already (queues, files, breakers) are read when a scrape comes, and passed in as a [`Sample`].
 //!
 //! Rule: every label has a bounded set of values, whatever clients and upstream send.
 

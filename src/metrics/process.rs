@@ -1,4 +1,4 @@
-//! What the system says of this process, by the names that all Prometheus clients use for it.
+//! The system's figures of this process, by the names that all Prometheus clients use.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use prometheus_client::registry::{Registry, Unit};
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
-/// What `/proc` says of this process (proc_pid_stat(5)).
+/// The figures of this process in `/proc` (proc_pid_stat(5)).
 struct Process {
     cpu_s: f64,
     /// Seconds since 1970.

@@ -61,11 +61,11 @@ pub struct Term {
 pub enum Condition {
     /// The request type, or the SOAP operation.
     Type(Patterns),
-    /// Where it stands.
+    /// The state of the request or exchange.
     State(Vec<Standing>),
-    /// One of its smartcards.
+    /// Any smartcard of the request or exchange.
     Card(Patterns),
-    /// One of its set-top boxes.
+    /// Any set-top box of the request or exchange.
     Stb(Patterns),
     /// A code of its failure, or what the words of the failure contain.
     Fault(Patterns),

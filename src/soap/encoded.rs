@@ -223,7 +223,7 @@ mod tests {
         values(&format!("<rights e:arrayType='t:Right[4]' e:offset='[2]'>{one}{two}</rights>"), &["", "", "1", "2"]);
         let sparse = right("e:position='[3]'", "4") + &right("e:position='[1]'", "2") + &right("", "3");
         values(&format!("<rights e:arrayType='t:Right[9]'>{sparse}</rights>"), &["", "2", "3", "4"]);
-        // What would be too long, or is of several dimensions, stays as it came.
+        // An item with a position that is too large, or of several dimensions, stays at its place.
         let hostile = right("e:position='[9999999999999999]'", "1") + &right("e:position='[1,2]'", "2");
         values(&format!("<rights e:offset='[99999999999999999999999]'>{hostile}</rights>"), &["1", "2"]);
     }

@@ -296,7 +296,7 @@ mod tests {
         );
     }
 
-    /// Whatever chance makes of a message: nothing fails on it, and what is not rewritten stays as it is.
+    /// Randomly damaged messages: no function fails, and a message that is not rewritten stays as it is.
     #[test]
     fn damaged_messages_stay_as_they_are() {
         const CONTENT_TYPE: &str =

@@ -128,7 +128,7 @@ pub(super) const TABLES: &[Table] = tables! {
 /// table, the rows that it has by then, and those that it is to have.
 ///
 /// # Errors
-/// One of them cannot be opened or is in use, the other one is not empty, or the copy is not what it should be.
+/// A store cannot be opened or is in use, the target is not empty, or the copy differs from the source.
 pub async fn copy(
     from: &StoreSection,
     to: &StoreSection,

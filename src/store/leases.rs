@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::request::{ProvisioningRequest, random_hex};
 
-/// One life of a gateway: from its start, or from when it was found dead, to its end.
+/// A life of a gateway: from its start, or from when it was found dead, to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(Arc<str>);
 

@@ -56,7 +56,7 @@ impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficSt
 {
 }
 
-/// Whether the store can be used.
+/// The state of the store as a whole: usable, ended, well.
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
     /// Makes sure that the store can be written.

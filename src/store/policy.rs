@@ -48,11 +48,11 @@ pub(super) fn turns(systems: &[Cas]) -> impl Iterator<Item = (Priority, Cas)> {
 /// How the queue and the locks of a request's cards change when the request has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CardChange {
-    /// They stay locked.
+    /// The cards stay locked.
     Keep,
-    /// They are unlocked, and the request waits in their queues.
+    /// The cards are unlocked, and the request waits in their queues.
     Queue(Due),
-    /// They are unlocked, and the request has left their queues.
+    /// The cards are unlocked, and the request has left their queues.
     Release,
 }
 

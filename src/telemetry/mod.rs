@@ -33,7 +33,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// From now on other lines are written.
     pub fn set_filter(&self, filter: &LogFilter) {
-        // It fails when logging has ended, which it has not while this is there.
+        // A reload fails only when logging has ended, and `_guard` keeps logging alive.
         if let Err(error) = self.filter.reload(filter.0.clone()) {
             tracing::warn!(%error, "log.filter stays as it was");
         }

@@ -13,8 +13,8 @@ use super::{CallFailure, FailureKind};
 #[error("{0}")]
 pub(super) struct CertificateRefused(pub(super) io::Error);
 
-/// What a call came to that failed with `error`: not sent only where that is certain. What must not be sent twice
-/// (`once`) is certain only while no connection took it.
+/// The failure of a call that ended with `error`: `NotSent` only where that is certain. A request that must not be sent
+/// twice (`once`) was certainly not sent only while no connection had taken it.
 pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool) -> CallFailure {
     let message = in_words(error);
     let kind = match is_taken {

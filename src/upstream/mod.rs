@@ -125,7 +125,7 @@ pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt wa
 /// as it likes.
 pub const KEPT_BYTES: usize = 64 << 10;
 
-/// What is said of an answer of so many bytes, kept as a text of so many, if that is too much: nothing else if not.
+/// A note that an answer of `came` bytes is cut; empty if the `kept` bytes of its text are all kept.
 pub fn cut_note(kept: usize, came: usize) -> String {
     match kept > KEPT_BYTES {
         true => format!("; only the beginning of the {came} bytes that came is kept"),

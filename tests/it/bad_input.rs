@@ -1,4 +1,4 @@
-//! Whatever a client sends, it gets a clear error that names the place, or a correct SOAP message.
+//! Any input of a client ends in a clear error that names the place, or in a correct SOAP message.
 
 use conax_gateway::xml::{Limits, parse};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ async fn every_fault_names_its_place() {
     assert!(message.contains("Did you mean smartcard_set?"), "{message}");
 }
 
-/// What clients write otherwise than the documents, and can mean one thing only.
+/// Spellings of clients that differ from the documents, and have a single meaning.
 #[tokio::test]
 async fn other_ways_to_write_the_same_are_understood() {
     let (_gateway, client) = Gateway::start_signed_in(&[]).await;

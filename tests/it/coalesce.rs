@@ -339,7 +339,7 @@ async fn an_immediate_request_is_sent_alone_though_it_had_to_wait() {
     let setup = start(held, &[("upstream.max_concurrency", "2")]).await;
     let body = json!({"smartcard_set": [{"smartcard_ca_id": "z"}], "service_ca_id": "1", "process_immediately": true});
     let client = setup.client.clone();
-    // It waits for its card, which the held call has.
+    // The request waits for its card, which the held call has.
     let waiting = tokio::spawn(async move { client.call("add_subscriptions", body).await.data() });
     eventually(async || {
         let list = setup.client.get(&format!("{WEB}/list?smartcard_ca_id=z")).await.data();

@@ -23,7 +23,7 @@ async fn crowd(gateway: &Gateway, count: usize, words: &str) -> Vec<TcpStream> {
     crowd
 }
 
-/// What comes on a connection until it is closed.
+/// Reads a connection until its end.
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     // A reset is an end, too.
@@ -95,7 +95,7 @@ async fn while_requests_have_all_places_health_checks_are_answered_and_others_to
     let (_gateway, client) = Gateway::start_signed_in(&settings).await;
     let fresh = || Client { http: reqwest::Client::builder().no_proxy().build().unwrap(), ..client.clone() };
     let mut calls = Vec::new();
-    // One after the other: a connection that has not asked yet may have to give way. The first is that of the sign-in.
+    // The connections are opened in turn: one that has not asked yet may have to give way. The first is that of the sign-in.
     for (card, client) in [("1", client.clone()), ("2", fresh())] {
         calls.push(tokio::spawn(async move { client.pair_now(card).await }));
         eventually(async || (conax.received().len() == calls.len()).then_some(())).await;

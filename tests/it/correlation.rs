@@ -58,7 +58,7 @@ async fn the_ids_of_a_call_go_with_it_everywhere() {
     let number = format!("\"number\":{}", record["number"].as_str().unwrap());
     assert!(lines.iter().all(|line| line.contains(&number) && line.contains("\"peer\":\"127.0.0.1\"")), "{lines:?}");
 
-    // What is sent much later, by another life of the gateway, has the ids of the call.
+    // A request that another life of the gateway sends much later has the ids of the call.
     let soon = (chrono::Utc::now() + chrono::TimeDelta::seconds(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let later = [("x-request-id", "later"), ("traceparent", PARENT)];
     let (_, record) = pair(&client, &later, json!({"scheduled_date": soon})).await;

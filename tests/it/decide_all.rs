@@ -1,4 +1,4 @@
-//! One decision about all requests that a filter finds: counted, then carried out for exactly those.
+//! A decision about all requests that a filter finds: counted, then carried out for exactly those.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ async fn what_was_counted_is_decided_about_each_with_its_history_and_its_own_no(
         let (status, answer) = ask(&client, query, body).await;
         assert!(status == 400 && answer.to_string().contains(place), "{answer}");
     }
-    // One of them has ended meanwhile.
+    // The third request has ended meanwhile.
     let (status, answer) = ask(&client, "/cancel", Some(json!({"numbers": "1,3,4", "reason": "withdrawn"}))).await;
     assert_eq!((status, &answer["data"]["done"]), (200, &json!(2)), "{answer}");
     assert_eq!(answer["data"]["refused"], json!([{"number": 1, "message": "request 1: it has ended"}]));

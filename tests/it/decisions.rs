@@ -1,4 +1,4 @@
-//! What an operator decides from the terminal, while the gateway runs.
+//! Decisions of an operator on the terminal, while the gateway runs.
 
 use serde_json::{Value, json};
 

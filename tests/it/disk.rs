@@ -127,7 +127,7 @@ async fn nothing_is_left_on_disk_of_a_pin_whose_request_has_ended() {
     let (gateway, client) = Gateway::start_signed_in(&[("store.url", "sqlite"), ("upstream.url", &conax.url)]).await;
     let pins = ["73915082", "62804197", "51793086"];
     let mut calls = Vec::new();
-    // One row is of a few bytes, one of a page, one of several.
+    // The rows are of a few bytes, of a page, and of several pages.
     for (pin, cards) in pins.into_iter().zip([1, 25, 300]) {
         let cards: Vec<_> =
             (0..cards).map(|n| json!({"smartcard_ca_id": format!("{pin}{n:03}")[5..].to_owned()})).collect();
@@ -135,7 +135,7 @@ async fn nothing_is_left_on_disk_of_a_pin_whose_request_has_ended() {
         let caller = client.clone();
         calls.push(tokio::spawn(async move { caller.call("update_ca_pin_to_given_value", body).await.data() }));
         eventually(async || is_on_disk(&gateway, pin).then_some(())).await;
-        // What is written meanwhile moves it about.
+        // Rows that are written meanwhile move these about.
         for card in 0..20 {
             client
                 .post(&format!("{WEB}/get_active_subscriptions"), json!({"smartcard_ca_id": format!("x{card}")}))
@@ -150,7 +150,7 @@ async fn nothing_is_left_on_disk_of_a_pin_whose_request_has_ended() {
     eventually(async || (!pins.iter().any(|pin| is_on_disk(&gateway, pin))).then_some(())).await;
 }
 
-/// Who knows the key could try out PINs until the hash is the same.
+/// A holder of the key could try out PINs until the hash is the same.
 #[tokio::test]
 async fn no_hash_of_a_pin_outlives_its_request() {
     let conax = Conax::start(|_, request| Reaction::Hold(answer_to(request, "OK", ""))).await;

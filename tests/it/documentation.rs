@@ -67,7 +67,7 @@ fn the_methods_are_those_of_the_router() {
     assert_eq!(left, [], "methods that no table has");
 }
 
-/// What a creating method takes, by its row in the table of request types.
+/// The parameters of a creating method, by its row in the table of request types.
 fn parameters(family: Family, request_type: RequestType) -> String {
     let subscription = request_type.requires_subscription(family).then(|| "`subscription_identifier`".to_owned());
     let own = request_type.parameters().iter().filter_map(|parameter| {
@@ -137,7 +137,7 @@ fn links_lead_to_files_and_headings() {
     }
 }
 
-/// What GitHub makes of a heading.
+/// The anchor that GitHub gives a heading.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()

@@ -1,4 +1,4 @@
-//! What a killed gateway leaves behind, and a stopped one finishes.
+//! The work that a killed gateway leaves behind, and that a stopped one finishes.
 
 use serde_json::json;
 

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Conax, Gateway, Reaction, Received, answer_to, values_of, xml_answer};
 
-/// What a fault means.
+/// The meaning of a fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Meaning {
-    /// It was done.
+    /// The request was done.
     Completed,
     /// A definite no, with this error_code.
     Rejected(&'static str),
-    /// It was not taken in: tried again, but for a type that is never sent again.
+    /// The request was not taken in: tried again, but for a type that is never sent again.
     Busy,
     /// Nobody knows.
     Doubt,
@@ -114,7 +114,7 @@ const FAULTS: [Fault; 33] = [
     ("ok", Meaning::Completed, |r| Reaction::Write(ok(r))),
 ];
 
-/// One request of each resend rule for a card; the second of the pair is its name.
+/// A request of each resend rule for a card, with the name of the rule.
 async fn requests(client: &Client, card: &str) -> [(Value, &'static str); 3] {
     let cards = json!([{"smartcard_ca_id": format!("{card}-safe")}]);
     let safe = json!({"smartcard_set": cards, "service_ca_id": "1", "process_immediately": true});
@@ -142,7 +142,7 @@ async fn each_fault_has_its_record() {
         react(request)
     })
     .await;
-    // What is tried again is tried much later.
+    // A request that is tried again is tried much later.
     let settings = [
         ("upstream.url", conax.url.as_str()),
         ("upstream.answer_timeout_s", "1"),

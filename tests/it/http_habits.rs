@@ -1,4 +1,4 @@
-//! What any HTTP client may rely on: gzip, HEAD, and headers that say what an answer is.
+//! Habits that any HTTP client may rely on: gzip, HEAD, and headers that describe an answer.
 
 use std::io::Read as _;
 

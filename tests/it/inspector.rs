@@ -128,7 +128,7 @@ async fn a_session_is_a_cookie_for_the_inspector_alone_and_ends_when_it_is_told_
     let ended = ask(&client, "DELETE", "api/session", &[OWN, ("cookie", cookie)], None).await;
     assert!(ended.header("set-cookie").contains("Max-Age=0"), "{}", ended.header("set-cookie"));
     assert_eq!(ask(&client, "GET", "api/session", &with_cookie, None).await.status, 401);
-    // Who guesses is slowed down, as at the API.
+    // Guesses are slowed down, as at the API.
     for _ in 0..5 {
         ask(&client, "POST", "api/session", &[OWN], body("guess")).await;
     }
@@ -168,7 +168,7 @@ async fn what_changes_something_has_to_come_from_a_page_of_ours() {
     }
     let sign_in = Some(json!({"username": USER, "password": PASSWORD}));
     assert_eq!(ask(&client, "POST", "api/session", &[], sign_in).await.status, 403, "nor can anybody be signed in");
-    // What a form of another site could send, if it knew a way around the header.
+    // The request that a form of another site could send, if the site knew a way around the header.
     let form = client.http.post(format!("{}/inspector/{path}", client.url)).header(OWN.0, OWN.1);
     let form = form.header(cookie.0, cookie.1).header("content-type", "text/plain").body("{\"reason\":\"r\"}");
     assert_eq!(form.send().await.unwrap().status(), 415);
@@ -483,7 +483,7 @@ async fn passed(client: &Client) -> String {
     crate::support::eventually(found).await
 }
 
-/// What is compared, counted, noted, edited and exported is the same for a program as on the pages.
+/// A program can compare, count, note, edit and export as the pages do.
 #[tokio::test]
 async fn two_are_compared_and_all_are_counted() {
     let (_gateway, client, _conax) = start().await;

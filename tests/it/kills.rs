@@ -163,7 +163,7 @@ pub(super) async fn truthful_conax(stage: Arc<Stage>, chance: Arc<Chance>) -> Co
         if stage.reach(Boundary::Answered) {
             return Reaction::Write(answer);
         }
-        // What is not done is not answered either.
+        // A request that is not done is not answered either.
         if does_it { Reaction::After(Duration::from_millis(chance.below(20)), answer) } else { Reaction::Close }
     })
     .await

@@ -102,7 +102,7 @@ async fn a_user_who_asks_too_much_is_told_to_wait() {
     assert!(refused.headers.contains_key("retry-after"));
 }
 
-/// What the gateway says to these bytes until it closes the connection.
+/// The gateway's answer to these bytes, read until the gateway closes the connection.
 async fn converse(gateway: &Gateway, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(bytes).await.unwrap();

@@ -63,7 +63,7 @@ async fn requests_attempts_calls_and_queues_are_counted() {
             (&format!("conax_gateway_requests_accepted_total{{{pairing},priority=\"EXPRESS\"}}"), 1.0),
             (&format!("conax_gateway_requests_ended_total{{{pairing},state=\"COMPLETED\",reason=\"\"}}"), 1.0),
             (&format!("conax_gateway_requests_ended_total{{{pairing},state=\"REJECTED\",reason=\"CLIENT_NOT_FOUND\"}}"), 1.0),
-            // Whatever upstream makes up is no value of its own.
+            // Codes that upstream makes up share the value "other".
             (&format!("conax_gateway_requests_ended_total{{{pairing},state=\"REJECTED\",reason=\"other\"}}"), 1.0),
             (r#"conax_gateway_attempts_total{type="CREATE_PAIRING",classification="rejected"}"#, 2.0),
             (r#"conax_gateway_attempts_total{type="SEND_MAIL_MESSAGE_TO_CLIENT",classification="no_answer"}"#, 1.0),
@@ -111,7 +111,7 @@ async fn what_is_under_way_or_late_shows() {
     assert!(value(&page, attempts) >= Some(1.0), "{page}");
 }
 
-/// What the system counts of the process is told by its usual names.
+/// The system's figures of the process have their usual names.
 #[tokio::test]
 async fn the_process_is_measured() {
     let gateway = Gateway::start(&[]).await;

@@ -1,4 +1,4 @@
-//! What operators write down about a request or about what was passed through: on a page, on the terminal, found again.
+//! Notes of operators about requests and passed-through exchanges: written on a page or the terminal, and found again.
 
 use serde_json::{Value, json};
 

@@ -16,7 +16,7 @@ fn schema<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
     }
 }
 
-/// What of a value a schema does not say; `[]` if the value is as it says. Only what our schemas use.
+/// The places of a value that contradict a schema; none if the value is valid. Knows only the keywords of our schemas.
 fn differences(document: &Value, given: &Value, value: &Value, at: &str) -> Vec<String> {
     let given = schema(document, given);
     let kind = match value {
@@ -109,7 +109,7 @@ async fn answers_are_as_the_document_says() {
     }
 }
 
-/// What a schema forbids the gateway refuses, and what a call needs the schema has.
+/// The gateway refuses the bodies that a schema forbids, and the schema has every parameter that a call needs.
 #[tokio::test]
 async fn bodies_are_as_the_document_says() {
     let (gateway, client) = Gateway::start_signed_in(&[("upstream.effective", "false")]).await;

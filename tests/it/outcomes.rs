@@ -1,4 +1,4 @@
-//! What the answers of a Conax make of a request.
+//! The outcome of a request, by the answers of a Conax.
 
 use std::io::Write as _;
 

@@ -22,7 +22,7 @@ async fn immediate_requests_beyond_those_that_may_wait_are_turned_away_without_a
     };
     let sent = pair("1");
     eventually(async || (conax.received().len() == 1).then_some(())).await;
-    // One of these two waits, and the other one is answered.
+    // The first of these to come waits, and the other is answered.
     let (mut waits, mut refused) = (pair("2"), pair("3"));
     let began = Instant::now();
     let (refused, waits) = tokio::select! {
@@ -33,7 +33,7 @@ async fn immediate_requests_beyond_those_that_may_wait_are_turned_away_without_a
     let seconds: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
     // Two are to be worked off, and the first one has been under way for as long as this test, at most.
     assert!((1..=2 * began.elapsed().as_secs() + 10).contains(&seconds), "{seconds}");
-    // One that is not immediate waits in the store instead.
+    // A request that is not immediate waits in the store instead.
     assert_eq!(client.pair("4", json!({})).await.data()["life_cycle_state"], "PENDING");
     (0..3).for_each(|_| conax.release());
     for call in [sent, waits] {

@@ -124,7 +124,7 @@ async fn a_large_set_is_sent_in_several_calls_one_after_the_other() {
     {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    // Whatever fits into one call is one, as ever.
+    // A set that fits into a single call is sent in a single call, without parts.
     let small = client.call("add_subscriptions", adding("ab")).await.data();
     assert_eq!((&small["life_cycle_state"], small["delivery"].get("parts")), (&json!("COMPLETED"), None));
     let found = client.get(&format!("{WEB}/list?reference_number=ref-cd")).await.data();

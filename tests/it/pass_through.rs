@@ -41,7 +41,7 @@ async fn shown(gateway: &Gateway) -> String {
     stdout(gateway, &["exchanges", "show", &lines[0][..32]])
 }
 
-/// One exchange: the head lines (less Host) and the body on both sides, as upstream and client are to see them.
+/// Makes an exchange: the head lines (less Host) and the body on both sides, as upstream and client are to see them.
 async fn assert_unchanged(request: (&[&str], &[u8]), answer: (&str, &[&str], &[u8])) {
     let upstream = Upstream::start().await;
     let gateway = gateway_to(&upstream, &[]).await;
@@ -64,7 +64,7 @@ async fn assert_unchanged(request: (&[&str], &[u8]), answer: (&str, &[&str], &[u
     assert_eq!(answered.headers, answer.1);
     assert!(answered.is_whole);
 
-    // What was written as it stands must arrive so; chunks may be cut otherwise.
+    // A body of known length must arrive as sent; chunks may be cut otherwise.
     if !request.0.iter().any(|line| line.contains("chunked")) {
         assert_eq!(received.body, request.1);
         assert_eq!(answered.body, answer.2);
@@ -526,7 +526,7 @@ async fn the_simulator_is_reached_and_both_kinds_of_traffic_are_listed() {
     let mut tail =
         tokio::process::Command::from(command).stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut printed = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(tail.stdout.take().unwrap()));
-    // It may not have begun to look yet: then it misses the first ones.
+    // The command may not have begun to look yet: then the first requests are missed.
     let line = eventually(async || {
         client.pair_now("01450253314").await;
         tokio::time::timeout(Duration::from_secs(2), printed.next_line()).await.ok()

@@ -18,7 +18,7 @@ const PANACCESS: [(&str, &str); 3] = [
     ("provider.panaccess.secrets.panaccess_password", "operator-password"),
 ];
 
-/// What CableView answers, in the session that it gives.
+/// CableView's answers, in the session of its login.
 fn cable_view(received: &Received, session: &str) -> Vec<u8> {
     let body = match received.body.contains("cvLogin") {
         true => format!("<ns1:cvLoginResponse><return>{session}</return></ns1:cvLoginResponse>"),
@@ -143,7 +143,7 @@ async fn a_dead_provider_is_paused_alone() {
     assert_eq!(health["providers"], json!({"main": "ok", "panaccess": "not answering"}));
 }
 
-/// What was under way at a kill is resolved by the provider whose request it is; what was due is sent by both.
+/// A request under way at a kill is resolved by its own provider; both providers send those that were due.
 #[tokio::test]
 async fn after_a_kill_each_provider_goes_on_with_its_own() {
     let conax = Conax::start(|_, _| Reaction::Keep(ok_answer("1"))).await;
@@ -175,7 +175,7 @@ async fn after_a_kill_each_provider_goes_on_with_its_own() {
         assert_eq!(record["life_cycle_state"], "COMPLETED", "{record:#}");
     }
     assert!(conax.received().iter().all(|received| !received.body.contains("cvSet")));
-    // One before the kill; the same again, and the other one, after it.
+    // A call before the kill; the same call again, and that of the other request, after the kill.
     let sets = cas.received().iter().filter(|received| received.body.contains("cvSetSmartcardPackages")).count();
     assert_eq!(sets, 3);
 }

@@ -90,7 +90,7 @@ async fn credentials_log_filter_and_strictness_are_loaded_anew() {
     reload(&gateway, "the configuration is loaded anew").await;
     client.pair("08000000002", json!({})).await.assert_error(404, "NOT_FOUND", "$.smartcard_set[0].smartcard_ca_id");
 
-    // One fault, and nothing of the rest is taken.
+    // A single fault, and no other change is taken.
     std::fs::write(&file, "[catalogue]\nstrict = false\n[log]\nfilter = loud\n").unwrap();
     std::fs::write(&password, "third").unwrap();
     reload(&gateway, "text must be in quotes: filter").await;

@@ -339,7 +339,7 @@ async fn what_was_seen_once_is_hidden_wherever_else_it_stands() {
     let others = ["0145-0253", "#48;1450253313", "%2530%2531", "30:31:34:35", "1450253313", "Peregrine", "83417"];
     assert_nowhere(&recorded, &others);
     let (_gateway, client) = folder.gateway(&format!("replay:{}", recording.display())).await;
-    // What was escaped comes back plain.
+    // Escaped pseudonyms come back plain.
     let plain = |text: &str| text.replace("&amp;#48;1450253313", CARD).replace("%2530%2531450253313", CARD);
     let error = |record: &Value| plain(record["error_description"].as_str().unwrap());
     assert_eq!(error(&client.post(&method, call(CARD)).await.data()), error(&first));
@@ -386,7 +386,7 @@ async fn an_incident_becomes_a_case() {
     assert_eq!(folder.run(&["fixtures", "check", "out"]), (Some(0), "2 cases, no difference\n".to_owned()));
 }
 
-/// What is hidden in headers comes back with the key, like all else.
+/// Values hidden in headers come back with the key, as all others do.
 #[tokio::test]
 async fn headers_of_an_answer_come_back() {
     let conax = Conax::start(|_, request| {
@@ -611,7 +611,7 @@ async fn an_archive_of_a_browser_becomes_fixtures() {
     let (code, text) = folder.run(&["fixtures", "import", "x.har", "f"]);
     assert!(code == Some(0) && text.contains("1 exchanges, 0 new cases"), "{text}");
 
-    // What an archive names anywhere is hidden everywhere; its order is that of the times.
+    // A value that is named anywhere in an archive is hidden everywhere; entries are in the order of their times.
     let at = |second: u32, answer: &str| {
         let mut entry = entry("POST", "text/xml", &request.replace(CARD, "THX-1138-card"));
         entry["startedDateTime"] = format!("2026-01-01T00:00:0{second}+02:00").into();
@@ -677,7 +677,7 @@ async fn a_soap_clients_own_calls_are_recorded_and_replayed() {
     let found = files(&recording);
     assert!(found.iter().all(|(name, _)| name.starts_with("UPDATE_CA_PIN_TO_GIVEN_VALUE/")), "{found:?}");
     assert_nowhere(&found, &[CARD, PIN, "correct horse", "night", "shift", "secret", "bmlnaHQ6c2hpZnQ="]);
-    // What is kept in the store has no secret either.
+    // The exchanges in the store have no secret either.
     let data_dir = gateway.data_dir();
     let (_, list) = folder.run(&["exchanges", "list", "--data-dir", &data_dir]);
     let id = list.lines().last().unwrap().split(' ').next().unwrap();
@@ -816,7 +816,7 @@ async fn what_is_sent_later_is_recorded_with_what_came_of_it() {
     let call = json!({"smartcard_set": [{"smartcard_ca_id": CARD}], "stb_set": [{"stb_ca_id": STB}]});
     let number = client.post(&format!("{WEB}/create_pairing"), call).await.data()["number"].clone();
     eventually(async || (client.show(&number).await["life_cycle_state"] == "COMPLETED").then_some(())).await;
-    // What is under way is finished first.
+    // Exchanges under way are finished first.
     gateway.terminate().await;
     let found = files(&folder.of("a"));
     assert_eq!(found.iter().filter(|(name, _)| name.ends_with("exchange.json")).count(), 2);
@@ -991,7 +991,7 @@ fn a_folder_that_is_given_away_has_a_catalogue_of_pseudonyms() {
     put("smartcards.csv", &cards);
     put("services.csv", &std::fs::read_to_string(source.join("services.csv")).unwrap());
     put("subscriptions.csv", &std::fs::read_to_string(source.join("subscriptions.csv")).unwrap());
-    // What a redaction that was killed left of the files before it.
+    // A killed redaction left some of the files that were there before.
     std::fs::create_dir(folder.of("a/.new-x")).unwrap();
     std::fs::write(folder.of("a/.new-x/smartcards.csv"), &cards).unwrap();
     std::fs::write(folder.of("a/notes.txt"), "ask Jo").unwrap();
@@ -1014,7 +1014,7 @@ fn a_folder_that_is_given_away_has_a_catalogue_of_pseudonyms() {
     assert!(code == Some(1) && text.contains("catalogue/boxes.csv: is none of services.csv"), "{text}");
 }
 
-/// What nobody can look into is not searched: it is replaced whole, and named.
+/// Text that cannot be read is not searched: the text is replaced whole, and named.
 #[test]
 fn what_cannot_be_looked_into_is_replaced_whole() {
     use base64::Engine as _;
@@ -1109,7 +1109,7 @@ async fn no_secret_is_in_the_words_for_what_no_case_answers() {
     std::fs::write(case.join("request.xml"), "<login Password='old &amp; secret'><note>none</note></login>").unwrap();
     std::fs::write(case.join("response.xml"), "<a/>").unwrap();
     let (gateway, _) = folder.gateway(&format!("replay:{}", folder.of("f").display())).await;
-    // One of them would be cut in the middle, and the other part of it shown.
+    // A secret across the cut would otherwise be shown in part.
     let note = format!("{} correct horse battery", "x".repeat(110));
     let request = format!("<login Password='correct horse battery'><note>{note}</note></login>");
     let (status, _, fault) = raw(&gateway, "", &request).await;

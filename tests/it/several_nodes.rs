@@ -194,7 +194,7 @@ async fn the_limit_of_a_user_holds_for_all_gateways_together() {
     assert!(f64::from(answered) <= most && answered > 2 * PER_SECOND, "{answered} of {most} at most");
 }
 
-/// One machine is ten minutes ahead, the other one ten minutes behind.
+/// The machines' clocks are ten minutes ahead and ten minutes behind.
 #[tokio::test]
 async fn the_dates_of_the_machines_do_not_matter() {
     let Some(cluster) = shared_cluster().await else { return };

@@ -1,4 +1,4 @@
-//! What a process makes of Unix signals: it goes on, or it finishes what is under way; no signal leaves a doubt.
+//! Unix signals: the process goes on, or finishes the work under way; no signal leaves a request in doubt.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

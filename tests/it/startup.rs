@@ -1,4 +1,4 @@
-//! What a gateway refuses to start with: `config check` says the same, all at once, with the remedy, and changes nothing.
+//! Faults that a gateway refuses to start with: `config check` lists all at once, with the remedy, and changes nothing.
 
 use std::io::BufRead as _;
 use std::net::TcpListener;
@@ -192,7 +192,7 @@ fn a_system_without_authorities_is_a_fault_only_for_tls() {
     );
 }
 
-/// What is easily written in a wrong way is named, with what to write.
+/// Common slips are named, with the right way to write.
 #[test]
 fn easy_slips_are_named() {
     let folder = tempfile::tempdir().unwrap();

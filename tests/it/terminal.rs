@@ -1,5 +1,5 @@
-//! What the commands print for a person: nothing in it acts on the terminal, it comes as it is read, and it ends with its
-//! reader. And what a start without a terminal keeps out of the log.
+//! Output of the commands for a person: no character acts on the terminal, lines come as they are read, and the output ends
+//! with its reader. A start without a terminal keeps such characters out of the log.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -212,7 +212,7 @@ async fn tail_prints_each_request_and_each_change_of_its_state() {
     let command = command_with(&["requests", "tail", "--jsonl", "--data-dir", &gateway.data_dir()]);
     let mut tail = tokio::process::Command::from(command).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = tokio::io::BufReader::new(tail.stdout.take().unwrap()).lines();
-    // It begins with what comes after it was started.
+    // The command begins with requests that come after its start.
     let first = eventually(async || {
         client.pair("a", json!({"scheduled_date": "9000-01-01T00:00:00"})).await.data();
         let line = tokio::time::timeout(Duration::from_secs(1), lines.next_line()).await.ok()?;
@@ -268,7 +268,7 @@ async fn the_first_password_is_in_a_file_of_its_own_and_in_no_log() {
     assert!(log.contains("data/first-password") && !log.contains(&password), "{log}");
 }
 
-/// What a command writes to a terminal that is its standard error; its standard output goes to `out`.
+/// The text that a command writes to a terminal as its standard error; standard output goes to `out`.
 fn on_a_terminal(args: &[&str], out: Stdio) -> String {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -175,7 +175,7 @@ async fn gateway_to_tls(conax: &Conax, authority: &Authority) -> (Gateway, Clien
         ("upstream.url", conax.url.as_str()),
         ("upstream.ca_file", &ca_file),
         ("upstream.breaker_failures", "1000"),
-        // What is tried again is tried much later.
+        // A request that is tried again is tried much later.
         ("processor.backoff_initial_s", "300"),
     ];
     Gateway::start_signed_in(&settings).await
@@ -200,7 +200,7 @@ async fn an_alert_after_the_request_was_read_leaves_a_doubt() {
     let (authority, clients) = (Authority::new("conax"), Authority::new("clients"));
     let certificate = authority.issue("localhost");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        // It asks for no certificate; or it asks for one, and has accepted what it got.
+        // The server asks for no certificate; or asks for one, and has accepted the one that came.
         for (asked, tickets) in [(None, 0), (None, 2), (Some(&clients), 2)] {
             let alerts = std::sync::Mutex::new(ALERTS.iter().cycle());
             let conax = Conax::start_tls(alerting(&certificate, version, asked, tickets), move |_, _| {

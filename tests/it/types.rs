@@ -16,7 +16,7 @@ async fn now(client: &Client, path: &str, mut body: Value) -> Value {
     client.post(path, body).await.data()
 }
 
-/// What parameters_set says, without the ids.
+/// The entries of parameters_set, without the ids.
 fn parameters(record: &Value) -> Value {
     let items = record["parameters_set"].as_array().unwrap().iter();
     items

@@ -1,4 +1,4 @@
-//! What is no HTTP/1.1 request gets the envelope, too, whatever came before it on the connection.
+//! Bytes that are no HTTP/1.1 request get the envelope too, whatever came before them on the connection.
 
 use serde_json::Value;
 

@@ -44,7 +44,7 @@ async fn record_of(client: &Client, request_type: &str) -> Value {
     client.call(method, body).await.data()
 }
 
-/// What becomes of a request that is answered like this: its state and error code.
+/// Answers a request like this, and gives the request's state and error code.
 async fn outcome(request_type: &str, answer: Vec<u8>) -> (String, Value, Conax) {
     let conax = Conax::start(move |_, _| Reaction::Write(answer.clone())).await;
     let settings = [

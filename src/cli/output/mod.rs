@@ -27,9 +27,9 @@ pub(super) enum Format {
     /// Columns or text for a person.
     #[default]
     Text,
-    /// One JSON document.
+    /// A single JSON document.
     Json,
-    /// One JSON object a line.
+    /// A JSON object a line.
     JsonLines,
 }
 
@@ -153,7 +153,7 @@ pub(super) fn bytes(bytes: &[u8]) {
     }
 }
 
-/// Whether standard output still has a reader.
+/// False once the reader of standard output has gone.
 pub(super) fn has_reader() -> bool {
     let out = std::io::stdout();
     let mut polled = [PollFd::new(&out, PollFlags::empty())];

@@ -67,7 +67,7 @@ pub(super) struct FilterFlags {
 }
 
 impl FilterFlags {
-    /// What the flags ask for, with CA IDs as the store has them.
+    /// The search that the flags ask for, with CA IDs as the store has them.
     pub(super) async fn search(self, store: &dyn RequestStore, zone: Tz) -> Result<Search, Failed> {
         let Self { request_type, state, card, stb, fault, in_doubt, since, filter } = self;
         let now = Utc::now();

@@ -63,7 +63,7 @@ enum Action {
     /// Ends a request in doubt, after somebody has looked in Conax.
     #[command(after_help = "Example:\n  conax-gateway requests settle 4049 --as completed --reason \"seen in Conax\"")]
     Settle {
-        /// What Conax did: completed, or rejected if the request was not done.
+        /// The state in Conax: completed, or rejected if the request was not done.
         #[arg(long = "as", value_name = "completed|rejected", value_parser = ["completed", "rejected"], ignore_case = true)]
         found: String,
         /// Conax's transaction id, if known.

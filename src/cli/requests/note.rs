@@ -32,7 +32,7 @@ pub(in crate::cli) struct NoteFlags {
 }
 
 impl NoteFlags {
-    /// Who writes, and what.
+    /// The author and the words of the note.
     pub(in crate::cli) fn check(self) -> Result<(String, String), Failed> {
         let Self { text, user } = self;
         match text.trim().is_empty() || user.trim().is_empty() {

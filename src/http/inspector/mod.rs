@@ -47,9 +47,9 @@ const ISOLATION: [(HeaderName, &str); 2] = [
 
 /// An answer of the inspector.
 pub(super) enum Answered {
-    /// Whole.
+    /// A whole answer.
     Reply(Reply),
-    /// One that goes on.
+    /// An answer that goes on.
     Events(PassThroughAnswer),
 }
 
@@ -237,7 +237,7 @@ async fn answer(server: &Server, guest: &Guest, request: Request<Incoming>) -> R
     Ok(Answered::Reply(reply::success(data)))
 }
 
-/// Who is signed in; signs in; signs out.
+/// GET tells the user who is signed in; POST signs a user in; DELETE signs the user out.
 async fn session_answer(
     server: &Server,
     guest: &Guest,

@@ -29,7 +29,7 @@ pub(super) const PATH: &str = "/openapi.json";
 pub(super) struct OpenApi {
     document: Bytes,
     page: Bytes,
-    /// What a browser may do with the page.
+    /// The Content-Security-Policy of the page.
     policy: HeaderValue,
 }
 

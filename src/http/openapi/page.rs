@@ -87,7 +87,7 @@ fn row(name: &str, is_required: bool, schema: &Value, description: &str) -> Stri
     )
 }
 
-/// What a schema lets through, in words.
+/// The values that a schema allows, in words.
 fn value(schema: &Value) -> String {
     let listed = |values: &Vec<Value>| values.iter().map(plain).collect::<Vec<_>>().join(", ");
     let mut words = match (&schema["type"], &schema["enum"]) {

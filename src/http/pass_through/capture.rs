@@ -86,7 +86,7 @@ type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A request when its head has come.
 pub(super) struct CaptureStart {
-    /// Whose exchange it is.
+    /// The provider whose exchange is captured.
     pub(super) provider: Arc<Provider>,
     pub(super) id: RecordId,
     pub(super) at: DateTime<Utc>,

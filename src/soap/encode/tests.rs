@@ -6,7 +6,7 @@ use crate::contract::{Contract, ContractSource, validate};
 use crate::request::RequestType;
 use crate::soap::decode;
 
-/// What the body of a request holds; it must be valid and read back as it was given.
+/// The content of a request's body, which must be valid and read back as it was given.
 fn body(contract: &Contract, request_type: RequestType, given: &[(&str, &[&str])]) -> Result<String, EncodeError> {
     let operation = contract.operation(request_type).unwrap();
     let bytes = request(operation, &fields(given))?;

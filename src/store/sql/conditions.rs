@@ -12,7 +12,7 @@ use crate::words::Word as _;
 pub(super) struct Conditions {
     dialect: Dialect,
     table: Table,
-    /// What is read, beside the bounds of the numbers.
+    /// The FROM clause, without the bounds of the numbers.
     source: String,
     /// The column with the number that the bounds are for.
     number: &'static str,
@@ -163,7 +163,7 @@ impl Conditions {
         self.dialect.parameter(self.values.len() + BOUNDS)
     }
 
-    /// One of the columns fits one of the patterns.
+    /// SQL for: any of the columns fits any of the patterns.
     fn fits(&mut self, columns: &[&str], patterns: impl IntoIterator<Item = String>) -> String {
         let mut parts = Vec::new();
         for pattern in patterns {
@@ -173,8 +173,8 @@ impl Conditions {
         any_of(parts)
     }
 
-    /// One of the strings in a column of JSON fits one of the patterns. The column is compared first as the text that it
-    /// is: most rows need no more.
+    /// SQL for: any string in a column of JSON fits any of the patterns. The column is compared as a text first, which is
+    /// enough for most rows.
     fn one_fits(&mut self, column: &str, patterns: &Patterns) -> String {
         let quick = self.fits(&[column], patterns.each().map(|word| format!("%\"{}\"%", like(word))));
         let value = self.fits(&["value"], patterns.each().map(like));

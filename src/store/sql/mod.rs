@@ -53,7 +53,7 @@ pub(super) trait Reader {
     async fn read_traffic(&self, table: Table, sql: &str, values: &[SqlValue]) -> Result<Vec<TrafficRow>, StoreError>;
 }
 
-/// Whose SQL it is.
+/// The engine whose SQL is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,

@@ -18,7 +18,7 @@ const WINDOW_TIME: Duration = Duration::from_millis(8);
 /// Numbers of a window, at most: the rows in it may have to be sorted.
 const MOST_NUMBERS: i64 = 1 << 16;
 
-/// What is walked through, and how far.
+/// A walk through the rows of a table in the order of their numbers, as far as its bounds.
 pub(super) struct Walk<'w> {
     pub(super) conditions: &'w Conditions,
     pub(super) columns: &'static str,
@@ -29,16 +29,16 @@ pub(super) struct Walk<'w> {
     pub(super) offset: u64,
     /// Rows, at most.
     pub(super) limit: usize,
-    /// When it ends, if it has not found as many by then.
+    /// The end of the walk, even if fewer rows than `limit` were found by then.
     pub(super) deadline: Option<Instant>,
 }
 
 /// The rows that a walk has found.
 pub(super) struct Walked<T> {
     pub(super) rows: Vec<T>,
-    /// Where it goes on; `None` when the table has no more.
+    /// The number to go on at; `None` when the table has no more rows.
     pub(super) rest: Option<i64>,
-    /// Its time was over.
+    /// The walk ended at its deadline.
     pub(super) is_cut: bool,
 }
 
@@ -48,7 +48,7 @@ impl<T> Walked<T> {
     }
 }
 
-/// What a walk makes of a row.
+/// A row as a walk reads it.
 pub(super) trait WalkedRow: Sized {
     fn number(&self) -> i64;
     async fn read<R: Reader>(moment: &R, table: Table, sql: &str, values: &[SqlValue])
@@ -89,7 +89,7 @@ impl Walk<'_> {
         let mut walked = Walked::nothing();
         while low < high && walked.rows.len() < self.limit {
             let began = Instant::now();
-            // One window in any case: the next page then begins further on.
+            // The first window is read in any case, so that the next page begins further on.
             if (low, high) != self.bounds && self.deadline.is_some_and(|deadline| began >= deadline) {
                 walked.is_cut = true;
                 break;

@@ -13,7 +13,7 @@ pub(in crate::store) async fn a_card_keeps_its_order_whatever_the_clocks_say(sto
     );
     let claimed = claim(store.as_ref(), moment(11), 9, &node("n"), Cas::VARIANTS).await;
     assert_eq!(numbers(&claimed), [first.number]);
-    // It comes back to the line, and the clock goes back.
+    // The request is queued again, and the clock goes back.
     let failure = Failure::default();
     let released =
         commit(store.as_ref(), claimed[0].clone(), Outcome::RetryLater { at: moment(20), failure }, moment(12)).await;

@@ -1,4 +1,4 @@
-//! Who may commit: fencing, and the end of a node.
+//! The right to commit: fencing, and the end of a node.
 
 use std::sync::Arc;
 use std::time::Duration;

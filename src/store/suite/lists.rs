@@ -98,7 +98,7 @@ pub(in crate::store) async fn a_list_has_either_order_a_beginning_and_a_failure(
     }
 }
 
-/// Whatever leads, an index or none, the same requests are found.
+/// A search finds the same requests by an index and by reading all rows.
 pub(in crate::store) async fn every_term_finds_its_requests(store: Arc<dyn Store>) {
     for (card, outcome) in [
         ("a", Some(Outcome::Completed { reference: Some("R-1".to_owned()), result: None })),

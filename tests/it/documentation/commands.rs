@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{documents, read, root};
 use crate::support::BIN;
 
-/// What a document's commands must print, in this order.
+/// The lines that a document's commands must print, in this order.
 const PRINTED: [(&str, &[&str]); 6] = [
     (
         "README.md",
@@ -34,7 +34,7 @@ const PRINTED: [(&str, &[&str]); 6] = [
     ("docs/support.md", &["AxisFault", "attempt 1: ", "DISPLAY_FINGERPRINT", "no difference"]),
 ];
 
-/// What a block does.
+/// The work of a block.
 enum Block {
     /// Starts a gateway, which runs until the next one starts.
     Start,

@@ -28,7 +28,7 @@ impl Received {
     }
 }
 
-/// What it does with a request.
+/// The reaction to a request.
 #[derive(Clone, Debug)]
 pub enum Reaction {
     /// Writes these bytes and closes.
@@ -47,7 +47,7 @@ pub enum Reaction {
     Alert(u8),
 }
 
-/// What it takes to end a connection badly.
+/// A connection that can be reset.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sized {
     fn reset(&self) {}
 
@@ -81,7 +81,7 @@ pub struct Conax {
 }
 
 impl Conax {
-    /// One that answers the n-th request (from 0) as the script says.
+    /// Starts a Conax that answers the n-th request (from 0) by the script.
     pub async fn start(script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static) -> Self {
         Self::start_at("127.0.0.1:0", script).await
     }
@@ -217,7 +217,7 @@ pub fn xml_answer(status: &str, body: &str) -> Vec<u8> {
         .into()
 }
 
-/// What Conax answers to a pairing that worked.
+/// Conax's answer to a pairing that worked.
 pub fn ok_answer(reference: &str) -> Vec<u8> {
     xml_answer(
         "200 OK",

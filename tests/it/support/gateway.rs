@@ -114,7 +114,7 @@ impl Gateway {
         self.folder.path().join("data").display().to_string()
     }
 
-    /// What its store holds: each file of the embedded database, or what PostgreSQL dumps.
+    /// The content of the store: each file of the embedded database, or PostgreSQL's dump.
     pub fn stored(&self) -> Vec<Vec<u8>> {
         match &self.server {
             Some(server) => {
@@ -129,13 +129,13 @@ impl Gateway {
         }
     }
 
-    /// What a command needs in its environment to work with the same store.
+    /// The environment of a command that is to work with the same store.
     pub fn store_environment(&self) -> Vec<(&'static str, &str)> {
         let url = self.settings.iter().find(|(key, _)| key == "store.url");
         url.map(|(_, url)| ("CONAX_GATEWAY_STORE_URL", url.as_str())).into_iter().collect()
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }

@@ -1,5 +1,4 @@
-//! What the tests stand on: a gateway (the real binary), a client for its JSON face, and a Conax that says what it is
-//! told to.
+//! The ground of the tests: a gateway (the real binary), a client for its JSON face, and a Conax that answers by a script.
 
 mod client;
 mod conax;

@@ -139,7 +139,7 @@ impl Cluster {
         format!("postgres://postgres@{folder}/{database}")
     }
 
-    /// What a query answers, as text; `None` if it fails.
+    /// The result of a query, as text; `None` if the query fails.
     pub fn psql(&self, database: &str, sql: &str) -> Option<String> {
         let answered = Command::new(programs()?.join("psql"))
             .args(["-X", "-q", "-A", "-t", "-U", "postgres", "-d", database, "-c", sql, "-h"])
@@ -160,7 +160,7 @@ impl Cluster {
         dump.stdout
     }
 
-    /// What the server has logged.
+    /// The server's log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

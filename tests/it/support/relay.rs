@@ -38,7 +38,7 @@ impl Relay {
         self.is_open.send_replace(false);
     }
 
-    /// What was held up gets through.
+    /// Lets the bytes through that were held up.
     pub fn open(&self) {
         self.is_open.send_replace(true);
     }

@@ -33,7 +33,7 @@ impl Authority {
         self.sign(CertificateParams::new(vec![host.to_owned()]).unwrap())
     }
 
-    /// One that has expired.
+    /// A certificate that has expired.
     pub fn issue_expired(&self, host: &str) -> Certificate {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2001, 1, 1);

@@ -14,7 +14,7 @@ pub struct Upstream {
     listener: TcpListener,
 }
 
-/// One connection.
+/// A connection.
 pub struct Wire {
     stream: TcpStream,
     bytes: Vec<u8>,
