@@ -14,8 +14,8 @@
 //!                                                           piece: XML with values in it; pieces: those of a request
 //!                                                sample     can it ever fit? possible: the texts that a template makes
 //! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
-//! particle   groups, and open places         ├─► plan       the plan of a message
-//! complex    complex types; types: simple;   │
+//! particle   groups, and open places         ├─► plan       the plan of a message; group: of groups;
+//! complex    complex types; types: simple;   │               filling: the sources of the values
 //! array      those of encoded messages      ─┘   answer     rules for answers; verdict: their meaning
 //! operation  what the rest of the gateway sees   compiled   the loaded contract; serve: its files over HTTP
 //! ```
@@ -43,7 +43,9 @@ mod document;
 mod draft;
 mod duration;
 mod facet;
+mod filling;
 mod finding;
+mod group;
 mod load;
 mod messages;
 mod node;

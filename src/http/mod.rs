@@ -12,6 +12,7 @@ mod forwarded;
 mod guest;
 mod health;
 mod inspector;
+mod methods;
 mod metrics;
 mod openapi;
 mod packing;
@@ -33,9 +34,9 @@ use openapi::OpenApi;
 
 pub use connection::{Connections, CurrentTls, serve};
 pub use inspector::Streams;
+pub use methods::{Route, routes};
 pub use pass_through::Captures;
 pub use reply::status_of;
-pub use route::{Route, routes};
 
 /// Everything that connections share.
 pub struct Server {

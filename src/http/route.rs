@@ -1,10 +1,9 @@
-//! The router: finds the method of a path, and calls it in one match.
+//! The router: answers a request by its path, and calls a method of the JSON API in a single match.
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version};
-use strum::VariantArray as _;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -12,6 +11,7 @@ use tracing::{Instrument as _, Span};
 use super::admission::Access;
 use super::guest::Guest;
 use super::inspector;
+use super::methods::{PREFIX, Route, SHOWN, find_route, method_of};
 use super::packing;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
@@ -21,71 +21,16 @@ use crate::account::Role;
 use crate::api::{Answer, ApiError, Code, Params, Session, authentication, create, list, query_object, show};
 use crate::config::MetricsListen;
 use crate::observer::ApiAnswer;
-use crate::request::{Correlation, Family, RequestType, TraceContext};
+use crate::request::{Correlation, TraceContext};
 use crate::upstream::PassThroughAnswer;
 use crate::words::Word as _;
 
-/// Most characters of a path in an answer or a log line.
-const SHOWN: usize = 200;
 /// The header of draft-ietf-httpapi-idempotency-key-header.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header of an answer that repeats the record of an earlier call, as others name it.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Most characters of an Idempotency-Key.
 pub(super) const KEY_LENGTH: usize = 255;
-/// The prefix of all CRM.COM paths.
-pub(super) const PREFIX: &str = "/crmapi/rest/v2/";
-
-/// A method of the JSON API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// Issues a token for a password.
-    Token,
-    /// Ends a token.
-    ReleaseToken,
-    /// Issues a token for an API key.
-    KeyToken,
-    /// Shows a record.
-    Show(Family),
-    /// Lists records by filters.
-    List(Family),
-    /// Creates a request.
-    Create(Family, RequestType),
-}
-
-/// The methods outside the families: HTTP verb, and path behind the prefix.
-const COMMON: [(&str, &str, Route); 3] = [
-    ("POST", "authentication/token", Route::Token),
-    ("POST", "authentication/token/release", Route::ReleaseToken),
-    ("POST", "authentication/web_api_key/token", Route::KeyToken),
-];
-/// Every method: HTTP verb, path behind the prefix, and route. A test compares the tables in docs/methods.md with this
-/// list.
-pub fn routes() -> Vec<(&'static str, String, Route)> {
-    let of_family = |family: &Family| {
-        let family = *family;
-        let reading = [("show", Route::Show(family)), ("list", Route::List(family))];
-        let reading = reading.map(|(method, route)| ("GET", family.method_path(method), route));
-        let creating = RequestType::of_family(family)
-            .map(move |request_type| ("POST", request_type.method_path(family), Route::Create(family, request_type)));
-        reading.into_iter().chain(creating)
-    };
-    let common = COMMON.map(|(verb, path, route)| (verb, path.to_owned(), route));
-    common.into_iter().chain(Family::VARIANTS.iter().flat_map(of_family)).collect()
-}
-
-/// The method of a path behind the prefix, and its HTTP verb.
-fn route_of(path: &str) -> Option<(&'static str, Route)> {
-    if let Some((verb, _, route)) = COMMON.iter().find(|(_, common, _)| *common == path) {
-        return Some((verb, *route));
-    }
-    match Family::of_path(path)? {
-        (family, "show") => Some(("GET", Route::Show(family))),
-        (family, "list") => Some(("GET", Route::List(family))),
-        (family, method) => Some(("POST", Route::Create(family, RequestType::of_method(family, method)?))),
-    }
-}
-
 /// Answers a request. Every error becomes a reply, and a line in the log, here.
 pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> PassThroughAnswer {
     let (correlation, began) = (correlation::of(request.headers()), Instant::now());
@@ -226,26 +171,6 @@ async fn answer(
             }
             reply
         }
-    }
-}
-
-/// The path of a method behind the prefix.
-fn method_of(path: &str) -> Option<&str> {
-    path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest))
-}
-
-fn find_route(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
-    let shown: String = path.chars().take(SHOWN).collect();
-    match method_of(path).and_then(route_of) {
-        Some((verb, route)) if method.as_str() == verb => Ok(route),
-        // The answer to HEAD is that to GET, less its body (RFC 9110, 9.3.2).
-        Some(("GET", route)) if method == Method::HEAD => Ok(route),
-        Some((verb, _)) => {
-            let message = format!("{shown} takes {verb}, not {method}.");
-            let allow = if verb == "GET" { "GET, HEAD" } else { verb };
-            Err((ApiError::new(Code::MethodNotAllowed, message), Some(allow)))
-        }
-        None => Err((ApiError::new(Code::MethodNotFound, format!("There is no method {shown}.")), None)),
     }
 }
 

@@ -2,9 +2,10 @@
 //! reader would refuse. Every document from outside (WSDL, XSD, SOAP) passes through here.
 //!
 //! Rule: quick-xml's reader is lenient (a truncated document is a clean end of file to it), so all that
-//! well-formedness asks for is checked in `read` and `namespaces`, and names are always a namespace and a local name.
+//! well-formedness asks for is checked in `builder`, `tag` and `namespaces`, and names are always a namespace and a local name.
 
 mod blank;
+mod builder;
 mod chars;
 mod indent;
 mod namespaces;

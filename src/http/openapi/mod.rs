@@ -15,9 +15,10 @@ use hyper::{Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use strum::VariantArray as _;
 
+use super::methods::{PREFIX, Route, routes};
 use super::packing;
 use super::reply::{self, Reply};
-use super::route::{IDEMPOTENCY_KEY, KEY_LENGTH, PREFIX, Route, routes};
+use super::route::{IDEMPOTENCY_KEY, KEY_LENGTH};
 use crate::config;
 use crate::request::Family;
 use crate::words::Word as _;

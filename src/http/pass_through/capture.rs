@@ -4,28 +4,23 @@
 //! Rule: capturing never delays a client; only shutdown waits for it. Under overload exchanges are dropped from the
 //! store, never from the traffic.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
 use hyper::HeaderMap;
-use hyper::header::CONTENT_ENCODING;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::exchange::{Answer, Credentials, Exchange, Message, PackedExchange, Subject, Subjects, bare_path};
-use crate::observer::{ClientExchange, Observers};
+use super::capture_end::{CaptureStart, Outcome, Rules, Slot, StoredCapture, ended};
+use crate::exchange::Subjects;
+use crate::observer::Observers;
 use crate::provider::{Provider, Providers};
 use crate::redaction::Names;
-use crate::request::RecordId;
 use crate::store::{ExchangeStore, StoreError};
-use crate::timings::Timings;
-use crate::upstream::{CallFailure, Captured, End, Stopwatch, proxy_status};
 
 /// Most bytes of bodies in memory; beyond that, only the beginning of a body is kept.
 const BUDGET_BYTES: usize = 64 << 20;
@@ -68,42 +63,10 @@ struct CaptureContext {
     large: Arc<Semaphore>,
     /// Held while observers see an exchange, so that they see the exchanges in the order of their ends.
     recording: Arc<Mutex<()>>,
-    /// By the contract of each provider: what is masked, and what an exchange is about.
-    rules: Arc<ArcSwap<BTreeMap<String, (Names, Subjects)>>>,
+    rules: Arc<ArcSwap<Rules>>,
     /// Most bytes that are kept of an unpacked body.
     most_bytes: usize,
     writer: mpsc::UnboundedSender<StoredCapture>,
-}
-
-/// An exchange that is ready for the store, with its slot and its shares of the budgets.
-struct StoredCapture {
-    exchange: Arc<PackedExchange>,
-    _held: (Slot, Option<Captured>, Option<Captured>),
-}
-
-/// A share of the heads' budget, and a slot.
-type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
-
-/// A request when its head has come.
-pub(super) struct CaptureStart {
-    /// The provider whose exchange is captured.
-    pub(super) provider: Arc<Provider>,
-    pub(super) id: RecordId,
-    pub(super) at: DateTime<Utc>,
-    pub(super) began: Instant,
-    pub(super) stopwatch: Stopwatch,
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: oneshot::Receiver<Captured>,
-    pub(super) slot: Slot,
-}
-
-/// The end of the call to upstream.
-pub(super) enum Outcome {
-    /// Upstream's answer has begun.
-    Answered { status: u16, reason: String, headers: HeaderMap, body: oneshot::Receiver<Captured> },
-    /// Upstream gave no answer; the failure is `None` if the client left before.
-    Failed(Option<CallFailure>),
 }
 
 impl Captures {
@@ -230,28 +193,17 @@ async fn store_all(store: &dyn ExchangeStore, batch: &[StoredCapture]) -> bool {
     }
 }
 
-/// An exchange that has ended.
-struct CaptureEnd {
-    begun: CaptureStart,
-    request: Option<Captured>,
-    answer: Option<(u16, String, HeaderMap, Option<Captured>)>,
-    duration_ms: i64,
-    timings: Option<Timings>,
-    /// The failure in words; and its cause, unless the client left.
-    error: Option<(String, Option<CallFailure>)>,
-}
-
 async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) {
     let ended = ended(begun, outcome).await;
     // This lock comes before anything that takes time, since its order is the order of the ends.
     let is_wanted = ended.begun.provider.transport.observers().want_client_exchanges();
     let recording = if is_wanted { Some(context.recording.lock().await) } else { None };
-    log(&ended);
+    ended.log();
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { context.large.acquire().await.ok() } else { None };
     let is_small = !is_large && recording.is_none();
     let own = context.clone();
-    let build = move || ended.build(&own);
+    let build = move || ended.build(&own.rules.load(), own.most_bytes);
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
@@ -261,108 +213,10 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
     }
 }
 
-/// Waits for the end of both bodies.
-async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> CaptureEnd {
-    let (answer, mut error) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
-        Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers, body.await.ok())), None),
-        // Only the first line of the words is kept: the other lines of a missing fixture quote content.
-        Outcome::Failed(Some(failure)) => {
-            let words = failure.message().lines().next().unwrap_or_default().to_owned();
-            (None, Some((words, Some(failure))))
-        }
-        Outcome::Failed(None) => (None, Some(("the client went away before the answer".to_owned(), None))),
-    };
-    let request = (&mut begun.body).await.ok();
-    let duration_ms = i64::try_from(begun.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let timings = begun.stopwatch.timings();
-    if let Some((.., Some(Captured { end: End::BrokenOff(cause), .. }))) = &answer {
-        error = Some(match cause {
-            Some(cause) => {
-                let words = format!("the answer broke off: {cause}");
-                (words.clone(), Some(CallFailure::in_doubt(words, false)))
-            }
-            None => ("the client went away during the answer".to_owned(), None),
-        });
-    }
-    CaptureEnd { begun, request, answer, duration_ms, timings, error }
-}
-
-impl CaptureEnd {
-    fn is_packed(&self) -> bool {
-        let answer = self.answer.as_ref().map(|(_, _, headers, _)| headers);
-        [Some(&self.begun.headers), answer].into_iter().flatten().any(|h| h.contains_key(CONTENT_ENCODING))
-    }
-
-    fn bytes(&self) -> usize {
-        let answer = self.answer.as_ref().and_then(|(.., copy)| copy.as_ref());
-        [self.request.as_ref(), answer].into_iter().flatten().map(|copy| copy.bytes.len()).sum()
-    }
-
-    /// Builds the exchange, shows it to the observers, and masks it for the store.
-    fn build(self, context: &CaptureContext) -> StoredCapture {
-        let CaptureContext { rules, most_bytes, .. } = context;
-        let Self { begun, request, answer, duration_ms, timings, error } = self;
-        let (request, request_share) = message(&begun.headers, request, *most_bytes);
-        let (answer, answer_share) = match answer {
-            Some((status, reason, headers, copy)) => {
-                let (message, share) = message(&headers, copy, *most_bytes);
-                (Some(Answer { status, reason, message }), share)
-            }
-            None => (None, None),
-        };
-        let (error, failure) = error.map_or((None, None), |(words, failure)| (Some(words), failure));
-        let credentials = Credentials::of(&begun.headers);
-        let exchange = Exchange {
-            id: begun.id,
-            number: 0,
-            at: begun.at,
-            duration_ms,
-            timings,
-            path: begun.path,
-            request,
-            answer,
-            error,
-            error_type: failure.as_ref().map(|failure| proxy_status::error_type(failure).to_owned()),
-            user: credentials.users.first().cloned(),
-            subject: Subject::default(),
-        };
-        let ended = ClientExchange { exchange: &exchange, credentials: &credentials, failure: failure.as_ref() };
-        begun.provider.transport.observers().client_exchange_ended(&ended);
-        let rules = rules.load();
-        let (names, subjects) = rules.get(begun.provider.name()).expect("each provider has its rules");
-        let mut exchange = exchange.masked(names, &credentials.secrets);
-        exchange.subject = subjects.find(&exchange);
-        let exchange = Arc::new(PackedExchange::new(exchange));
-        StoredCapture { exchange, _held: (begun.slot, request_share, answer_share) }
-    }
-}
-
-fn rules(providers: &Providers) -> BTreeMap<String, (Names, Subjects)> {
+fn rules(providers: &Providers) -> Rules {
     let of = |provider: &Arc<Provider>| {
         let contract = provider.contract.load();
         (provider.name().to_owned(), (Names::from_contract(&contract, &[]), Subjects::of(&contract)))
     };
     providers.iter().map(of).collect()
-}
-
-/// The message to keep, and its share of the budget, grown by what unpacking adds.
-fn message(headers: &HeaderMap, copy: Option<Captured>, most_bytes: usize) -> (Message, Option<Captured>) {
-    let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true, most_bytes), None) };
-    let packed = copy.bytes.len();
-    let is_cut = copy.end != End::Whole;
-    let mut message = Message::new(headers, std::mem::take(&mut copy.bytes), is_cut, most_bytes);
-    if !copy.pay(message.body.len().saturating_sub(packed)) {
-        message.drop_body();
-    }
-    (message, Some(copy))
-}
-
-/// Logs the path without query and parameters, which may carry secrets.
-fn log(ended: &CaptureEnd) {
-    let (path, duration_ms) = (bare_path(&ended.begun.path), ended.duration_ms);
-    let status = ended.answer.as_ref().map(|(status, ..)| *status);
-    match &ended.error {
-        Some((error, _)) => tracing::warn!(path, duration_ms, status, error, "pass-through"),
-        None => tracing::info!(path, duration_ms, status, "pass-through"),
-    }
 }

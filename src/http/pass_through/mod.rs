@@ -5,6 +5,7 @@
 //! and the gateway's credentials are not added.
 
 mod capture;
+mod capture_end;
 mod limited_body;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::provider::Provider;
 use crate::request::RecordId;
 use crate::upstream::proxy_status::{self, PROXY_STATUS};
 use crate::upstream::{CallFailure, PassThroughAnswer, PassThroughRequest, RequestBody, Stopwatch, reason_of, tee};
-use capture::{CaptureStart, Outcome};
+use capture_end::{CaptureStart, Outcome};
 use limited_body::{BodyError, BodyOutcome, LimitedBody};
 
 pub use capture::Captures;
