@@ -4,6 +4,7 @@
 #[expect(unreachable_pub, dead_code, reason = "tests/it uses it, too")]
 mod server;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::DateTime;
@@ -16,10 +17,11 @@ use self::server::Cluster;
 use super::PostgresStore;
 use crate::config::{Inputs, StoreSection, StoreUrl, load};
 use crate::observer::Observers;
-use crate::request::{Cas, State};
-use crate::store::suite::{self, claim, commit, done, pairing, submit, submit_leased, user};
+use crate::request::{Cas, RequestType, State};
+use crate::store::suite::{self, commit, done, joinable, pairing, submit, submit_leased, user};
 use crate::store::{
-    Access, AccountStore as _, Allowance, LimitStore as _, NodeId, RecordKey, RequestStore as _, Store, StoreError,
+    Access, AccountStore as _, Allowance, LimitStore as _, MostCards, NodeId, RecordKey, RequestStore as _, Store,
+    StoreError,
 };
 
 /// The name of the server's socket in its folder.
@@ -139,17 +141,26 @@ async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() 
     let store = open(&url).await;
     store.add_user(user(), String::new()).await.unwrap();
     for number in 0..20 * CARDS {
-        submit(&store, pairing(&(number % CARDS).to_string(), DateTime::UNIX_EPOCH, false)).await;
+        // Half of them may be sent together.
+        let card = (number % CARDS).to_string();
+        let submission = match number % 4 {
+            0 | 1 => joinable(&card, "x", 0),
+            _ => pairing(&card, DateTime::UNIX_EPOCH, false),
+        };
+        submit(&store, submission).await;
     }
-    let ended = Arc::<Mutex<Vec<(String, i64)>>>::default();
+    let most = MostCards::from([(RequestType::named("CREATE_PAIRING"), 3)]);
+    let (ended, joined) = (Arc::<Mutex<Vec<(String, i64)>>>::default(), Arc::<AtomicUsize>::default());
     let mut nodes = tokio::task::JoinSet::new();
     for _ in 0..4 {
-        let (store, ended) = (open(&url).await, Arc::clone(&ended));
+        let (store, ended, joined, most) = (open(&url).await, Arc::clone(&ended), Arc::clone(&joined), most.clone());
         nodes.spawn(async move {
             let node = NodeId::random();
             let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(1);
             while ended.lock().unwrap().len() < 20 * CARDS {
-                for leased in claim(&store, now, 3, &node, Cas::VARIANTS).await {
+                let calls = store.claim_requests(now, 3, &node, Cas::VARIANTS, &most).await.unwrap();
+                joined.fetch_add(calls.iter().map(|call| call.joined.len()).sum(), Ordering::Relaxed);
+                for leased in calls.into_iter().flat_map(|call| [vec![call.first], call.joined].concat()) {
                     let request = &leased.request;
                     ended.lock().unwrap().push((request.content.cards[0].clone(), request.number));
                     commit(&store, leased, done(), now).await;
@@ -160,6 +171,7 @@ async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() 
     nodes.join_all().await;
     let ended = ended.lock().unwrap();
     assert_eq!(ended.len(), 20 * CARDS);
+    assert!(joined.load(Ordering::Relaxed) > 0);
     for card in 0..CARDS {
         let numbers: Vec<_> =
             ended.iter().filter(|(of, _)| *of == card.to_string()).map(|(_, number)| number).collect();

@@ -9,7 +9,7 @@ use crate::request::{
 use crate::store::{AttemptCommit, Lease, LeasedCall, LeasedRequest, MostCards, RecordKey, Store, Submission};
 
 /// A pairing of these cards that may be sent with others of the same `content`.
-fn joinable(cards: &str, content: &str, second: i64) -> Submission {
+pub(in crate::store) fn joinable(cards: &str, content: &str, second: i64) -> Submission {
     let submission = pairing("", moment(second), false);
     let mut fields = Fields::new();
     fields.push("stb_ca_id", content);
