@@ -130,7 +130,7 @@ impl Observers {
         }
     }
 
-    /// Does one of them make spans?
+    /// Does any observer make spans?
     pub fn want_spans(&self) -> bool {
         self.0.iter().any(|observer| observer.wants_spans())
     }

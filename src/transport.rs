@@ -37,7 +37,8 @@ impl From<Vec<CaseFault>> for StartError {
 pub struct UpstreamHandle {
     /// Description of the transport for the log.
     pub description: String,
-    /// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
+    /// The catalogue that belongs to the source of answers: the sample for the simulator, or the catalogue of the
+    /// fixtures.
     pub catalogue: Vec<(EntryKind, Cow<'static, str>)>,
     /// The transport and its observers.
     pub transport: ObservedTransport,
@@ -142,7 +143,7 @@ fn check_replay(folder: &Path) -> Result<ReplayFolder, StartError> {
     Ok(cases)
 }
 
-/// The catalogue that a folder of fixtures has; as it stands, or with what was personal back in it.
+/// The catalogue of a folder of fixtures; as it stands, or with personal values back.
 ///
 /// # Errors
 /// A file that cannot be read.

@@ -76,10 +76,10 @@ impl Rates {
         Ok(())
     }
 
-    /// Tells the other nodes what users took here, and takes from the buckets what they took there.
+    /// Exchanges tokens taken with the other nodes: tells them of those taken here, and takes theirs from the buckets.
     ///
     /// # Errors
-    /// The store; what it was not told is told the next time.
+    /// The store fails; tokens that the store was not told of are told the next time.
     pub(super) async fn share(&self, store: &dyn LimitStore) -> Result<(), StoreError> {
         let told: Vec<_> = {
             let buckets = self.buckets();

@@ -77,7 +77,8 @@ impl Server {
         self.api.providers.first().transport.observers()
     }
 
-    /// From now on calls are made by these contracts, one a provider; those under way go on by what they began with.
+    /// From now on calls are made by these contracts, one a provider; calls under way keep the contract that they began
+    /// with.
     pub fn replace_contracts(&self, contracts: Vec<Arc<Contract>>) {
         for (provider, contract) in self.api.providers.iter().zip(contracts) {
             provider.contract.store(contract);

@@ -28,7 +28,7 @@ struct ExchangeDetail<'e> {
     operation: Option<&'e str>,
     cards: &'e [String],
     state: &'static str,
-    /// Why it did not work, in the words of whoever said so.
+    /// The reason of a failure, in the words of its source.
     reason: Option<&'e str>,
     error: Option<&'e str>,
     error_type: Option<&'e str>,

@@ -1,4 +1,4 @@
-//! Reason phrases: as they were sent, else what the status usually has.
+//! Reason phrases: as sent, else the usual phrase of the status.
 
 use hyper::StatusCode;
 use hyper::ext::ReasonPhrase;

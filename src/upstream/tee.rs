@@ -45,7 +45,7 @@ impl Share {
 }
 
 impl Captured {
-    /// Takes a larger share, for what becomes of its bytes; false when the budget does not have it.
+    /// Enlarges the share by the bytes that unpacking adds; false when the budget does not have them.
     pub fn pay(&mut self, bytes: usize) -> bool {
         self.share.pay(bytes)
     }
@@ -54,9 +54,9 @@ impl Captured {
 /// How a body ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// All of it passed, and all of it was kept.
+    /// The whole body passed and was kept.
     Whole,
-    /// All of it passed, and only its beginning was kept.
+    /// The whole body passed, and only the beginning was kept.
     Truncated,
     /// The body ended early; with the cause in words, unless its reader simply left.
     BrokenOff(Option<String>),
