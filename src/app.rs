@@ -39,7 +39,7 @@ pub struct Listeners {
     pub watching: Option<TcpListener>,
 }
 
-/// Why the application cannot start: every fault found.
+/// Every fault that keeps the application from starting.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct StartError(pub Vec<String>);
@@ -91,7 +91,7 @@ pub fn load_contract(config: &Config) -> Result<Arc<Contract>, StartError> {
 /// Checks that the contracts of all providers can stand beside each other.
 ///
 /// # Errors
-/// Why not, by the names of the providers.
+/// The faults, by the names of the providers.
 pub fn check_contracts(contracts: &[(&Config, &Arc<Contract>)]) -> Result<(), StartError> {
     let named: Vec<_> =
         contracts.iter().map(|(config, contract)| (config.provider.as_str(), contract.as_ref())).collect();

@@ -41,7 +41,7 @@ pub struct Moment {
 pub struct Passed {
     /// Time by the steady clock.
     pub time: Duration,
-    /// How far the date was set forward (or back) beside that.
+    /// The step by which the date was set forward (or back) meanwhile.
     pub step: TimeDelta,
 }
 

@@ -18,7 +18,7 @@ const LAYERS: usize = 4;
 pub struct Unpacked {
     /// The body, as far as it could be undone.
     pub body: Vec<u8>,
-    /// Why that is not all.
+    /// The reason for which that is not all.
     pub fault: Option<CodingFault>,
 }
 
@@ -67,7 +67,7 @@ pub fn unpacked(mut body: Vec<u8>, headers: &HeaderMap, limit: usize) -> Unpacke
     Unpacked { body, fault: None }
 }
 
-/// How far a body could be unpacked.
+/// The end of unpacking.
 enum End {
     Whole,
     Broken,

@@ -87,7 +87,7 @@ pub struct ClassifiedAttempt<'a> {
 pub struct Commit {
     /// Writes that shared it.
     pub writes: usize,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
     /// Is it on disk?
     pub is_done: bool,
@@ -99,7 +99,7 @@ pub struct ClientExchange<'a> {
     pub exchange: &'a Exchange,
     /// The client's credentials.
     pub credentials: &'a Credentials,
-    /// Why there is no whole answer.
+    /// The reason for the lack of a whole answer.
     pub failure: Option<&'a CallFailure>,
 }
 

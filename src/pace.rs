@@ -1,4 +1,4 @@
-//! How fast something is worked off, as it was measured: what tells whoever is turned away when to come again.
+//! The measured pace at which jobs are worked off, by which a caller that is turned away is told when to come again.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\n' || c == '\t')
 }
 
-/// The same for what must stay one line, such as a cell of a table.
+/// Makes a text printable on a single line, such as in a cell of a table.
 pub(crate) fn printable_line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }

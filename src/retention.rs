@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(600);
 /// Between two steps of one: the store has others to serve.
 const STEP_PAUSE: Duration = Duration::from_millis(20);
 
-/// How long what has ended is kept; for ever, if absent.
+/// Time for which ended records are kept; for ever, if absent.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
     /// Requests.

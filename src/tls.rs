@@ -125,7 +125,7 @@ fn private(setting: &'static str, file: &Path) -> Result<PrivateKeyDer<'static>,
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| unreadable(setting, file, &bytes, "private key"))
 }
 
-/// Why a file has no certificate or key that can be read, and how to make one that has.
+/// The fault of a file without a readable certificate or key, with the remedy.
 fn unreadable(setting: &'static str, file: &Path, bytes: &[u8], wanted: &str) -> FileFault {
     let shown = file.display();
     let text = String::from_utf8_lossy(bytes);

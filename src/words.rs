@@ -44,7 +44,7 @@ pub(crate) fn closest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>)
     (distance <= (shorter / 3).max(1) && distance < shorter).then_some(word)
 }
 
-/// The same as a sentence that begins with a space, or nothing.
+/// [`closest`] as a sentence that begins with a space, or nothing.
 pub(crate) fn did_you_mean<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     closest(given, known).map(|word| format!(" Did you mean {word}?")).unwrap_or_default()
 }

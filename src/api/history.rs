@@ -32,7 +32,7 @@ struct AttemptJson<'r> {
     request: Option<&'r str>,
     started_date: String,
     duration_ms: i64,
-    /// How the time of its call went by; what did not happen is absent.
+    /// The stretches of the call's time; a step that did not happen is absent.
     timings: Option<Timings>,
     /// Whether a connection took the body.
     sent: bool,

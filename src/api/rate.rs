@@ -15,7 +15,7 @@ use crate::store::{Allowance, LimitStore, StoreError};
 
 /// Most users remembered; beyond that, users with a full bucket are forgotten.
 const REMEMBERED: usize = 10_000;
-/// How often nodes tell each other.
+/// Interval at which nodes tell each other.
 pub(super) const SHARE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The buckets of all users.

@@ -108,7 +108,7 @@ struct Delivery<'r> {
     /// An attempt was sent without a valid answer, and may have worked; stays true if Conax then rejected a resend.
     in_doubt: bool,
     result: Option<&'r RawValue>,
-    /// How many records the last call was for, where they are several.
+    /// Number of records of the last call, if several.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_together: Option<usize>,
     /// The calls that the request is sent in, where they are several.

@@ -40,7 +40,7 @@ pub(super) struct SignIns {
 pub(super) struct Attempt {
     attempts: Arc<Mutex<Attempts>>,
     keys: Keys,
-    /// The same for all nodes.
+    /// The keys of the counts that all nodes share.
     shared: SignInKeys,
     /// The name has signed in from this address before.
     is_known: bool,

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::observer::Observers;
 use crate::tls::CertificateExpiry;
 
-/// How long before its end a certificate is warned of.
+/// Time before the end of a certificate from which the log warns.
 const WARN_BEFORE: TimeDelta = TimeDelta::days(30);
 /// Between two warnings.
 const EVERY: Duration = Duration::from_secs(12 * 3600);

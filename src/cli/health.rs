@@ -12,7 +12,7 @@ use super::output::ResultFlag;
 use super::settings::{ConfigFlags, configuration};
 use crate::config::{Config, MetricsListen};
 
-/// How long the gateway has to answer.
+/// Time in which the gateway has to answer.
 const TIME: Duration = Duration::from_secs(2);
 
 /// Flags of `health`.
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     }
 }
 
-/// Where it answers to plain HTTP.
+/// An address at which the gateway answers to plain HTTP.
 fn address(config: &Config) -> Result<SocketAddr, Failed> {
     let mut address = match config.metrics.listen {
         MetricsListen::Own(address) => address,

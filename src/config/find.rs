@@ -1,4 +1,4 @@
-//! Where the configuration file is, if nobody names it.
+//! The configuration file, if no flag or variable names it.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub(super) const VARIABLE: &str = "CONAX_GATEWAY_CONFIG";
 /// The file's name in the folder where the program is started.
 const HERE: &str = "conax-gateway.toml";
-/// The same below a folder of configurations.
+/// The file below a user's folder of configurations.
 const BELOW: &str = "conax-gateway/gateway.toml";
 /// The machine's folder of configurations.
 const SYSTEM: &str = "/etc";

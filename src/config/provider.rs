@@ -28,7 +28,7 @@ pub struct ProviderSections {
     pub contract: ContractSection,
     /// The upstream of the provider's requests.
     pub upstream: Upstream,
-    /// Its simulator.
+    /// The provider's simulator.
     pub simulator: SimulatorSection,
     /// The secrets that the requests of the provider's contract need.
     pub secrets: Secrets,

@@ -29,7 +29,7 @@ impl fmt::Display for ConfigFault {
     }
 }
 
-/// Where a configuration comes from.
+/// The sources of a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// Configuration file.

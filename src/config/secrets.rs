@@ -63,7 +63,7 @@ impl Secrets {
 /// The first line of a file, which is a secret.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason for the lack of a secret.
 pub(super) fn first_line(file: &std::path::Path) -> Result<Secret, String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     let line = text.lines().next().filter(|line| !line.is_empty());

@@ -6,7 +6,7 @@ use toml::Value;
 
 use super::setting::{Setting, text};
 
-/// Where the store is.
+/// The engine and the place of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// The embedded database, in that folder, or else in `store.data_dir`.
@@ -51,16 +51,16 @@ impl Setting for StoreUrl {
     }
 }
 
-/// Where requests go, and whether that is recorded.
+/// The target of requests, and the folder of recordings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTarget {
     /// The folder that exchanges are recorded into.
     pub record: Option<PathBuf>,
-    /// Where answers come from.
+    /// The source of answers.
     pub source: UpstreamSource,
 }
 
-/// Where answers come from.
+/// The source of answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamSource {
     /// The built-in Conax simulator, on a socket of its own.

@@ -6,7 +6,7 @@ use super::facet::FacetSet;
 use super::simple::{ANY_TYPE, SimpleType};
 use super::value::Primitive::{self, Base64, Boolean, Decimal, Duration, Float, Hex, Integer, Moment, Text};
 
-/// How a built-in type is defined.
+/// The definition of a built-in type.
 enum Definition {
     /// A type with a lexical form.
     Primitive(Primitive),

@@ -22,7 +22,7 @@ pub(super) fn is_duration(text: &str) -> bool {
     FORM.is_match(text) && !text.ends_with(['P', 'T'])
 }
 
-/// How two durations stand to each other; `None` if that depends on the month, or if one is beyond all calendars.
+/// The order of two durations; `None` if that depends on the month, or if a duration is beyond all calendars.
 pub(super) fn compare(a: &str, b: &str) -> Option<Ordering> {
     let (a, b) = (Duration::parse(a)?, Duration::parse(b)?);
     let mut orders = REFERENCES.iter().map(|(year, month)| {

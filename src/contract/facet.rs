@@ -8,7 +8,7 @@ use super::pattern;
 use super::simple::{SimpleType, WhiteSpace};
 use super::value::{Decimal, Primitive};
 
-/// How many values of an enumeration are named.
+/// Most values of an enumeration that are named.
 const MOST_NAMED: usize = 20;
 
 /// A condition on a value.
@@ -32,7 +32,7 @@ pub(super) enum Facet {
     FractionDigits(usize),
 }
 
-/// How a value must stand to a bound.
+/// The relation of a value to a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     AtLeast,
@@ -134,7 +134,7 @@ impl FacetSet {
             "minExclusive" => bound(base, Relation::MoreThan, value)?,
             "maxExclusive" => bound(base, Relation::LessThan, value)?,
             "whiteSpace" => {
-                self.white_space = Some(WhiteSpace::named(value).ok_or_else(|| format!("'{value}' is not known"))?);
+                self.white_space = Some(value.parse().map_err(|_| format!("'{value}' is not known"))?);
                 return Ok(());
             }
             "pattern" => {

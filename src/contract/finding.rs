@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where something is declared.
+/// The place of a declaration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// File, relative to the contract's folder.
@@ -24,7 +24,7 @@ impl fmt::Display for Location {
 /// A fault of a contract.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Where.
+    /// The place of the fault.
     pub location: Location,
     /// The fault, for the person who can change the file.
     pub message: String,

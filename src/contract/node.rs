@@ -37,7 +37,7 @@ impl<'a> Node<'a> {
         Self { element, schema: Rc::default(), file, prefixes }
     }
 
-    /// The same element as the root of a schema.
+    /// The element as the root of a schema.
     pub(super) fn with_schema(mut self, schema: SchemaDefaults) -> Self {
         self.schema = Rc::new(schema);
         self

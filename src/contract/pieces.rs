@@ -175,7 +175,7 @@ impl<'a> RequestLoader<'a, '_> {
     }
 }
 
-/// How a piece is not as its element is declared, and the values that are not known yet.
+/// The differences of a piece from its element's declaration, and the values that are not known yet.
 fn violations(plan: &ElementPlan, mut piece: Element) -> (Vec<String>, Vec<BlankValue>) {
     // SOAP puts attributes of its own on a header (`mustUnderstand`), whatever the schema says.
     let is_of_soap = |name: &Name| SoapVersion::ALL.iter().any(|soap| *soap.namespace() == *name.namespace);

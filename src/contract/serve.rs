@@ -12,7 +12,7 @@ use super::port::is_address;
 use super::request::path_below;
 use crate::xml::Element;
 
-/// Where links are to lead.
+/// The targets of links.
 pub(super) struct Links<'a> {
     /// The files of the contract.
     pub(super) documents: &'a Documents,

@@ -24,22 +24,12 @@ pub struct SimpleType {
 pub(super) const ANY_TYPE: &str = "anyType";
 
 /// The treatment of white space before a value is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum WhiteSpace {
     Preserve,
     Replace,
     Collapse,
-}
-
-impl WhiteSpace {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "preserve" => Some(Self::Preserve),
-            "replace" => Some(Self::Replace),
-            "collapse" => Some(Self::Collapse),
-            _ => None,
-        }
-    }
 }
 
 impl SimpleType {
@@ -202,7 +192,7 @@ impl SimpleType {
         self.primitive
     }
 
-    /// How long a value is: in items, bytes or characters.
+    /// The length of a value: in items, bytes or characters.
     pub(super) fn length(&self, text: &str) -> usize {
         match self.item {
             Some(_) => text.split(' ').filter(|item| !item.is_empty()).count(),

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/wsdl");
 
-/// Where the files of a contract come from.
+/// The source of a contract's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContractSource {
     /// The reconstruction that comes with the program.

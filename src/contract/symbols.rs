@@ -2,7 +2,6 @@
 //! name differently.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use super::document::{Document, Documents, WSDL_NS, reference_attribute};
@@ -11,14 +10,17 @@ use super::node::{Node, SchemaDefaults};
 use crate::xml::{Name, XSD_NS};
 
 /// The symbol space of a name (XML Schema part 1, 2.5): the same name may stand in several, for different things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum SymbolSpace {
     Element,
     Type,
     Attribute,
     Group,
+    #[strum(serialize = "attribute group")]
     AttributeGroup,
     Message,
+    #[strum(serialize = "port type")]
     PortType,
     Binding,
 }
@@ -36,21 +38,6 @@ impl SymbolSpace {
             (WSDL_NS, "portType") => Self::PortType,
             (WSDL_NS, "binding") => Self::Binding,
             _ => return None,
-        })
-    }
-}
-
-impl fmt::Display for SymbolSpace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Element => "element",
-            Self::Type => "type",
-            Self::Attribute => "attribute",
-            Self::Group => "group",
-            Self::AttributeGroup => "attribute group",
-            Self::Message => "message",
-            Self::PortType => "port type",
-            Self::Binding => "binding",
         })
     }
 }

@@ -11,6 +11,7 @@ use super::operation::SoapVersion;
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle};
 use super::port::{Offer, Wanted, is_operation, required_name};
 use super::symbols::SymbolSpace;
+use crate::words::Word as _;
 use crate::xml::{Name, SOAP_ENC_NS};
 
 /// The MIME binding (WSDL 1.1, section 5).
@@ -45,19 +46,11 @@ pub(super) struct Demands {
 }
 
 /// A direction of an operation.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 enum Direction {
     Input,
     Output,
-}
-
-impl Direction {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Input => "input",
-            Self::Output => "output",
-        }
-    }
 }
 
 impl<'a> Compiler<'a, '_> {

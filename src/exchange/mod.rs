@@ -43,7 +43,7 @@ pub struct Exchange {
     pub at: DateTime<Utc>,
     /// Milliseconds from there to the end of the answer.
     pub duration_ms: i64,
-    /// How that time went by, if upstream was asked.
+    /// The stretches of that time, if upstream was asked.
     pub timings: Option<Timings>,
     /// Path and query, as the client wrote them.
     pub path: String,

@@ -60,7 +60,7 @@ pub(super) async fn respond(server: &Server, method: &Method) -> Option<Reply> {
     Some(packing::allow(reply))
 }
 
-/// How everything stands now.
+/// The state of queues, files and breakers now.
 pub(super) async fn sample(server: &Server) -> Sample {
     let now = server.api.clock.now();
     let store = match tokio::time::timeout(STORE_TIME, server.api.store.measure(now)).await {

@@ -9,9 +9,9 @@ pub const PAGE: &str = "index.html";
 /// A file of the pages.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {
-    /// Its media type.
+    /// The media type.
     pub media_type: &'static str,
-    /// Its bytes.
+    /// The bytes.
     pub bytes: &'static [u8],
 }
 

@@ -29,7 +29,7 @@ struct RequestDetail<'r> {
     timings: Vec<Timing>,
 }
 
-/// How its SOAP request is sent by hand.
+/// The parts of a SOAP request to be sent by hand.
 #[derive(Serialize)]
 struct Soap<'o> {
     operation: &'o str,

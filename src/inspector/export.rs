@@ -25,7 +25,7 @@ pub struct Exporter {
     pub store: Arc<dyn Store>,
 }
 
-/// Why something is not exported.
+/// The reason for which traffic is not exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportFault {
     /// The key of the pseudonyms.
@@ -64,7 +64,7 @@ pub enum ExportForm {
 }
 
 impl ExportForm {
-    /// The ending of its file's name.
+    /// The ending of the file's name.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Fixtures => "fixtures.tar",
@@ -72,7 +72,7 @@ impl ExportForm {
         }
     }
 
-    /// Its media type.
+    /// The media type of the file.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Fixtures => "application/x-tar",
@@ -86,7 +86,7 @@ impl Exporter {
     /// cases that are new.
     ///
     /// # Errors
-    /// Why not.
+    /// An [`ExportFault`].
     pub async fn add_to_folder(&self, found: Found, folder: &Path) -> Result<Vec<String>, ExportFault> {
         let (config, contract, folder) = (Arc::clone(&self.config), Arc::clone(&self.contract), folder.to_owned());
         let open = move || {
@@ -123,10 +123,10 @@ impl Exporter {
         }
     }
 
-    /// The same as one file.
+    /// Exports a request or an exchange as a single file.
     ///
     /// # Errors
-    /// Why not.
+    /// An [`ExportFault`].
     pub async fn export(&self, found: Found, form: ExportForm) -> Result<Vec<u8>, ExportFault> {
         let folder = tempfile::tempdir()?;
         if self.add_to_folder(found, folder.path()).await?.is_empty() {

@@ -162,7 +162,7 @@ impl<'r> ListRow<'r> {
     }
 }
 
-/// Where an exchange stands, by its failure below SOAP.
+/// The state of an exchange, by its failure below SOAP.
 pub(super) fn state_of(error: Option<&String>) -> &'static str {
     if error.is_some() { Standing::Broken.as_str() } else { Standing::Passed.as_str() }
 }

@@ -21,7 +21,7 @@ use crate::store::{TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
 use crate::upstream::BreakerState;
 use crate::words::Word as _;
 
-/// How far back, unless the search says so.
+/// The period of the figures, unless the search sets another.
 const PERIOD: TimeDelta = TimeDelta::hours(24);
 /// Rows that are counted, and how long it may take to find them.
 const MOST_ROWS: usize = 50_000;

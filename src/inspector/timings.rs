@@ -1,4 +1,4 @@
-//! How the time of a request or an exchange went by, as a page draws it.
+//! The stretches of time of a request or an exchange, as a page draws them.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ pub(super) struct Timing {
     pub(super) step: String,
     pub(super) from_ms: i64,
     pub(super) duration_ms: i64,
-    /// How the time of a call went by.
+    /// The parts of a call's time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) parts: Vec<Part>,
 }

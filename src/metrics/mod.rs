@@ -41,7 +41,7 @@ const WRITES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// The label value for everything without a value of its own.
 const OTHER: &str = "other";
 
-/// How a transaction of the store ends.
+/// The ends of a transaction of the store.
 const COMMIT_RESULTS: [&str; 2] = ["failed", "committed"];
 
 /// Names and values of a metric's labels.

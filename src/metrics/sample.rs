@@ -23,7 +23,7 @@ pub struct Sample {
     pub now: DateTime<Utc>,
     /// Figures of the store; `None` while the store does not answer.
     pub store: Option<StoreMeasures>,
-    /// How each provider stands.
+    /// The state of each provider.
     pub providers: Vec<ProviderState>,
 }
 

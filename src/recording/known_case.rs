@@ -52,7 +52,7 @@ impl ReadCase {
         (RequestKey::new(&self.request, &volatile), KnownCase { name, volatile, answer })
     }
 
-    /// How many of these cases come before the first that has this case's answer.
+    /// The number of these cases before the first that has this case's answer.
     pub(super) fn find_answer(
         &self,
         index: &Index<KnownCase>,

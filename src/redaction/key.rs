@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::config::user_folder;
 use crate::writable::check_writable;
 
-/// Where the key is kept below the user's configuration, if no setting names a file.
+/// The key's file below the user's configuration, if no setting names a file.
 const FILE: &str = "conax-gateway/redaction.key";
 /// Bytes of a key; the file, readable by its owner only, has them in hexadecimal.
 const BYTES: usize = 32;

@@ -46,17 +46,17 @@ pub enum Condition {
     Card(Patterns),
     /// Any set-top box of the request or exchange.
     Stb(Patterns),
-    /// A code of its failure, or what the words of the failure contain.
+    /// A code of the failure, or a part of the failure's words.
     Fault(Patterns),
-    /// The HTTP status of its last answer.
+    /// The HTTP status of the last answer.
     Status(Patterns),
     /// Conax's reference number.
     Reference(Patterns),
-    /// Its number.
+    /// The number of the request or exchange.
     Number(i64),
     /// A text that a note of an operator contains.
     Note(Patterns),
-    /// Its last attempt took longer than so many milliseconds, or less.
+    /// The last attempt took longer than so many milliseconds, or less.
     Duration {
         /// Longer.
         is_longer: bool,
@@ -67,7 +67,7 @@ pub enum Condition {
     Text(Patterns),
 }
 
-/// Where a request or an exchange stands.
+/// The state of a request or an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The state of a request.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
-/// How a moment is written.
+/// The spelling of a moment.
 const SINCE: &str = "a time ago such as 90s, 15m, 2h, 3d, or a date such as 2026-03-31 or 2026-03-31T18:00";
 
 /// `500ms`, `1.5s`, `15m`, `2h`, `3d`.
@@ -26,7 +26,7 @@ pub(super) fn duration(text: &str) -> Option<TimeDelta> {
 /// A moment that a person writes as a time ago or as a date; dates without an offset are in `zone`.
 ///
 /// # Errors
-/// How a moment is written, as the end of the sentence "must be …".
+/// The spelling of a moment, as the end of the sentence "must be …".
 pub fn parse_moment(text: &str, now: DateTime<Utc>, zone: Tz) -> Result<DateTime<Utc>, &'static str> {
     moment(text, now, zone).ok_or(SINCE)
 }

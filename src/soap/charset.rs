@@ -26,7 +26,7 @@ pub struct Decoded<'b> {
 }
 
 impl Decoded<'_> {
-    /// The same, with a text of its own.
+    /// The decoded text as an owned text.
     pub(super) fn into_owned(self) -> Decoded<'static> {
         Decoded { text: Cow::Owned(self.text.into_owned()), fault: self.fault }
     }
@@ -123,7 +123,7 @@ impl Labels {
         self.certain(body).chain([UTF_8]).find_map(|encoding| Some((encoding, fits(encoding, body)?)))
     }
 
-    /// Why nothing fits, in words.
+    /// The reason for which no charset fits, in words.
     fn misfit(&self, body: &[u8]) -> String {
         let mut tried: Vec<&str> = self.certain(body).chain([UTF_8]).map(Encoding::name).collect();
         tried.dedup();

@@ -161,7 +161,7 @@ fn next_delimiter(body: &[u8], mut from: usize, delimiter: &[u8]) -> Option<Deli
     }
 }
 
-/// Where a content ends that begins at `at`: the line end before a delimiter belongs to that.
+/// The end of a content that begins at `at`: the line end before a delimiter belongs to the delimiter.
 fn end_of_content(body: &[u8], at: usize, delimiter: usize) -> usize {
     let content = body.get(at..delimiter).unwrap_or_default();
     let content = content.strip_suffix(b"\n").unwrap_or(content);

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::StoreError;
 use crate::account::{ApiKey, User};
 
-/// Where users, tokens and API keys are kept.
+/// The users, tokens and API keys in the store.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
     /// Adds a user.

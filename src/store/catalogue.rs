@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::catalogue::{Entry, EntryKind, Key};
 
-/// Where the catalogue is kept.
+/// The catalogue in the store.
 #[async_trait]
 pub trait CatalogueStore: Send + Sync {
     /// Adds entries, or replaces those of the same id; all of them or none.

@@ -12,7 +12,7 @@ use crate::config::StoreSection;
 
 /// Bytes of texts and bodies in one step, about; and rows at most.
 const STEP_ROWS: usize = 200;
-/// The same for exchanges, whose bodies may be large.
+/// Rows of a step for exchanges, whose bodies may be large.
 const STEP_EXCHANGES: usize = 10;
 
 /// A table as every engine has it.
@@ -21,7 +21,7 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// The columns of the key, then all others.
     pub(super) columns: &'static [(&'static str, Kind)],
-    /// How many of them are the key.
+    /// Number of columns that are the key.
     pub(super) keys: usize,
 }
 
@@ -55,7 +55,7 @@ pub(super) trait Tables: Send + Sync {
     async fn find_last_key(&self, table: Table) -> Result<Option<Cells>, StoreError>;
     /// Commits rows.
     async fn write_rows(&self, table: Table, rows: &[Cells]) -> Result<(), StoreError>;
-    /// How many rows there are.
+    /// The number of rows.
     async fn count_rows(&self, table: Table) -> Result<u64, StoreError>;
     /// The last numbers of requests and of exchanges, whether those are still there or not.
     async fn find_last_numbers(&self) -> Result<[i64; 2], StoreError>;
@@ -172,7 +172,7 @@ pub async fn copy(
     Ok(())
 }
 
-/// How many rows, and a hash over all of them, with their texts as every engine can keep them.
+/// The number of rows and a hash over all rows, with their texts as every engine can keep them.
 async fn digest(tables: &dyn Tables, table: Table) -> Result<(u64, [u8; 32]), StoreError> {
     let (mut hash, mut count, mut last) = (Sha256::new(), 0, None::<Cells>);
     loop {

@@ -9,7 +9,7 @@ use super::StoreError;
 use crate::exchange::{Exchange, Note, PackedExchange, Summary};
 use crate::request::RecordId;
 
-/// Where exchanges are kept.
+/// The exchanges of clients in the store.
 #[async_trait]
 pub trait ExchangeStore: Send + Sync {
     /// Commits exchanges of clients and upstream, and numbers them; the oldest are deleted where all exceed their

@@ -50,8 +50,8 @@ pub type SignInKeys = [[u8; 32]; 3];
 pub struct SignInTrace {
     /// Failures in a row.
     pub failures: u32,
-    /// How long ago the last failure was.
+    /// Time since the last failure.
     pub failed_ago: Option<Duration>,
-    /// How long ago the last success was.
+    /// Time since the last success.
     pub succeeded_ago: Option<Duration>,
 }

@@ -104,7 +104,7 @@ pub struct WaitingMeasures {
     pub oldest_due: Option<DateTime<Utc>>,
 }
 
-/// Why the store failed or refused.
+/// The failure or refusal of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// More waits than allowed: try again after that long.

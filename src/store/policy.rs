@@ -45,7 +45,7 @@ pub(super) fn turns(systems: &[Cas]) -> impl Iterator<Item = (Priority, Cas)> {
     Priority::VARIANTS.iter().flat_map(move |priority| systems.iter().map(move |cas| (*priority, *cas)))
 }
 
-/// How the queue and the locks of a request's cards change when the request has changed.
+/// The change to the queue and the locks of a request's cards when the request has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CardChange {
     /// The cards stay locked.
@@ -120,7 +120,7 @@ pub(super) fn next_sequence_number(last: impl IntoIterator<Item = i64>) -> i64 {
 /// and that do not wait for an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DueShift {
-    /// How far: the due time, and the end of resolving a doubt.
+    /// The shift of the due time, and of the end of resolving a doubt.
     pub(super) by: TimeDelta,
     /// Types that may be sent again for a limited time only. They never get more of it: the end of resolving is not shifted
     /// forward, since a machine that slept looks the same.

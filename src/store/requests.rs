@@ -15,7 +15,7 @@ use crate::request::{
 };
 use crate::search::{Condition, Patterns, Search};
 
-/// Where provisioning requests are kept, and what happened to each.
+/// The provisioning requests, each with its history.
 #[async_trait]
 pub trait RequestStore: Send + Sync {
     /// Commits new requests; from then on they cannot be lost.
@@ -70,7 +70,7 @@ pub trait RequestStore: Send + Sync {
     ) -> Result<Option<ProvisioningRequest>, StoreError>;
     /// Records by a query; a page may end early when its texts are large.
     async fn list_requests(&self, query: RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError>;
-    /// How many records a query finds, of the next `query.limit` ones after its offset.
+    /// The number of records that a query finds, of the next `query.limit` records after its offset.
     async fn count_requests(&self, query: RequestQuery) -> Result<u64, StoreError>;
     /// The CA IDs of cards or boxes that requests touch, in order, at most so many.
     async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError>;
@@ -87,7 +87,7 @@ pub trait RequestStore: Send + Sync {
     ) -> Result<Vec<SentAttempt>, StoreError>;
 }
 
-/// How many cards a joint call takes, by the types of requests that may be sent in one.
+/// Most cards of a joint call, by the types of requests that may be sent in joint calls.
 pub type MostCards = BTreeMap<RequestType, usize>;
 
 /// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
@@ -128,7 +128,7 @@ pub struct IdempotencyKey {
     pub content: [u8; 32],
     /// Hash of the key and the secret, remembered until the request has ended.
     pub secret: Option<[u8; 32]>,
-    /// How long it is remembered.
+    /// The end of the time for which the key is remembered.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -143,9 +143,9 @@ pub enum SubmitResult {
         /// in its turn.
         lease: Option<Lease>,
     },
-    /// Its key came before, with the same content: that record.
+    /// The key came before, with the same content: that record.
     Repeated(ProvisioningRequest),
-    /// Its key came before, with other content.
+    /// The key came before, with other content.
     Conflict,
 }
 
@@ -169,7 +169,7 @@ pub struct AttemptCommit {
 pub enum CommitResult {
     /// The commit is on disk.
     Committed {
-        /// How many others may go on now that were found waiting for this request.
+        /// The number of requests that waited for this request and may go on now.
         released: usize,
     },
     /// The lease was lost meanwhile, and nothing is changed: the record as its new owner made it.
@@ -190,7 +190,7 @@ pub enum News {
 /// The machine's date was set.
 #[derive(Clone, Copy, Debug)]
 pub struct DateStep {
-    /// How far forward, or back.
+    /// The step, forward or back.
     pub by: TimeDelta,
     /// The date now.
     pub now: DateTime<Utc>,
@@ -200,7 +200,7 @@ pub struct DateStep {
     pub is_after_stop: bool,
 }
 
-/// How a record is named.
+/// The name of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordKey {
     /// By id.
@@ -262,17 +262,17 @@ pub struct SentAttempt {
     pub id: RecordId,
     /// The request's number.
     pub number: i64,
-    /// Its type.
+    /// The request type.
     pub request_type: RequestType,
     /// The cards that it touches.
     pub cards: Vec<String>,
-    /// Its state now.
+    /// The state now.
     pub state: State,
     /// Which attempt, counted from 1.
     pub attempt: u32,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// How long it took.
+    /// Duration in milliseconds.
     pub duration_ms: i64,
     /// HTTP status of the answer, if one came.
     pub http_status: Option<u16>,
@@ -285,6 +285,6 @@ pub struct SentAttempt {
 pub struct Purged {
     /// Records that are gone.
     pub count: usize,
-    /// Where the next step goes on; `None` when nothing older is left.
+    /// The number at which the next step goes on; `None` when nothing older is left.
     pub next: Option<i64>,
 }

@@ -110,7 +110,7 @@ pub(super) fn pairing(card: &str, created_at: DateTime<Utc>, is_immediate: bool)
     Submission { request: Arc::new(request), render: None, lease_to, key: None, resubmission: None }
 }
 
-/// The same as a request of another type, scheduled for a time.
+/// The submission with another type, scheduled for a time.
 fn with_type(submission: Submission, request_type: RequestType, scheduled_at: DateTime<Utc>) -> Submission {
     let request = Arc::new(NewRequest { request_type, scheduled_at, ..(*submission.request).clone() });
     Submission { request, ..submission }
@@ -142,7 +142,7 @@ async fn try_commit(
     store.commit_attempts(vec![commit]).await.unwrap().pop().unwrap()
 }
 
-/// The same with a lease that holds; returns how many others may go on.
+/// Commits an outcome with a lease that holds; returns how many others may go on.
 pub(super) async fn commit(
     store: &dyn RequestStore,
     leased: LeasedRequest,

@@ -10,7 +10,7 @@ use crate::exchange::Summary;
 use crate::request::{Failure, RecordId, RequestType, State};
 use crate::search::Search;
 
-/// Where all traffic is found.
+/// The list of all traffic.
 #[async_trait]
 pub trait TrafficStore: Send + Sync {
     /// A page of requests and exchanges, newest first. The search ends with its time, with the rows found by then.
@@ -25,11 +25,11 @@ pub trait TrafficStore: Send + Sync {
 pub struct TrafficQuery {
     /// The search.
     pub search: Search,
-    /// Where the page begins.
+    /// The place at which the page begins.
     pub before: TrafficCursor,
     /// Rows, at most.
     pub limit: usize,
-    /// How long the search may take.
+    /// Time of the search.
     pub time: Duration,
 }
 
@@ -45,9 +45,9 @@ pub struct TrafficCursor {
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrafficPage {
-    /// Its rows, newest first.
+    /// The rows, newest first.
     pub rows: Vec<TrafficRow>,
-    /// Where the next page begins; `None` after the last one.
+    /// The place at which the next page begins; `None` after the last page.
     pub next: Option<TrafficCursor>,
     /// The time was over before the page was full: everything since this moment was searched.
     pub searched_to: Option<DateTime<Utc>>,
@@ -65,19 +65,19 @@ pub enum TrafficRow {
 /// A provisioning request without its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestRow {
-    /// Its number.
+    /// The number.
     pub number: i64,
-    /// Its id.
+    /// The id.
     pub id: RecordId,
     /// When it was accepted.
     pub at: DateTime<Utc>,
-    /// Its type.
+    /// The request type.
     pub request_type: RequestType,
-    /// Where it stands.
+    /// The state.
     pub state: State,
     /// The request was sent, and may have worked.
     pub in_doubt: bool,
-    /// Its smartcards.
+    /// The smartcards.
     pub cards: Vec<String>,
     /// Conax's reference number.
     pub reference: Option<String>,
@@ -85,7 +85,7 @@ pub struct RequestRow {
     pub failure: Option<Failure>,
     /// Times that sending was tried.
     pub attempts: u32,
-    /// How long the last attempt took.
+    /// Duration of the last attempt, in milliseconds.
     pub duration_ms: Option<i64>,
     /// HTTP status of its answer.
     pub http_status: Option<u16>,
@@ -117,7 +117,7 @@ impl TrafficRow {
         }
     }
 
-    /// Its number; requests and exchanges are numbered apart.
+    /// The number of the row; requests and exchanges are numbered apart.
     pub fn number(&self) -> i64 {
         match self {
             Self::Request(request) => request.number,

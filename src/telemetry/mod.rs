@@ -13,7 +13,7 @@ use tracing_subscriber::{Registry, reload};
 use crate::config::{Log, LogFilter, LogFormat};
 use lines::{Lines, LogGuard};
 
-/// Why logging could not be set up.
+/// The failure to set up logging.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The writing thread cannot be started.

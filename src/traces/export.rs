@@ -26,11 +26,11 @@ use crate::tls;
 
 /// Spans in one call, at most.
 const BATCH: usize = 512;
-/// How long spans wait for others to be sent with.
+/// Time in which spans gather for a call.
 const GATHER: Duration = Duration::from_secs(1);
-/// How long a call may take.
+/// Longest time of a call.
 const CALL_TIME: Duration = Duration::from_secs(10);
-/// How long the last spans may take at the end.
+/// Longest time of the last call, at the end.
 const END_TIME: Duration = Duration::from_secs(2);
 
 /// Spans that nobody took, since it was last asked.

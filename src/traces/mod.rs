@@ -39,7 +39,7 @@ pub(crate) struct Span {
     is_failure: bool,
 }
 
-/// Where the work comes from, by the numbers of the protocol.
+/// The kind of a span, by the numbers of the protocol.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Internal = 1,

@@ -13,7 +13,7 @@ pub struct BreakerRule {
     pub failures: u64,
     /// The longest pause.
     pub max_pause: Duration,
-    /// How long a trying call may take; then another one may try.
+    /// Time of a trial call; after that another call may try.
     pub probe_time: Duration,
 }
 

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use super::breaker::{Admission, Breaker, BreakerRule, BreakerState};
 use super::{Call, CallFailure, FailureKind, HttpAnswer, PassThroughAnswer, PassThroughRequest, Transport};
 
-/// How long a call waits for a breaker that may close; a longer pause fails it at once.
+/// Longest wait of a call for a breaker that may close; a longer pause fails the call at once.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a waiting call asks whether the one that tries has been answered.
+/// Interval at which a waiting call asks if the trial call has been answered.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The base URLs, in the order of preference.
@@ -27,7 +27,7 @@ struct Node {
 
 struct Health {
     breaker: Breaker,
-    /// Why the last call was not answered.
+    /// The kind of the last failure.
     kind: FailureKind,
     message: String,
 }
@@ -85,7 +85,7 @@ impl FailOver {
     }
 }
 
-/// Why no base URL may be called.
+/// The state in which no base URL may be called.
 struct Refused {
     /// The shortest pause.
     pause: Duration,

@@ -53,7 +53,7 @@ pub struct LiveTransport {
     pass_through_client: PassThroughClient,
 }
 
-/// Why a call has no answer.
+/// The failure of a call without an answer.
 struct Unanswered {
     /// `None` when the time was over.
     error: Option<Error>,

@@ -132,7 +132,7 @@ pub fn cut_note(kept: usize, came: usize) -> String {
     }
 }
 
-/// Why there is no whole answer.
+/// The reason for the lack of a whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {
     /// No byte of the request can have been processed: the request may be sent again.

@@ -19,7 +19,7 @@ use tokio::time::{Duration, Instant};
 use super::stopwatch::{Note, Stopwatch};
 use super::tracked_body::SentMarker;
 
-/// Why a body broke off.
+/// The error with which a body broke off.
 pub type PassThroughError = io::Error;
 /// The result of polling a body.
 pub type PolledFrame = Poll<Option<Result<Frame<Bytes>, PassThroughError>>>;

@@ -11,7 +11,7 @@ const METRIC: &str = "recorded";
 /// The recording that an answer comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
-    /// How long the answer took then.
+    /// Time that the answer took when recorded.
     pub duration: Option<Duration>,
     /// The key of the answer's pseudonyms.
     pub redacted_with: Option<String>,

@@ -32,7 +32,7 @@ struct Moments {
     ended: Option<Instant>,
 }
 
-/// How far a connection came.
+/// The moments of a connection that is made.
 #[derive(Clone, Copy, Debug)]
 struct Connecting {
     began: Instant,

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 pub struct Captured {
     /// The body's first bytes.
     pub bytes: Vec<u8>,
-    /// How the body ended, and whether these bytes are all of it.
+    /// The end of the body, and of the copy.
     pub end: End,
     /// The copy's share of the common budget, given back when this is dropped.
     share: Share,
@@ -51,7 +51,7 @@ impl Captured {
     }
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The whole body passed and was kept.

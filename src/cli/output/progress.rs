@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How often a line is drawn whose end is not known.
+/// Interval at which a line without a known end is drawn.
 const TICK: Duration = Duration::from_millis(100);
 const COUNTED: &str = "{msg} {wide_bar} {human_pos} of {human_len}, {eta} left";
 const BYTES: &str = "{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left";

@@ -40,7 +40,7 @@ pub(super) struct ManyArgs {
     by: OrderFlags,
 }
 
-/// Why, by whom, where; and how the result is printed.
+/// The reason of an order, the person, the store, and the form of the result.
 #[derive(Debug, clap::Args)]
 pub(super) struct OrderFlags {
     /// Reason, for the request's history.

@@ -39,7 +39,7 @@ pub(super) fn leaves(message: &Message) -> Vec<Leaf<'_>> {
     found
 }
 
-/// How many steps a path has.
+/// The number of steps of a path.
 fn steps(path: &str) -> usize {
     if path.is_empty() { 0 } else { path.split('/').count() }
 }

@@ -68,7 +68,7 @@ pub fn draft(order: &DraftOrder<'_>) -> Result<String, Vec<Finding>> {
         let message = format!("no SOAP port offers operation '{unknown}'; offered: {}", names.join(", "));
         return Err(vec![Finding { location: Location { file, line: 1 }, message }]);
     }
-    // Whoever names an operation needs no list.
+    // An order that names an operation needs no list.
     let listed = offered.iter().filter(|_| order.operation.is_none());
     let mut text = text::head(&listed.map(|offered| offered.name.as_str()).collect::<Vec<_>>());
     let types =

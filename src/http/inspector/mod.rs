@@ -33,7 +33,7 @@ use crate::words::{Word as _, quoted};
 
 pub use events::Streams;
 
-/// Where the inspector is.
+/// The path of the inspector.
 const ROOT: &str = "/inspector";
 /// Only what the gateway itself serves, and no script or style inside of a page; a text can never become markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 const NAME: &str = "conax_gateway_inspector";
 /// The header that the pages send with what changes something.
 const OWN_HEADER: &str = "x-conax-gateway-inspector";
-/// Where a browser says from which site's page a request comes (Fetch Metadata).
+/// The header by which a browser names the site of the page that makes a request (Fetch Metadata).
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// Makes sure that a request that changes something comes from one of our pages, or from a program that signs in itself.

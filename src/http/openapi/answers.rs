@@ -41,7 +41,7 @@ pub(super) fn codes(route: Route) -> impl Iterator<Item = Code> {
     Code::VARIANTS.iter().copied().filter(is_answer)
 }
 
-/// Their HTTP statuses.
+/// The HTTP statuses of these codes.
 pub(super) fn statuses(codes: impl Iterator<Item = Code>) -> BTreeSet<u16> {
     codes.flat_map(statuses_of).collect()
 }

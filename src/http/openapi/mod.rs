@@ -170,7 +170,7 @@ fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
     operation
 }
 
-/// The same by HEAD, which has the answers of GET without their bodies.
+/// The operation of HEAD, which has the answers of GET without their bodies.
 fn head_of(get: &Value) -> Value {
     let mut head = get.clone();
     head["operationId"] = json!(format!("{}_head", get["operationId"].as_str().unwrap_or_default()));

@@ -16,7 +16,7 @@ pub(super) enum Scope {
 }
 
 impl<'a> Encoder<'a> {
-    /// How often a particle is written.
+    /// The number of times that a particle is written.
     pub(super) fn rounds(&self, particle: &Particle, round: Round) -> Result<usize, EncodeError> {
         let Occurs { min, max } = particle.occurs();
         let least = usize::try_from(min).unwrap_or(usize::MAX);

@@ -27,16 +27,16 @@ use crate::timings::Timings;
 
 /// A row whose columns are read by name.
 pub(super) trait ReadColumns: Sized {
-    /// Why one cannot be read.
+    /// The error of a column that cannot be read.
     type Error;
 
     /// The text of a column, if it has one.
     fn text(&self, name: &str) -> Result<Option<&str>, Self::Error>;
-    /// Its whole number.
+    /// The whole number of a column, if the column has a value.
     fn integer(&self, name: &str) -> Result<Option<i64>, Self::Error>;
-    /// Its truth value.
+    /// The truth value of a column, if the column has a value.
     fn boolean(&self, name: &str) -> Result<Option<bool>, Self::Error>;
-    /// Its bytes.
+    /// The bytes of a column, if the column has a value.
     fn bytes(&self, name: &str) -> Result<Option<&[u8]>, Self::Error>;
     /// The error of a column with an impossible value.
     fn wrong(name: &str, message: String) -> Self::Error;

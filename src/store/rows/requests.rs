@@ -209,7 +209,7 @@ pub(in crate::store) struct Candidate {
 pub(in crate::store) const CANDIDATE_COLUMNS: &str = "number, cas, type, cards, resolve_until, in_doubt, joint_key";
 
 impl Candidate {
-    /// How many more cards a call for the request may take.
+    /// The number of further cards that a call for the request may take.
     pub(in crate::store) fn room(&self, most_cards: &MostCards) -> usize {
         let most = most_cards.get(&self.request_type).filter(|_| self.joint_key.is_some() && self.in_doubt.is_none());
         most.map_or(0, |most| most.saturating_sub(self.cards.len()))

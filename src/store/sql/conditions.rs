@@ -57,7 +57,7 @@ impl Conditions {
     /// The statement that reads these columns of the rows with numbers from the first value to before the second one, as many
     /// as the third one says at most.
     pub(super) fn select(&self, columns: &str, order: Order) -> String {
-        let (number, order, limit) = (self.number, order.as_str(), self.dialect.parameter(BOUNDS));
+        let (number, limit) = (self.number, self.dialect.parameter(BOUNDS));
         format!("-- walk\n{} ORDER BY {number} {order} LIMIT {limit}", self.rows(columns))
     }
 

@@ -28,19 +28,12 @@ pub(super) enum Table {
 }
 
 /// In which order the rows of a table are read, by their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub(super) enum Order {
+    #[strum(serialize = "ASC")]
     Ascending,
+    #[strum(serialize = "DESC")]
     Descending,
-}
-
-impl Order {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ascending => "ASC",
-            Self::Descending => "DESC",
-        }
-    }
 }
 
 /// Runs queries at one moment: all of them see the same.

@@ -20,7 +20,7 @@ pub(in crate::store) async fn list_numbers<R: Reader>(
     Ok(walked.rows)
 }
 
-/// How many there are behind the offset, up to the limit.
+/// The number of requests behind the offset, up to the limit.
 pub(in crate::store) async fn count_numbers<R: Reader>(moment: &R, query: &RequestQuery) -> Result<u64, StoreError> {
     let Some(conditions) = conditions::<R>(query) else { return Ok(0) };
     let (from, to) = find_bounds(moment, query).await?;
