@@ -74,7 +74,7 @@ pub struct ApiKey {
     pub username: String,
 }
 
-/// Whether a text can be a name or password: not empty, not too long, without control characters.
+/// Can a text be a name or password? Such a text is not empty, not too long, and has no control characters.
 pub fn is_usable(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control)
 }

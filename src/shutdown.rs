@@ -26,7 +26,7 @@ impl Trigger {
 }
 
 impl Shutdown {
-    /// Whether the signal is set.
+    /// Has the shutdown begun?
     pub fn is_set(&self) -> bool {
         *self.0.borrow()
     }

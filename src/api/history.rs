@@ -34,7 +34,7 @@ struct AttemptJson<'r> {
     duration_ms: i64,
     /// The stretches of the call's time; a step that did not happen is absent.
     timings: Option<Timings>,
-    /// Whether a connection took the body.
+    /// A connection took the body.
     sent: bool,
     http_status: Option<u16>,
     /// The failure below SOAP (connection, TLS, HTTP).

@@ -69,7 +69,7 @@ pub struct Api {
     pub rates: Rates,
     /// Format of dates.
     pub dates: Dates,
-    /// Whether an entry that the catalogue does not have is refused.
+    /// Entries that the catalogue does not have are refused.
     is_catalogue_strict: AtomicBool,
     /// Most cards or boxes in one set.
     max_set_items: usize,

@@ -243,7 +243,7 @@ impl Params {
         }
     }
 
-    /// Whether a parameter is present.
+    /// Is a parameter present?
     pub fn has(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|v| !v.is_null())
     }

@@ -61,7 +61,7 @@ async fn submit(
     submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }
 
-/// Whether the call can be made once more, as far as the record tells.
+/// Can the call be made once more, as far as the record tells?
 pub fn is_possible(earlier: &ProvisioningRequest) -> bool {
     params_of(earlier).is_ok()
 }

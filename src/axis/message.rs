@@ -32,7 +32,7 @@ impl<'e> Message<'e> {
         self.envelope_ns == SOAP12_NS
     }
 
-    /// Whether this is SOAP's element `local` in the message's version.
+    /// Is an element SOAP's `local` in the message's version?
     pub(super) fn is_soap(&self, element: &Element, local: &str) -> bool {
         element.name.is(self.envelope_ns, local)
     }
@@ -122,7 +122,7 @@ impl<'e> Message<'e> {
         }
     }
 
-    /// Whether the element refers to another for its value.
+    /// Does an element refer to another element for its value?
     pub(super) fn is_reference(&self, element: &Element) -> bool {
         element.attribute("", if self.is_soap12() { "ref" } else { "href" }).is_some()
     }

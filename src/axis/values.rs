@@ -54,13 +54,13 @@ pub(super) fn deserializer<'e>(message: &Message<'e>, entry: &'e Element) -> Opt
     is_known.then_some(Deserializer::Simple(name))
 }
 
-/// Whether Axis reads this simple type of the SOAP encodings.
+/// Does Axis read this simple type of the SOAP encodings?
 fn is_encoding_type(local: &str) -> bool {
     let names = "base64 base64Binary boolean byte decimal double float int integer long short string";
     names.split(' ').any(|name| name == local)
 }
 
-/// Whether Axis reads this simple type of XML Schema; dateTime is not among them, since its name depends on the schema.
+/// Does Axis read this simple type of XML Schema? dateTime is not listed, since its name depends on the schema.
 fn is_schema_type(local: &str) -> bool {
     let names = "ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS Name QName anySimpleType anyURI base64Binary \
                  boolean byte date decimal double duration float gDay gMonth gMonthDay gYear gYearMonth hexBinary int \
@@ -69,13 +69,13 @@ fn is_schema_type(local: &str) -> bool {
     names.split(' ').any(|name| name == local)
 }
 
-/// Whether Axis reads the element as nil.
+/// Does Axis read the element as nil?
 pub(super) fn is_nil(element: &Element) -> bool {
     let nil = INSTANCES.iter().find_map(|(namespace, name)| element.attribute(namespace, name));
     nil.is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("yes"))
 }
 
-/// Whether the nodes have text other than Java's white space.
+/// Have the nodes text other than Java's white space?
 pub(super) fn has_text(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| match node {
         Node::Text(text) | Node::CData(text) => !text.chars().all(is_java_space),
@@ -113,7 +113,7 @@ pub(super) fn complaint(local: &str, text: &str) -> Option<String> {
     (!is_read).then(|| format!("java.lang.NumberFormatException: For input string: \"{text}\""))
 }
 
-/// Whether the text is a floating point number in Java's syntax, or INF of XML Schema.
+/// Is the text a floating point number in Java's syntax, or INF of XML Schema?
 fn is_java_float(text: &str) -> bool {
     if ["INF", "-INF"].contains(&text) {
         return true;

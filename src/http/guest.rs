@@ -104,7 +104,7 @@ impl Guest {
         self.door.lock().begin(self.id, Instant::now())
     }
 
-    /// Whether a request is being answered.
+    /// Is a request of the connection being answered?
     pub(super) fn is_asking(&self) -> bool {
         self.is_asking.load(Ordering::Acquire)
     }

@@ -14,7 +14,7 @@ const STORE_TIME: Duration = Duration::from_secs(2);
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
 
-/// Whether a path is that of a health check.
+/// Is a path that of a health check?
 pub(super) fn is_check(path: &str) -> bool {
     [LIVE, READY].contains(&path)
 }

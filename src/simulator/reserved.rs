@@ -31,7 +31,7 @@ pub(super) fn effect<'c>(cards: impl Iterator<Item = &'c str>) -> Option<Effect>
     cards.find_map(|card| RESERVED.iter().find(|(number, _, _)| *number == card).map(|(_, effect, _)| *effect))
 }
 
-/// Whether a card number is reserved; reserved cards exist.
+/// Is a card number reserved? Reserved cards exist.
 pub(super) fn is_reserved(card: &str) -> bool {
     RESERVED.iter().any(|(number, _, _)| *number == card)
 }

@@ -135,7 +135,7 @@ fn spoken(headers: &HeaderMap) -> SoapVersion {
     SoapVersion::of_content_type(value.unwrap_or_default())
 }
 
-/// Whether a path has a segment `.` or `..`, in any encoding, which could lead a server outside the base URL.
+/// Has a path a segment `.` or `..`, in any encoding, which could lead a server outside the base URL?
 fn leaves_its_folder(path: &str) -> bool {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     // Java servlets treat the text behind a semicolon as a parameter, not as part of the segment.
