@@ -1,5 +1,6 @@
 //! Writes of the same kind that come at the same time share a transaction: many requests share one wait for the disk, and
-//! one way to the server and back.
+//! one way to the server and back. There is one transaction of a kind at a time, and what comes meanwhile makes the next
+//! group larger; but nobody waits long for one that is held up.
 //!
 //! Rule: a write that fails takes no other with it: its group is then run again one by one.
 
@@ -16,8 +17,10 @@ use crate::store::StoreError;
 
 /// Writes in one transaction, at most.
 const GROUP: usize = 128;
-/// Transactions of one kind at the same time: while one waits for the disk, the next is prepared.
-const LANES: usize = 2;
+/// How long a group waits for the one before it, which may be waiting for another node, or for a server that is away.
+const TURN_TIME: Duration = Duration::from_millis(500);
+/// Transactions of one kind at the same time, at most.
+const UNDER_WAY: usize = 4;
 
 type Run<I, O> =
     Arc<dyn Fn(Arc<Vec<I>>) -> Pin<Box<dyn Future<Output = Result<Vec<O>, StoreError>> + Send>> + Send + Sync>;
@@ -32,7 +35,7 @@ pub(super) struct Batches<I, O> {
     jobs: mpsc::Sender<Job<I, O>>,
     pace: Arc<Mutex<Pace>>,
     /// Ended with the store.
-    _lanes: JoinSet<()>,
+    _work: JoinSet<()>,
 }
 
 impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
@@ -42,14 +45,11 @@ impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
         F: Future<Output = Result<Vec<O>, StoreError>> + Send + 'static,
     {
         let (jobs, waiting) = mpsc::channel(queue);
-        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let run: Run<I, O> = Arc::new(move |items| Box::pin(run(items)));
         let pace = Arc::<Mutex<Pace>>::default();
-        let mut lanes = JoinSet::new();
-        for _ in 0..LANES {
-            lanes.spawn(work(Arc::clone(&waiting), Arc::clone(&run), Arc::clone(&pace)));
-        }
-        Self { jobs, pace, _lanes: lanes }
+        let mut work = JoinSet::new();
+        work.spawn(write_groups(waiting, run, Arc::clone(&pace)));
+        Self { jobs, pace, _work: work }
     }
 
     /// Writes items together with whatever else waits; when too many wait they are refused at once.
@@ -76,7 +76,7 @@ impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
 
     fn time_for(&self, writes: usize) -> Duration {
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        pace.time_for(writes.div_ceil(GROUP), LANES, Duration::ZERO)
+        pace.time_for(writes.div_ceil(GROUP), 1, Duration::ZERO)
     }
 }
 
@@ -84,27 +84,30 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
 
-async fn work<I: Clone, O>(
-    waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Job<I, O>>>>,
+async fn write_groups<I: Clone + Send + Sync + 'static, O: Send + 'static>(
+    mut waiting: mpsc::Receiver<Job<I, O>>,
     run: Run<I, O>,
     pace: Arc<Mutex<Pace>>,
 ) {
-    loop {
-        let group = {
-            let mut waiting = waiting.lock().await;
-            let Some(first) = waiting.recv().await else { return };
-            let mut group = vec![first];
-            let mut size = group[0].items.len();
-            while size < GROUP {
-                let Ok(job) = waiting.try_recv() else { break };
-                size += job.items.len();
-                group.push(job);
-            }
-            group
-        };
-        let began = Instant::now();
-        run_group(group, &run).await;
-        pace.lock().unwrap_or_else(PoisonError::into_inner).note(began.elapsed());
+    let mut under_way = JoinSet::new();
+    while let Some(first) = waiting.recv().await {
+        let mut size = first.items.len();
+        let mut group = vec![first];
+        while size < GROUP {
+            let Ok(job) = waiting.try_recv() else { break };
+            size += job.items.len();
+            group.push(job);
+        }
+        let (run, pace) = (Arc::clone(&run), Arc::clone(&pace));
+        under_way.spawn(async move {
+            let began = Instant::now();
+            run_group(group, &run).await;
+            pace.lock().unwrap_or_else(PoisonError::into_inner).note(began.elapsed());
+        });
+        let ended = tokio::time::timeout(TURN_TIME, under_way.join_next()).await;
+        if ended.is_err() && under_way.len() >= UNDER_WAY {
+            under_way.join_next().await;
+        }
     }
 }
 

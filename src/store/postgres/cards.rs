@@ -11,13 +11,15 @@ use tokio_postgres::Row;
 use super::columns::Columns;
 use super::database::Transaction;
 use super::fault::Fault;
+use super::script::{Script, values};
 use crate::request::{Cas, ProvisioningRequest};
 use crate::store::policy::{CardChange, CardView, Cards, Due};
 use crate::store::rows::ReadColumns as _;
 use crate::words::Word as _;
 
 const MAKE_CARDS: &str = "-- lock_cards: make
-    INSERT INTO card (card, sequence_number) SELECT card, 0 FROM unnest($1::text[]) AS new (card) ON CONFLICT DO NOTHING";
+    INSERT INTO card (card, sequence_number) SELECT card, 0 FROM unnest($1::text[]) AS new (card) ON CONFLICT DO NOTHING
+    RETURNING card, sequence_number";
 const LOCK_CARDS: &str = "-- lock_cards
     SELECT card, sequence_number FROM card WHERE card = ANY ($1) ORDER BY card FOR UPDATE";
 
@@ -30,47 +32,56 @@ pub(super) async fn lock_cards<'a>(
     if cards.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut rows = transaction.query(LOCK_CARDS, &[&cards]).await?;
-    if rows.len() < cards.len() {
+    let mut locked = read_cards(transaction.lock(LOCK_CARDS, &[&cards]).await?)?;
+    let is_missing = |card: &&String, locked: &HashMap<String, i64>| !locked.contains_key(*card);
+    let missing: Vec<&String> = cards.iter().copied().filter(|card| is_missing(card, &locked)).collect();
+    if !missing.is_empty() {
         // Where two make the same new cards one may wait for the other in a circle: PostgreSQL finds that, and one of them
         // is run again.
-        transaction.execute(MAKE_CARDS, &[&cards]).await?;
-        rows = transaction.query(LOCK_CARDS, &[&cards]).await?;
+        locked.extend(read_cards(transaction.query(MAKE_CARDS, &[&missing]).await?)?);
     }
-    let read = |row: &Row| {
-        let row = Columns(row);
+    if locked.len() < cards.len() {
+        // Another one has made some meanwhile.
+        locked = read_cards(transaction.query(LOCK_CARDS, &[&cards]).await?)?;
+    }
+    Ok(locked)
+}
+
+fn read_cards(rows: Vec<Row>) -> Result<HashMap<String, i64>, Fault> {
+    let read = |row: Row| {
+        let row = Columns(&row);
         Ok((row.get("card")?, row.get("sequence_number")?))
     };
-    rows.iter().map(read).collect()
+    rows.into_iter().map(read).collect()
 }
 
 /// The requests that block others at their cards, whose rows are locked.
 pub(super) struct Views(HashMap<(i64, String), (Cas, CardView)>);
 
 impl Views {
-    /// Reads it for requests by number and their cards, as it is at `now`.
-    pub(super) async fn read(transaction: &Transaction, of: &[(i64, Cards<'_>)], now: i64) -> Result<Self, Fault> {
-        let Pairs { numbers, systems, cards } = Pairs::of(of.iter().copied());
-        let found = transaction
-            .query(
-                "-- read_views
-                 SELECT asked.number, asked.card, asked.cas,
-                     (SELECT q.number FROM card_queue q
-                      WHERE q.card = asked.card AND q.cas = asked.cas AND q.number < asked.number AND q.due <= $3
-                      ORDER BY q.number DESC LIMIT 1) AS predecessor,
-                     (SELECT l.number FROM card_lock l
-                      WHERE l.card = asked.card AND l.cas = asked.cas AND l.number <> asked.number) AS holder
-                 FROM unnest($1::bigint[], $2::text[], $4::text[]) AS asked (number, card, cas)",
-                &[&numbers, &cards, &now, &systems],
-            )
-            .await?;
+    /// Asks for requests by number and their cards, as it is at `now`; returns the place of the answer.
+    pub(super) fn ask<'a>(script: &mut Script<'a>, of: impl IntoIterator<Item = (i64, Cards<'a>)>, now: i64) -> usize {
+        let Pairs { numbers, systems, cards } = Pairs::of(of);
+        let sql = "-- read_views
+            SELECT asked.number, asked.card, asked.cas,
+                (SELECT q.number FROM card_queue q
+                 WHERE q.card = asked.card AND q.cas = asked.cas AND q.number < asked.number AND q.due <= $3
+                 ORDER BY q.number DESC LIMIT 1) AS predecessor,
+                (SELECT l.number FROM card_lock l
+                 WHERE l.card = asked.card AND l.cas = asked.cas AND l.number <> asked.number) AS holder
+            FROM unnest($1::bigint[], $2::text[], $4::text[]) AS asked (number, card, cas)";
+        script.add(sql, values![numbers, cards, now, systems])
+    }
+
+    /// The answer to [`Self::ask`].
+    pub(super) fn of_rows(rows: &[Row]) -> Result<Self, Fault> {
         let read = |row: &Row| {
             let row = Columns(row);
             let view = CardView { predecessor: row.optional("predecessor")?, holder: row.optional("holder")? };
             let cas = row.word("cas", |text| text.parse().ok())?;
             Ok::<_, Fault>(((row.get("number")?, row.get("card")?), (cas, view)))
         };
-        found.iter().map(read).collect::<Result<_, _>>().map(Self)
+        rows.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
     /// The request that blocks these cards, if any, for the request of this number.
@@ -122,93 +133,82 @@ impl<'a> Pairs<'a> {
 
 /// Locks the cards of requests, which no other request has locked: the key makes this fail, and the whole write with it, if
 /// the rule were broken.
-pub(super) async fn take_cards(
-    transaction: &Transaction,
-    requests: impl IntoIterator<Item = (i64, Cards<'_>)>,
-) -> Result<(), Fault> {
+pub(super) fn take_cards<'a>(script: &mut Script<'a>, requests: impl IntoIterator<Item = (i64, Cards<'a>)>) {
     let Pairs { numbers, systems, cards } = Pairs::of(requests);
     if numbers.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = "-- take_cards
         INSERT INTO card_lock (card, cas, number)
         SELECT DISTINCT card, cas, number FROM unnest($1::text[], $2::bigint[], $3::text[]) AS new (card, number, cas)
         ON CONFLICT (card, cas) DO UPDATE
             SET number = CASE WHEN card_lock.number = excluded.number THEN excluded.number END";
-    transaction.execute(sql, &[&cards, &numbers, &systems]).await?;
-    Ok(())
+    script.add(sql, values![cards, numbers, systems]);
 }
 
 /// Puts requests into the queue of each of their cards.
-pub(super) async fn queue_cards(
-    transaction: &Transaction,
-    requests: impl IntoIterator<Item = (i64, Cards<'_>, Due)>,
-) -> Result<(), Fault> {
+pub(super) fn queue_cards<'a>(script: &mut Script<'a>, requests: impl IntoIterator<Item = (i64, Cards<'a>, Due)>) {
     let mut due = Vec::new();
     let Pairs { numbers, systems, cards } = Pairs::of(requests.into_iter().map(|(number, cards, since)| {
         due.resize(due.len() + cards.ca_ids.len(), since.0);
         (number, cards)
     }));
     if numbers.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = "-- queue_cards
         INSERT INTO card_queue (card, cas, number, due)
         SELECT DISTINCT card, cas, number, due
         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS new (card, number, due, cas)
         ON CONFLICT (card, cas, number) DO UPDATE SET due = excluded.due";
-    transaction.execute(sql, &[&cards, &numbers, &due, &systems]).await?;
-    Ok(())
+    script.add(sql, values![cards, numbers, due, systems]);
 }
 
 /// Takes requests out of the queues of their cards.
-pub(super) async fn unqueue_cards(
-    transaction: &Transaction,
-    requests: impl IntoIterator<Item = (i64, Cards<'_>)>,
-) -> Result<(), Fault> {
+pub(super) fn unqueue_cards<'a>(script: &mut Script<'a>, requests: impl IntoIterator<Item = (i64, Cards<'a>)>) {
     let Pairs { numbers, systems, cards } = Pairs::of(requests);
     if numbers.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = "-- unqueue_cards
         DELETE FROM card_queue q USING unnest($1::text[], $2::bigint[], $3::text[]) AS old (card, number, cas)
         WHERE q.card = old.card AND q.cas = old.cas AND q.number = old.number";
-    transaction.execute(sql, &[&cards, &numbers, &systems]).await?;
-    Ok(())
+    script.add(sql, values![cards, numbers, systems]);
 }
 
-/// Changes the cards of requests as the rule says; returns, for each request that others were found waiting for, how many
-/// may go on now.
-pub(super) async fn change_cards(
-    transaction: &Transaction,
-    requests: &[&ProvisioningRequest],
-) -> Result<HashMap<i64, usize>, Fault> {
+/// Changes the cards of requests as the rule says; returns the place of the rows that [`read_released`] reads, if there is
+/// anything to release.
+pub(super) fn change_cards<'a>(script: &mut Script<'a>, requests: &[&'a ProvisioningRequest]) -> Option<usize> {
     let changes =
         || requests.iter().map(|request| (request.number, Cards::of(&request.content), CardChange::after(request)));
     queue_cards(
-        transaction,
+        script,
         changes().filter_map(|(number, cards, change)| match change {
             CardChange::Queue(due) => Some((number, cards, due)),
             CardChange::Keep | CardChange::Release => None,
         }),
-    )
-    .await?;
+    );
     let unlocked = changes().filter(|(_, _, change)| *change != CardChange::Keep);
     let Pairs { numbers, systems, cards } = Pairs::of(unlocked.clone().map(|(number, cards, _)| (number, cards)));
     let ended: Vec<i64> = unlocked.map(|(number, _, _)| number).collect();
     if ended.is_empty() {
-        return Ok(HashMap::new());
+        return None;
     }
     let unlock = "-- unlock_cards
         DELETE FROM card_lock l USING unnest($1::text[], $2::bigint[], $3::text[]) AS old (card, number, cas)
         WHERE l.card = old.card AND l.cas = old.cas AND l.number = old.number";
-    transaction.execute(unlock, &[&cards, &numbers, &systems]).await?;
+    script.add(unlock, values![cards, numbers, systems]);
     let waiting = "-- unlock_cards: waiting
         WITH waiting AS (SELECT number, waits_for FROM request WHERE waits_for = ANY ($1) ORDER BY number FOR UPDATE)
         UPDATE request r SET waits_for = NULL FROM waiting w WHERE r.number = w.number RETURNING w.waits_for AS waited_for";
+    Some(script.add(waiting, values![ended]))
+}
+
+/// How many requests may go on now, for each request that others were found waiting for.
+pub(super) fn read_released(rows: &[Row]) -> Result<HashMap<i64, usize>, Fault> {
     let mut released = HashMap::new();
-    for row in transaction.query(waiting, &[&ended]).await? {
-        *released.entry(Columns(&row).get("waited_for")?).or_default() += 1;
+    for row in rows {
+        *released.entry(Columns(row).get("waited_for")?).or_default() += 1;
     }
     Ok(released)
 }

@@ -11,6 +11,7 @@ use super::cards::{self, Views};
 use super::columns::Columns;
 use super::database::{Database, Patience, Transaction};
 use super::fault::Fault;
+use super::script::{Script, values};
 use super::{joint, record, request_read};
 use crate::request::{Cas, Priority, process};
 use crate::store::leases::into_calls;
@@ -110,7 +111,9 @@ async fn take_step(
         give_up(transaction, candidate.number, now).await?;
     }
     let asked: Vec<_> = all().filter(|c| !is_late(c)).map(|candidate| (candidate.number, candidate.cards())).collect();
-    let views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
+    let mut script = Script::default();
+    let place = Views::ask(&mut script, asked, now.timestamp_millis());
+    let views = Views::of_rows(&transaction.run(&script).await?[place])?;
     let mut choice =
         Choice { now, views, looked_at: HashSet::new(), free: Vec::new(), waiting: Vec::new(), waited_for: Vec::new() };
     let mut sizes = Vec::new();
@@ -191,16 +194,17 @@ async fn lease(
         return Ok(Vec::new());
     }
     let cards_of = || free.iter().map(|candidate| (candidate.number, candidate.cards()));
-    cards::unqueue_cards(transaction, cards_of()).await?;
-    cards::take_cards(transaction, cards_of()).await?;
+    let mut script = Script::default();
+    cards::unqueue_cards(&mut script, cards_of());
+    cards::take_cards(&mut script, cards_of());
     let numbers: Vec<i64> = free.iter().map(|candidate| candidate.number).collect();
     let sql = "-- lease
         UPDATE request SET lease_owner = $2, lease_token = lease_token + 1, process_name = $3, process_id = $2,
             updated_at = $4
         WHERE number = ANY ($1) RETURNING number, lease_token";
-    let values: super::database::Values<'_> = &[&numbers, &node.as_str(), &process::RUN, &now.timestamp_millis()];
-    let rows = transaction.query(sql, values).await?;
-    let mut leased = rows.iter().map(|row| read_lease(row, node)).collect::<Result<Vec<_>, _>>()?;
+    let place = script.add(sql, values![numbers.clone(), node.as_str(), process::RUN, now.timestamp_millis()]);
+    let rows = transaction.run(&script).await?;
+    let mut leased = rows[place].iter().map(|row| read_lease(row, node)).collect::<Result<Vec<_>, _>>()?;
     leased.sort_by_key(|(number, _)| numbers.iter().position(|other| other == number));
     Ok(leased)
 }
@@ -214,9 +218,11 @@ pub(super) fn read_lease(row: &Row, node: &NodeId) -> Result<(i64, Lease), Fault
 async fn give_up(transaction: &Transaction, number: i64, now: DateTime<Utc>) -> Result<(), Fault> {
     for mut request in request_read::find_by_numbers(transaction, &[number]).await?.into_values() {
         let event = request.give_up(now);
-        record::update_requests(transaction, &[(&request, None)]).await?;
-        cards::change_cards(transaction, &[&request]).await?;
-        record::add_event(transaction, number, &event).await?;
+        let mut script = Script::default();
+        record::update_requests(transaction, &[(&request, None)], &mut script).await?;
+        cards::change_cards(&mut script, &[&request]);
+        record::add_event(&mut script, number, &event);
+        transaction.run(&script).await?;
         tracing::error!(number, "outcome unknown: an operator must settle it");
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use futures_util::future::try_join;
+use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, Row, Statement};
 
@@ -20,7 +20,11 @@ const WAIT_TIME: Duration = Duration::from_secs(5);
 /// How much longer than the server may work on a statement its answer may take.
 const WAY_TIME: Duration = Duration::from_secs(2);
 
+/// Statements sent together, at most: `try_join_all` polls up to 30 futures in their order.
+pub(super) const MOST_TOGETHER: usize = 24;
+
 pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
+pub(super) type Prepared<'v> = (Statement, Vec<&'v (dyn ToSql + Sync)>);
 
 /// Connections of one purpose.
 pub(super) struct Connections {
@@ -70,40 +74,40 @@ impl Connections {
     pub(super) async fn lend(&self, how: &str) -> Result<Loan, Fault> {
         match self.prologue {
             None => self.take().await,
-            Some(_) => self.begin(how, None).await,
+            Some(_) => self.begin(how).await,
         }
     }
 
-    /// One in a transaction, which begins with a statement.
-    pub(super) async fn begin(&self, how: &str, first: Option<(&str, Values<'_>)>) -> Result<Loan, Fault> {
+    /// One in a transaction that has begun.
+    pub(super) async fn begin(&self, how: &str) -> Result<Loan, Fault> {
         let loan = self.take().await?;
-        let begin = match &self.prologue {
-            None => how.to_owned(),
-            Some(prologue) => format!("{how}; {prologue}"),
-        };
-        match first {
-            None => loan.run(&begin).await?,
-            Some((sql, values)) if loan.keeps_statements => {
-                let statement = loan.prepare(sql).await?;
-                try_join(loan.run(&begin), loan.execute_prepared(&statement, values)).await?;
-            }
-            Some((sql, values)) => {
-                loan.run(&begin).await?;
-                loan.execute(sql, values).await?;
-            }
-        }
+        loan.run(&self.beginning(how)).await?;
         Ok(loan)
     }
 
-    async fn take(&self) -> Result<Loan, Fault> {
+    /// One as it is.
+    pub(super) async fn take(&self) -> Result<Loan, Fault> {
         let object = Some(self.pool.get().await?);
         Ok(Loan { object, keeps_statements: self.prologue.is_none(), answer_time: self.answer_time })
+    }
+
+    /// The statements that begin a transaction.
+    pub(super) fn beginning(&self, how: &str) -> String {
+        match &self.prologue {
+            None => how.to_owned(),
+            Some(prologue) => format!("{how}; {prologue}"),
+        }
     }
 }
 
 impl Loan {
     fn object(&self) -> &Object {
         self.object.as_ref().expect("the connection is taken out only where the loan is consumed")
+    }
+
+    /// Does the session keep prepared statements from one transaction to the next?
+    pub(super) fn keeps_statements(&self) -> bool {
+        self.keeps_statements
     }
 
     /// Back to the pool.
@@ -133,7 +137,17 @@ impl Loan {
     /// The rows of a query.
     pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         let statement = self.prepare(sql).await?;
-        self.in_time(self.object().query(&statement, values)).await
+        self.query_prepared(&statement, values).await
+    }
+
+    pub(super) async fn query_prepared(&self, statement: &Statement, values: Values<'_>) -> Result<Vec<Row>, Fault> {
+        self.in_time(self.object().query(statement, values)).await
+    }
+
+    /// The rows of each of at most [`MOST_TOGETHER`] statements, which are sent without waiting for one before the next.
+    pub(super) async fn query_all(&self, prepared: &[Prepared<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
+        // They are sent in the order in which they are first polled.
+        try_join_all(prepared.iter().map(|(statement, values)| self.query_prepared(statement, values))).await
     }
 
     /// How many rows a statement changed.

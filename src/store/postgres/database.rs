@@ -6,12 +6,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join, poll_immediate, try_join};
 use tokio_postgres::Row;
 
-use super::connections::{Connections, Loan};
+use super::connections::{Connections, Loan, MOST_TOGETHER, Prepared};
 use super::fault::Fault;
+use super::script::Script;
 use crate::observer::{Commit, Observers};
 use crate::store::StoreError;
 
@@ -52,13 +55,63 @@ pub(super) struct Database {
     observers: Observers,
 }
 
-/// A connection inside a transaction.
-pub(super) struct Transaction(Loan);
+/// A connection inside a transaction, or about to begin one.
+pub(super) struct Transaction {
+    loan: Loan,
+    /// The statements that begin it, and its token, until they are sent.
+    beginning: Mutex<Option<(String, Token)>>,
+    ending: Mutex<Ending>,
+}
+
+/// The key of a transaction in `commit_token`.
+type Token = [u8; 16];
+
+/// How far a transaction has come to its end.
+#[derive(Debug, Default)]
+enum Ending {
+    #[default]
+    Open,
+    Committed,
+    /// The commit was sent, and no answer came.
+    Cut(Fault),
+}
 
 impl Transaction {
+    fn new(loan: Loan, beginning: Option<(String, Token)>) -> Self {
+        Self { loan, beginning: Mutex::new(beginning), ending: Mutex::default() }
+    }
+
+    /// Begins, unless that was done before.
+    async fn begin(&self) -> Result<(), Fault> {
+        let Some((begin, token)) = self.take_beginning() else { return Ok(()) };
+        if !self.loan.keeps_statements() {
+            self.loan.run(&begin).await?;
+            return self.loan.execute(ADD_TOKEN, &[&token.as_slice()]).await.map(drop);
+        }
+        let add_token = self.loan.prepare(ADD_TOKEN).await?;
+        let values: Values<'_> = &[&token.as_slice()];
+        try_join(self.loan.run(&begin), self.loan.execute_prepared(&add_token, values)).await.map(drop)
+    }
+
+    fn take_beginning(&self) -> Option<(String, Token)> {
+        self.beginning.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The rows of a query that may go with the beginning of the transaction, since it only locks: should the beginning
+    /// fail, a change beside it would stand for itself.
+    pub(super) async fn lock(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
+        if !self.loan.keeps_statements() {
+            return self.query(sql, values).await;
+        }
+        let statement = self.loan.prepare(sql).await?;
+        let began = self.begin();
+        try_join(began, self.loan.query_prepared(&statement, values)).await.map(|(_, rows)| rows)
+    }
+
     /// The rows of a query.
     pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
-        self.0.query(sql, values).await
+        self.begin().await?;
+        self.loan.query(sql, values).await
     }
 
     /// The first row of a query.
@@ -68,19 +121,84 @@ impl Transaction {
 
     /// How many rows a statement changed.
     pub(super) async fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
-        self.0.execute(sql, values).await
+        self.begin().await?;
+        self.loan.execute(sql, values).await
     }
 
-    /// Several statements that return nothing, in their order, without waiting for one before the next is sent.
+    /// Several statements that return nothing, in their order.
     pub(super) async fn execute_all(&self, statements: &[(&str, Values<'_>)]) -> Result<(), Fault> {
+        self.begin().await?;
         let mut prepared = Vec::new();
         for (sql, values) in statements {
-            prepared.push((self.0.prepare(sql).await?, *values));
+            prepared.push((self.loan.prepare(sql).await?, values.to_vec()));
         }
-        // They are sent in the order in which they are first polled, which is theirs for up to 30 of them.
-        let sent = prepared.iter().map(|(statement, values)| self.0.execute_prepared(statement, values));
-        futures_util::future::try_join_all(sent).await?;
-        Ok(())
+        self.loan.query_all(&prepared).await.map(drop)
+    }
+
+    /// Runs statements in their order; returns the rows of each.
+    pub(super) async fn run(&self, script: &Script<'_>) -> Result<Vec<Vec<Row>>, Fault> {
+        self.begin().await?;
+        let mut rows = Vec::new();
+        for together in self.prepare(script).await?.chunks(MOST_TOGETHER) {
+            rows.extend(self.loan.query_all(together).await?);
+        }
+        Ok(rows)
+    }
+
+    /// The same with the commit, which nothing may follow. `None`: no answer came, and whatever the work returns then is
+    /// what was done, if the commit turns out to have been made.
+    pub(super) async fn run_last(&self, script: &Script<'_>) -> Result<Option<Vec<Vec<Row>>>, Fault> {
+        self.begin().await?;
+        let prepared = self.prepare(script).await?;
+        let (before, last) = prepared.split_at(prepared.len().saturating_sub(1) / MOST_TOGETHER * MOST_TOGETHER);
+        let mut rows = Vec::new();
+        for together in before.chunks(MOST_TOGETHER) {
+            rows.extend(self.loan.query_all(together).await?);
+        }
+        if last.is_empty() {
+            return Ok(Some(rows));
+        }
+        let mut answers = std::pin::pin!(self.loan.query_all(last));
+        let commit = self.loan.run("COMMIT");
+        let (answered, committed) = match poll_immediate(&mut answers).await {
+            // A statement that cannot be sent fails at once: then there is nothing to commit.
+            Some(Err(fault)) => return Err(fault),
+            Some(Ok(rows)) => (Ok(rows), commit.await),
+            None => join(answers, commit).await,
+        };
+        let fault = match (answered, committed) {
+            (Ok(last), Ok(())) => {
+                self.note(Ending::Committed);
+                rows.extend(last);
+                return Ok(Some(rows));
+            }
+            // After an error the server does not commit, whatever it is told.
+            (Err(fault), _) if fault.is_from_server() => return Err(fault),
+            (Err(fault), _) | (Ok(_), Err(fault)) => fault,
+        };
+        self.note(Ending::Cut(fault));
+        Ok(None)
+    }
+
+    async fn prepare<'s>(&self, script: &'s Script<'_>) -> Result<Vec<Prepared<'s>>, Fault> {
+        let mut prepared = Vec::new();
+        for (sql, values) in script.statements() {
+            prepared.push((self.loan.prepare(sql).await?, values));
+        }
+        Ok(prepared)
+    }
+
+    fn note(&self, ending: Ending) {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+    }
+
+    async fn commit(&self) -> Result<(), Fault> {
+        let ended = std::mem::take(&mut *self.ending.lock().unwrap_or_else(PoisonError::into_inner));
+        match ended {
+            Ending::Open => self.loan.run("COMMIT").await,
+            Ending::Committed => Ok(()),
+            Ending::Cut(fault) => Err(fault),
+        }
     }
 }
 
@@ -128,16 +246,22 @@ impl Database {
         patience: Patience,
         work: &(impl for<'c> Fn(&'c Transaction) -> Work<'c, T> + Send + Sync),
     ) -> Result<T, Fault> {
-        let token: [u8; 16] = rand::random();
-        let mut transaction = Transaction(self.writers.begin("BEGIN", Some((ADD_TOKEN, &[&token.as_slice()]))).await?);
+        let token: Token = rand::random();
+        let beginning = self.writers.beginning("BEGIN");
+        let mut transaction = Transaction::new(self.writers.take().await?, Some((beginning, token)));
         if patience == Patience::RefuseLate {
-            transaction.0.run(&format!("SET LOCAL statement_timeout = {}", LONG_TIME.as_millis())).await?;
-            transaction.0.wait_longer(LONG_TIME);
+            transaction.begin().await?;
+            transaction.loan.run(&format!("SET LOCAL statement_timeout = {}", LONG_TIME.as_millis())).await?;
+            transaction.loan.wait_longer(LONG_TIME);
         }
-        match work(&transaction).await {
-            Ok(value) => match transaction.0.run("COMMIT").await {
+        let mut done = work(&transaction).await;
+        if let (true, Err(fault)) = (done.is_ok(), transaction.begin().await) {
+            done = Err(fault);
+        }
+        match done {
+            Ok(value) => match transaction.commit().await {
                 Ok(()) => {
-                    transaction.0.give_back();
+                    transaction.loan.give_back();
                     Ok(value)
                 }
                 Err(fault) => {
@@ -149,8 +273,8 @@ impl Database {
                 }
             },
             Err(fault) => {
-                if !fault.is_outage() && transaction.0.run("ROLLBACK").await.is_ok() {
-                    transaction.0.give_back();
+                if !fault.is_outage() && transaction.loan.run("ROLLBACK").await.is_ok() {
+                    transaction.loan.give_back();
                 }
                 Err(fault)
             }
@@ -159,7 +283,7 @@ impl Database {
 
     /// What became of a commit without an answer; waits until the database can tell. While the server has not ended the
     /// transaction yet, the claim waits for that.
-    async fn was_committed(&self, token: &[u8; 16]) -> Result<bool, StoreError> {
+    async fn was_committed(&self, token: &Token) -> Result<bool, StoreError> {
         tracing::warn!("the connection to PostgreSQL was lost at a commit: finding out what became of it");
         let deadline = Instant::now() + FIND_OUT_TIME;
         loop {
@@ -198,11 +322,12 @@ impl Database {
         &self,
         work: impl for<'c> FnOnce(&'c Transaction) -> Work<'c, T> + Send,
     ) -> Result<T, StoreError> {
-        let moment = Transaction(self.readers.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None).await?);
+        let loan = self.readers.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let moment = Transaction::new(loan, None);
         let read = work(&moment).await;
         let is_answering = read.as_ref().err().is_none_or(|fault| !fault.is_outage());
-        if is_answering && moment.0.run("COMMIT").await.is_ok() {
-            moment.0.give_back();
+        if is_answering && moment.loan.run("COMMIT").await.is_ok() {
+            moment.loan.give_back();
         }
         Ok(read?)
     }

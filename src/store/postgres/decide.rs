@@ -3,6 +3,7 @@
 use super::columns::Columns;
 use super::database::Transaction;
 use super::fault::Fault;
+use super::script::Script;
 use super::{cards, record, request_read};
 use crate::request::{Decision, NotAllowed, Order, ProvisioningRequest};
 use crate::store::policy::Cards;
@@ -30,11 +31,14 @@ pub(super) async fn decide_request(
         cards::lock_cards(transaction, &request.content.cards).await?;
     }
     let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
+    let mut script = Script::default();
     if !is_note {
-        record::update_requests(transaction, &[(&request, None)]).await?;
-        cards::unqueue_cards(transaction, [(number, Cards::of(&request.content))]).await?;
-        cards::change_cards(transaction, &[&request]).await?;
+        record::update_requests(transaction, &[(&request, None)], &mut script).await?;
+        cards::unqueue_cards(&mut script, [(number, Cards::of(&request.content))]);
+        cards::change_cards(&mut script, &[&request]);
     }
-    record::add_event(transaction, number, &event).await?;
+    record::add_event(&mut script, number, &event);
+    transaction.run(&script).await?;
+    drop(script);
     Ok(request)
 }

@@ -32,6 +32,11 @@ impl Fault {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
+    /// The server told of it: whatever the transaction did is undone.
+    pub(super) fn is_from_server(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code().is_some())
+    }
+
     /// The connection is lost, for whatever reason: another one may do.
     pub(super) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN))

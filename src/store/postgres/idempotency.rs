@@ -6,6 +6,7 @@ use super::columns::Columns;
 use super::database::Transaction;
 use super::fault::Fault;
 use super::request_read;
+use super::script::{Script, values};
 use crate::store::rows::ReadColumns as _;
 use crate::store::{IdempotencyKey, RecordKey, Submission, SubmitResult};
 
@@ -29,12 +30,15 @@ pub(super) async fn find_earlier(
     let clean_up = "-- find_earlier: clean up
         DELETE FROM idempotency_key WHERE key IN
             (SELECT key FROM idempotency_key WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
-    transaction.execute_all(&[(lock, &[&locks]), (clean_up, &[&now, &CLEANED_UP])]).await?;
+    transaction.lock(lock, &[&locks]).await?;
     let keys: Vec<&[u8]> = keyed().map(|(_, key, _)| key.key.as_slice()).collect();
     let find = "-- find_earlier
         SELECT key, content, secret, number FROM idempotency_key WHERE key = ANY ($1) AND expires_at >= $2";
-    for row in transaction.query(find, &[&keys, &now]).await? {
-        let row = Columns(&row);
+    let mut script = Script::default();
+    script.add(clean_up, values![now, CLEANED_UP]);
+    let place = script.add(find, values![keys, now]);
+    for row in &transaction.run(&script).await?[place] {
+        let row = Columns(row);
         let (found, content): ([u8; 32], [u8; 32]) = (row.get("key")?, row.get("content")?);
         let (secret, number): (Option<[u8; 32]>, i64) = (row.optional("secret")?, row.get("number")?);
         let record = request_read::find_request(transaction, None, &RecordKey::Number(number)).await?;
@@ -56,22 +60,20 @@ fn lock_of(key: &IdempotencyKey) -> i64 {
 }
 
 /// Notes the key of a request.
-pub(super) async fn remember(transaction: &Transaction, key: &IdempotencyKey, number: i64) -> Result<(), Fault> {
+pub(super) fn remember<'a>(script: &mut Script<'a>, key: &'a IdempotencyKey, number: i64) {
     let sql = "-- remember
         INSERT INTO idempotency_key (key, content, number, expires_at, secret) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (key) DO UPDATE SET content = excluded.content, number = excluded.number,
             expires_at = excluded.expires_at, secret = excluded.secret";
     let (content, secret) = (key.content.as_slice(), key.secret.as_ref().map(<[u8; 32]>::as_slice));
     let expires_at = key.expires_at.timestamp_millis();
-    transaction.execute(sql, &[&key.key.as_slice(), &content, &number, &expires_at, &secret]).await?;
-    Ok(())
+    script.add(sql, values![key.key.as_slice(), content, number, expires_at, secret]);
 }
 
 /// Forgets the secrets of requests that have ended.
-pub(super) async fn forget_secrets(transaction: &Transaction, numbers: &[i64]) -> Result<(), Fault> {
+pub(super) fn forget_secrets(script: &mut Script<'_>, numbers: Vec<i64>) {
     if !numbers.is_empty() {
         let sql = "-- forget_secrets\nUPDATE idempotency_key SET secret = NULL WHERE number = ANY ($1) AND secret IS NOT NULL";
-        transaction.execute(sql, &[&numbers]).await?;
+        script.add(sql, values![numbers]);
     }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::columns::{Columns, storable};
 use super::database::Transaction;
 use super::fault::Fault;
+use super::script::{Script, values};
 use crate::request::JointCall;
 use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, row_to_candidate, to_json};
 use crate::store::{Lease, MostCards};
@@ -94,16 +95,18 @@ pub(super) async fn begin_joint_call(
     let sql = "-- begin_joint_call: leases
         SELECT r.number FROM request r
         JOIN unnest($1::bigint[], $2::text[], $3::bigint[]) AS held (number, owner, token) ON r.number = held.number
-        WHERE r.state = 'PENDING' AND r.lease_owner = held.owner AND r.lease_token = held.token
+        WHERE r.state IS NOT DISTINCT FROM 'PENDING' AND r.lease_owner = held.owner AND r.lease_token = held.token
         ORDER BY r.number FOR UPDATE OF r";
     if transaction.query(sql, &[&numbers, &owners, &tokens]).await?.len() < leases.len() {
         return Ok(false);
     }
     let joint = to_json(&call.numbers)?;
     let insert = "-- begin_joint_call\nINSERT INTO joint_call (id, numbers, body) VALUES ($1, $2, $3)";
-    transaction.execute(insert, &[&call.id, &joint, &storable(&call.body)]).await?;
     let note = "-- begin_joint_call: note\nUPDATE request SET joint_call = $2 WHERE number = ANY ($1)";
-    transaction.execute(note, &[&numbers, &call.id]).await?;
+    let mut script = Script::default();
+    script.add(insert, values![&call.id, joint, storable(&call.body)]);
+    script.add(note, values![numbers, &call.id]);
+    transaction.run_last(&script).await?;
     Ok(true)
 }
 

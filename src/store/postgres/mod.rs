@@ -31,6 +31,7 @@ mod purge;
 mod record;
 mod request_read;
 mod requests;
+mod script;
 mod submit;
 mod tables;
 #[cfg(test)]
@@ -64,6 +65,11 @@ const BELIEVED: Duration = Duration::from_secs(1);
 /// How long one statement of a writing transaction may take, and the transaction may stand still: then the server ends it,
 /// and with it its locks.
 const WRITE_TIME: Duration = Duration::from_secs(8);
+
+/// How writing transactions are planned: they find a few rows by their keys, and keep each plan. What a server without
+/// statistics would choose reads whole tables, and a plan that it kept would go on doing so when they have grown.
+const PLANS: [&str; 4] =
+    ["plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"];
 
 /// Everything, in one database of PostgreSQL.
 pub(super) struct PostgresStore {
@@ -130,7 +136,8 @@ impl PostgresStore {
         if is_gateway && !seen.disk_is_flushed {
             tracing::warn!("fsync or full_page_writes is off in PostgreSQL: a power cut loses what was accepted");
         }
-        let writers = Connections::new(&way, config.writers, WRITE_TIME)?;
+        let writers =
+            Connections::new(&way.clone().with_session(&PLANS.map(ToOwned::to_owned)), config.writers, WRITE_TIME)?;
         let readers = Connections::new(&way, config.readers, config.read_timeout_s)?;
         let database = Arc::new(Database::new(writers, readers, observers));
         // A pooler's sessions change: nobody can listen there.

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use super::columns::{Columns, storable, storable_option};
 use super::database::Transaction;
 use super::fault::Fault;
+use super::script::{Script, values};
 use crate::request::{Part, PartState, PartStatus, ProvisioningRequest, State};
 use crate::store::rows::{ChangedPart, NewPart, PART_COLUMNS, row_to_part, set_parts};
 use crate::words::Word as _;
 
-pub(super) async fn insert_parts(
-    transaction: &Transaction,
-    requests: impl Iterator<Item = (i64, &[Part])>,
+pub(super) fn insert_parts<'a>(
+    script: &mut Script<'a>,
+    requests: impl Iterator<Item = (i64, &'a [Part])>,
 ) -> Result<(), Fault> {
     let (mut numbers, mut counts, mut cards, mut bodies, mut raw) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -32,15 +33,14 @@ pub(super) async fn insert_parts(
         SELECT number, part, cards, body, raw_body, $6
         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
             AS new (number, part, cards, body, raw_body)";
-    let values: super::database::Values<'_> = &[&numbers, &counts, &cards, &bodies, &raw, &PartState::Pending.as_str()];
-    transaction.execute(sql, values).await?;
+    script.add(sql, values![numbers, counts, cards, bodies, raw, PartState::Pending.as_str()]);
     Ok(())
 }
 
 /// Writes what changed of requests. What was sent is kept until the request has ended.
-pub(super) async fn update_parts(
-    transaction: &Transaction,
-    requests: impl Iterator<Item = &ProvisioningRequest> + Clone,
+pub(super) fn update_parts<'a>(
+    script: &mut Script<'a>,
+    requests: impl Iterator<Item = &'a ProvisioningRequest>,
 ) -> Result<(), Fault> {
     let (mut numbers, mut counts, mut states, mut attempts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut references, mut failures, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
@@ -66,12 +66,12 @@ pub(super) async fn update_parts(
             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::boolean[])
                 AS new (number, part, state, attempts, reference, failure, doubt)
             WHERE p.number = new.number AND p.part = new.part";
-        transaction.execute(sql, &[&numbers, &counts, &states, &attempts, &references, &failures, &doubts]).await?;
+        script.add(sql, values![numbers, counts, states, attempts, references, failures, doubts]);
     }
     if !ended.is_empty() {
         let sql = "-- update_parts: end
             UPDATE part SET raw_body = NULL WHERE number = ANY ($1) AND raw_body IS NOT NULL";
-        transaction.execute(sql, &[&ended]).await?;
+        script.add(sql, values![ended]);
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Writing what became of requests, and their history: the second of the two commits that an immediate request costs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::columns::{Columns, storable, storable_option};
 use super::database::Transaction;
 use super::fault::Fault;
+use super::script::{Script, values};
 use super::{cards, idempotency, parts, request_read};
 use crate::request::{Attempt, Event, ProvisioningRequest, State};
 use crate::store::rows::{InDoubtColumns, ReadColumns as _, failure_to_json, timings_to_json};
@@ -17,20 +18,27 @@ pub(super) async fn commit_attempts(
 ) -> Result<Vec<CommitResult>, Fault> {
     cards::lock_cards(transaction, batch.iter().flat_map(|commit| &commit.request.content.cards)).await?;
     let records: Vec<_> = batch.iter().map(|c| (&c.request, Some((&c.lease, c.keeps_lease)))).collect();
-    let updated = update_requests(transaction, &records).await?;
+    let mut script = Script::default();
+    let updated = update_requests(transaction, &records, &mut script).await?;
     let is_updated = |commit: &&AttemptCommit| updated.contains(&commit.request.number);
     let changed = batch.iter().filter(is_updated).filter(|commit| !commit.keeps_lease);
     let changed: Vec<_> = changed.map(|commit| &commit.request).collect();
-    let released = cards::change_cards(transaction, &changed).await?;
+    let releasing = cards::change_cards(&mut script, &changed);
     let attempts = batch.iter().filter(is_updated).filter_map(|c| Some((c.request.number, c.attempt.as_ref()?)));
-    insert_attempts(transaction, &attempts.collect::<Vec<_>>()).await?;
+    insert_attempts(&mut script, &attempts.collect::<Vec<_>>())?;
     for commit in batch.iter().filter(is_updated) {
         for event in &commit.events {
-            add_event(transaction, commit.request.number, event).await?;
+            add_event(&mut script, commit.request.number, event);
         }
     }
     let lost: Vec<i64> = batch.iter().filter(|commit| !is_updated(commit)).map(|c| c.request.number).collect();
     let mut found = request_read::find_by_numbers(transaction, &lost).await?;
+    let released = match (transaction.run_last(&script).await?, releasing) {
+        (Some(rows), Some(place)) => cards::read_released(&rows[place])?,
+        (Some(_), None) => HashMap::new(),
+        // As if others waited for each: the run then looks.
+        (None, _) => changed.iter().map(|request| (request.number, 1)).collect(),
+    };
     let mut results = Vec::new();
     for commit in batch {
         let number = commit.request.number;
@@ -44,11 +52,13 @@ pub(super) async fn commit_attempts(
     Ok(results)
 }
 
-/// Writes records as they now stand, and ends those leases that are not to be kept: the numbers of those that are written. What comes with a lease
-/// that is another one's by now is not (`None` stands for no lease). What was sent is kept until the request has ended.
-pub(super) async fn update_requests(
+/// Writes records as they now stand, and ends those leases that are not to be kept: the numbers of those that are written. A
+/// record with a lease that is another one's by now is not (`None` stands for no lease). What was sent is kept until the
+/// request has ended. `script` gets what is left to do.
+pub(super) async fn update_requests<'a>(
     transaction: &Transaction,
-    records: &[(&ProvisioningRequest, Option<(&Lease, bool)>)],
+    records: &[(&'a ProvisioningRequest, Option<(&'a Lease, bool)>)],
+    script: &mut Script<'a>,
 ) -> Result<HashSet<i64>, Fault> {
     if records.is_empty() {
         return Ok(HashSet::new());
@@ -89,8 +99,8 @@ pub(super) async fn update_requests(
             $16::bigint[], $17::boolean[], $18::boolean[])
             AS new (number, state, next, in_doubt, until, attempts, sent, executed, changed, reference, result, failure,
                 process, process_id, owner, token, is_kept, joinable)
-        WHERE r.number = new.number AND r.state = 'PENDING' AND r.lease_owner IS NOT DISTINCT FROM new.owner
-            AND r.lease_token = coalesce(new.token, r.lease_token)
+        WHERE r.number = new.number AND r.state IS NOT DISTINCT FROM 'PENDING' -- which no index answers: the number leads
+            AND r.lease_owner IS NOT DISTINCT FROM new.owner AND r.lease_token = coalesce(new.token, r.lease_token)
         RETURNING r.number";
     let rows = transaction
         .query(
@@ -118,19 +128,16 @@ pub(super) async fn update_requests(
         )
         .await?;
     let updated: HashSet<i64> = rows.iter().map(|row| Columns(row).get("number")).collect::<Result<_, _>>()?;
-    parts::update_parts(transaction, each().filter(|r| updated.contains(&r.number))).await?;
+    parts::update_parts(script, each().filter(|r| updated.contains(&r.number)))?;
     let ended = || each().filter(|r| updated.contains(&r.number) && r.state != State::Pending);
-    let secret: Vec<i64> = ended().filter(|r| r.content.request_type.secret().is_some()).map(|r| r.number).collect();
-    idempotency::forget_secrets(transaction, &secret).await?;
-    insert_rejected(transaction, ended().filter(|r| r.state == State::Rejected)).await?;
+    let secret = ended().filter(|r| r.content.request_type.secret().is_some()).map(|r| r.number).collect();
+    idempotency::forget_secrets(script, secret);
+    insert_rejected(script, ended().filter(|r| r.state == State::Rejected));
     Ok(updated)
 }
 
 /// Notes the devices of rejected requests, which a list can then find quickly.
-async fn insert_rejected(
-    transaction: &Transaction,
-    rejected: impl Iterator<Item = &ProvisioningRequest>,
-) -> Result<(), Fault> {
+fn insert_rejected<'a>(script: &mut Script<'a>, rejected: impl Iterator<Item = &'a ProvisioningRequest>) {
     let (mut kinds, mut ids, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     for request in rejected {
         for (kind, devices) in [(DeviceKind::Card, &request.content.cards), (DeviceKind::Stb, &request.content.stbs)] {
@@ -142,16 +149,15 @@ async fn insert_rejected(
         }
     }
     if numbers.is_empty() {
-        return Ok(());
+        return;
     }
     let sql = "-- insert_rejected
         INSERT INTO rejected_device (kind, ca_id, number) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
         ON CONFLICT DO NOTHING";
-    transaction.execute(sql, &[&kinds, &ids, &numbers]).await?;
-    Ok(())
+    script.add(sql, values![kinds, ids, numbers]);
 }
 
-async fn insert_attempts(transaction: &Transaction, attempts: &[(i64, &Attempt)]) -> Result<(), Fault> {
+fn insert_attempts<'a>(script: &mut Script<'a>, attempts: &[(i64, &'a Attempt)]) -> Result<(), Fault> {
     if attempts.is_empty() {
         return Ok(());
     }
@@ -173,26 +179,26 @@ async fn insert_attempts(transaction: &Transaction, attempts: &[(i64, &Attempt)]
             timings, part, joint_call)
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[], $6::bigint[],
             $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[])";
-    let values: super::database::Values<'_> = &[
-        &numbers,
-        &counts,
-        &started,
-        &durations,
-        &sent,
-        &statuses,
-        &errors,
-        &responses,
-        &types,
-        &timings,
-        &parts,
-        &joint_calls,
+    let values = values![
+        numbers,
+        counts,
+        started,
+        durations,
+        sent,
+        statuses,
+        errors,
+        responses,
+        types,
+        timings,
+        parts,
+        joint_calls,
     ];
-    transaction.execute(sql, values).await?;
+    script.add(sql, values);
     Ok(())
 }
 
 /// Adds to the history of a request.
-pub(super) async fn add_event(transaction: &Transaction, number: i64, event: &Event) -> Result<(), Fault> {
+pub(super) fn add_event<'a>(script: &mut Script<'a>, number: i64, event: &'a Event) {
     let sql = "-- add_event
         INSERT INTO event (number, event, at, kind, \"user\", text, duration_ms, http_status, request, response)
         SELECT $1::bigint, coalesce(max(event), 0) + 1, $2::bigint, $3::text, $4::text, $5::text, $6::bigint, $7::bigint, $8::text, $9::text
@@ -200,8 +206,6 @@ pub(super) async fn add_event(transaction: &Transaction, number: i64, event: &Ev
     let (at, kind, status) = (event.at.timestamp_millis(), event.kind.as_str(), event.http_status.map(i64::from));
     let (text, user) = (storable_option(event.text.as_ref()), event.user.as_deref());
     let (request, response) = (storable_option(event.request.as_ref()), storable_option(event.response.as_ref()));
-    transaction
-        .execute(sql, &[&number, &at, &kind, &user, &text, &event.duration_ms, &status, &request, &response])
-        .await?;
-    Ok(())
+    let values = values![number, at, kind, user, text, event.duration_ms, status, request, response];
+    script.add(sql, values);
 }

@@ -1,22 +1,29 @@
 //! Accepting requests: the first of the two commits that an immediate request costs. What comes at the same time is accepted
 //! together, in its order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::cards::{self, Views};
 use super::columns::{Columns, storable, storable_option};
 use super::database::Transaction;
 use super::fault::Fault;
+use super::script::{Script, values};
 use super::{idempotency, parts, record};
 use crate::request::{Event, EventKind, NewRequest, State, process};
 use crate::store::policy::{self, Cards, Due};
-use crate::store::rows::{NewRow, ReadColumns as _, accepted_record, failure_to_json, rendered_request, to_json};
-use crate::store::{DeviceKind, Lease, StoreError, Submission, SubmitResult};
+use crate::store::rows::{NewRow, ReadColumns as _, accepted_record, rendered_request, to_json};
+use crate::store::{DeviceKind, Lease, Resubmission, StoreError, Submission, SubmitResult};
 use crate::words::Word as _;
 
 /// The token of the first lease of a request.
 const FIRST_TOKEN: i64 = 1;
+
+/// The first of the numbers that stand for new requests until theirs are known: higher than all that there are.
+const NOT_NUMBERED: i64 = i64::MAX / 2;
 
 /// A request that is new, and not known by its key.
 struct Accepted<'s> {
@@ -38,7 +45,8 @@ pub(super) async fn submit_requests(
     let firsts: Vec<bool> = batch.iter().map(is_first).collect();
     let is_new = |index: usize| firsts[index] && results[index].is_none();
     let new: Vec<&Submission> = (0..batch.len()).filter(|index| is_new(*index)).map(|index| &batch[index]).collect();
-    let mut accepted = accept(transaction, &new).await?.into_iter();
+    let is_all = firsts.iter().all(|is_first| *is_first);
+    let mut accepted = accept(transaction, &new, is_all).await?.into_iter();
     for (index, is_first) in firsts.iter().enumerate() {
         if *is_first && results[index].is_none() {
             results[index] = accepted.next();
@@ -54,7 +62,8 @@ pub(super) async fn submit_requests(
     Ok(results.into_iter().map(|result| result.ok_or_else(missing)).collect::<Result<_, _>>()?)
 }
 
-async fn accept(transaction: &Transaction, new: &[&Submission]) -> Result<Vec<SubmitResult>, Fault> {
+/// Accepts requests; `is_all`: nothing is left to do in the transaction, which ends with that.
+async fn accept(transaction: &Transaction, new: &[&Submission], is_all: bool) -> Result<Vec<SubmitResult>, Fault> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
@@ -72,35 +81,31 @@ async fn accept(transaction: &Transaction, new: &[&Submission]) -> Result<Vec<Su
         };
         accepted.push(Accepted { submission, content, number: 0, sequence_number, lease: None });
     }
-    // From here on all others wait for a number, until this is committed.
-    let first = take_numbers(transaction, new.len()).await?;
-    for (number, request) in (first..).zip(&mut accepted) {
-        request.number = number;
+    take_numbers_and_cards(transaction, &mut accepted).await?;
+    let links = accepted.iter().filter_map(|request| Some((request, request.submission.resubmission.as_ref()?)));
+    let events: Vec<_> = links.flat_map(|(request, link)| resubmission_events(request, link)).collect();
+    let mut script = Script::default();
+    insert_requests(&mut script, &accepted)?;
+    parts::insert_parts(&mut script, accepted.iter().map(|r| (r.number, r.content.parts())))?;
+    insert_devices(&mut script, &accepted);
+    let (leased, queued): (Vec<_>, Vec<_>) = accepted.iter().partition(|request| request.lease.is_some());
+    cards::take_cards(&mut script, leased.iter().map(|r| (r.number, Cards::of(&r.content))));
+    let queued = queued.iter().map(|r| (r.number, Cards::of(&r.content), Due::of_new(&r.content)));
+    cards::queue_cards(&mut script, queued);
+    note_sequence_numbers(&mut script, &last);
+    for (number, event) in &events {
+        record::add_event(&mut script, *number, event);
     }
-    lease_free(transaction, &mut accepted).await?;
-    insert_requests(transaction, &accepted).await?;
-    parts::insert_parts(transaction, accepted.iter().map(|r| (r.number, r.content.parts()))).await?;
-    insert_devices(transaction, &accepted).await?;
-    let cards_of = |request: &Accepted<'_>| (request.number, request.lease.is_some());
-    let leased = accepted.iter().filter(|request| cards_of(request).1);
-    cards::take_cards(transaction, leased.map(|r| (r.number, Cards::of(&r.content)))).await?;
-    let queued = accepted.iter().filter(|request| request.lease.is_none());
-    let queued = queued.map(|r| (r.number, Cards::of(&r.content), Due::of_new(&r.content)));
-    cards::queue_cards(transaction, queued).await?;
-    note_sequence_numbers(transaction, &last).await?;
-    for Accepted { submission, content, number, .. } in &accepted {
+    for Accepted { submission, number, .. } in &accepted {
         if let Some(key) = &submission.key {
-            idempotency::remember(transaction, key, *number).await?;
-        }
-        if let Some(link) = &submission.resubmission {
-            let text = format!("as request {number}: {}", link.reason);
-            let event = Event::new(content.created_at, EventKind::Resubmitted, Some(&link.user), Some(&text));
-            record::add_event(transaction, link.of, &event).await?;
-            let text = format!("of request {}: {}", link.of, link.reason);
-            let event = Event::new(content.created_at, EventKind::Resubmission, Some(&link.user), Some(&text));
-            record::add_event(transaction, *number, &event).await?;
+            idempotency::remember(&mut script, key, *number);
         }
     }
+    match is_all {
+        true => drop(transaction.run_last(&script).await?),
+        false => drop(transaction.run(&script).await?),
+    }
+    drop(script);
     let result = |Accepted { content, number, sequence_number, lease, .. }: Accepted<'_>| SubmitResult::New {
         request: accepted_record(number, sequence_number, content),
         lease,
@@ -108,24 +113,46 @@ async fn accept(transaction: &Transaction, new: &[&Submission]) -> Result<Vec<Su
     Ok(accepted.into_iter().map(result).collect())
 }
 
-/// The first of so many new numbers.
-async fn take_numbers(transaction: &Transaction, count: usize) -> Result<i64, Fault> {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    let sql = "-- take_numbers
-        UPDATE counter SET number = number + $1 WHERE name = 'request' RETURNING number - $1 + 1 AS first";
-    let row = transaction.query_first(sql, &[&count]).await?;
-    let row = row.ok_or_else(|| StoreError::Damaged("there is no counter of requests".to_owned()))?;
-    Columns(&row).get("first")
+/// The entries in the history of a request that is sent once more, and of the one that is made for it.
+fn resubmission_events(request: &Accepted<'_>, link: &Resubmission) -> [(i64, Event); 2] {
+    let Accepted { content, number, .. } = request;
+    let event = |kind, text: String| Event::new(content.created_at, kind, Some(&link.user), Some(&text));
+    [
+        (link.of, event(EventKind::Resubmitted, format!("as request {number}: {}", link.reason))),
+        (*number, event(EventKind::Resubmission, format!("of request {}: {}", link.of, link.reason))),
+    ]
 }
 
-/// Leases those that are to be leased and whose cards are free, in their order.
-async fn lease_free(transaction: &Transaction, accepted: &mut [Accepted<'_>]) -> Result<(), Fault> {
-    let Some(now) = accepted.iter().filter(|r| r.submission.lease_to.is_some()).map(|r| r.content.created_at).max()
-    else {
-        return Ok(());
-    };
-    let asked: Vec<_> = accepted.iter().map(|request| (request.number, Cards::of(&request.content))).collect();
-    let mut views = Views::read(transaction, &asked, now.timestamp_millis()).await?;
+/// Numbers requests, and leases those that are to be leased and whose cards are free, in their order. From here on all
+/// others wait for a number, until this is committed.
+async fn take_numbers_and_cards(transaction: &Transaction, accepted: &mut [Accepted<'_>]) -> Result<(), Fault> {
+    let count = i64::try_from(accepted.len()).unwrap_or(i64::MAX);
+    for (number, request) in (NOT_NUMBERED..).zip(&mut *accepted) {
+        request.number = number;
+    }
+    let now = accepted.iter().filter(|r| r.submission.lease_to.is_some()).map(|r| r.content.created_at).max();
+    let contents: Vec<_> = accepted.iter().map(|request| (request.number, Arc::clone(&request.content))).collect();
+    let mut script = Script::default();
+    let views = now.map(|now| {
+        let asked = contents.iter().map(|(number, content)| (*number, Cards::of(content)));
+        (Views::ask(&mut script, asked, now.timestamp_millis()), now)
+    });
+    let sql = "-- take_numbers
+        UPDATE counter SET number = number + $1 WHERE name = 'request' RETURNING number - $1 + 1 AS first";
+    let numbers = script.add(sql, values![count]);
+    let rows = transaction.run(&script).await?;
+    if let Some((place, now)) = views {
+        lease_free(accepted, Views::of_rows(&rows[place])?, now);
+    }
+    let no_counter = || StoreError::Damaged("there is no counter of requests".to_owned());
+    let first: i64 = Columns(rows[numbers].first().ok_or_else(no_counter)?).get("first")?;
+    for (number, request) in (first..).zip(accepted) {
+        request.number = number;
+    }
+    Ok(())
+}
+
+fn lease_free(accepted: &mut [Accepted<'_>], mut views: Views, now: DateTime<Utc>) {
     for request in accepted {
         let cards = Cards::of(&request.content);
         let is_free = || views.find_blocker(request.number, cards).is_none();
@@ -138,44 +165,42 @@ async fn lease_free(transaction: &Transaction, accepted: &mut [Accepted<'_>]) ->
             _ => {}
         }
     }
-    Ok(())
 }
 
-async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -> Result<(), Fault> {
-    let mut texts = Vec::new();
+fn insert_requests<'a>(script: &mut Script<'a>, accepted: &'a [Accepted<'_>]) -> Result<(), Fault> {
+    let (mut items, mut cards, mut rejections) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut joint_keys, mut joint_fields) = (Vec::new(), Vec::new());
     for request in accepted {
-        texts.push(NewRow::of(&request.content)?);
+        let row = NewRow::of(&request.content)?;
+        items.push(storable(&row.items).into_owned());
+        cards.push(row.cards);
+        rejections.push(row.rejection);
+        joint_keys.push(row.joint_key.map(Vec::from));
+        joint_fields.push(storable_option(row.joint_fields.as_ref()).map(Cow::into_owned));
     }
-    let each = || accepted.iter().zip(&texts);
-    let content = |of: fn(&NewRequest) -> &str| each().map(|(r, _)| of(&r.content)).collect::<Vec<_>>();
-    let time = |of: fn(&NewRequest) -> i64| each().map(|(r, _)| of(&r.content)).collect::<Vec<_>>();
-    let numbers: Vec<i64> = each().map(|(r, _)| r.number).collect();
+    let each = || accepted.iter();
+    let content = |of: fn(&NewRequest) -> &str| each().map(|r| of(&r.content)).collect::<Vec<_>>();
+    let time = |of: fn(&NewRequest) -> i64| each().map(|r| of(&r.content)).collect::<Vec<_>>();
+    let numbers: Vec<i64> = each().map(|r| r.number).collect();
     let ids = content(|r| r.id.as_str());
     let families = content(|r| r.family.as_str());
     let systems = content(|r| r.family.cas().as_str());
     let types = content(|r| r.request_type.as_str());
     let priorities = content(|r| r.priority.as_str());
-    let immediate: Vec<Option<bool>> = each().map(|(r, _)| r.content.process_immediately).collect();
+    let immediate: Vec<Option<bool>> = each().map(|r| r.content.process_immediately).collect();
     let scheduled = time(|r| r.scheduled_at.timestamp_millis());
-    let items: Vec<_> = each().map(|(_, t)| storable(&t.items)).collect();
-    let cards: Vec<&str> = each().map(|(_, t)| t.cards.as_str()).collect();
-    let subscriptions: Vec<Option<&str>> = each().map(|(r, _)| r.content.subscription.as_deref()).collect();
-    let bodies: Vec<Option<&str>> =
-        each().map(|(r, _)| r.content.envelope(None).map(|e| e.redacted.as_str())).collect();
-    let raw: Vec<Option<&str>> = each().map(|(r, _)| r.content.envelope(None).and_then(|e| e.raw.as_deref())).collect();
-    let calls: Vec<Option<&str>> = each().map(|(r, _)| r.content.api_call.as_deref()).collect();
-    let rejections: Vec<Option<String>> =
-        each().map(|(r, _)| r.content.rejection.as_ref().map(failure_to_json).transpose()).collect::<Result<_, _>>()?;
-    let correlations = each().map(|(r, _)| r.content.correlation.as_ref().map(to_json).transpose());
+    let subscriptions: Vec<Option<&str>> = each().map(|r| r.content.subscription.as_deref()).collect();
+    let bodies: Vec<Option<&str>> = each().map(|r| r.content.envelope(None).map(|e| e.redacted.as_str())).collect();
+    let raw: Vec<Option<&str>> = each().map(|r| r.content.envelope(None).and_then(|e| e.raw.as_deref())).collect();
+    let calls: Vec<Option<&str>> = each().map(|r| r.content.api_call.as_deref()).collect();
+    let correlations = each().map(|r| r.content.correlation.as_ref().map(to_json).transpose());
     let correlations: Vec<Option<String>> = correlations.collect::<Result<_, _>>()?;
-    let parts: Vec<i64> = each().map(|(r, _)| i64::try_from(r.content.parts().len()).unwrap_or(i64::MAX)).collect();
-    let joint_keys: Vec<Option<&[u8]>> = each().map(|(_, t)| t.joint_key.as_ref().map(<[u8; 32]>::as_slice)).collect();
-    let joint_fields: Vec<_> = each().map(|(_, t)| storable_option(t.joint_fields.as_ref())).collect();
-    let sequence: Vec<i64> = each().map(|(r, _)| r.sequence_number).collect();
+    let parts: Vec<i64> = each().map(|r| i64::try_from(r.content.parts().len()).unwrap_or(i64::MAX)).collect();
+    let sequence: Vec<i64> = each().map(|r| r.sequence_number).collect();
     let users = content(|r| r.created_by.id.as_str());
     let created = time(|r| r.created_at.timestamp_millis());
-    let owners: Vec<Option<&str>> = each().map(|(r, _)| r.lease.as_ref().map(|lease| lease.owner.as_str())).collect();
-    let tokens: Vec<i64> = each().map(|(r, _)| r.lease.as_ref().map_or(0, |lease| lease.token)).collect();
+    let owners: Vec<Option<&str>> = each().map(|r| r.lease.as_ref().map(|lease| lease.owner.as_str())).collect();
+    let tokens: Vec<i64> = each().map(|r| r.lease.as_ref().map_or(0, |lease| lease.token)).collect();
     let sql = "-- insert_requests
         INSERT INTO request (number, id, family, cas, type, priority, process_immediately, scheduled_at, ready_at, items, cards,
             subscription, body, raw_body, api_call, rejection, sequence_number, created_by, created_at, updated_at,
@@ -189,43 +214,39 @@ async fn insert_requests(transaction: &Transaction, accepted: &[Accepted<'_>]) -
             AS new (number, id, family, type, priority, immediate, scheduled_at, items, cards, subscription, body,
                 raw_body, api_call, rejection, sequence_number, created_by, created_at, lease_owner, lease_token, correlation,
                 cas, parts, joint_key, joint_fields)";
-    transaction
-        .execute(
-            sql,
-            &[
-                &numbers,
-                &ids,
-                &families,
-                &types,
-                &priorities,
-                &immediate,
-                &scheduled,
-                &items,
-                &cards,
-                &subscriptions,
-                &bodies,
-                &raw,
-                &calls,
-                &rejections,
-                &sequence,
-                &users,
-                &created,
-                &owners,
-                &tokens,
-                &State::Pending.as_str(),
-                &process::MANUAL,
-                &correlations,
-                &systems,
-                &parts,
-                &joint_keys,
-                &joint_fields,
-            ],
-        )
-        .await?;
+    let values = values![
+        numbers,
+        ids,
+        families,
+        types,
+        priorities,
+        immediate,
+        scheduled,
+        items,
+        cards,
+        subscriptions,
+        bodies,
+        raw,
+        calls,
+        rejections,
+        sequence,
+        users,
+        created,
+        owners,
+        tokens,
+        State::Pending.as_str(),
+        process::MANUAL,
+        correlations,
+        systems,
+        parts,
+        joint_keys,
+        joint_fields,
+    ];
+    script.add(sql, values);
     Ok(())
 }
 
-async fn insert_devices(transaction: &Transaction, accepted: &[Accepted<'_>]) -> Result<(), Fault> {
+fn insert_devices<'a>(script: &mut Script<'a>, accepted: &'a [Accepted<'_>]) {
     let (mut kinds, mut ids, mut numbers, mut sequence) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for Accepted { content, number, sequence_number, .. } in accepted {
         for (kind, devices) in [(DeviceKind::Card, &content.cards), (DeviceKind::Stb, &content.stbs)] {
@@ -240,15 +261,13 @@ async fn insert_devices(transaction: &Transaction, accepted: &[Accepted<'_>]) ->
     let sql = "-- insert_devices
         INSERT INTO request_device (kind, ca_id, number, sequence_number)
         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) ON CONFLICT DO NOTHING";
-    transaction.execute(sql, &[&kinds, &ids, &numbers, &sequence]).await?;
-    Ok(())
+    script.add(sql, values![kinds, ids, numbers, sequence]);
 }
 
-async fn note_sequence_numbers(transaction: &Transaction, last: &HashMap<String, i64>) -> Result<(), Fault> {
+fn note_sequence_numbers<'a>(script: &mut Script<'a>, last: &'a HashMap<String, i64>) {
     let (cards, numbers): (Vec<&String>, Vec<&i64>) = last.iter().unzip();
     let sql = "-- note_sequence_numbers
         UPDATE card SET sequence_number = last.number FROM unnest($1::text[], $2::bigint[]) AS last (card, number)
         WHERE card.card = last.card";
-    transaction.execute(sql, &[&cards, &numbers]).await?;
-    Ok(())
+    script.add(sql, values![cards, numbers]);
 }

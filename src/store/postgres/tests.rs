@@ -15,6 +15,8 @@ use tokio::net::{UnixListener, UnixStream};
 
 use self::server::Cluster;
 use super::PostgresStore;
+use super::database::Patience;
+use super::script::{Script, values};
 use crate::config::{Inputs, StoreSection, StoreUrl, load};
 use crate::observer::Observers;
 use crate::request::{Cas, RequestType, State};
@@ -82,7 +84,13 @@ fn cutting_proxy(url: &str, armed: Arc<Mutex<Option<Cut>>>) -> TempDir {
                         }
                         read = upstream.read(&mut from_server) => {
                             let sent = match read { Ok(length @ 1..) => &from_server[..length], _ => return };
-                            if is_cut || client.write_all(sent).await.is_err() { return }
+                            // The server is heard out: it would not commit for somebody who left.
+                            match is_cut {
+                                true if sent.windows(7).any(|word| word == b"COMMIT\0") => return,
+                                true => {}
+                                false if client.write_all(sent).await.is_err() => return,
+                                false => {}
+                            }
                         }
                     }
                 }
@@ -110,13 +118,40 @@ async fn what_became_of_a_commit_that_was_cut_is_found_out() {
     arm(Cut::Before);
     let next = submit_leased(&store, pairing("b", DateTime::UNIX_EPOCH, true)).await;
     assert!(armed.lock().unwrap().is_none() && next.request.number == 2, "it was not, and is done again");
-    for (leased, cut) in [(leased, Cut::Before), (next, Cut::After)] {
+    // Where the answer was lost, somebody may wait for the cards.
+    for (leased, cut, released) in [(leased, Cut::Before, 0), (next, Cut::After, 1)] {
         arm(cut);
         let number = leased.request.number;
-        assert_eq!(commit(&store, leased, done(), DateTime::UNIX_EPOCH).await, 0, "an outcome is never lost");
+        assert_eq!(commit(&store, leased, done(), DateTime::UNIX_EPOCH).await, released, "an outcome is never lost");
         let record = store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
         assert_eq!(record.state, State::Completed);
     }
+}
+
+/// Many statements go out together with the commit, in their order; when one of them fails nothing is committed.
+#[tokio::test]
+async fn statements_that_are_sent_with_the_commit_are_made_in_their_order_or_not_at_all() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let url = cluster.new_database();
+    let (store, name) = (open(&url).await, url.rsplit('/').next().unwrap());
+    let write = async |counter: &'static str| {
+        let written = store.database.write(Patience::Refuse, 1, move |transaction| {
+            Box::pin(async move {
+                let mut script = Script::default();
+                for step in 0..60_i64 {
+                    script.add("INSERT INTO date_step (noticed_at, by_ms) VALUES (now(), $1)", values![step]);
+                }
+                script.add("INSERT INTO counter (name, number, bytes) VALUES ($1, 0, 0)", values![counter]);
+                transaction.run_last(&script).await.map(drop)
+            })
+        });
+        written.await
+    };
+    let steps = || cluster.psql(name, "SELECT string_agg(by_ms::text, ' ' ORDER BY ctid) FROM date_step").unwrap();
+    assert!(write("request").await.is_err());
+    assert_eq!(steps(), "");
+    write("new").await.unwrap();
+    assert_eq!(steps(), (0..60).map(|step| step.to_string()).collect::<Vec<_>>().join(" "));
 }
 
 /// The rule that no code is needed for.
