@@ -206,7 +206,10 @@ async fn what_was_under_way_when_the_gateway_died_follows_the_same_rules() {
     let mut states = Vec::new();
     for number in ["1", "2", "3"] {
         let record = match client.show(&json!(number)).await {
-            record if record["type"] == "SEND_MAIL_MESSAGE_TO_CLIENT" => record,
+            record if record["type"] == "SEND_MAIL_MESSAGE_TO_CLIENT" => {
+                let is_noticed = |record: &Value| record["delivery"]["attempts"] != 0;
+                eventually(async || Some(client.show(&json!(number)).await).filter(is_noticed)).await
+            }
             _ => client.ended(&json!(number)).await,
         };
         let delivery = &record["delivery"];
