@@ -1,6 +1,7 @@
 //! The users of the gateway, with unit and role, and the stored form of passwords, tokens and API keys.
 //!
-//! Only hashes are stored, Argon2id of passwords and SHA-256 of tokens and keys: a stolen store lets nobody sign in.
+//! Only hashes are stored, Argon2id of passwords and SHA-256 of tokens and keys: nobody can sign in with what is
+//! stored.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};

@@ -132,8 +132,8 @@ impl App {
     /// Serves until shutdown, then finishes what is under way within the grace; false when something was cut off.
     ///
     /// # Errors
-    /// TLS cannot be set up, the store cannot be read, or the store failed for good: then nothing more can be kept, and
-    /// work under way is cut off at once.
+    /// TLS cannot be set up, the store cannot be read, or it failed for good: then nothing more can be kept, and what is
+    /// under way is cut off at once.
     pub async fn serve(self, listeners: Listeners, shutdown: Shutdown) -> Result<bool, StartError> {
         let api = Arc::clone(&self.server.api);
         let (store, processors) = (Arc::clone(&api.store), Arc::clone(&api.processors));

@@ -62,7 +62,8 @@ pub fn own_distribution_id(kind: EntryKind, ca_id: &str) -> String {
         other => other.as_str(),
     };
     let digest = Sha256::digest(format!("distribution of {devices}: {ca_id}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect()
+    let number = u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default());
+    format!("{number:032X}")
 }
 
 /// The key by which a client names an entry.

@@ -1,6 +1,6 @@
 //! The codings of bodies (RFC 9110, 8.4): gzip and deflate, undone and done, for every room that reads a body.
 //!
-//! Rule: unpacked bodies have a bound, and bytes unpacked before a fault are kept.
+//! Rule: what comes out has a bound, and whatever came out before a fault is kept.
 
 use std::io::{Read, Write as _};
 
@@ -28,7 +28,7 @@ pub enum CodingFault {
     /// The body is as it came from this coding.
     #[error("the Content-Encoding {0:?} is not known")]
     Unknown(String),
-    /// The body ends before the fault.
+    /// The body is what came before the fault.
     #[error("the body is not whole in the Content-Encoding {0:?}, or is not in it at all")]
     Broken(String),
     /// The body is its beginning.
@@ -36,7 +36,7 @@ pub enum CodingFault {
     TooLarge(usize),
 }
 
-/// Undoes the codings of a body, the last first, as far as possible; returns at most `limit` bytes.
+/// Undoes the codings of a body, the last one first, as far as they go; up to `limit` bytes come out.
 pub fn unpacked(mut body: Vec<u8>, headers: &HeaderMap, limit: usize) -> Unpacked {
     let values = headers.get_all(CONTENT_ENCODING).iter();
     let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase()).collect();

@@ -130,7 +130,7 @@ impl Observers {
         }
     }
 
-    /// Does any observer make spans?
+    /// Does one of them make spans?
     pub fn want_spans(&self) -> bool {
         self.0.iter().any(|observer| observer.wants_spans())
     }

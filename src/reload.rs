@@ -114,7 +114,7 @@ fn replacement(provider: &Provider, config: Config) -> Result<Replacement, Start
     let contract = app::load_contract(&config);
     let contract = contract.and_then(|contract| app::check_secrets(&config, &contract).map(|()| contract));
     let contract = contract.map_err(&mut look).ok();
-    // The folder's files may be gone by now: only the kind of the source counts.
+    // Its files may be gone by now: only what kind it was counts.
     let was_live = matches!(provider.config.upstream.url.source, UpstreamSource::Urls(_));
     if transport.as_ref().is_some_and(|transport| transport.is_some() != was_live) {
         faults.push("upstream.url: between URLs and anything else a restart is needed".to_owned());

@@ -37,8 +37,7 @@ impl From<Vec<CaseFault>> for StartError {
 pub struct UpstreamHandle {
     /// Description of the transport for the log.
     pub description: String,
-    /// The catalogue that belongs to the source of answers: the sample for the simulator, or the catalogue of the
-    /// fixtures.
+    /// The catalogue that belongs to what answers: the sample for the simulator, and whatever a folder of fixtures has.
     pub catalogue: Vec<(EntryKind, Cow<'static, str>)>,
     /// The transport and its observers.
     pub transport: ObservedTransport,
@@ -143,7 +142,7 @@ fn check_replay(folder: &Path) -> Result<ReplayFolder, StartError> {
     Ok(cases)
 }
 
-/// The catalogue of a folder of fixtures; as it stands, or with personal values back.
+/// The catalogue that a folder of fixtures has; as it stands, or with what was personal back in it.
 ///
 /// # Errors
 /// A file that cannot be read.

@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 /// Makes sure that files can be made in a folder, or the folder itself in the nearest one above it that exists.
 ///
 /// # Errors
-/// The reason why files cannot be made, and the remedy.
+/// Why not, and what to do.
 pub(crate) fn check_writable(folder: &Path) -> Result<(), String> {
     let mut nearest = folder;
     let found = loop {

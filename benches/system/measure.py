@@ -235,6 +235,8 @@ def memory(binaries, folder):
                     idle.append(socket.create_connection(("127.0.0.1", gateway.port)))
                     idle[-1].sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
                     idle[-1].recv(4096)
+                # They rest after a second or two.
+                time.sleep(3)
                 note("memory", name, len(idle), "with idle connections MB", gateway.memory_mb())
 
 

@@ -67,7 +67,7 @@ impl Seen {
         self.succeeded_at.is_some_and(|at| now.saturating_duration_since(at) <= SUCCESS_COUNTS)
     }
 
-    /// Takes in the attempts at all nodes: a success ends the failures before.
+    /// Takes in what all nodes know: a success ends the failures before it.
     fn learn(&mut self, failures: u32, failed: Option<Instant>, succeeded: Option<Instant>, now: Instant) {
         if succeeded > self.succeeded_at {
             self.succeeded_at = succeeded;

@@ -76,10 +76,10 @@ impl Rates {
         Ok(())
     }
 
-    /// Exchanges tokens taken with the other nodes: tells them of those taken here, and takes theirs from the buckets.
+    /// Tells the other nodes what users took here, and takes from the buckets what they took there.
     ///
     /// # Errors
-    /// The store fails; tokens that the store was not told of are told the next time.
+    /// The store; what it was not told is told the next time.
     pub(super) async fn share(&self, store: &dyn LimitStore) -> Result<(), StoreError> {
         let told: Vec<_> = {
             let buckets = self.buckets();

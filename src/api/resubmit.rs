@@ -27,7 +27,7 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
 /// Submits a call that an operator has edited, as the operator's own; the histories of both requests say so.
 ///
 /// # Errors
-/// As [`call`], or a fault of the edited call.
+/// As [`call`], or what is wrong with the edited call.
 pub async fn call_edited(
     api: &Api,
     session: &Session,

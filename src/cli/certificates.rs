@@ -1,4 +1,4 @@
-//! The certificates that the gateway shows: observers are told when they expire, and the log warns in time.
+//! The certificates that the gateway shows: whoever watches is told when they expire, and the log in time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::output::{FormatFlags, ResultFlag};
 use super::settings::{StoreFlags, open_existing};
-use super::{Failed, output, user};
+use super::{Failed, output};
 use crate::account::{ApiKey, hash_secret};
 use crate::request::random_hex;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let added = json!({"username": username, "name": name, "key": secret});
             let key = ApiKey { id: random_hex(), name, username: username.clone() };
             if !open_existing(&store.load()?).await?.add_key(key, hash_secret(&secret)).await? {
-                return Err(user::unknown(&username));
+                return Err(Failed(format!("there is no user {username}")));
             }
             result.print(&secret, &added);
             Ok(())
@@ -73,7 +73,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
                 result.print_or_note(None, &json!({"id": id, "removed": true}));
                 Ok(())
             }
-            false => Err(Failed(format!("there is no key {id}: `key list` shows all ids"))),
+            false => Err(Failed(format!("there is no key {id}"))),
         },
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: a file for each subcommand, each with a `run`. Results go to standard output, everything else to
 //! standard error.
 
+mod allocator;
 mod backup;
 mod catalogue;
 mod certificates;
@@ -122,6 +123,9 @@ pub fn run() -> ExitCode {
         // clap reports help and version as errors.
         Err(error) => error.exit(),
     };
+    if matches!(cli.command, None | Some(Command::Serve(_))) {
+        allocator::configure();
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(&format!("cannot start: {error}")),

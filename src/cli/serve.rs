@@ -126,7 +126,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Carries out signals, until a signal ends the gateway.
+/// Does what signals ask for, until one asks for the end.
 async fn follow(mut signals: Signals, reloader: Reloader, trigger: Trigger) {
     let reloader = Arc::new(reloader);
     while signals.next().await == Asked::Reload {

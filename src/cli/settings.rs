@@ -90,7 +90,7 @@ pub(super) fn configuration(
     Ok(loaded(file, flags).into_config().map_err(StartError::from)?)
 }
 
-/// The contract of each provider, with the configuration as the provider sees it.
+/// The contract of each provider, with the configuration as that one sees it.
 pub(super) fn contracts_of(config: &Config) -> Result<Vec<(Config, Arc<Contract>)>, Failed> {
     let load = |config: Config| {
         let contract = app::load_contract(&config).map_err(|error| error.of_provider(&config))?;

@@ -51,7 +51,7 @@ impl Findings {
         !self.replaced.contains(setting)
     }
 
-    /// Checks the file or address that a setting names, and notes the faults.
+    /// Checks what a setting names, and notes its faults.
     fn look<T>(&mut self, setting: &str, look: impl FnOnce() -> Result<T, StartError>) -> Option<T> {
         if self.replaced.contains(setting) {
             return None;

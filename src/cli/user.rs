@@ -120,7 +120,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
                     result.print_or_note(None, &json!({"username": username, "password_changed": true}));
                     Ok(())
                 }
-                false => Err(unknown(&username)),
+                false => Err(Failed(format!("there is no user {username}"))),
             }
         }
         Action::Remove { username, result, store } => {
@@ -129,7 +129,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
                     result.print_or_note(None, &json!({"username": username, "removed": true}));
                     Ok(())
                 }
-                false => Err(unknown(&username)),
+                false => Err(Failed(format!("there is no user {username}"))),
             }
         }
     }
@@ -174,9 +174,4 @@ fn read_password() -> Result<Secret, Failed> {
     Err(Failed(format!(
         "the password, read from standard input, must be of {SHORTEST_PASSWORD} to 256 characters, none of them a control character"
     )))
-}
-
-/// The failure of a command for a user that the store does not have.
-pub(super) fn unknown(username: &str) -> Failed {
-    Failed(format!("there is no user {username}: `user list` shows all"))
 }

@@ -59,7 +59,7 @@ impl Config {
         format!("{}{setting}", prefix(&self.provider))
     }
 
-    /// A fault in the settings of this provider, with the provider's name if it is not the first.
+    /// A fault of what this provider's settings name, with the provider's name if it is not the first.
     pub fn name_fault(&self, fault: &str) -> String {
         if self.provider == MAIN { fault.to_owned() } else { format!("{TABLE}.{}: {fault}", self.provider) }
     }

@@ -36,7 +36,7 @@ impl StoreUrl {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(EXPECTED.to_owned());
         }
-        // The error of the parser may quote the text, which may hold a password.
+        // The error of the parser may quote what it read.
         let config: tokio_postgres::Config = text.parse().map_err(|_| EXPECTED.to_owned())?;
         if config.get_password().is_some() {
             return Err("without a password: that is for store.password_file".to_owned());

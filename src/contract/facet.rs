@@ -106,7 +106,7 @@ impl Facet {
     }
 }
 
-/// The facets of a restriction, as they are read.
+/// The facets of one restriction, as they are read.
 #[derive(Default)]
 pub(super) struct FacetSet {
     /// The conditions, in the order of the schema.

@@ -6,7 +6,6 @@ use super::filling::{Filling, ValueSource};
 use super::finding::{Finding, Location};
 use super::piece::Piece;
 use super::plan::{Content, ElementPlan};
-use crate::xml::Name;
 
 /// A model group.
 #[derive(Clone, Debug)]
@@ -106,25 +105,6 @@ impl Occurs {
 }
 
 impl Particle {
-    /// Can an element of that name come first?
-    pub fn may_start(&self, name: &Name) -> bool {
-        match self {
-            Self::Element(plan) => plan.name == *name,
-            Self::Group(group) => group.may_start(name),
-            Self::Open(open) => open.namespaces.has(&name.namespace),
-        }
-    }
-
-    /// May the particle be absent?
-    pub fn is_emptiable(&self) -> bool {
-        self.occurs().min == 0
-            || match self {
-                Self::Element(_) => false,
-                Self::Group(group) => group.is_emptiable(),
-                Self::Open(open) => !open.unread.is_empty(),
-            }
-    }
-
     /// Occurrences inside the parent.
     pub fn occurs(&self) -> Occurs {
         match self {
@@ -171,34 +151,6 @@ impl Particle {
 }
 
 impl Group {
-    /// Can an element of that name come first in an occurrence?
-    pub fn may_start(&self, name: &Name) -> bool {
-        let is_sequence = self.compositor == Compositor::Sequence;
-        for member in &self.members {
-            if member.may_start(name) {
-                return true;
-            }
-            if is_sequence && !member.is_emptiable() {
-                return false;
-            }
-        }
-        false
-    }
-
-    /// May an occurrence be empty?
-    pub fn is_emptiable(&self) -> bool {
-        match self.compositor {
-            Compositor::Sequence | Compositor::All => self.members.iter().all(Particle::is_emptiable),
-            Compositor::Choice => self.members.is_empty() || self.members.iter().any(Particle::is_emptiable),
-        }
-    }
-
-    /// The names of the elements that may come first.
-    pub fn first_names(&self) -> String {
-        let firsts = self.elements().filter(|plan| self.may_start(&plan.name));
-        firsts.map(|plan| &*plan.name.local).collect::<Vec<_>>().join(", ")
-    }
-
     /// The elements of the group and of nested groups.
     pub fn elements(&self) -> Box<dyn Iterator<Item = &ElementPlan> + '_> {
         Box::new(self.members.iter().flat_map(|member| match member {

@@ -36,8 +36,7 @@ impl RequestLoader<'_, '_> {
             Err(self.report(path, "the header of a request is written by [headers], as XML"))
         }));
         headers?;
-        let fields =
-            self.bind_named(&request.fields, request_type, &request_type.fields().collect::<Vec<_>>(), message);
+        let fields = self.bind_named(&request.fields, request_type, &fields_of(request_type), message);
         let constants = all(request.constants.iter().map(|(path, value)| {
             self.bind(path, "a constant", ValueSource::Constant(value.get_ref().clone()), message)
         }));
@@ -296,4 +295,8 @@ fn bound_field(bound: Bound, path: &Text, source: ValueSource) -> BoundField {
 /// Does a path end in a place that the schema leaves open?
 fn leads_to_open(path: &str) -> bool {
     steps(path).last().is_some_and(|step| step.is_open())
+}
+
+fn fields_of(request_type: RequestType) -> Vec<Field> {
+    request_type.fields().collect()
 }

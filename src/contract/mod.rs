@@ -10,7 +10,7 @@
 //! node       an element in its context           request    one request type: its operation; messages: its paths
 //! symbols    what a WSDL declares, by name       demand     what the paths want of a message
 //! port       where an operation is offered       bind       a path through a message, and what fills its end
-//! wsdl       an operation and its two messages   template   a text with values in it (expression); operator: changes them;
+//! wsdl       an operation and its two messages   template   a text with values in it; operator: what changes them;
 //!                                                           piece: XML with values in it; pieces: those of a request
 //!                                                sample     can it ever fit? possible: the texts that a template makes
 //! compile    elements; attribute: theirs    ─┐   cover      is every mandatory element covered; prefixes
@@ -42,7 +42,6 @@ mod demand;
 mod document;
 mod draft;
 mod duration;
-mod expression;
 mod facet;
 mod filling;
 mod finding;

@@ -4,10 +4,9 @@
 //! Rule: statements about a template hold for every request, so that a contract is never refused for a text that will not
 //! come.
 
-use super::expression::{Expression, Term};
 use super::operator::Action;
 use super::simple::SimpleType;
-use super::template::{Part, Template};
+use super::template::{Expression, Part, Template, Term};
 
 /// The name of a value that an operator cannot take, and the end of the sentence "must be …".
 pub(super) type Unfit = (String, String);

@@ -164,17 +164,17 @@ impl<'m> Checker<'m> {
         match group.compositor {
             Compositor::Sequence => group.members.iter().for_each(|member| self.particle(member, children)),
             Compositor::Choice => {
-                let branch = children.peek().and_then(|next| group.members.iter().find(|m| m.may_start(&next.name)));
+                let branch = children.peek().and_then(|next| group.members.iter().find(|m| may_start(m, &next.name)));
                 match branch {
                     Some(branch) => self.particle(branch, children),
-                    None if group.is_emptiable() => {}
-                    None => self.missing(&format!("one of {}", group.first_names()), children),
+                    None if is_group_emptiable(group) => {}
+                    None => self.missing(&format!("one of {}", first_names(group)), children),
                 }
             }
             Compositor::All => {
                 let mut waiting: Vec<&Particle> = group.members.iter().collect();
                 while let Some(next) = children.peek() {
-                    let Some(at) = waiting.iter().position(|member| member.may_start(&next.name)) else { break };
+                    let Some(at) = waiting.iter().position(|member| may_start(member, &next.name)) else { break };
                     self.particle(waiting.swap_remove(at), children);
                 }
                 waiting.into_iter().for_each(|member| self.particle(member, children));
@@ -186,7 +186,7 @@ impl<'m> Checker<'m> {
     fn particle(&mut self, particle: &Particle, children: &mut Children<'m>) {
         let occurs = particle.occurs();
         let mut count = 0;
-        while let Some(next) = children.peek().filter(|next| particle.may_start(&next.name)) {
+        while let Some(next) = children.peek().filter(|next| may_start(particle, &next.name)) {
             if children.is_lost || occurs.max.is_some_and(|max| count >= max) {
                 break;
             }
@@ -208,7 +208,7 @@ impl<'m> Checker<'m> {
         if count < occurs.min && !children.is_lost {
             match particle {
                 Particle::Element(plan) => self.missing(&format!("'{}'", plan.name.local), children),
-                Particle::Group(group) if group.is_emptiable() => {}
+                Particle::Group(group) if is_group_emptiable(group) => {}
                 Particle::Group(group) => self.group(group, children),
                 // A particle that is not understood is never missed.
                 Particle::Open(open) if !open.unread.is_empty() => {}
@@ -227,6 +227,51 @@ impl<'m> Checker<'m> {
             None => self.report(format!("{wanted} is missing")),
         }
     }
+}
+
+/// Can an element of that name come first in a particle?
+fn may_start(particle: &Particle, name: &Name) -> bool {
+    match particle {
+        Particle::Element(plan) => plan.name == *name,
+        Particle::Group(group) => may_start_group(group, name),
+        Particle::Open(open) => open.namespaces.has(&name.namespace),
+    }
+}
+
+fn may_start_group(group: &Group, name: &Name) -> bool {
+    let is_sequence = group.compositor == Compositor::Sequence;
+    for member in &group.members {
+        if may_start(member, name) {
+            return true;
+        }
+        if is_sequence && !is_emptiable(member) {
+            return false;
+        }
+    }
+    false
+}
+
+/// May a particle be absent?
+fn is_emptiable(particle: &Particle) -> bool {
+    particle.occurs().min == 0
+        || match particle {
+            Particle::Element(_) => false,
+            Particle::Group(group) => is_group_emptiable(group),
+            Particle::Open(open) => !open.unread.is_empty(),
+        }
+}
+
+fn is_group_emptiable(group: &Group) -> bool {
+    match group.compositor {
+        Compositor::Sequence | Compositor::All => group.members.iter().all(is_emptiable),
+        Compositor::Choice => group.members.is_empty() || group.members.iter().any(is_emptiable),
+    }
+}
+
+/// The names of the elements that may come first in a group.
+fn first_names(group: &Group) -> String {
+    let firsts = group.elements().filter(|plan| may_start_group(group, &plan.name));
+    firsts.map(|plan| &*plan.name.local).collect::<Vec<_>>().join(", ")
 }
 
 /// Is there more than white space between the elements?

@@ -12,7 +12,7 @@ use crate::request::{DEVICE_FIELDS, STB_ID};
 use crate::soap::{envelope, texts};
 use crate::xml::{self, Element, Limits, Node};
 
-/// Most bytes of a body that is searched for the subject: larger bodies are rare, and reading them takes time.
+/// Bytes of a body that is looked into, at most: what is larger is rare, and reading it takes time.
 const MOST_BYTES: usize = 256 << 10;
 /// Cards that are told, at most.
 const MOST_CARDS: usize = 16;

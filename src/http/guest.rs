@@ -2,7 +2,7 @@
 //! leave.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ pub(super) struct Guest {
     is_asking: AtomicBool,
     /// True from the end of an answer until its last byte is sent.
     is_answered: AtomicBool,
+    requests: AtomicU64,
 }
 
 impl Door {
@@ -48,6 +49,7 @@ impl Door {
             leave,
             is_asking: AtomicBool::default(),
             is_answered: AtomicBool::default(),
+            requests: AtomicU64::default(),
         })
     }
 
@@ -92,9 +94,15 @@ impl Guest {
     /// Reports the head of a request; returns the paths that the client may ask for.
     pub(super) fn asks(&self) -> Access {
         self.is_asking.store(true, Ordering::Release);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let (access, displaced) = self.door.lock().ask(self.id, Instant::now());
         end(displaced);
         access
+    }
+
+    /// Counts the requests of the connection.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Reports that a request is complete; false if the connection has to leave, and the request must not be carried

@@ -7,6 +7,7 @@ mod admission;
 mod auth;
 mod body;
 mod connection;
+mod conversation;
 mod correlation;
 mod forwarded;
 mod guest;
@@ -18,6 +19,7 @@ mod openapi;
 mod packing;
 mod pass_through;
 mod reply;
+mod resting;
 mod route;
 mod unparsed;
 mod watched;
@@ -77,8 +79,7 @@ impl Server {
         self.api.providers.first().transport.observers()
     }
 
-    /// From now on calls are made by these contracts, one a provider; calls under way keep the contract that they began
-    /// with.
+    /// From now on calls are made by these contracts, one a provider; those under way go on by what they began with.
     pub fn replace_contracts(&self, contracts: Vec<Arc<Contract>>) {
         for (provider, contract) in self.api.providers.iter().zip(contracts) {
             provider.contract.store(contract);

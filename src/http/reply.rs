@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
-use super::connection::HEAD_BYTES;
+use super::conversation::HEAD_BYTES;
 use crate::api::{ApiError, Code, Data};
 use crate::config::HttpStatusMode;
 use crate::request::random_hex;

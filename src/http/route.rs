@@ -55,7 +55,8 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     } else if inspector::is_below(server, path) {
         let busy = || (!has_place).then(|| ApiError::busy(guest.retry_after()));
         let refusal = check_framing(&request).err().or_else(busy);
-        match inspector::respond(server, guest, request, refusal).instrument(span).await {
+        // Boxed, as is all that other requests should not have room for.
+        match Box::pin(inspector::respond(server, guest, request, refusal)).instrument(span).await {
             inspector::Answered::Events(mut answer) => {
                 reply::sign(&mut answer, &request_id, server.api.clock.now());
                 return answer;

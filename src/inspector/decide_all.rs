@@ -13,7 +13,7 @@ use crate::request::{Decision, Order, ProvisioningRequest, State};
 use crate::search::{Condition, Search, Standing};
 use crate::store::{RequestQuery, RequestStore, Resubmission, StoreError};
 
-/// Most requests of a decision: further requests are for the next.
+/// Requests that one decision is about, at most: further ones are for the next time.
 const MOST: usize = 1000;
 /// Requests that are looked at to find as many, at most, and how many at a time.
 const LOOKED_AT: usize = 10_000;
@@ -111,7 +111,7 @@ pub async fn find_matches(
 /// Carries a decision out for each of these requests, one after the other.
 ///
 /// # Errors
-/// The store fails: requests decided about until then stay so.
+/// The store fails: what was done until then stays done.
 pub async fn decide_each(
     api: &Api,
     decision: DecisionOfAll,
@@ -140,7 +140,7 @@ pub async fn decide_each(
     Ok(decided)
 }
 
-/// The reason why a request refuses the decision; `None` if the decision was carried out.
+/// Why one does not allow it, if that is all.
 fn refusal(decided: Result<ProvisioningRequest, StoreError>) -> Result<Option<String>, ApiError> {
     match decided {
         Ok(_) => Ok(None),

@@ -20,7 +20,7 @@ struct RequestDetail<'r> {
     #[serde(flatten)]
     history: RecordWithHistory<'r>,
     cards: &'r [String],
-    /// Path of the method of the call, and the parameters that the client gave.
+    /// Path of the method that it came by, and what the client called it with.
     method_path: String,
     call: Option<&'r RawValue>,
     soap: Option<Soap<'r>>,

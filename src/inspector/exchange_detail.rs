@@ -28,7 +28,7 @@ struct ExchangeDetail<'e> {
     operation: Option<&'e str>,
     cards: &'e [String],
     state: &'static str,
-    /// The reason of a failure, in the words of its source.
+    /// Why it did not work, in the words of whoever said so.
     reason: Option<&'e str>,
     error: Option<&'e str>,
     error_type: Option<&'e str>,

@@ -17,9 +17,9 @@ use crate::store::{Store, StoreError};
 
 /// The parts of the gateway that an export needs.
 pub struct Exporter {
-    /// Names the key, and the personal elements beside those that the contract names.
+    /// Names the key, and what is personal beside the contract's names.
     pub config: Arc<Config>,
-    /// Names the operations, and personal elements.
+    /// Names the operations, and what is personal.
     pub contract: Arc<Contract>,
     /// Has the histories, and the entries of the catalogue that calls name.
     pub store: Arc<dyn Store>,

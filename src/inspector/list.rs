@@ -14,7 +14,7 @@ use crate::words::Word as _;
 /// Rows of a page, unless `limit` says otherwise, and at most.
 const PAGE: u64 = 100;
 const MOST: u64 = 500;
-/// Time of a search; the rows found by then are the page.
+/// How long a search may take; what it has found by then is the page.
 const SEARCH_TIME: Duration = Duration::from_millis(120);
 /// Cards of a row that are shown.
 const CARDS: usize = 3;
@@ -40,7 +40,7 @@ pub(super) struct ListRow<'r> {
     at: String,
     /// In the time zone of the gateway.
     time: String,
-    /// The request type; of a passed-through exchange the operation or, if unknown, the path.
+    /// The request type, or the operation of what was passed through, or its path.
     operation: &'r str,
     cards: &'r [String],
     /// Cards that are not shown.
@@ -48,7 +48,7 @@ pub(super) struct ListRow<'r> {
     state: &'static str,
     in_doubt: bool,
     http_status: Option<u16>,
-    /// The reason of a failure, in the words of its source.
+    /// Why it did not work, in the words of whoever said so.
     reason: Option<String>,
     duration_ms: Option<i64>,
     reference: Option<&'r str>,
@@ -167,7 +167,7 @@ pub(super) fn state_of(error: Option<&String>) -> &'static str {
     if error.is_some() { Standing::Broken.as_str() } else { Standing::Passed.as_str() }
 }
 
-/// The reason of a failure, in the words of its source.
+/// Why it did not work, in the words of whoever said so.
 pub(super) fn reason_of(row: &TrafficRow) -> Option<String> {
     match row {
         TrafficRow::Request(request) => reason_of_request(request),

@@ -1,10 +1,10 @@
-//! The inspector: the traffic, live and past, for a person with a browser. This room makes the content of the pages,
-//! free of HTTP: the list (`list`), cards that were probably meant (`near`), a request or exchange (`detail`,
-//! `exchange_detail`, `found`) and its stretches of time (`timings`), new rows (`stream`), two compared (`compare`),
-//! figures (`overview`), decisions (`decide`, about many at once `decide_all`), exports (`export`), and the pages
-//! themselves (`assets`), which are plain files with nothing to build.
+//! The inspector: the traffic, live and past, for a person with a browser. What the pages show is made here, free of
+//! HTTP: the list (`list`), cards that were probably meant (`near`), one request or exchange (`detail`, `exchange_detail`,
+//! `found`) and where its time went (`timings`), what is new (`stream`), two compared (`compare`), figures (`overview`),
+//! decisions (`decide`, about many at once `decide_all`), what is saved (`export`), and the pages themselves (`assets`), which
+//! are plain files with nothing to build.
 //!
-//! Rule: a text from the wire is text to a page, never markup, and secrets are masked as in the records.
+//! Rule: what came over the wire is text to a page, never markup, and secrets are masked as in the records.
 
 mod assets;
 mod compare;

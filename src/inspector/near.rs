@@ -12,7 +12,7 @@ use crate::words::{Word as _, nearest};
 const COMPARED: u64 = 1_000_000;
 const OFFERED: usize = 5;
 
-/// The method: the cards or boxes most like the first that a search names.
+/// The method: what is near the first card or box that a search names.
 ///
 /// # Errors
 /// A parameter, or the store.

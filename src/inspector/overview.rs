@@ -1,4 +1,4 @@
-//! The overview: the figures of a time, and the requests that wait now, with the reasons.
+//! The overview: what happened in a time, in figures, and what is waiting now and why.
 //!
 //! Rule: the figures are counted from the rows of the list, so that each of them leads to its rows. A busy gateway has more
 //! rows than are counted in the time there is: then the figures begin later, and say when.
@@ -33,7 +33,7 @@ const MOST_LISTED: usize = 12;
 /// Characters of a reason that count: what follows differs each time.
 const REASON: usize = 120;
 
-/// Figures of some rows: how many are in which state, and how long they took.
+/// Some of the rows: how many of them are in which state, and how long they took.
 #[derive(Default)]
 struct Tally {
     states: BTreeMap<&'static str, u64>,

@@ -28,7 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The first page as its reader knows it.
 pub struct LivePage {
     query: TrafficQuery,
-    /// Each row as sent, with the time that the list is sorted by.
+    /// Each row as it was sent, and when it began.
     sent: HashMap<RecordId, (DateTime<Utc>, String)>,
 }
 

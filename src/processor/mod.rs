@@ -235,7 +235,8 @@ impl Processor {
             (Some(SubmitResult::New { request, lease: Some(lease) }), Some(slot)) => {
                 // The client may have gone.
                 drop(leased.send(request.clone()));
-                let request = self.attempt(LeasedRequest { request, lease }, contract, slot).await?;
+                // Boxed, so that a request which makes no attempt of its own is a small task.
+                let request = Box::pin(self.attempt(LeasedRequest { request, lease }, contract, slot)).await?;
                 Ok(Some(Submitted { request, is_repeat }))
             }
             // The cards are not free: the run sends the request later, and the slot is given back now.

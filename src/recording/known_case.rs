@@ -45,7 +45,7 @@ impl ReadCase {
         }
     }
 
-    /// The case as kept, and the key of its request.
+    /// The case as it is kept, and the key by which it is found.
     pub(super) fn into_known(self, message_rules: &MessageRules) -> (RequestKey, KnownCase) {
         let answer = self.answer(message_rules, &self.case.exchange.volatile);
         let Case { name, exchange: Exchange { volatile, .. }, .. } = self.case;

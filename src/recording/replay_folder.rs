@@ -1,4 +1,4 @@
-//! The requests of a folder of cases, read before any key is: a start checks them, and then replays them.
+//! The requests of a folder of cases, read before anything is known of keys: a start checks them, and then replays them.
 
 use std::path::{Path, PathBuf};
 

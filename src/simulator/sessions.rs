@@ -32,7 +32,7 @@ impl Sessions {
         self.open.remove(id);
     }
 
-    /// May a request be made in a session? Each request counts, and the last allowed request ends the session.
+    /// May a request be made in a session? It counts, and the last one ends it.
     pub(super) fn admit(&mut self, id: &str) -> bool {
         let Some(requests) = self.open.get_mut(id) else { return false };
         *requests += 1;

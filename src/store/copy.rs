@@ -163,10 +163,7 @@ pub async fn copy(
     for table in TABLES {
         let (expected, found) = (digest(source.as_ref(), *table).await?, digest(target.as_ref(), *table).await?);
         if expected != found {
-            return Err(StoreError::Damaged(format!(
-                "the copy of table {} differs from the original: copy again into an empty store",
-                table.name
-            )));
+            return Err(StoreError::Damaged(format!("the copy of table {} is not the same", table.name)));
         }
     }
     Ok(())

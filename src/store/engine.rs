@@ -14,7 +14,7 @@ use crate::writable::check_writable;
 /// The kind of process that opens a store.
 #[derive(Clone)]
 pub enum Access {
-    /// A gateway, which sends the store's requests. The observers are told of commits.
+    /// A gateway: it sends what is in the store. The observers are told of commits.
     Gateway(Observers),
     /// A command, perhaps beside a gateway.
     Command,
@@ -74,8 +74,8 @@ pub async fn inspect(config: &StoreSection) -> Result<Inspected, StoreError> {
     }
 }
 
-/// Makes the tables, or brings them to the version of this program. Returns the version before, if there were tables,
-/// and the version now.
+/// Makes the tables, or brings them to the version of this program. Returns which one they were of before, if there were
+/// any, and are of now.
 ///
 /// # Errors
 /// The store cannot be opened, or its user may not change it.

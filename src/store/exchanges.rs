@@ -12,14 +12,14 @@ use crate::request::RecordId;
 /// The exchanges of clients in the store.
 #[async_trait]
 pub trait ExchangeStore: Send + Sync {
-    /// Commits exchanges of clients and upstream, and numbers them; the oldest are deleted where all exceed their
-    /// space.
+    /// Commits what clients and upstream said to each other; the store numbers it, and the oldest go where all take more
+    /// than they may.
     async fn add_exchanges(&self, batch: Vec<Arc<PackedExchange>>) -> Result<(), StoreError>;
     /// An exchange with its texts.
     async fn find_exchange(&self, id: &RecordId) -> Result<Option<Exchange>, StoreError>;
     /// Exchanges without their texts, by number.
     async fn list_exchanges(&self, filter: ExchangeFilter) -> Result<Vec<Summary>, StoreError>;
-    /// Commits an operator's note about an exchange, which stays as it is; false if there is no such exchange.
+    /// Commits what an operator wrote down about an exchange, which stays as it is; false where there is no such exchange.
     async fn add_note(&self, id: &RecordId, note: Note) -> Result<bool, StoreError>;
     /// The notes of an exchange, oldest first.
     async fn list_notes(&self, number: i64) -> Result<Vec<Note>, StoreError>;

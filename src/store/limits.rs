@@ -12,9 +12,8 @@ use super::StoreError;
 /// The counts of callers that all nodes share.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
-    /// Takes the tokens that users took at this node since the last time from their shared allowances, which fill with
-    /// `per_second`, up to as many. Returns the rest of each allowance, less than 0 after an excess; `None`: no node
-    /// shares.
+    /// Takes from the allowances of users, each of which fills with `per_second` up to that, what they took at this node since
+    /// the last time. What is left of each; less than 0 if they took too much. `None`: nobody shares.
     async fn take_allowances(
         &self,
         _taken: &[Allowance],

@@ -98,9 +98,9 @@ pub type Render = Arc<dyn Fn(i64) -> Result<Rendered, Failure> + Send + Sync>;
 pub struct Submission {
     /// The request.
     pub request: Arc<NewRequest>,
-    /// Renders the body, where that waits for the sequence number.
+    /// Renders its body, where it is not rendered yet.
     pub render: Option<Render>,
-    /// The node that gets a lease, if no earlier due request of the same cards is open.
+    /// Lease it to that node, if no earlier due request of its cards is open.
     pub lease_to: Option<NodeId>,
     /// Accept it only once.
     pub key: Option<IdempotencyKey>,
@@ -124,7 +124,7 @@ pub struct Resubmission {
 pub struct IdempotencyKey {
     /// Hash of the user and the key.
     pub key: [u8; 32],
-    /// Hash of the key and the call, less a secret.
+    /// Hash of the key and what was asked, less a secret.
     pub content: [u8; 32],
     /// Hash of the key and the secret, remembered until the request has ended.
     pub secret: Option<[u8; 32]>,
@@ -149,7 +149,7 @@ pub enum SubmitResult {
     Conflict,
 }
 
-/// The end of an attempt: the record as it now stands, and the additions to its history.
+/// The end of an attempt: the record as it now stands, and what is new in its history.
 #[derive(Clone, Debug)]
 pub struct AttemptCommit {
     /// The record, after [`ProvisioningRequest::apply`].
@@ -179,7 +179,7 @@ pub enum CommitResult {
 /// News of another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A request may be due.
+    /// Something may be due.
     Work,
     /// Attempts at these requests have ended.
     Ended(Vec<i64>),

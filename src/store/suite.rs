@@ -130,7 +130,7 @@ pub(super) async fn submit_leased(store: &dyn RequestStore, submission: Submissi
     LeasedRequest { request, lease: lease.unwrap() }
 }
 
-/// Commits the outcome of an attempt at a request.
+/// Commits what an attempt made of one request.
 async fn try_commit(
     store: &dyn RequestStore,
     LeasedRequest { mut request, lease }: LeasedRequest,
@@ -159,7 +159,7 @@ pub(super) fn done() -> Outcome {
     Outcome::Completed { reference: None, result: None }
 }
 
-/// Leases due requests, as a processing run does that sends each request alone.
+/// Leases what is due as a processing run does that sends each request alone.
 pub(super) async fn claim(
     store: &dyn RequestStore,
     now: DateTime<Utc>,

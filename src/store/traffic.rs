@@ -13,7 +13,7 @@ use crate::search::Search;
 /// The list of all traffic.
 #[async_trait]
 pub trait TrafficStore: Send + Sync {
-    /// A page of requests and exchanges, newest first. The search ends with its time, with the rows found by then.
+    /// A page of requests and exchanges, newest first. The search ends with its time, whatever it has found by then.
     async fn list_traffic(&self, query: TrafficQuery) -> Result<TrafficPage, StoreError>;
     /// A number that differs from the one before if something was written since, by whichever process; it may differ, too,
     /// where other databases of the same server were written.
@@ -33,7 +33,7 @@ pub struct TrafficQuery {
     pub time: Duration,
 }
 
-/// A place in the list: the rows after it have smaller numbers.
+/// A place in the list: what comes after it has smaller numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrafficCursor {
     /// Number of a request.
@@ -81,7 +81,7 @@ pub struct RequestRow {
     pub cards: Vec<String>,
     /// Conax's reference number.
     pub reference: Option<String>,
-    /// The reason of a rejection or a doubt.
+    /// Why it was rejected, or what is uncertain.
     pub failure: Option<Failure>,
     /// Times that sending was tried.
     pub attempts: u32,

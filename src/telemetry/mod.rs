@@ -24,7 +24,7 @@ pub enum TelemetryError {
     Init(#[from] TryInitError),
 }
 
-/// The logging of this process; dropping it writes the lines that wait.
+/// Logging that is set up; dropping it writes what waits.
 pub struct Telemetry {
     filter: reload::Handle<Targets, Registry>,
     _guard: LogGuard,
@@ -35,7 +35,7 @@ impl Telemetry {
     pub fn set_filter(&self, filter: &LogFilter) {
         // A reload fails only when logging has ended, and `_guard` keeps logging alive.
         if let Err(error) = self.filter.reload(filter.0.clone()) {
-            tracing::warn!(%error, "the new log.filter cannot be used: the old filter stays");
+            tracing::warn!(%error, "log.filter stays as it was");
         }
     }
 }

@@ -80,7 +80,7 @@ impl Exporter {
         Ok(Self { client, head, spans, dropped, is_refused: false })
     }
 
-    /// Sends spans as they come until shutdown, and then the rest.
+    /// Sends what comes until shutdown, and then what is left.
     pub async fn run(mut self, mut shutdown: Shutdown) {
         let mut batch = Vec::with_capacity(BATCH);
         while !shutdown.is_set() {

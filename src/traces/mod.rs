@@ -1,8 +1,8 @@
-//! Spans for OpenTelemetry: the API call, its wait for its turn, each attempt, each commit.
-//! An observer makes the spans; `export` sends them, `otlp` writes them.
+//! Spans of what happens to a call, for OpenTelemetry: the call itself, its wait for its turn, each attempt, each commit.
+//! An observer makes them of what it is told; `export` sends them, `otlp` writes them.
 //!
-//! Rule: no request waits for a span. Spans that the receiver does not take in time are dropped, and the log says how
-//! many. A span names types, numbers and codes, never a card or a text.
+//! Rule: nothing waits for a span. What the receiver does not take in time is dropped, and the log says how much. A span
+//! names types, numbers and codes, never a card or a text.
 
 mod export;
 mod otlp;
@@ -85,7 +85,7 @@ pub fn start(config: &Otlp, clock: &Arc<dyn Clock>) -> Result<Option<(Arc<Traces
 }
 
 impl Traces {
-    /// Sends a span on, unless the trace is not sampled.
+    /// Sends a span on, unless whoever began the trace keeps none of it.
     fn add(&self, trace: &TraceContext, span: impl FnOnce(&TraceContext) -> Span) {
         if trace.traceparent.is_sampled() && self.spans.try_send(span(trace)).is_err() {
             self.dropped.add(1);

@@ -1,5 +1,5 @@
-//! A circuit breaker for a base URL: after some calls in a row without any answer the breaker lets no call through for
-//! a while, then a single call as a trial. Pure: time and chance are arguments.
+//! A circuit breaker for one base URL: after some calls in a row without any answer it lets none through for a while,
+//! then a single one to try. Pure: time and chance are arguments.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ impl Breaker {
         Self { rule, state: State::Closed { failures: 0 } }
     }
 
-    /// Asks for a call to be let through. A call let through must report its end.
+    /// Asks for a call to be let through. One that is must report how it went.
     pub(super) fn admit(&mut self, now: Instant) -> Admission {
         match self.state {
             State::Closed { .. } => Admission::Yes,
@@ -80,8 +80,8 @@ impl Breaker {
         was_open
     }
 
-    /// A call was not answered. A suspect call (`is_suspect`), whose own fault that may be, never opens the breaker.
-    /// `jitter` is from 0 to 1; the pause varies by half with it. True when this opens the breaker.
+    /// A call was not answered, which may be its own fault where it `is_suspect`: then it opens nothing. `jitter` is from
+    /// 0 to 1; the pause varies by half with it. True when this opens the breaker.
     pub(super) fn unanswered(&mut self, now: Instant, jitter: f64, is_suspect: bool) -> bool {
         let pause = match self.state {
             State::Closed { .. } if is_suspect => return false,

@@ -89,11 +89,11 @@ impl FailOver {
 struct Refused {
     /// The shortest pause.
     pause: Duration,
-    /// The trial call to a paused URL is under way.
+    /// A call to one of them tries whether it is back.
     is_trying: bool,
 }
 
-/// A call under way. A call that is dropped before its end must not leave the breaker waiting.
+/// A call under way. Whoever drops it before its end must not leave the breaker waiting for it.
 struct BreakerGuard<'n>(&'n Node);
 
 impl BreakerGuard<'_> {
@@ -136,7 +136,7 @@ impl Node {
         result
     }
 
-    /// A client's own request without an answer may be at fault itself: no breaker counts such a request.
+    /// A client's own request that is not answered may be its own fault: it says nothing of upstream.
     async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
         let guard = BreakerGuard(self);
         let result = self.transport.pass_through(request).await;

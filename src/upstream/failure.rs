@@ -8,7 +8,7 @@ use rustls::AlertDescription;
 
 use super::{CallFailure, FailureKind};
 
-/// The server refused our certificate, and took in no byte written since.
+/// The server refused our certificate, and took in nothing of what was written since.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct CertificateRefused(pub(super) io::Error);
@@ -62,7 +62,7 @@ fn find_cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Optio
         if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        // io::Error keeps its inner error out of source().
+        // io::Error keeps what it wraps out of its source().
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match inner {
             Some(inner) => Some(inner),

@@ -46,7 +46,7 @@ pub struct LiveTransport {
     /// For calls that want a connection of their own.
     fresh_client: HttpClient,
     base_url: String,
-    /// Headers of every request: the accepted types and codings, and HTTP Basic where configured.
+    /// Sent with every request: what is accepted, and HTTP Basic where configured.
     headers: HeaderMap,
     answer_timeout: Duration,
     max_response_bytes: usize,
@@ -160,7 +160,7 @@ impl LiveTransport {
             }
         };
         let Unpacked { mut body, fault } = unpacked(packed, &head.headers, limit);
-        // An unknown coding may be a slip of the server: the text itself decides.
+        // A coding that nobody knows may be a slip of the server: the text says whether it is one.
         let fault = fault.filter(|fault| !matches!(fault, CodingFault::Unknown(_)));
         if let Some(message) = broken.or_else(|| fault.map(|fault| fault.to_string())) {
             let message = message + &cut_note(body.len(), body.len());
@@ -174,7 +174,7 @@ impl LiveTransport {
                 is_late: false,
             });
         }
-        // Another gateway may say that the answer is its own, and how far the call got.
+        // Another gateway may say that the answer is its own, and what became of the call.
         if let Some(failure) = header(PROXY_STATUS).and_then(|value| proxy_status::told_by(&value, status, &body)) {
             return Err(failure);
         }
@@ -200,7 +200,7 @@ impl Transport for LiveTransport {
             && !call.once
             && !error.is_connect()
         {
-            // An idle connection was closed before it took anything: a new connection may take the request.
+            // An idle connection was closed before it took anything: a new one may.
             answered = self.ask(&self.fresh_client, &request, &call, deadline).await;
         }
         let result = match answered {

@@ -121,7 +121,8 @@ pub struct HttpAnswer {
 /// The error of a call whose time is over, in the record and in the case.
 pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt was over";
 
-/// Most bytes that are kept of an answer that is no SOAP: such answers have no bound in size or number.
+/// Bytes that are kept of an answer that says nothing as SOAP, at most: such a one may be as large as it likes, as often
+/// as it likes.
 pub const KEPT_BYTES: usize = 64 << 10;
 
 /// A note that an answer of `came` bytes is cut; empty if the `kept` bytes of its text are all kept.
@@ -190,7 +191,7 @@ pub enum FailureKind {
 /// Carries calls to Conax, over HTTP or from recorded cases.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Makes a call, once: a transport never repeats a call by itself.
+    /// Makes one call; never repeats it by itself.
     async fn call(&self, call: Call) -> Result<HttpAnswer, CallFailure>;
     /// Carries a client's own request, body and answer streaming; never repeats it by itself.
     async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure>;

@@ -45,7 +45,7 @@ pub struct PassThroughRequest {
     pub stopwatch: Stopwatch,
 }
 
-/// The body of a request, which can be taken once.
+/// The body of a request: whoever takes it first has it.
 #[derive(Clone, Debug)]
 pub struct RequestBody(Arc<Shared>);
 
@@ -72,7 +72,7 @@ impl RequestBody {
         Self(Arc::new(Shared { is_empty, size_hint, state: Mutex::new(state) }))
     }
 
-    /// Takes the body, for a transport that reads bodies by itself; `None` if the body was taken before.
+    /// Takes it, for a transport that reads it by itself; `None` if it was taken.
     pub fn take(&self) -> Option<PassThroughBody> {
         self.state().body.take()
     }
@@ -82,7 +82,7 @@ impl RequestBody {
         self.state().body.is_none()
     }
 
-    /// Is the body empty, so that no connection ever asks for it?
+    /// Has it nothing in it, so that no connection ever asks for it?
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty
     }
@@ -98,7 +98,7 @@ impl RequestBody {
     }
 }
 
-/// The body as a connection has it: taken when the connection first asks for bytes.
+/// The body as one connection has it: taken when the connection first asks for it.
 pub(super) struct OnceBody {
     source: RequestBody,
     mark: SentMarker,

@@ -32,8 +32,8 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Schemes by which each request signs in for itself. By any other scheme (NTLM, Negotiate: RFC 4559, 6) a request may
-/// sign in its whole connection, with all requests that follow.
+/// Schemes by which each request signs in for itself. What signs in by any other one (NTLM, Negotiate: RFC 4559, 6) may
+/// sign in its connection, and whatever comes over that afterwards.
 const SCHEMES_OF_A_REQUEST: [&str; 3] = ["basic", "bearer", "digest"];
 
 /// Carries clients' own requests to one base URL.

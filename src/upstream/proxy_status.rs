@@ -1,8 +1,8 @@
-//! The header `Proxy-Status` (RFC 9209), by which the gateway says that an answer is its own, and what failed on the
-//! way to upstream. A recording of a replay writes the same case from the header.
+//! How the gateway says over HTTP that an answer is its own, and what went wrong on the way to upstream: `Proxy-Status`
+//! (RFC 9209). Whoever records a replay writes the same case from it.
 //!
-//! Rule: any server can write such a header. The header is believed only with the status and the fault that this
-//! gateway writes beside it: any other answer is upstream's, and means what it says.
+//! Rule: anybody can write such a header. It is believed only with the status and the fault that this gateway writes with
+//! it: any other answer is upstream's, and means what it says.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ pub fn error_type(failure: &CallFailure) -> &'static str {
     }
 }
 
-/// The failure that a type of error stands for; none for an answer that the gateway gave without trying upstream.
+/// The failure that a type of error stands for. What the gateway answered without trying stands for nothing to send.
 pub fn failure(error_type: &str, message: String) -> Option<CallFailure> {
     Some(match error_type {
         "connection_refused" => CallFailure::NotSent { kind: FailureKind::Connect, message },

@@ -1,4 +1,4 @@
-//! Reason phrases: as sent, else the usual phrase of the status.
+//! Reason phrases: as they were sent, else what the status usually has.
 
 use hyper::StatusCode;
 use hyper::ext::ReasonPhrase;

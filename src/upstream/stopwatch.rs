@@ -1,6 +1,6 @@
-//! Notes the moments of a call, and makes stretches of them.
+//! Notes the moments of one call, and makes stretches of them.
 //!
-//! Rule: clones share their notes, so the caller has them however the call ends, also when its time is over. A
+//! Rule: clones share their notes, so whoever makes the call has them however it ends, also when its time is over. A
 //! connection that was made meanwhile and not used is no part of the call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -121,7 +121,7 @@ impl Moments {
     fn timings(&self, end: Instant) -> Option<Timings> {
         let mut laps = Laps { at: self.began, end };
         let mut timings = Timings::default();
-        // The request's connection is known once the request is taken: a new connection was ready before that.
+        // Over which connection the request went is known once one has taken it: a new one was ready before.
         let first_use = self.taken.or(self.answered);
         let connection = self.connection.filter(|made| match first_use {
             Some(used) => made.ready.is_some_and(|ready| ready <= used),

@@ -45,7 +45,7 @@ impl Share {
 }
 
 impl Captured {
-    /// Enlarges the share by the bytes that unpacking adds; false when the budget does not have them.
+    /// Takes a larger share, for what becomes of its bytes; false when the budget does not have it.
     pub fn pay(&mut self, bytes: usize) -> bool {
         self.share.pay(bytes)
     }
@@ -54,9 +54,9 @@ impl Captured {
 /// The end of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The whole body passed and was kept.
+    /// All of it passed, and all of it was kept.
     Whole,
-    /// The whole body passed, and only the beginning was kept.
+    /// All of it passed, and only its beginning was kept.
     Truncated,
     /// The body ended early; with the cause in words, unless its reader simply left.
     BrokenOff(Option<String>),

@@ -27,12 +27,12 @@ const WITHDRAWN: u8 = 2;
 pub(super) struct SentMarker(Arc<AtomicU8>);
 
 impl SentMarker {
-    /// Was the body taken? If not, it never will be.
+    /// Was it taken? If not, it never will be.
     pub(super) fn is_taken(&self) -> bool {
         self.0.compare_exchange(UNTOUCHED, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire) == Err(TAKEN)
     }
 
-    /// Takes the body, unless it was withdrawn.
+    /// Takes it, unless it was withdrawn.
     pub(super) fn take(&self) -> bool {
         self.0.compare_exchange(UNTOUCHED, TAKEN, Ordering::AcqRel, Ordering::Acquire) != Err(WITHDRAWN)
     }

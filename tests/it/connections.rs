@@ -57,6 +57,36 @@ async fn silent_connections_give_way() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_has_less_time_than_who_has_begun() {
+    let gateway = Gateway::start(&[("server.first_byte_timeout_s", "0.3")]).await;
+    let mut others = crowd(&gateway, 2, "").await;
+    others[1].write_all(b"GET /li").await.unwrap();
+    assert_eq!(read_to_end(&mut others[0]).await, "");
+    others[1].write_all(b"vez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(read_to_end(&mut others[1]).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_goes_on_where_it_was() {
+    let gateway = Gateway::start(&[("log.filter", "info,conax_gateway::http=debug")]).await;
+    let mut stream = crowd(&gateway, 1, LIVEZ).await.pop().unwrap();
+    let rests = async |times: usize| {
+        eventually(async || (gateway.log().matches("a connection rests").count() == times).then_some(())).await;
+    };
+    let mut said = [0; 4096];
+    for (half, times) in [("", 1), ("GET /li", 2)] {
+        let count = stream.read(&mut said).await.unwrap();
+        assert!(said[..count].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&said[..count]));
+        // What the server has read of the next request is not lost by the rest.
+        stream.write_all(half.as_bytes()).await.unwrap();
+        rests(times).await;
+        stream.write_all(LIVEZ.strip_prefix(half).unwrap().as_bytes()).await.unwrap();
+    }
+    let count = stream.read(&mut said).await.unwrap();
+    assert!(said[..count].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&said[..count]));
+}
+
+#[tokio::test]
 async fn connections_with_half_a_head_give_way() {
     nobody_is_locked_out_by("POST /crmapi/rest/v2/authentication/token HTTP/1.1\r\nHost: x\r\nX-").await;
 }

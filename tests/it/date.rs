@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Conax, Gateway, Reaction, eventually};
+use crate::support::{Client, Conax, Gateway, Reaction, answer_to, eventually};
 
 /// Builds what sets the date of a process.
 pub(super) fn library(folder: &Path) -> String {
@@ -28,7 +28,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let conax = Conax::start(move |n, request| match n {
             0 => Reaction::Write(format!("HTTP/1.1 {first_answer}\r\nContent-Length: 0\r\n\r\n").into()),
-            _ => Reaction::done(request),
+            _ => Reaction::Write(answer_to(request, "OK", "")),
         })
         .await;
         let environment = [

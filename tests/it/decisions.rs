@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Conax, Gateway, Reaction, run};
+use crate::support::{Client, Conax, Gateway, Reaction, answer_to, run};
 
 /// A message whose outcome is unknown, and a gateway whose Conax answers from then on.
 async fn unknown(answer: bool) -> (Gateway, Client, Conax, Value) {
     let conax = Conax::start(move |n, request| match n {
         0 => Reaction::Close,
-        _ if answer => Reaction::done(request),
+        _ if answer => Reaction::Write(answer_to(request, "OK", "")),
         _ => Reaction::Close,
     })
     .await;

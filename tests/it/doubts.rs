@@ -36,7 +36,7 @@ fn is_query(request: &Received) -> bool {
 async fn a_safe_request_is_sent_again_byte_for_byte() {
     let conax = Conax::start(|n, request| match n {
         0 | 1 => Reaction::Close,
-        _ => Reaction::done(request),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let (_gateway, client) = start(&conax, &[]).await;
@@ -82,7 +82,7 @@ async fn a_pairing_that_was_not_done_is_sent_again() {
     let conax = Conax::start(|n, request| match (n, is_query(request)) {
         (0 | 1, _) => Reaction::Close,
         (_, true) => Reaction::Write(answer_to(request, "OK", "<PairingStatus>NOT_PAIRED</PairingStatus>")),
-        (_, false) => Reaction::done(request),
+        (_, false) => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let (_gateway, client) = start(&conax, &[]).await;
@@ -99,7 +99,7 @@ async fn a_message_is_never_sent_again_and_holds_up_nothing() {
     let conax = Conax::start(|n, request| match n {
         0 => Reaction::Close,
         1 => Reaction::Write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()),
-        _ => Reaction::done(request),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let (mut gateway, client) = start(&conax, &[("processor.poll_s", "0.05")]).await;
@@ -125,7 +125,7 @@ async fn a_message_is_never_sent_again_and_holds_up_nothing() {
 async fn a_doubt_holds_up_its_card_until_it_is_given_up_and_is_then_not_sent_again() {
     let conax = Conax::start(|_, request| match request.body.contains(">1<") {
         true => Reaction::Close,
-        false => Reaction::done(request),
+        false => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let (_gateway, client) = start(&conax, &[("processor.in_doubt_timeout_s", "1.5")]).await;
@@ -154,7 +154,7 @@ async fn a_doubt_is_resolved_before_an_earlier_request_that_falls_due_meanwhile(
     let up = Arc::clone(&is_up);
     let conax = Conax::start(move |_, request| match up.load(Ordering::SeqCst) {
         false => Reaction::Close,
-        true => Reaction::done(request),
+        true => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let (_gateway, client) = start(&conax, &[]).await;
@@ -180,7 +180,7 @@ async fn what_was_under_way_when_the_gateway_died_follows_the_same_rules() {
         _ if is_query(request) => {
             Reaction::Write(answer_to(request, "OK", "<PairingStatus>NOT_PAIRED</PairingStatus>"))
         }
-        _ => Reaction::done(request),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let (mut gateway, client) = start(&conax, &[]).await;
@@ -285,7 +285,7 @@ async fn a_pin_is_sent_again_soon_within_its_own_time() {
     let seen = std::sync::Mutex::new(std::collections::HashSet::new());
     let conax = Conax::start(move |_, request| match seen.lock().unwrap().insert(request.body.clone()) {
         true => Reaction::Close,
-        false => Reaction::done(request),
+        false => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     // By the defaults, which are what counts here; so few do not open the circuit breaker.

@@ -19,7 +19,7 @@ async fn conax() -> Conax {
         body if body.contains("00002<") => Reaction::Write(answer_to(request, "CLIENT_NOT_FOUND", "")),
         body if body.contains("00003<") => Reaction::Write(xml_answer("500 Internal Server Error", fault)),
         body if body.contains("00004<") => Reaction::Close,
-        _ => Reaction::done(request),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Conax, Gateway, Reaction, eventually, run};
+use crate::support::{Client, Conax, Gateway, Reaction, answer_to, eventually, run};
 
 const SERVICE: &str = "/ca-server/webservices/caclient/pairing";
 
@@ -13,7 +13,7 @@ async fn ask(client: &Client, path: &str) -> Value {
 
 #[tokio::test]
 async fn notes_stay_with_requests_and_exchanges_and_lead_to_them() {
-    let conax = Conax::start(|_, request| Reaction::done(request)).await;
+    let conax = Conax::start(|_, request| Reaction::Write(answer_to(request, "OK", ""))).await;
     let (gateway, client) = Gateway::start_signed_in(&[("upstream.url", &conax.url)]).await;
     let number = client.pair_now("1").await["number"].clone();
     let body = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><p:CreatePairing \

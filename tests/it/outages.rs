@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::kills::{Chance, Meant, RESTLESS, Stage, all_records, be_a_client, check, truthful_conax};
-use crate::support::{Client, Cluster, Conax, Gateway, Relay, eventually};
+use crate::support::{Client, Cluster, Conax, Gateway, Reaction, Relay, answer_to, eventually};
 
 /// The longest time after which a caller is told that the gateway cannot take requests now.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -23,7 +23,11 @@ async fn while_the_server_does_not_answer_callers_are_told_and_calls_end_with_th
     let database = cluster.new_database();
     let relay = Relay::start(&cluster.socket()).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", relay.port, database.rsplit('/').next().unwrap());
-    let conax = Conax::start_holding_first().await;
+    let conax = Conax::start(|count, request| match count {
+        0 => Reaction::Hold(answer_to(request, "OK", "")),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
     let settings = [
         ("upstream.url", conax.url.as_str()),
         ("store.url", url.as_str()),

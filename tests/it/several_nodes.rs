@@ -12,8 +12,8 @@ use crate::kills::{
     Chance, Meant, RESTLESS, Stage, all_records, be_a_client, check, coalescing_contract, truthful_conax,
 };
 use crate::support::{
-    BIN, Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, eventually, ok_answer,
-    operation_of, run_in, values_of,
+    BIN, Client, Cluster, Conax, Gateway, PASSWORD, Pooler, Reaction, Relay, USER, WEB, answer_to, eventually,
+    ok_answer, operation_of, run_in, values_of,
 };
 
 /// Kills of the short run, and gateways in it.
@@ -83,7 +83,7 @@ async fn what_a_killed_gateway_had_sent_is_in_doubt_at_the_other_one() {
     let Some(cluster) = shared_cluster().await else { return };
     let conax = Conax::start(|count, request| match count {
         0..2 => Reaction::Hold(ok_answer("1")),
-        _ => Reaction::done(request),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
     })
     .await;
     let settings =
@@ -200,7 +200,11 @@ async fn the_dates_of_the_machines_do_not_matter() {
     let Some(cluster) = shared_cluster().await else { return };
     let folder = tempfile::tempdir().unwrap();
     let (library, database) = (crate::date::library(folder.path()), cluster.new_database());
-    let conax = Conax::start_holding_first().await;
+    let conax = Conax::start(|count, request| match count {
+        0 => Reaction::Hold(answer_to(request, "OK", "")),
+        _ => Reaction::Write(answer_to(request, "OK", "")),
+    })
+    .await;
     let settings = [
         ("upstream.url", conax.url.as_str()),
         ("store.url", database.as_str()),
@@ -266,7 +270,7 @@ async fn gateways_work_through_a_pooler_that_changes_the_session_with_each_trans
         move || Pooler::start(&cluster)
     });
     let Some(pooler) = started.await.unwrap() else { return };
-    let conax = Conax::start(|_, request| Reaction::done(request)).await;
+    let conax = Conax::start(|_, request| Reaction::Write(answer_to(request, "OK", ""))).await;
     let database = cluster.new_database();
     let url = pooler.url(database.rsplit('/').next().unwrap());
     let settings = [

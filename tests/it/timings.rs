@@ -40,7 +40,7 @@ async fn a_new_connection_takes_its_time_and_one_that_is_kept_takes_none() {
 async fn the_handshake_is_apart_from_the_connection() {
     let authority = Authority::new("conax");
     let config = crate::tls::server(&authority.issue("localhost"), None);
-    let conax = Conax::start_tls(config, |_, request| Reaction::done(request)).await;
+    let conax = Conax::start_tls(config, |_, request| Reaction::Write(answer_to(request, "OK", ""))).await;
     let folder = tempfile::tempdir().unwrap();
     let ca_file = authority.write(folder.path()).display().to_string();
     let (gateway, client) = start(&conax, &[("upstream.ca_file", &ca_file)]).await;
@@ -64,7 +64,7 @@ async fn a_call_that_fails_has_what_there_was_of_it() {
 
 #[tokio::test]
 async fn what_was_passed_through_has_its_stretches_on_the_page_on_the_terminal_and_in_an_archive() {
-    let conax = Conax::start(|_, request| Reaction::done(request)).await;
+    let conax = Conax::start(|_, request| Reaction::Write(answer_to(request, "OK", ""))).await;
     let (gateway, client) = start(&conax, &[]).await;
     let body = "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><p:CreatePairing \
                 xmlns:p=\"http://www.conax.com/cas/xsd/pairing/v1\"><p:CreatePairingRequest/></p:CreatePairing>\

@@ -101,9 +101,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 }
 
 async fn find(store: &dyn Store, id: &str) -> Result<Found, Failed> {
-    Found::find(store, id)
-        .await?
-        .ok_or_else(|| Failed(format!("there is no exchange or request {id}: `exchanges list` shows ids")))
+    Found::find(store, id).await?.ok_or_else(|| Failed(format!("there is no exchange or request {id}")))
 }
 
 async fn show(id: &str, format: Format, store: StoreFlags) -> Result<(), Failed> {
@@ -139,7 +137,7 @@ async fn export(id: &str, dir: &Path, result: ResultFlag, store: StoreFlags) -> 
     Ok(())
 }
 
-/// The provider whose traffic was found; the first provider, if none can be told.
+/// The provider whose traffic it is; the first one's, if that is not known.
 fn provider_of(found: &Found, contracts: Vec<(Config, Arc<Contract>)>) -> Result<(Config, Arc<Contract>), Failed> {
     let is_whose = |contract: &Contract| match found {
         Found::Request(request) => contract.operation(request.content.request_type).is_some(),
@@ -149,7 +147,7 @@ fn provider_of(found: &Found, contracts: Vec<(Config, Arc<Contract>)>) -> Result
         }
     };
     let index = contracts.iter().position(|(_, contract)| is_whose(contract)).unwrap_or_default();
-    contracts.into_iter().nth(index).ok_or_else(|| Failed("no provider has a contract".to_owned()))
+    contracts.into_iter().nth(index).ok_or_else(|| Failed("there is no contract".to_owned()))
 }
 
 async fn note(id: &str, words: requests::NoteFlags, result: ResultFlag, store: StoreFlags) -> Result<(), Failed> {

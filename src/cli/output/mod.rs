@@ -67,7 +67,7 @@ impl LinesFlag {
     }
 }
 
-/// The flag of a command that does a single thing and prints the result.
+/// The flag of a command that does one thing, and says what came of it.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct ResultFlag {
     /// Print the result as JSON.

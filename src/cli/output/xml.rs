@@ -12,7 +12,7 @@ const MARKUP: Style = AnsiColor::Blue.on_default();
 
 /// The text, indented if it is XML and unchanged otherwise.
 pub(in crate::cli) fn xml_pieces(text: &str) -> Vec<Piece> {
-    // Only a terminal gets indented XML: a program, or a search by `grep`, gets the text of the wire.
+    // A program, or a person who searches, gets what was on the wire.
     let indented = if stdout().is_terminal() { indented(text) } else { None };
     match indented {
         Some(xml) => pieces_of_markup(&xml),

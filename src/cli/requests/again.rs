@@ -34,7 +34,7 @@ pub(super) async fn run(args: ManyArgs) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The API for use beside a gateway: requests are written to the store, and the running gateway sends them.
+/// The API for use beside a gateway: it writes requests to the store, and the running gateway sends them.
 pub(super) fn api_beside(config: Config, store: Arc<dyn Store>) -> Result<Api, Failed> {
     let silent = |(mut config, contract): (Config, Arc<Contract>)| {
         config.upstream.effective = false;

@@ -68,9 +68,7 @@ impl OrderFlags {
     pub(super) async fn check(self) -> Result<Checked, Failed> {
         let Self { reason, user, result, store } = self;
         if reason.trim().is_empty() || user.trim().is_empty() {
-            return Err(Failed(
-                "--reason and --user must not be empty: the history of the request shows both".to_owned(),
-            ));
+            return Err(Failed("--reason and --user must not be empty".to_owned()));
         }
         let config = store.load()?;
         let store = open_existing(&config).await?;

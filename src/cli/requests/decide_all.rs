@@ -27,13 +27,13 @@ pub(super) async fn decide_all(
     let (count, word) = (matches.numbers.len(), if matches.numbers.len() == 1 { "request" } else { "requests" });
     let ends = matches.numbers.first().zip(matches.numbers.last());
     let Some((first, last)) = ends else {
-        return Err(Failed("no request that --all-matching finds allows this decision".to_owned()));
+        return Err(Failed("no request that matches allows that".to_owned()));
     };
     if is_asked {
         let more = if matches.is_cut { "; there are more, for the next time" } else { "" };
         output::note(&format!("{count} {word}, numbers {first} to {last}{more}. Go on? [y/N]"));
         if !is_yes()? {
-            return Err(Failed("without a yes nothing was done".to_owned()));
+            return Err(Failed("nothing was done".to_owned()));
         }
     }
     let api = api_beside(config, store)?;
@@ -45,14 +45,11 @@ pub(super) async fn decide_all(
     Ok(())
 }
 
-/// The answer of the person at the terminal.
-///
-/// # Errors
-/// There is no terminal, or it cannot be read.
+/// The answer of whoever sits at the terminal; nobody has agreed where there is none.
 fn is_yes() -> Result<bool, Failed> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        return Err(Failed("the question needs a terminal: give --yes to go on without it".to_owned()));
+        return Err(Failed("nobody can be asked here: --yes goes on without".to_owned()));
     }
     let mut answer = String::new();
     input.lock().read_line(&mut answer).map_err(|error| Failed(error.to_string()))?;

@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
 
 pub(super) async fn find_request(store: &dyn RequestStore, number: i64) -> Result<ProvisioningRequest, Failed> {
     let found = store.find_request(None, RecordKey::Number(number)).await?;
-    found.ok_or_else(|| Failed(format!("there is no request {number}: `requests list` shows numbers")))
+    found.ok_or_else(|| Failed(format!("there is no request {number}")))
 }
 
 /// The SOAP request in the form that may be shown.

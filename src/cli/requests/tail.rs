@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failed> {
             let request = store.find_request(None, RecordKey::Number(*number)).await?;
             changed.extend(request.filter(|request| request.updated_at != *updated_at));
         }
-        // All new requests are watched: a request that the filter rejects now may pass later.
+        // All new requests are watched, since one that the filter rejects now may pass it later.
         let new = search.clone().without_changing_terms();
         let new = RequestQuery { search: new, after, limit: WATCHED as u64, ..RequestQuery::default() };
         changed.extend(store.list_requests(new).await?);

@@ -48,7 +48,7 @@ impl Streams {
         self.tasks.wait().await;
     }
 
-    /// Opens a stream for the user of this token.
+    /// A new one, for who has this token.
     pub(super) fn open(&self, server: &Server, token: Secret, params: Params) -> Result<Answered, ApiError> {
         let page = LivePage::new(&server.api, params)?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
@@ -56,7 +56,7 @@ impl Streams {
                 format!("{MOST} pages of the inspector are followed already; the list can be read all the same.");
             ApiError::later(Code::Unavailable, message, RETRY_AFTER)
         })?;
-        // Room for a single event: a slow reader gets the newest state, not a queue.
+        // One event at a time: a slow reader gets the newest state, not a queue.
         let (events, received) = mpsc::channel(1);
         let (end, api) = (self.end.clone(), Arc::clone(&server.api));
         self.tasks.spawn(async move {

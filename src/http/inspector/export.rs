@@ -1,5 +1,5 @@
-//! A request or an exchange as a file to be saved. The inspector's exporter decides about the content and the
-//! pseudonyms.
+//! A request or an exchange as a file to be saved. What is in it, and what stands for what is personal, is the business of
+//! the inspector's exporter.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Serves the inspector below `/inspector/`: its pages, and the data that they ask for.
 //!
-//! Rule: a user with a session may read; a change needs the role `operate` and the proof that a page of the inspector
-//! asked for the change (`session`). Every answer forbids its reader to load, run or embed anything from elsewhere.
+//! Rule: whoever has a session may read; what changes something needs the role `operate` and the proof that one of the
+//! pages asked for it (`session`). Every answer forbids its reader to load, run or embed anything from elsewhere.
 
 mod events;
 mod export;
@@ -57,7 +57,7 @@ pub(super) enum Answered {
 enum Target<'p> {
     /// `/inspector` itself.
     Root,
-    /// A page, whose script reads the path.
+    /// A page; which one is for its script to see.
     Page,
     Asset(&'p str),
     Session,

@@ -48,7 +48,7 @@ impl OpenApi {
         Self { document: document.to_string().into(), page: page.into(), policy }
     }
 
-    /// The answer to a request for the page or the document.
+    /// The answer to whoever asks for it.
     pub(super) fn respond(&self, method: &Method, path: &str) -> Reply {
         match *method {
             Method::GET | Method::HEAD if path == PATH => {

@@ -115,7 +115,7 @@ fn value(schema: &Value) -> String {
     words
 }
 
-/// A body with the required parameters, by the examples of the schema.
+/// A body with what is required, by the examples of the schema.
 fn example(schema: &Value) -> Option<String> {
     let required = schema["required"].as_array().filter(|names| !names.is_empty())?;
     let of = |name: &Value| Some((name.as_str()?.to_owned(), example_of(&schema["properties"][name.as_str()?])));

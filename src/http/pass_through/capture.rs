@@ -186,7 +186,7 @@ async fn store_all(store: &dyn ExchangeStore, batch: &[StoredCapture]) -> bool {
             Ok(()) => return true,
             Err(StoreError::Busy(_)) => tokio::time::sleep(PAUSE).await,
             Err(error) => {
-                tracing::warn!(%error, "exchanges cannot be stored now, and are dropped");
+                tracing::warn!(%error, "exchanges cannot be stored now");
                 return false;
             }
         }

@@ -25,7 +25,7 @@ pub(in crate::store) const EXCHANGE_COLUMNS: &str = "number, id, at, duration_ms
 pub(in crate::store) const REQUEST_ROW_COLUMNS: &str = "r.number, r.id, r.created_at, r.type, r.state, r.in_doubt, \
      r.cards, r.reference_number, r.failure, r.attempts, a.duration_ms, a.http_status";
 
-/// The texts of an exchange that are written as JSON, and its size.
+/// The texts of an exchange that are written as JSON, and what it takes.
 pub(in crate::store) struct ExchangeRow {
     pub(in crate::store) request_headers: String,
     pub(in crate::store) answer_headers: String,

@@ -38,7 +38,7 @@ pub(super) trait ReadColumns: Sized {
     fn boolean(&self, name: &str) -> Result<Option<bool>, Self::Error>;
     /// The bytes of a column, if the column has a value.
     fn bytes(&self, name: &str) -> Result<Option<&[u8]>, Self::Error>;
-    /// The error of a column with an impossible value.
+    /// The error of a column that holds what it cannot.
     fn wrong(name: &str, message: String) -> Self::Error;
 
     /// The value of a column, if it has one.

@@ -1,4 +1,4 @@
-//! A search as SQL: the index that leads, where an index serves a term of the search, and the conditions of each row.
+//! A search as SQL: what leads (an index, where the search has a term that one serves), and what each row must fulfil.
 
 use strum::VariantArray as _;
 
@@ -321,7 +321,7 @@ fn like(pattern: &Pattern) -> String {
     pattern.parts().map(escaped).collect::<Vec<_>>().join("%")
 }
 
-/// The pattern of LIKE for texts that contain this pattern.
+/// The same for what contains it.
 fn within(pattern: &Pattern) -> String {
     format!("%{}%", like(pattern))
 }

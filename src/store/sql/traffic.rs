@@ -1,7 +1,7 @@
 //! The list of all traffic: two tables, each walked from its end, and merged by time.
 //!
-//! Rule: a search by an index finds rows of the whole table; a search row by row goes as far as its time allows. The
-//! page then says how far that was, and the next page goes on there.
+//! Rule: what an index leads to is found in all of the table, and what has to be looked for row by row as far as the time
+//! goes; the page then says how far that was, and the next one goes on there.
 
 use std::time::Instant;
 
@@ -22,8 +22,8 @@ pub(in crate::store) async fn list_traffic<R: Reader>(
     merge(moment, query, requests, exchanges).await
 }
 
-/// Puts both walks in order. If a walk was cut, the page ends at the walk's time: older rows of the other walk are for
-/// the next page.
+/// Puts both walks in order. Where one of them was cut, the page ends at its time: what the other one has found before
+/// that is for the next page.
 async fn merge<R: Reader>(
     moment: &R,
     query: &TrafficQuery,

@@ -1,7 +1,7 @@
-//! A walk through a table by its numbers, window by window.
+//! A walk through a table by its numbers, in windows of them.
 //!
-//! Rule: a window is read within milliseconds, and the clock is looked at between two windows. So any search answers in
-//! time, and a search with few hits passes over all other rows in few steps.
+//! Rule: a window is so large that it is read within milliseconds, and the clock is looked at between two of them. So a
+//! search answers in its time whatever it is for, and a sparse one passes over what it does not find in few steps.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::{Order, Reader, SqlValue, Table};
 use crate::search::{Condition, Search};
 use crate::store::{StoreError, TrafficRow};
 
-/// Numbers of the first window; each window is twice as large as the last, if that was read in this time.
+/// Numbers of the first window; each is twice as large as the one before it, while that was read in this time.
 const WINDOW: i64 = 16;
 const WINDOW_TIME: Duration = Duration::from_millis(8);
 /// Numbers of a window, at most: the rows in it may have to be sorted.

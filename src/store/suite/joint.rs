@@ -1,4 +1,4 @@
-//! Requests that are sent in a single call: those leased together, and the record of their call.
+//! Requests that are sent in one call: which ones are leased together, and what is kept of their call.
 
 use std::sync::Arc;
 

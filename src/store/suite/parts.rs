@@ -1,4 +1,4 @@
-//! Requests that are sent in several calls: the record of each part.
+//! Requests that are sent in several calls: what is kept of each part.
 
 use std::sync::Arc;
 

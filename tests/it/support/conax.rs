@@ -47,13 +47,6 @@ pub enum Reaction {
     Alert(u8),
 }
 
-impl Reaction {
-    /// Answers that the request was done.
-    pub fn done(request: &Received) -> Self {
-        Self::Write(answer_to(request, "OK", ""))
-    }
-}
-
 /// A connection that can be reset.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sized {
     fn reset(&self) {}
@@ -93,16 +86,7 @@ impl Conax {
         Self::start_at("127.0.0.1:0", script).await
     }
 
-    /// Starts a Conax that does every request, and holds the answer to the first.
-    pub async fn start_holding_first() -> Self {
-        Self::start(|n, request| match n {
-            0 => Reaction::Hold(answer_to(request, "OK", "")),
-            _ => Reaction::done(request),
-        })
-        .await
-    }
-
-    /// Starts a Conax at an address.
+    /// The same at an address.
     pub async fn start_at(
         address: &str,
         script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static,
@@ -110,7 +94,7 @@ impl Conax {
         Self::start_with(address, None, Box::new(script)).await
     }
 
-    /// Starts a Conax behind TLS; its URL names `localhost`.
+    /// The same behind TLS; its URL names `localhost`.
     pub async fn start_tls(
         config: rustls::ServerConfig,
         script: impl Fn(usize, &Received) -> Reaction + Send + Sync + 'static,
