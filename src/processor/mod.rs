@@ -221,7 +221,7 @@ impl Processor {
         slot: Option<Slot>,
         leased: oneshot::Sender<ProvisioningRequest>,
     ) -> Result<Option<Submitted>, StoreError> {
-        let lease_to = slot.as_ref().map(|_| self.node.id());
+        let lease_to = slot.as_ref().and_then(|_| self.node.id_to_lease(self.clock.moment().steady));
         let began = Instant::now();
         let mut results = self.store.submit(vec![Submission { lease_to, ..submission }]).await?;
         if let Some(SubmitResult::New { request, .. }) = results.last() {

@@ -44,6 +44,12 @@ impl Node {
         self.life.borrow().id.clone()
     }
 
+    /// The node, for new leases. `None` while leases may have ended: nothing could be sent with a new one.
+    pub(super) fn id_to_lease(&self, now: Instant) -> Option<NodeId> {
+        let life = self.life.borrow();
+        (now < life.leases_end_at).then(|| life.id.clone())
+    }
+
     /// May an attempt be sent with this lease now?
     pub(super) fn holds(&self, lease: &Lease, now: Instant) -> bool {
         let life = self.life.borrow();
@@ -104,9 +110,12 @@ mod tests {
         let lease_of = |owner| Lease { owner, token: 1 };
         let (lease, now) = (lease_of(node.id()), Instant::now);
         assert!(!node.holds(&lease, now()), "the store does not know it yet");
+        assert_eq!(node.id_to_lease(now()), None);
         node.renew(store.as_ref()).await.unwrap();
         assert!(node.holds(&lease, now()) && !node.holds(&lease_of(NodeId::random()), now()));
+        assert_eq!(node.id_to_lease(now()).as_ref(), Some(&lease.owner));
         assert!(!node.holds(&lease, now() + LEASE_TIME * 9 / 10), "another node may have it soon");
+        assert_eq!(node.id_to_lease(now() + LEASE_TIME * 9 / 10), None);
         let lost = node.lost(&lease);
         tokio::pin!(lost);
         assert!(futures_util::poll!(&mut lost).is_pending());

@@ -52,8 +52,9 @@ impl Processor {
             return Ok(self.poll);
         }
         while !shutdown.is_set() {
-            let passed = self.clock.moment().since(&seen).time;
-            let now = seen.date + TimeDelta::from_std(passed).unwrap_or_default();
+            let moment = self.clock.moment();
+            let now = seen.date + TimeDelta::from_std(moment.since(&seen).time).unwrap_or_default();
+            let Some(node) = self.node.id_to_lease(moment.steady) else { return Ok(self.node.renew_interval()) };
             match self.store.find_next_due(self.systems()).await? {
                 Some(due) if due <= now => {}
                 next => {
@@ -68,8 +69,8 @@ impl Processor {
                 return Ok(self.poll);
             }
             // Every due request is leased now, or noted as waiting for another one.
-            let (node, systems) = (self.node.id(), self.systems());
-            let claimed = self.store.claim_requests(now, slots.len(), &node, systems, &self.most_cards()).await?;
+            let claimed =
+                self.store.claim_requests(now, slots.len(), &node, self.systems(), &self.most_cards()).await?;
             self.spawn(claimed, slots);
         }
         Ok(self.poll)

@@ -158,6 +158,8 @@ async fn alerts_and_dashboard_name_metrics_that_exist() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = Authority::new("a").issue("client").write(folder.path(), "client");
     let settings = [
+        // The size of the write-ahead log is SQLite's.
+        ("store.url", "sqlite"),
         ("upstream.url", conax.url.as_str()),
         ("upstream.client_certificate", certificate.to_str().unwrap()),
         ("upstream.client_key", key.to_str().unwrap()),
