@@ -62,14 +62,6 @@ impl Sent {
     pub(super) fn for_other(&self, trace: Option<TraceContext>) -> Self {
         Self { trace, ..self.clone() }
     }
-
-    /// The result of a call that was not made.
-    pub(super) fn without_call(processor: &Processor, failure: CallFailure) -> Self {
-        let began = processor.clock.moment();
-        let (now, jitter) = (began.date, rand::random());
-        let passed = Passed::default();
-        Self { result: Err(failure), timings: None, trace: None, secrets: Vec::new(), began, passed, now, jitter }
-    }
 }
 
 /// How the attempt ended.

@@ -5,25 +5,21 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::Processor;
-use super::attempt::{Ended, Prepared, Sent, classify, prepare, send, trace_of};
+use super::attempt::{Ended, Prepared, classify, prepare, send, trace_of};
 use super::commit::{Committed, commit};
-use super::exchange::not_sent;
 use super::slots::Slot;
 use crate::config::UpstreamSource;
 use crate::contract::{Contract, Operation};
 use crate::request::{CARD_ID, Envelope, Fields, JointCall, ProvisioningRequest, random_hex};
 use crate::soap::encode;
 use crate::store::{AttemptCommit, LeasedCall, LeasedRequest, MostCards, StoreError};
-use crate::upstream::FailureKind;
-
-/// Why a call was not made.
-const NOT_STORED: &str = "The call for several requests could not be stored before it was sent.";
 
 impl Processor {
     /// How many cards a joint call takes, by type of request. A recording or a replay has a case for each request, so all are sent
@@ -41,7 +37,7 @@ impl Processor {
     /// Sends requests in one call as far as they can be; then frees the slot.
     pub(super) async fn attempt_jointly(self: &Arc<Self>, call: LeasedCall, contract: Arc<Contract>, slot: Slot) {
         let (joint, apart) = join(&contract, call, self.clock.now());
-        if let Err(error) = self.release(apart).await {
+        if let Err(error) = self.give_back(apart, |request| request.send_alone(self.clock.now())).await {
             tracing::error!(%error, "requests that cannot be sent together could not be released");
         }
         let Some(Joint { operation, envelope, members }) = joint else {
@@ -52,7 +48,8 @@ impl Processor {
         let prepared = Prepared { operation, envelope: &envelope };
         let numbers = members.iter().map(|leased| leased.request.number).collect();
         let call = Arc::new(JointCall { id: random_hex(), numbers, body: envelope.redacted.clone() });
-        let attempt = self.send_jointly(&contract, &prepared, &call, members.clone());
+        let is_stored = AtomicBool::new(false);
+        let attempt = self.send_jointly(&contract, &prepared, (&call, &is_stored), members.clone());
         // A panic must not leave the requests leased for ever.
         let may_others_go_on = match AssertUnwindSafe(attempt).catch_unwind().await {
             Ok(committed) => committed
@@ -60,7 +57,8 @@ impl Processor {
             Err(_) => {
                 for mut leased in members {
                     tracing::error!(number = leased.request.number, "working on a request failed");
-                    leased.request.joint_call = Some(Arc::clone(&call));
+                    leased.request.is_in_joint_call = true;
+                    leased.request.joint_call = is_stored.load(Ordering::Relaxed).then(|| Arc::clone(&call));
                     drop(self.commit_in_doubt(&leased).await);
                 }
                 true
@@ -77,26 +75,24 @@ impl Processor {
         &self,
         contract: &Contract,
         prepared: &Prepared<'_>,
-        call: &Arc<JointCall>,
+        (call, is_stored): (&Arc<JointCall>, &AtomicBool),
         members: Vec<LeasedRequest>,
     ) -> Result<Vec<Committed>, StoreError> {
         let leases = members.iter().map(|leased| (leased.request.number, leased.lease.clone())).collect();
         let Some(LeasedRequest { request: first, lease }) = members.first() else { return Ok(Vec::new()) };
-        let begun = self.store.begin_joint_call(Arc::clone(call), leases).await;
-        let (sent, events, call) = match begun {
-            Ok(true) => {
-                let (sent, events) = send(self, contract, first, lease, prepared).await;
-                (sent, events, Some(Arc::clone(call)))
+        match self.store.begin_joint_call(Arc::clone(call), leases).await {
+            Ok(true) => is_stored.store(true, Ordering::Relaxed),
+            // Nothing was tried, so nothing counts. Nobody is woken: the run looks again by its poll, when the store may be well.
+            refused => {
+                tracing::warn!(number = first.number, ?refused, "a call for several requests cannot be stored");
+                self.give_back(members, |request| request.updated_at = self.clock.now()).await?;
+                return Ok(Vec::new());
             }
-            Ok(false) | Err(_) => {
-                tracing::warn!(number = first.number, error = ?begun.err(), "a call for several requests cannot be stored");
-                let failure = not_sent(FailureKind::Connect, NOT_STORED);
-                (Sent::without_call(self, failure), Vec::new(), None)
-            }
-        };
+        }
+        let (sent, events) = send(self, contract, first, lease, prepared).await;
         let end = |(index, leased): (usize, LeasedRequest)| {
             let sent = if index == 0 { sent.clone() } else { sent.for_other(trace_of(self, &leased.request)) };
-            let (outcome, attempt) = classify(self, &leased.request, prepared, sent, (false, call.clone()));
+            let (outcome, attempt) = classify(self, &leased.request, prepared, sent, (false, Some(Arc::clone(call))));
             // What went before the call is told in the history of the first.
             let events = if index == 0 { events.clone() } else { Vec::new() };
             (leased, Ended { outcome, attempt: Some(attempt), events })
@@ -105,17 +101,20 @@ impl Processor {
         commit(self, ended, Instant::now()).await
     }
 
-    /// Gives back the leases of requests that are sent alone later.
-    async fn release(&self, apart: Vec<LeasedRequest>) -> Result<(), StoreError> {
-        if apart.is_empty() {
+    /// Gives back the leases of requests that were not sent.
+    async fn give_back(
+        &self,
+        requests: Vec<LeasedRequest>,
+        change: impl Fn(&mut ProvisioningRequest),
+    ) -> Result<(), StoreError> {
+        if requests.is_empty() {
             return Ok(());
         }
-        let now = self.clock.now();
-        let release = |LeasedRequest { mut request, lease }: LeasedRequest| {
-            request.send_alone(now);
+        let give_back = |LeasedRequest { mut request, lease }: LeasedRequest| {
+            change(&mut request);
             AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() }
         };
-        self.store.commit_attempts(apart.into_iter().map(release).collect()).await?;
+        self.store.commit_attempts(requests.into_iter().map(give_back).collect()).await?;
         Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl Processor {
     fn in_doubt(&self, leased: &LeasedRequest, message: &str) -> AttemptCommit {
         let LeasedRequest { mut request, lease } = leased.clone();
         let now = self.clock.now();
-        if request.is_in_joint_call && request.joint_call.is_none() {
+        if request.is_in_joint_call && request.joint_call.is_none() && request.in_doubt.is_none() {
             // A joint call is stored before it is sent, and this one was not: the request waits for its turn again.
             request.updated_at = now;
             return AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() };

@@ -200,7 +200,7 @@ async fn lease(
     let numbers: Vec<i64> = free.iter().map(|candidate| candidate.number).collect();
     let sql = "-- lease
         UPDATE request SET lease_owner = $2, lease_token = lease_token + 1, process_name = $3, process_id = $2,
-            updated_at = $4
+            updated_at = $4, joint_call = NULL
         WHERE number = ANY ($1) RETURNING number, lease_token";
     let place = script.add(sql, values![numbers.clone(), node.as_str(), process::RUN, now.timestamp_millis()]);
     let rows = transaction.run(&script).await?;

@@ -104,6 +104,9 @@ impl Transaction {
             return self.query(sql, values).await;
         }
         let statement = self.loan.prepare(sql).await?;
+        // Prepared before the beginning is sent, which must go out ahead of the query: a lock outside of the transaction would
+        // end with its statement.
+        self.loan.prepare(ADD_TOKEN).await?;
         let began = self.begin();
         try_join(began, self.loan.query_prepared(&statement, values)).await.map(|(_, rows)| rows)
     }

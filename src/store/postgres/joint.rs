@@ -81,7 +81,17 @@ pub(super) async fn find_joinable(
          ORDER BY place, joinable.ready_at, joinable.number"
     );
     let rows = transaction.query(&sql, &[&keys, &rooms, &now.timestamp_millis(), &numbers]).await?;
-    rows.iter().map(|row| row_to_candidate(&Columns(row))).collect()
+    let mut fitting = Vec::new();
+    for row in &rows {
+        let candidate = row_to_candidate(&Columns(row))?;
+        let at = keys.iter().position(|key| Some(*key) == candidate.joint_key.as_deref());
+        // What does not fit need not be looked at, whose cards would all be locked.
+        if let Some(room) = at.and_then(|at| rooms.get_mut(at)).filter(|room| **room > 0) {
+            *room -= i64::try_from(candidate.cards.len()).unwrap_or(i64::MAX);
+            fitting.push(candidate);
+        }
+    }
+    Ok(fitting)
 }
 
 pub(super) async fn begin_joint_call(
@@ -110,12 +120,16 @@ pub(super) async fn begin_joint_call(
     Ok(true)
 }
 
-/// The joint calls of the attempts at requests.
+/// The joint calls of the attempts at requests, locked.
 pub(super) async fn find_joint_calls(transaction: &Transaction, numbers: &[i64]) -> Result<Vec<String>, Fault> {
     let sql = "-- find_joint_calls
         SELECT DISTINCT joint_call FROM attempt WHERE number = ANY ($1) AND joint_call IS NOT NULL";
     let rows = transaction.query(sql, &[&numbers]).await?;
-    rows.iter().map(|row| Columns(row).get("joint_call")).collect()
+    let ids = rows.iter().map(|row| Columns(row).get("joint_call")).collect::<Result<Vec<String>, _>>()?;
+    // Of two nodes that delete requests of one call, the second waits here, and then sees that it deletes the last.
+    let lock = "-- find_joint_calls: lock\nSELECT id FROM joint_call WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
+    transaction.query(lock, &[&ids]).await?;
+    Ok(ids)
 }
 
 /// Deletes those joint calls whose last request is gone.

@@ -33,6 +33,11 @@ pub(super) async fn commit_attempts(
     }
     let lost: Vec<i64> = batch.iter().filter(|commit| !is_updated(commit)).map(|c| c.request.number).collect();
     let mut found = request_read::find_by_numbers(transaction, &lost).await?;
+    let gone = |number: i64| StoreError::Other(format!("there is no request {number} any more"));
+    // Nothing may fail after the commit.
+    if let Some(number) = lost.iter().find(|number| !found.contains_key(number)) {
+        return Err(gone(*number).into());
+    }
     let released = match (transaction.run_last(&script).await?, releasing) {
         (Some(rows), Some(place)) => cards::read_released(&rows[place])?,
         (Some(_), None) => HashMap::new(),
@@ -45,8 +50,7 @@ pub(super) async fn commit_attempts(
         results.push(if updated.contains(&number) {
             CommitResult::Committed { released: released.get(&number).copied().unwrap_or_default() }
         } else {
-            let gone = || StoreError::Other(format!("there is no request {number} any more"));
-            CommitResult::LeaseLost(Box::new(found.remove(&number).ok_or_else(gone)?))
+            CommitResult::LeaseLost(Box::new(found.remove(&number).ok_or_else(|| gone(number))?))
         });
     }
     Ok(results)

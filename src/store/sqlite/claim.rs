@@ -153,7 +153,7 @@ fn lease(db: &Connection, candidate: &Candidate, now: DateTime<Utc>, node: &Node
         .prepare_cached(
             "-- lease
              UPDATE request SET lease_owner = ?2, lease_token = lease_token + 1, process_name = ?3, process_id = ?2,
-                 updated_at = ?4
+                 updated_at = ?4, joint_call = NULL
              WHERE number = ?1 RETURNING lease_token",
         )?
         .query_row(values, |row| row.get("lease_token"))?;
