@@ -154,6 +154,21 @@ async fn statements_that_are_sent_with_the_commit_are_made_in_their_order_or_not
     assert_eq!(steps(), (0..60).map(|step| step.to_string()).collect::<Vec<_>>().join(" "));
 }
 
+/// A lock goes out with the beginning of its transaction, also on a connection that has never begun one.
+#[tokio::test]
+async fn a_lock_is_held_to_the_end_of_the_transaction_that_it_begins() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let store = open(&cluster.new_database()).await;
+    let held = store.database.write(Patience::Refuse, 1, |transaction| {
+        Box::pin(async move {
+            transaction.lock("SELECT pg_advisory_xact_lock(1)", &[]).await?;
+            let held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+            Ok(transaction.query(held, &[]).await?.len())
+        })
+    });
+    assert_eq!(held.await.unwrap(), 1);
+}
+
 /// The rule that no code is needed for.
 #[tokio::test]
 async fn two_requests_cannot_have_one_card_whatever_the_code_does() {
