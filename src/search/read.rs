@@ -13,7 +13,7 @@ use crate::words::{did_you_mean, parse_word, quoted};
 /// Characters of a search, and its terms, at most.
 const LONGEST: usize = 1000;
 const MOST_TERMS: usize = 20;
-/// The keys of the language; docs/operating.md has their meanings.
+/// The keys of the language; docs/support.md has their meanings.
 const KEYS: [&str; 12] =
     ["type", "card", "stb", "state", "fault", "status", "reference", "number", "note", "dur", "since", "until"];
 
