@@ -240,6 +240,23 @@ def memory(binaries, folder):
                 note("memory", name, len(idle), "with idle connections MB", gateway.memory_mb())
 
 
+def fill(gateway, total, create):
+    """Has 16 threads create so many requests: create(number, connection)."""
+    def some(first):
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
+        for number in range(first, total, 16):
+            create(number, connection)
+
+    threads = [threading.Thread(target=some, args=(first,)) for first in range(16)]
+    [each.start() for each in threads], [each.join() for each in threads]
+
+
+def wait_until_sent(gateway, token):
+    waiting = f"{METHODS}/list?life_cycle_state=PENDING&number_of_results=1"
+    while gateway.call("GET", waiting, token=token)["data"]:
+        time.sleep(0.02)
+
+
 def drain(binaries, folder):
     """How fast the processing run sends what is due: requests of 20,000 cards, per-card order kept."""
     total = int(os.environ.get("DUE", 20_000))
@@ -249,21 +266,15 @@ def drain(binaries, folder):
             with gateway.running():
                 token = gateway.token()
 
-                def fill(first):
-                    connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
-                    for number in range(first, total, 16):
-                        card = f"{number % 20_000:011d}"
-                        body = {"smartcard_set": [{"smartcard_ca_id": card}], "stb_set": [{"stb_ca_id": card}]}
-                        gateway.call("POST", CREATE, body, token, connection)
+                def create(number, connection):
+                    card = f"{number % 20_000:011d}"
+                    body = {"smartcard_set": [{"smartcard_ca_id": card}], "stb_set": [{"stb_ca_id": card}]}
+                    gateway.call("POST", CREATE, body, token, connection)
 
-                threads = [threading.Thread(target=fill, args=(first,)) for first in range(16)]
-                [each.start() for each in threads], [each.join() for each in threads]
+                fill(gateway, total, create)
             gateway.environment["CONAX_GATEWAY_UPSTREAM_EFFECTIVE"] = "true"
             with gateway.running():
-                token = gateway.token()
-                waiting = f"{METHODS}/list?life_cycle_state=PENDING&number_of_results=1"
-                while gateway.call("GET", waiting, token=token)["data"]:
-                    time.sleep(0.02)
+                wait_until_sent(gateway, gateway.token())
                 note("drain", name, 0, "requests/s", total / (time.monotonic() - gateway.began))
 
 
@@ -309,20 +320,15 @@ def joint(binaries, folder):
             with gateway.running():
                 token = gateway.token()
 
-                def fill(first):
-                    connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
-                    for number in range(first, total, 16):
-                        body = {"smartcard_set": [{"smartcard_ca_id": f"{number:011d}"}], "service_ca_id": "1"}
-                        gateway.call("POST", METHODS + "/add_subscriptions", body, token, connection)
+                def create(number, connection):
+                    body = {"smartcard_set": [{"smartcard_ca_id": f"{number:011d}"}], "service_ca_id": "1"}
+                    gateway.call("POST", METHODS + "/add_subscriptions", body, token, connection)
 
-                threads = [threading.Thread(target=fill, args=(first,)) for first in range(16)]
-                [each.start() for each in threads], [each.join() for each in threads]
+                fill(gateway, total, create)
             gateway.environment["CONAX_GATEWAY_UPSTREAM_EFFECTIVE"] = "true"
             with gateway.running():
                 token = gateway.token()
-                waiting = f"{METHODS}/list?life_cycle_state=PENDING&number_of_results=1"
-                while gateway.call("GET", waiting, token=token)["data"]:
-                    time.sleep(0.02)
+                wait_until_sent(gateway, token)
                 took = time.monotonic() - gateway.began
                 cpu = pathlib.Path(f"/proc/{gateway.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
                 done = f"{METHODS}/list?life_cycle_state=COMPLETED&number_of_results=1&after={total - 1}"

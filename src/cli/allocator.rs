@@ -1,4 +1,4 @@
-//! Has the gateway's allocator give memory back to the system as soon as it is free: a gateway that rests keeps a third of
+//! Has the gateway's allocator give memory back to the system as soon as it is free: a gateway that rests takes less than half
 //! the memory. mimalloc reads its settings from the environment before `main` begins, so the gateway starts itself once more,
 //! in the same process.
 
@@ -17,7 +17,6 @@ pub(super) fn configure() {
     }
     let mut arguments = env::args_os();
     if let (Ok(program), Some(name)) = (env::current_exe(), arguments.next()) {
-        let error = Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
-        drop(error);
+        drop(Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,20 +107,19 @@ where
     let (mut is_closing, mut is_resting) = (false, false);
     let ended = loop {
         let seen = guest.requests();
-        tokio::select! {
+        is_resting = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
-            () = closing.cancelled(), if !is_closing => {
-                is_closing = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
+            () = closing.cancelled(), if !is_closing => false,
             () = tokio::time::sleep(REST_AFTER), if !is_closing => {
-                // Where hyper is between two requests, it ends at once and writes nothing.
-                if seen != first && seen == guest.requests() && !guest.is_asking() {
-                    (is_closing, is_resting) = (true, true);
-                    Pin::new(&mut connection).graceful_shutdown();
+                if seen == first || seen != guest.requests() || guest.is_asking() {
+                    continue;
                 }
+                true
             }
-        }
+        };
+        // Where hyper is between two requests, it ends at once and writes nothing.
+        is_closing = true;
+        Pin::new(&mut connection).graceful_shutdown();
     };
     let unused = connection.into_parts().read_buf;
     stream.rewind(&unused);

@@ -36,8 +36,9 @@ impl Processor {
 
     /// Sends requests in one call as far as they can be; then frees the slot.
     pub(super) async fn attempt_jointly(self: &Arc<Self>, call: LeasedCall, contract: Arc<Contract>, slot: Slot) {
-        let (joint, apart) = join(&contract, call, self.clock.now());
-        if let Err(error) = self.give_back(apart, |request| request.send_alone(self.clock.now())).await {
+        let (joint, mut apart) = join(&contract, call, self.clock.now());
+        apart.iter_mut().for_each(|leased| leased.request.send_alone());
+        if let Err(error) = self.give_back(apart).await {
             tracing::error!(%error, "requests that cannot be sent together could not be released");
         }
         let Some(Joint { operation, envelope, members }) = joint else {
@@ -85,7 +86,7 @@ impl Processor {
             // Nothing was tried, so nothing counts. Nobody is woken: the run looks again by its poll, when the store may be well.
             refused => {
                 tracing::warn!(number = first.number, ?refused, "a call for several requests cannot be stored");
-                self.give_back(members, |request| request.updated_at = self.clock.now()).await?;
+                self.give_back(members).await?;
                 return Ok(Vec::new());
             }
         }
@@ -101,20 +102,13 @@ impl Processor {
         commit(self, ended, Instant::now()).await
     }
 
-    /// Gives back the leases of requests that were not sent.
-    async fn give_back(
-        &self,
-        requests: Vec<LeasedRequest>,
-        change: impl Fn(&mut ProvisioningRequest),
-    ) -> Result<(), StoreError> {
-        if requests.is_empty() {
-            return Ok(());
+    /// Gives back requests that were not sent.
+    async fn give_back(&self, requests: Vec<LeasedRequest>) -> Result<(), StoreError> {
+        if !requests.is_empty() {
+            let now = self.clock.now();
+            let commits = requests.into_iter().map(|leased| AttemptCommit::give_back(leased, now)).collect();
+            self.store.commit_attempts(commits).await?;
         }
-        let give_back = |LeasedRequest { mut request, lease }: LeasedRequest| {
-            change(&mut request);
-            AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() }
-        };
-        self.store.commit_attempts(requests.into_iter().map(give_back).collect()).await?;
         Ok(())
     }
 }

@@ -102,8 +102,7 @@ impl Processor {
         let now = self.clock.now();
         if request.is_in_joint_call && request.joint_call.is_none() && request.in_doubt.is_none() {
             // A joint call is stored before it is sent, and this one was not: the request waits for its turn again.
-            request.updated_at = now;
-            return AttemptCommit { request, lease, keeps_lease: false, attempt: None, events: Vec::new() };
+            return AttemptCommit::give_back(LeasedRequest { request, lease }, now);
         }
         let (outcome, attempt) = match policy::sendable(&request) {
             Err(failure) if request.in_doubt.is_none() => (policy::rejected(failure), None),

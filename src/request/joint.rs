@@ -3,7 +3,6 @@
 //! Rule: each request stays a record of its own, with its own attempts and outcome. Whatever is rendered from a request, but for
 //! its cards, has to be equal; a request that may have arrived at Conax, or was rejected in a joint call, is sent alone.
 
-use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::history::Attempt;
@@ -48,14 +47,8 @@ impl ProvisioningRequest {
         }
     }
 
-    /// Gives a request back that could not be sent with others: it is sent alone, at its turn.
-    pub fn send_alone(&mut self, now: DateTime<Utc>) {
-        self.updated_at = now;
-        self.separate();
-    }
-
     /// From now on the request is sent alone.
-    pub(super) fn separate(&mut self) {
+    pub fn send_alone(&mut self) {
         if self.content.joint_fields.is_some() {
             std::sync::Arc::make_mut(&mut self.content).joint_fields = None;
         }

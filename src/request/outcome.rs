@@ -98,12 +98,12 @@ impl ProvisioningRequest {
                 self.failure = Some(failure);
             }
             Outcome::SendAlone { failure } => {
-                self.separate();
+                self.send_alone();
                 self.next_attempt_at = Some(now);
                 self.failure = Some(failure);
             }
             Outcome::InDoubt { failure, next } => {
-                self.separate();
+                self.send_alone();
                 self.next_attempt_at = next.map(|next| next.at);
                 self.in_doubt =
                     Some(next.map_or(InDoubt::NeedsOperator, |next| InDoubt::Resolving { until: next.until }));

@@ -164,6 +164,14 @@ pub struct AttemptCommit {
     pub events: Vec<Event>,
 }
 
+impl AttemptCommit {
+    /// Gives a request back that was not sent: it waits for its turn again.
+    pub fn give_back(LeasedRequest { mut request, lease }: LeasedRequest, now: DateTime<Utc>) -> Self {
+        request.updated_at = now;
+        Self { request, lease, keeps_lease: false, attempt: None, events: Vec::new() }
+    }
+}
+
 /// The result of an [`AttemptCommit`].
 #[derive(Clone, Debug)]
 pub enum CommitResult {
