@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::words::Word as _;
-use crate::xml::is_xml_char;
+use crate::xml::find_forbidden;
 
 /// Kind of an entry; the word is the same in the store, on the command line and as the name of a CSV file.
 #[derive(
@@ -154,7 +154,7 @@ pub fn read_csv(kind: EntryKind, input: impl std::io::Read) -> Result<Vec<Entry>
         if row.id.is_empty() || row.name.is_empty() {
             return Err(wrong(&format!("id and {} must not be empty", kind.name_field())));
         }
-        if let Some(value) = record.iter().find(|value| !value.chars().all(is_xml_char)) {
+        if let Some(value) = record.iter().find(|value| find_forbidden(value).is_some()) {
             return Err(wrong(&format!("{value:?} has a character that XML 1.0 cannot carry")));
         }
         if !ids.insert(row.id.clone()) {

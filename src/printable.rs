@@ -17,7 +17,8 @@ pub(crate) fn printable_line(text: &str) -> Cow<'_, str> {
 
 fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_unsafe = |c: char| acts_on_terminal(c) && !stays(c);
-    if !text.contains(is_unsafe) {
+    // Plain ASCII, as almost every line of the log is, needs no look at its characters.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) || !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use crate::secret::Secret;
 use crate::words::{did_you_mean, parse_word, quoted};
-use crate::xml::is_xml_char;
+use crate::xml::find_forbidden;
 
 /// The parameters of a call, or of an object inside a parameter.
 #[derive(Debug)]
@@ -261,9 +261,9 @@ impl Params {
 }
 
 fn check_text(location: &str, name: &str, text: String) -> Result<String, ApiError> {
-    match text.chars().find(|c| !is_xml_char(*c)) {
+    match find_forbidden(&text) {
         None => Ok(text),
-        Some(bad) => {
+        Some((_, bad)) => {
             let message = format!("{name} has the character U+{:04X}, which XML 1.0 cannot carry.", u32::from(bad));
             Err(ApiError::invalid(location, message))
         }

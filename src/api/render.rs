@@ -85,7 +85,7 @@ pub fn render(
 
 fn message(operation: &Operation, fields: Fields, now: DateTime<Utc>) -> Result<Envelope, EncodeError> {
     let request_type = operation.request_type;
-    let fields = fields.with_context(now);
+    let fields = if operation.needs_context() { fields.with_context(now) } else { fields };
     let text = encode::request(operation, &fields)?;
     let text = String::from_utf8(text).map_err(|_| fault(request_type, "is not UTF-8"))?;
     let Envelope { redacted: shown, raw } = Envelope::without_secret(text);

@@ -7,7 +7,7 @@ use super::path::{Step, steps};
 use super::piece::Piece;
 use super::plan::{Compositor, Content, ElementPlan, Filling, Group, Message, Occurs, Particle, ValueSource};
 use super::simple::SimpleType;
-use crate::xml::is_xml_char;
+use crate::xml::find_forbidden;
 
 /// Most elements of the same name that an index may count.
 const MOST_INDEXED: usize = 1_000;
@@ -216,7 +216,7 @@ fn fill(
         Some(_) => return Err(format!("'{local}' is bound already")),
     }
     if let ValueSource::Constant(value) = source {
-        if let Some(bad) = value.chars().find(|c| !is_xml_char(*c)) {
+        if let Some((_, bad)) = find_forbidden(value) {
             return Err(format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad)));
         }
         simple.check(value).map_err(|must| format!("'{value}' {must}"))?;

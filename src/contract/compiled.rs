@@ -11,7 +11,7 @@ use super::serve::{Links, rewrite};
 use super::source::ContractSource;
 use super::template::{Maps, Template};
 use crate::request::RequestType;
-use crate::xml::{Name, fill_blanks, is_xml_char};
+use crate::xml::{Name, fill_blanks, find_forbidden};
 
 /// A SOAP contract: WSDLs, schemas and bindings, compiled.
 pub struct Contract {
@@ -92,8 +92,10 @@ impl Contract {
             }
             let text = template.render(&value).map_err(|(name, must)| format!("'{name}' {must}"))?;
             let text = text.unwrap_or_default();
-            match text.chars().find(|c| !is_xml_char(*c)) {
-                Some(bad) => Err(format!("a value has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad))),
+            match find_forbidden(&text) {
+                Some((_, bad)) => {
+                    Err(format!("a value has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad)))
+                }
                 None => Ok(text),
             }
         })

@@ -9,7 +9,7 @@ use super::plan::{Message, ValueSource};
 use super::simple::SimpleType;
 use super::template::{SESSION, Template};
 use super::verdict::Verdicts;
-use crate::request::RequestType;
+use crate::request::{CONTEXT, RequestType};
 use crate::xml::Name;
 
 /// The operation that a request type is bound to.
@@ -65,6 +65,11 @@ impl Operation {
     /// Does a login have to come before the operation?
     pub fn needs_session(&self) -> bool {
         self.templates().any(|template| template.names().any(|name| name == SESSION))
+    }
+
+    /// Does a value need one of [`CONTEXT`]?
+    pub fn needs_context(&self) -> bool {
+        self.templates().any(|template| template.names().any(|name| CONTEXT.contains(&name)))
     }
 
     /// Is there no answer, or an answer that can hold nothing?

@@ -11,7 +11,7 @@ use super::possible::{MOMENTS, Texts, texts_of};
 use super::simple::SimpleType;
 use super::template::{Template, secret_name};
 use crate::request::{CONTEXT, Parameter, RequestType, Shape, Steps};
-use crate::xml::is_xml_char;
+use crate::xml::find_forbidden;
 
 const WHOLE: [&str; 6] = ["1", "0", "10", "100", "1000", "20"];
 const UUIDS: [&str; 1] = ["3f2504e0-4f89-41d3-9a0c-0305e82c3301"];
@@ -94,7 +94,7 @@ impl Place {
         }
         let settings: Vec<String> = secret_names.iter().map(|name| format!("secret.{name}")).collect();
         let settings = settings.join(", ");
-        if values.iter().any(|value| !value.chars().all(is_xml_char)) {
+        if values.iter().any(|value| find_forbidden(value).is_some()) {
             return Some(format!("{settings} has a character that XML 1.0 cannot carry"));
         }
         let value = |name: &str| match secret_name(name).and_then(secret) {

@@ -7,7 +7,7 @@ use crate::api::{ApiError, Code};
 use crate::request::{Family, RequestType};
 
 /// Most characters of a path in an answer or a log line.
-pub(super) const SHOWN: usize = 200;
+const SHOWN: usize = 200;
 /// The prefix of all CRM.COM paths.
 pub(super) const PREFIX: &str = "/crmapi/rest/v2/";
 
@@ -66,9 +66,14 @@ pub(super) fn method_of(path: &str) -> Option<&str> {
     path.strip_prefix(PREFIX).map(|rest| rest.strip_suffix('/').unwrap_or(rest))
 }
 
+/// The part of a path that an answer or a log line shows.
+pub(super) fn shown(path: &str) -> &str {
+    path.char_indices().nth(SHOWN).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
+}
+
 /// The method of a request; or the error, with the verbs that the path allows.
 pub(super) fn find_route(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
-    let shown: String = path.chars().take(SHOWN).collect();
+    let shown = shown(path);
     match method_of(path).and_then(route_of) {
         Some((verb, route)) if method.as_str() == verb => Ok(route),
         // The answer to HEAD is that to GET, less its body (RFC 9110, 9.3.2).

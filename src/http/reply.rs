@@ -94,7 +94,7 @@ fn whole_seconds(time: Duration) -> u64 {
 
 /// Sets the headers of the gateway's own answers: the request's id, and Date (RFC 9110, 6.6.1).
 pub(super) fn sign<B>(reply: &mut Response<B>, request_id: &str, now: DateTime<Utc>) {
-    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = httpdate::fmt_http_date(now.into());
     for (name, value) in [(REQUEST_ID, request_id), (DATE, &date)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             reply.headers_mut().insert(name, value);

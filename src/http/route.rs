@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span};
 use super::admission::Access;
 use super::guest::Guest;
 use super::inspector;
-use super::methods::{PREFIX, Route, SHOWN, find_route, method_of};
+use super::methods::{PREFIX, Route, find_route, method_of, shown};
 use super::packing;
 use super::pass_through::{self, Answered};
 use super::reply::{self, Reply};
@@ -121,7 +121,7 @@ async fn answer(
     }
     let method = request.method().clone();
     // Only the path is logged: the query of a GET has the token.
-    let path: String = request.uri().path().chars().take(SHOWN).collect();
+    let path = shown(request.uri().path()).to_owned();
     let found = find_route(&method, request.uri().path());
     let refusal = match (check_framing(&request), &found) {
         (Err(error), _) => Err(error),

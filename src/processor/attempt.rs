@@ -145,7 +145,8 @@ async fn verify_in_doubt(
         // The request was sent under another resend rule.
         Resend::Never => return (still_in_doubt("It may not be sent again.".to_owned()), Vec::new()),
     };
-    let (verification, event) = verify(processor, contract, request, (query, until)).await;
+    // Boxed, because few attempts have to verify and each would make room for that.
+    let (verification, event) = Box::pin(verify(processor, contract, request, (query, until))).await;
     let verified = match verification {
         Verification::Applied => Verified::Ended(Outcome::Completed { reference: None, result: None }),
         Verification::Inconclusive(message) => still_in_doubt(message),

@@ -125,7 +125,8 @@ pub(super) async fn fill<'a>(
         return Ok(FilledEnvelope { text: Cow::Borrowed(outgoing.envelope), secrets: Vec::new(), session: None });
     }
     let session = match outgoing.operation.needs_session() {
-        true => Some(session(processor, (outgoing.contract, outgoing.until), ended, events).await?),
+        // Boxed, because few exchanges need a login and each would make room for one.
+        true => Some(Box::pin(session(processor, (outgoing.contract, outgoing.until), ended, events)).await?),
         false => None,
     };
     let secrets = processor.credentials.secrets();

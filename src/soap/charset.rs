@@ -147,9 +147,11 @@ fn bare(label: &str) -> &str {
 
 /// The charset of a label, also where only its separators are not as they should be (`UTF_8`, `latin-1`).
 fn encoding_of(label: &str) -> Option<&'static Encoding> {
-    let with_hyphens = label.replace(['_', ' '], "-");
-    let without = with_hyphens.replace('-', "");
-    [label, &with_hyphens, &without].into_iter().find_map(|label| Encoding::for_label_no_replacement(label.as_bytes()))
+    let known = |label: &str| Encoding::for_label_no_replacement(label.as_bytes());
+    known(label).or_else(|| {
+        let with_hyphens = label.replace(['_', ' '], "-");
+        known(&with_hyphens).or_else(|| known(&with_hyphens.replace('-', "")))
+    })
 }
 
 /// The encoding named by the XML declaration; only ASCII-compatible ones can be read this way.

@@ -78,14 +78,15 @@ impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let taken = line.len();
         let text = String::from_utf8_lossy(line);
-        let line = format!("{}\n", printable_line(text.trim_end_matches('\n')));
+        let line = printable_line(text.trim_end_matches('\n'));
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.bytes.len() + line.len() > MOST_BYTES {
+        if waiting.bytes.len() + line.len() >= MOST_BYTES {
             waiting.dropped += 1;
             return Ok(taken);
         }
         let was_empty = waiting.bytes.is_empty();
         waiting.bytes.extend_from_slice(line.as_bytes());
+        waiting.bytes.push(b'\n');
         drop(waiting);
         if was_empty {
             self.0.wake.notify_one();

@@ -9,7 +9,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::QName;
 
-use super::chars::{is_ncname, is_xml_char, is_xml_space};
+use super::chars::{find_forbidden, is_ncname, is_xml_char, is_xml_space};
 use super::namespaces::{Scope, check_namespace};
 use super::read::{Limits, XmlError};
 use super::tag::{attributes, check_declaration};
@@ -205,8 +205,8 @@ impl<'t> Builder<'t> {
         }
         let attribute = quick_xml::events::attributes::Attribute { key: QName(name), value: Cow::Borrowed(raw) };
         let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(|e| self.error(e.to_string()))?;
-        match value.chars().find(|c| !is_xml_char(*c)) {
-            Some(bad) => Err(self.error(format!("character U+{:04X} is not allowed in XML", u32::from(bad)))),
+        match find_forbidden(&value) {
+            Some((_, bad)) => Err(self.error(format!("character U+{:04X} is not allowed in XML", u32::from(bad)))),
             None => Ok(value.into_owned()),
         }
     }

@@ -5,6 +5,13 @@ pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
 }
 
+/// The first character that a document may not hold, and its place in bytes.
+pub fn find_forbidden(text: &str) -> Option<(usize, char)> {
+    let is_plain = |b: u8| matches!(b, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    // Plain ASCII, as almost every text is, needs no look at its characters.
+    if text.bytes().all(is_plain) { None } else { text.char_indices().find(|(_, c)| !is_xml_char(*c)) }
+}
+
 /// Production 3, `S`.
 pub fn is_xml_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')

@@ -17,7 +17,7 @@ mod tree;
 mod write;
 
 pub use blank::{BLANK, fill_blanks, has_blanks, mask_blanks};
-pub use chars::{is_xml_char, is_xml_space, trim_xml_space};
+pub use chars::{find_forbidden, is_xml_space, trim_xml_space};
 pub use indent::indented;
 pub use read::{Limits, XmlError, parse};
 pub use tree::{Attribute, Element, Name, Node};

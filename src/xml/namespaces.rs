@@ -63,7 +63,7 @@ impl Scope {
             Some((_, prefix, uri)) if !prefix.is_empty() || is_element => {
                 (Name { namespace: uri.clone(), local: Arc::from(local) }, prefix.clone())
             }
-            _ if prefix.is_empty() => (Name::new("", local), Arc::from("")),
+            _ if prefix.is_empty() => (Name::new(Arc::default(), local), Arc::default()),
             _ if prefix == "xml" => (Name::new(XML_NS, local), Arc::from("xml")),
             _ => return Err(format!("prefix '{prefix}' is not declared")),
         })

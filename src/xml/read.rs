@@ -7,7 +7,7 @@ use quick_xml::reader::Reader;
 
 use super::Element;
 use super::builder::Builder;
-use super::chars::is_xml_char;
+use super::chars::find_forbidden;
 
 /// The limits within which a document is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub fn parse(text: &str, limits: Limits) -> Result<Element, XmlError> {
     if text.starts_with('\u{FEFF}') {
         return Err(XmlError { line: 1, message: "text outside the root element".to_owned() });
     }
-    if let Some((at, bad)) = text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
+    if let Some((at, bad)) = find_forbidden(text) {
         let line = 1 + text[..at].bytes().filter(|b| *b == b'\n').count() as u32;
         return Err(XmlError { line, message: format!("character U+{:04X} is not allowed in XML", u32::from(bad)) });
     }

@@ -10,7 +10,7 @@ use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::blank::BLANK;
-use super::chars::is_xml_char;
+use super::chars::{find_forbidden, is_xml_char};
 use super::tree::{Element, Node};
 
 /// A value holds a character that no XML 1.0 document can carry.
@@ -41,6 +41,9 @@ impl XmlWriter {
     }
 
     fn check(&self, text: &str) -> Result<(), InvalidChar> {
+        if find_forbidden(text).is_none() {
+            return Ok(());
+        }
         let is_bad = |c: &char| !(is_xml_char(*c) || (self.takes_blanks && BLANK.contains(c)));
         text.chars().find(is_bad).map_or(Ok(()), |c| Err(InvalidChar(c)))
     }

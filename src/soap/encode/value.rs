@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::choose::{Round, Scope};
 use super::{EncodeError, Encoder, IS_MANDATORY, error};
 use crate::contract::{SimpleType, Template, ValueSource};
-use crate::xml::{is_xml_char, is_xml_space};
+use crate::xml::{find_forbidden, is_xml_space};
 
 impl<'a> Encoder<'a> {
     pub(super) fn has_value(&self, source: Option<&ValueSource>, scope: Scope) -> bool {
@@ -55,7 +55,7 @@ impl<'a> Encoder<'a> {
         };
         let Some(value) = value else { return Ok(None) };
         let fault = |message: String| error(name, self.index(name, round), message);
-        if let Some(bad) = value.chars().find(|c| !is_xml_char(*c)) {
+        if let Some((_, bad)) = find_forbidden(&value) {
             return Err(fault(format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad))));
         }
         match simple.accept(&value).map_err(fault)? {
@@ -70,7 +70,7 @@ impl<'a> Encoder<'a> {
             if round.is_none() && self.fields.count(name) > 1 {
                 return Err(error(name, None, "takes one value"));
             }
-            if let Some(bad) = self.fields.all(name).flat_map(str::chars).find(|c| !is_xml_char(*c)) {
+            if let Some((_, bad)) = self.fields.all(name).find_map(find_forbidden) {
                 let message = format!("has a character U+{:04X} that XML 1.0 cannot carry", u32::from(bad));
                 return Err(error(name, None, message));
             }

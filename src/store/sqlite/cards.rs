@@ -65,6 +65,14 @@ fn unlock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<usize,
     for card in cards.ca_ids {
         statement.execute(params![card, number, cards.cas.as_str()])?;
     }
+    // Most have nobody waiting; an UPDATE would fill a table of its own to find that out, because it changes the column that
+    // it looks for.
+    let mut are_waiting = db.prepare_cached(
+        "-- unlock_cards: are_waiting\nSELECT EXISTS (SELECT 1 FROM request WHERE waits_for = ?1) AS waiting",
+    )?;
+    if !are_waiting.query_row([number], |row| row.get::<_, bool>("waiting"))? {
+        return Ok(0);
+    }
     let mut waiting =
         db.prepare_cached("-- unlock_cards: waiting\nUPDATE request SET waits_for = NULL WHERE waits_for = ?1")?;
     Ok(waiting.execute([number])?)
