@@ -58,6 +58,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// The same without the text of the answer, which the first request of the call has for all.
+    pub(super) fn without_text(&self) -> Self {
+        let mut sent = self.clone();
+        if let Ok(answer) = &mut sent.result {
+            answer.classified.text = String::new();
+        }
+        sent
+    }
+
     /// The same for another request of the call.
     pub(super) fn for_other(&self, trace: Option<TraceContext>) -> Self {
         Self { trace, ..self.clone() }

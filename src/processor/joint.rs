@@ -91,9 +91,13 @@ impl Processor {
             }
         }
         let (sent, events) = send(self, contract, first, lease, prepared).await;
+        let (others, mut response) = (sent.without_text(), None);
         let end = |(index, leased): (usize, LeasedRequest)| {
-            let sent = if index == 0 { sent.clone() } else { sent.for_other(trace_of(self, &leased.request)) };
-            let (outcome, attempt) = classify(self, &leased.request, prepared, sent, (false, Some(Arc::clone(call))));
+            let sent = if index == 0 { sent.clone() } else { others.for_other(trace_of(self, &leased.request)) };
+            let (outcome, mut attempt) =
+                classify(self, &leased.request, prepared, sent, (false, Some(Arc::clone(call))));
+            // The answer may be large, and is one text for all of them.
+            attempt.response.clone_from(response.get_or_insert_with(|| attempt.response.clone()));
             // What went before the call is told in the history of the first.
             let events = if index == 0 { events.clone() } else { Vec::new() };
             (leased, Ended { outcome, attempt: Some(attempt), events })

@@ -109,7 +109,7 @@ pub(super) const TABLES: &[Table] = tables! {
     "card_lock" (card Text, cas Text) number Integer;
     "part" (number Integer, part Integer) cards Text, body Text, raw_body Text, state Text, attempts Integer,
         reference_number Text, failure Text, leaves_doubt Boolean;
-    "joint_call" (id Text) numbers Text, body Text;
+    "joint_call" (id Text) numbers Text, body Text, response Text;
     "attempt" (number Integer, attempt Integer) part Integer, started_at Integer, duration_ms Integer, timings Text,
         sent Boolean,
         http_status Integer, error Text, response Text, content_type Text, joint_call Text;

@@ -134,6 +134,58 @@ async fn requests_of_the_same_content_are_one_call_and_a_record_each() {
     assert_eq!(archive["log"]["entries"][0]["request"]["postData"]["text"].as_str().map(str::len), Some(sent.len()));
 }
 
+/// `query` gives the result of a query of the gateway's tables.
+async fn the_answer_stands_once(store: &[(&str, &str)], query: impl AsyncFn(&Gateway, &str) -> String) {
+    let answer = |request: &Received| answer_to(request, "OK", "<!--what-all-were-told-->");
+    let mut setup = start(move |_, request| Reaction::Write(answer(request)), store).await;
+    let numbers = [setup.add("a", "1").await, setup.add("b", "1").await, setup.add("c", "1").await];
+    let records = setup.ended(&[&numbers[0], &numbers[1], &numbers[2]]).await;
+    assert_eq!(setup.calls(), ["A:abc"]);
+    for (number, record) in numbers.iter().zip(&records) {
+        assert!(record["response"].as_str().unwrap().contains("what-all-were-told"), "{record:#}");
+        assert!(show(&setup.gateway, number).contains("what-all-were-told"));
+    }
+    let search = format!("{}/inspector/api/exchanges?q=what-all-were-told", setup.client.url);
+    let found = setup.client.http.get(search).bearer_auth(&setup.client.token).send().await.unwrap();
+    let found = found.text().await.unwrap();
+    assert!(records.iter().all(|record| found.contains(record["id"].as_str().unwrap())), "{found}");
+    let stored =
+        "SELECT (SELECT count(*) FROM attempt WHERE response LIKE '%all-were-told%' AND joint_call IS NOT NULL)
+        || ' ' || (SELECT count(*) FROM joint_call WHERE response LIKE '%all-were-told%')";
+    assert_eq!(query(&setup.gateway, stored).await, "0 1");
+    // A copy has it, too.
+    assert_eq!(setup.gateway.terminate().await, Some(0));
+    if store[0].1 != "sqlite" {
+        query(&setup.gateway, "UPDATE node SET lease_ms = 0").await;
+    }
+    let folder = setup.gateway.folder.path();
+    let (from, to) = (store[0].1.replace("sqlite", "sqlite:data"), folder.join("copy").display().to_string());
+    let copied = run_in(folder, &["store", "copy", &from, &format!("sqlite:{to}")], &[]);
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    let shown = run_in(folder, &["requests", "show", numbers[2].as_str().unwrap(), "--data-dir", &to], &[]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("what-all-were-told"));
+}
+
+#[tokio::test]
+async fn the_answer_to_a_call_stands_once_and_each_record_shows_it() {
+    the_answer_stands_once(&[("store.url", "sqlite")], async |gateway: &Gateway, sql: &str| {
+        let file = gateway.folder.path().join("data/gateway.sqlite3");
+        rusqlite::Connection::open(file).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_answer_to_a_call_stands_once_on_postgresql() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let database = cluster.new_database();
+    let name = database.rsplit('/').next().unwrap();
+    the_answer_stands_once(&[("store.url", &database)], async |_: &Gateway, sql: &str| {
+        cluster.psql(name, sql).unwrap()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn priorities_do_not_meet_and_a_card_keeps_its_order() {
     let setup = start(|_, request| done(request), &[]).await;

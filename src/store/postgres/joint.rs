@@ -1,4 +1,4 @@
-//! Joint calls: one row each, on disk before the call is sent; and the requests that may join one.
+//! Joint calls: one row each, on disk before the call is sent, later with its answer; and the requests that may join one.
 
 use chrono::{DateTime, Utc};
 
@@ -7,8 +7,8 @@ use super::database::Transaction;
 use super::fault::Fault;
 use super::script::{Script, values};
 use crate::request::JointCall;
-use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, row_to_candidate, to_json};
-use crate::store::{Lease, MostCards};
+use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, joint_responses, row_to_candidate, to_json};
+use crate::store::{AttemptCommit, Lease, MostCards};
 
 /// Requests looked at in one step for all its calls, at most; a little more for the last call.
 const LOOKED_AT: usize = 1000;
@@ -118,6 +118,14 @@ pub(super) async fn begin_joint_call(
     script.add(note, values![numbers, &call.id]);
     transaction.run_last(&script).await?;
     Ok(true)
+}
+
+/// Keeps the answers to joint calls, each once.
+pub(super) fn note_responses<'a>(script: &mut Script<'a>, batch: &'a [AttemptCommit]) {
+    for (id, response) in joint_responses(batch) {
+        let sql = "-- note_responses\nUPDATE joint_call SET response = $2 WHERE id = $1";
+        script.add(sql, values![id, storable(response)]);
+    }
 }
 
 /// The joint calls of the attempts at requests, locked.

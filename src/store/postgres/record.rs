@@ -6,9 +6,9 @@ use super::columns::{Columns, storable, storable_option};
 use super::database::Transaction;
 use super::fault::Fault;
 use super::script::{Script, values};
-use super::{cards, idempotency, parts, request_read};
+use super::{cards, idempotency, joint, parts, request_read};
 use crate::request::{Attempt, Event, ProvisioningRequest, State};
-use crate::store::rows::{InDoubtColumns, ReadColumns as _, failure_to_json, timings_to_json};
+use crate::store::rows::{InDoubtColumns, ReadColumns as _, failure_to_json, own_response, timings_to_json};
 use crate::store::{AttemptCommit, CommitResult, DeviceKind, Lease, StoreError};
 use crate::words::Word as _;
 
@@ -26,6 +26,7 @@ pub(super) async fn commit_attempts(
     let releasing = cards::change_cards(&mut script, &changed);
     let attempts = batch.iter().filter(is_updated).filter_map(|c| Some((c.request.number, c.attempt.as_ref()?)));
     insert_attempts(&mut script, &attempts.collect::<Vec<_>>())?;
+    joint::note_responses(&mut script, batch);
     for commit in batch.iter().filter(is_updated) {
         for event in &commit.events {
             add_event(&mut script, commit.request.number, event);
@@ -173,7 +174,7 @@ fn insert_attempts<'a>(script: &mut Script<'a>, attempts: &[(i64, &'a Attempt)])
     let sent: Vec<bool> = each().map(|a| a.sent).collect();
     let statuses: Vec<Option<i64>> = each().map(|a| a.http_status.map(i64::from)).collect();
     let errors: Vec<_> = each().map(|a| storable_option(a.error.as_ref())).collect();
-    let responses: Vec<_> = each().map(|a| storable_option(a.response.as_ref())).collect();
+    let responses: Vec<_> = each().map(|a| storable_option(own_response(a))).collect();
     let types: Vec<_> = each().map(|a| storable_option(a.content_type.as_ref())).collect();
     let timings = each().map(|a| timings_to_json(a.timings.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<Option<i64>> = each().map(|a| a.part.map(i64::from)).collect();

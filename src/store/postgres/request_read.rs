@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::parts;
 use super::traffic::Moment;
 use crate::request::{Attempt, Event, Family, ProvisioningRequest};
-use crate::store::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, ReadColumns as _, SENT_ATTEMPT_COLUMNS};
+use crate::store::rows::{self, EVENT_COLUMNS, ReadColumns as _, SENT_ATTEMPT_COLUMNS};
 use crate::store::sql::{count_numbers, list_numbers};
 use crate::store::{DeviceKind, Lease, LeasedRequest, RecordKey, RequestQuery, SentAttempt, StoreError};
 use crate::words::Word as _;
@@ -155,8 +155,9 @@ pub(super) async fn list_devices(database: &Database, kind: DeviceKind, most: u6
 pub(super) async fn list_attempts(database: &Database, number: i64) -> Result<Vec<Attempt>, Fault> {
     let sql = format!(
         "-- list_attempts
-         SELECT {ATTEMPT_COLUMNS} FROM attempt a LEFT JOIN joint_call j ON j.id = a.joint_call
-         WHERE a.number = $1 ORDER BY a.attempt"
+         SELECT {} FROM attempt a LEFT JOIN joint_call j ON j.id = a.joint_call
+         WHERE a.number = $1 ORDER BY a.attempt",
+        rows::attempt_columns()
     );
     let rows = database.read(&sql, &[&number]).await?;
     rows.iter().map(|row| rows::row_to_attempt(&Columns(row))).collect()

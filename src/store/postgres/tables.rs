@@ -12,7 +12,8 @@ use super::fault::describe;
 use crate::store::StoreError;
 
 /// The migrations: the first one makes the tables, each of the others brings them to the next version.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("version_3.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("version_3.sql"), include_str!("version_4.sql")];
 /// The version that the first migration makes. A development build made tables of version 1.
 const FIRST_VERSION: i64 = 2;
 /// The version that this program works with.

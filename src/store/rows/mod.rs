@@ -5,6 +5,7 @@
 
 mod accounts;
 mod exchanges;
+mod joint;
 mod parts;
 mod requests;
 
@@ -15,10 +16,11 @@ pub(super) use exchanges::{
     EXCHANGE_COLUMNS, ExchangeRow, NOTE_COLUMNS, REQUEST_ROW_COLUMNS, SUMMARY_COLUMNS, row_to_exchange, row_to_note,
     row_to_request_row, row_to_summary,
 };
+pub(super) use joint::{RESPONSE, joint_responses, own_response};
 pub(super) use parts::{ChangedPart, NewPart, PART_COLUMNS, row_to_part, set_parts};
 pub(super) use requests::{
-    ATTEMPT_COLUMNS, CANDIDATE_COLUMNS, Candidate, EVENT_COLUMNS, InDoubtColumns, NewRow, SENT_ATTEMPT_COLUMNS,
-    accepted_record, failure_to_json, rendered_request, request_columns, row_to_attempt, row_to_candidate,
+    CANDIDATE_COLUMNS, Candidate, EVENT_COLUMNS, InDoubtColumns, NewRow, SENT_ATTEMPT_COLUMNS, accepted_record,
+    attempt_columns, failure_to_json, rendered_request, request_columns, row_to_attempt, row_to_candidate,
     row_to_event, row_to_request, row_to_sent_attempt,
 };
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::accounts::{USER_COLUMNS, row_to_user};
+use super::joint::{RESPONSE, read_joint_call};
 use super::{ReadColumns, to_json};
 use crate::request::{
-    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, JointCall, NewRequest, PartStatus, ProvisioningRequest,
-    RecordId, Rendered, RequestType, STB_ID, Scalar, State, process,
+    Attempt, Cas, Envelope, Event, Failure, InDoubt, Item, NewRequest, PartStatus, ProvisioningRequest, RecordId,
+    Rendered, RequestType, STB_ID, Scalar, State, process,
 };
 use crate::store::policy::Cards;
 use crate::store::{MostCards, SentAttempt, StoreError};
@@ -19,7 +20,8 @@ pub(in crate::store) fn request_columns() -> String {
          r.subscription, r.cards, r.body, r.raw_body, r.api_call, r.rejection, r.correlation, r.created_at, {USER_COLUMNS}, r.number, \
          r.sequence_number, r.state, r.resolve_until, r.in_doubt, r.sent, r.executed_at, r.updated_at, \
          r.reference_number, r.result, r.failure, r.process_name, r.process_id, r.parts, r.joint_fields, r.joint_call, \
-         j.id AS joint_id, j.numbers AS joint_numbers, j.body AS joint_body, a.part, a.response"
+         j.id AS joint_id, j.numbers AS joint_numbers, j.body AS joint_body, a.part, \
+         {RESPONSE} AS response"
     )
 }
 
@@ -76,12 +78,6 @@ pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<Provis
         joint_call: read_joint_call(row)?,
         response: row.optional("response")?,
     })
-}
-
-/// Reads the columns `joint_id`, `joint_numbers` and `joint_body`.
-fn read_joint_call<C: ReadColumns>(row: &C) -> Result<Option<Arc<JointCall>>, C::Error> {
-    let Some(id) = row.optional("joint_id")? else { return Ok(None) };
-    Ok(Some(Arc::new(JointCall { id, numbers: row.json("joint_numbers")?, body: row.get("joint_body")? })))
 }
 
 /// The set-top boxes that the parameters name.
@@ -232,8 +228,12 @@ pub(in crate::store) fn row_to_candidate<C: ReadColumns>(row: &C) -> Result<Cand
 }
 
 /// The columns that [`row_to_attempt`] reads, for the aliases `a` of an attempt and `j` of its joint call.
-pub(in crate::store) const ATTEMPT_COLUMNS: &str = "a.attempt, a.part, a.started_at, a.duration_ms, a.timings, a.sent, \
-     a.http_status, a.error, a.response, a.content_type, j.id AS joint_id, j.numbers AS joint_numbers, j.body AS joint_body";
+pub(in crate::store) fn attempt_columns() -> String {
+    format!(
+        "a.attempt, a.part, a.started_at, a.duration_ms, a.timings, a.sent, a.http_status, a.error, {RESPONSE} AS response, \
+         a.content_type, j.id AS joint_id, j.numbers AS joint_numbers, j.body AS joint_body"
+    )
+}
 
 pub(in crate::store) fn row_to_attempt<C: ReadColumns>(row: &C) -> Result<Attempt, C::Error> {
     Ok(Attempt {

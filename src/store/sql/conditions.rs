@@ -6,6 +6,7 @@ use super::{Dialect, Order, SqlValue, Table};
 use crate::request::{Family, RequestType, State};
 use crate::search::{Condition, Pattern, Patterns, Search, Standing, Term};
 use crate::store::DeviceKind;
+use crate::store::rows::RESPONSE;
 use crate::words::Word as _;
 
 /// The conditions of a search, with their values.
@@ -237,7 +238,7 @@ impl Conditions {
             }
             Condition::Text(patterns) => {
                 let columns =
-                    ["r.id", "r.cards", "r.items", "r.type", "r.reference_number", "r.failure", "r.body", "a.response"];
+                    ["r.id", "r.cards", "r.items", "r.type", "r.reference_number", "r.failure", "r.body", RESPONSE];
                 self.fits(&columns, patterns.each().map(within))
             }
         })

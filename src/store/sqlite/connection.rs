@@ -18,8 +18,8 @@ const APPLICATION_ID: i32 = 0x4358_4757;
 /// The tables. Once a version is released they change by migrations only: `schema_2.sql` and so on, each applied inside the
 /// transaction of [`make_tables`] to a database whose version is one lower, and never edited afterwards.
 const SCHEMA: &str = include_str!("schema.sql");
-/// The version of the tables: `PRAGMA user_version`. Development builds made databases of versions 1 to 12.
-pub(super) const VERSION: u32 = 13;
+/// The version of the tables: `PRAGMA user_version`. Development builds made databases of versions 1 to 13.
+pub(super) const VERSION: u32 = 14;
 /// The remedy for a damaged database.
 pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \
                                  `sqlite3 FILE .recover`";

@@ -1,10 +1,10 @@
-//! Joint calls: one row each, on disk before the call is sent.
+//! Joint calls: one row each, on disk before the call is sent, later with its answer.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::request::JointCall;
-use crate::store::rows::to_json;
-use crate::store::{Lease, StoreError};
+use crate::store::rows::{joint_responses, to_json};
+use crate::store::{AttemptCommit, Lease, StoreError};
 
 pub(super) fn begin_joint_call(db: &Connection, call: &JointCall, leases: &[(i64, Lease)]) -> Result<bool, StoreError> {
     let mut present = db.prepare_cached(
@@ -25,6 +25,15 @@ pub(super) fn begin_joint_call(db: &Connection, call: &JointCall, leases: &[(i64
         note.execute(params![number, call.id])?;
     }
     Ok(true)
+}
+
+/// Keeps the answers to joint calls, each once.
+pub(super) fn note_responses(db: &Connection, batch: &[AttemptCommit]) -> Result<(), StoreError> {
+    for (id, response) in joint_responses(batch) {
+        db.prepare_cached("-- note_responses\nUPDATE joint_call SET response = ?2 WHERE id = ?1")?
+            .execute(params![id, response])?;
+    }
+    Ok(())
 }
 
 /// The joint calls of a request's attempts.

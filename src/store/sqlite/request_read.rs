@@ -8,7 +8,7 @@ use super::columns::Columns;
 use super::parts;
 use super::traffic::at_one_moment;
 use crate::request::{Attempt, Event, Family, ProvisioningRequest};
-use crate::store::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, SENT_ATTEMPT_COLUMNS};
+use crate::store::rows::{self, EVENT_COLUMNS, SENT_ATTEMPT_COLUMNS};
 use crate::store::sql::{count_numbers, list_numbers};
 use crate::store::{DeviceKind, Lease, LeasedRequest, RecordKey, RequestQuery, SentAttempt, StoreError};
 use crate::words::Word as _;
@@ -93,8 +93,9 @@ pub(super) fn list_devices(db: &Connection, kind: DeviceKind, most: u64) -> Resu
 pub(super) fn list_attempts(db: &Connection, number: i64) -> Result<Vec<Attempt>, StoreError> {
     let sql = format!(
         "-- list_attempts
-         SELECT {ATTEMPT_COLUMNS} FROM attempt a LEFT JOIN joint_call j ON j.id = a.joint_call
-         WHERE a.number = ?1 ORDER BY a.attempt"
+         SELECT {} FROM attempt a LEFT JOIN joint_call j ON j.id = a.joint_call
+         WHERE a.number = ?1 ORDER BY a.attempt",
+        rows::attempt_columns()
     );
     let mut statement = db.prepare_cached(&sql)?;
     let found = statement.query_map([number], |row| rows::row_to_attempt(&Columns::new(row)))?;

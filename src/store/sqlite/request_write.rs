@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{cards, connection, idempotency, parts, request_read};
+use super::{cards, connection, idempotency, joint, parts, request_read};
 use crate::request::{Event, EventKind, NewRequest, ProvisioningRequest, State, process};
 use crate::store::policy::{self, Cards, Due};
 use crate::store::rows::{
-    InDoubtColumns, NewRow, accepted_record, failure_to_json, rendered_request, timings_to_json, to_json,
+    InDoubtColumns, NewRow, accepted_record, failure_to_json, own_response, rendered_request, timings_to_json, to_json,
 };
 use crate::store::{
     AttemptCommit, CommitResult, DeviceKind, Lease, Resubmission, StoreError, Submission, SubmitResult,
@@ -157,11 +157,16 @@ fn insert_devices(db: &Connection, new: &NewRequest, number: i64, sequence_numbe
     Ok(())
 }
 
-pub(super) fn commit_attempt(
+pub(super) fn commit_attempts(
     db: &Connection,
-    commit: &AttemptCommit,
+    batch: &[AttemptCommit],
     secrets: &AtomicBool,
-) -> Result<CommitResult, StoreError> {
+) -> Result<Vec<CommitResult>, StoreError> {
+    joint::note_responses(db, batch)?;
+    batch.iter().map(|commit| commit_attempt(db, commit, secrets)).collect()
+}
+
+fn commit_attempt(db: &Connection, commit: &AttemptCommit, secrets: &AtomicBool) -> Result<CommitResult, StoreError> {
     let AttemptCommit { request, lease, keeps_lease, attempt, events } = commit;
     let number = request.number;
     if !update(db, request, Some((lease, *keeps_lease)), secrets)? {
@@ -188,7 +193,7 @@ pub(super) fn commit_attempt(
         attempt.sent,
         attempt.http_status,
         attempt.error,
-        attempt.response,
+        own_response(attempt),
         attempt.content_type,
         timings_to_json(attempt.timings.as_ref())?,
         attempt.part,

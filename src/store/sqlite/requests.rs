@@ -50,9 +50,7 @@ impl RequestStore for SqliteStore {
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {
         let (batch, secrets) = (Arc::new(batch), self.writer.secrets());
-        self.writer
-            .write_surely(move |db| batch.iter().map(|c| request_write::commit_attempt(db, c, &secrets)).collect())
-            .await
+        self.writer.write_surely(move |db| request_write::commit_attempts(db, &batch, &secrets)).await
     }
 
     async fn renew_leases(&self, node: &NodeId, lease_time: Duration) -> Result<bool, StoreError> {

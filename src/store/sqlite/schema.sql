@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 13 counts them. Times are milliseconds since 1970, UTC.
+-- The tables, as PRAGMA user_version 14 counts them. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -147,7 +147,8 @@ CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_n
 CREATE TABLE joint_call (
     id TEXT PRIMARY KEY NOT NULL,
     numbers TEXT NOT NULL, -- JSON: the requests, in the order of their cards in the call
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    response TEXT -- the answer, which all of them show
 ) STRICT, WITHOUT ROWID;
 
 -- One row an attempt at sending.
@@ -161,7 +162,7 @@ CREATE TABLE attempt (
     sent INTEGER NOT NULL,
     http_status INTEGER,
     error TEXT,
-    response TEXT,
+    response TEXT, -- the answer; that of a joint call stands there
     content_type TEXT, -- of the response
     joint_call TEXT, -- that it was made in
     PRIMARY KEY (number, attempt)

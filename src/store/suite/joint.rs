@@ -59,6 +59,47 @@ pub(in crate::store) async fn due_requests_of_the_same_content_are_leased_in_one
     assert!(claim_calls(store.as_ref(), 9, 4).await.is_empty(), "one waits, and one is not due");
 }
 
+/// An attempt in a call, with its answer if one came.
+fn attempt_in(call: &Arc<JointCall>, response: Option<&str>) -> Attempt {
+    Attempt {
+        attempt: 1,
+        part: None,
+        joint_call: Some(Arc::clone(call)),
+        started_at: moment(101),
+        duration_ms: 5,
+        timings: None,
+        sent: true,
+        http_status: response.map(|_| 200),
+        error: None,
+        response: response.map(Into::into),
+        content_type: None,
+    }
+}
+
+/// Of a call's requests, one was taken over before the answer came.
+pub(in crate::store) async fn the_answer_to_a_joint_call_is_shown_where_it_came(store: Arc<dyn Store>) {
+    for (card, second) in [("a", 1), ("b", 2), ("c", 3)] {
+        submit(store.as_ref(), joinable(card, "x", second)).await;
+    }
+    let claimed = claim_calls(store.as_ref(), 1, 9).await.pop().unwrap();
+    let members = [vec![claimed.first], claimed.joined].concat();
+    let leases = members.iter().map(|m| (m.request.number, m.lease.clone())).collect();
+    let call = Arc::new(JointCall { id: "1".to_owned(), numbers: vec![1, 2, 3], body: "<all/>".to_owned() });
+    assert!(store.begin_joint_call(Arc::clone(&call), leases).await.unwrap());
+    let responses = [None, Some("<answer/>"), Some("<answer/>")];
+    let end = |(LeasedRequest { mut request, lease }, response)| {
+        let attempt = attempt_in(&call, response);
+        request.apply(Outcome::Completed { reference: None, result: None }, Some(&attempt), moment(101));
+        AttemptCommit { request, lease, keeps_lease: false, attempt: Some(attempt), events: Vec::new() }
+    };
+    store.commit_attempts(members.into_iter().zip(responses).map(end).collect()).await.unwrap();
+    for (number, response) in (1..).zip(responses) {
+        let record = store.find_request(None, RecordKey::Number(number)).await.unwrap().unwrap();
+        let attempts = store.list_attempts(number).await.unwrap();
+        assert_eq!((record.response.as_deref(), attempts[0].response.as_deref()), (response, response), "{number}");
+    }
+}
+
 pub(in crate::store) async fn a_joint_call_is_kept_until_its_last_request_is_gone(store: Arc<dyn Store>) {
     for (card, second) in [("a", 1), ("b", 2)] {
         submit(store.as_ref(), joinable(card, "x", second)).await;
@@ -79,19 +120,7 @@ pub(in crate::store) async fn a_joint_call_is_kept_until_its_last_request_is_gon
     let failure = Failure::default();
     let outcomes = [Outcome::SendAlone { failure }, Outcome::Completed { reference: None, result: None }];
     for (LeasedRequest { mut request, lease }, outcome) in members.into_iter().zip(outcomes) {
-        let attempt = Attempt {
-            attempt: 1,
-            part: None,
-            joint_call: Some(Arc::clone(&call)),
-            started_at: moment(101),
-            duration_ms: 5,
-            timings: None,
-            sent: true,
-            http_status: Some(200),
-            error: None,
-            response: None,
-            content_type: None,
-        };
+        let attempt = attempt_in(&call, Some("<answer/>"));
         request.apply(outcome, Some(&attempt), moment(101));
         let commit = AttemptCommit { request, lease, keeps_lease: false, attempt: Some(attempt), events: Vec::new() };
         store.commit_attempts(vec![commit]).await.unwrap();
