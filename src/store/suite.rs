@@ -49,6 +49,7 @@ macro_rules! tests_of_every_store {
             due_requests_of_the_same_content_are_leased_in_one_call,
             a_joint_call_is_kept_until_its_last_request_is_gone,
             the_answer_to_a_joint_call_is_shown_where_it_came,
+            a_joint_call_that_is_given_back_is_gone,
             a_request_keeps_its_lease_from_part_to_part_and_what_became_of_each,
             a_list_is_of_one_moment,
             a_list_has_either_order_a_beginning_and_a_failure,

@@ -128,6 +128,27 @@ pub(super) fn note_responses<'a>(script: &mut Script<'a>, batch: &'a [AttemptCom
     }
 }
 
+/// Deletes the joint calls of requests that are given back: no attempt was made in them, and none will be. (The gateway gives
+/// requests back when it does not learn whether their call was stored.)
+pub(super) async fn forget_unsent_calls(transaction: &Transaction, batch: &[AttemptCommit]) -> Result<(), Fault> {
+    let unsent: Vec<_> = batch.iter().filter(|commit| commit.attempt.is_none()).collect();
+    if unsent.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<i64> = unsent.iter().map(|commit| commit.request.number).collect();
+    let owners: Vec<&str> = unsent.iter().map(|commit| commit.lease.owner.as_str()).collect();
+    let tokens: Vec<i64> = unsent.iter().map(|commit| commit.lease.token).collect();
+    let sql = "-- forget_unsent_calls
+        WITH given_back AS (
+            SELECT r.joint_call FROM request r
+            JOIN unnest($1::bigint[], $2::text[], $3::bigint[]) AS held (number, owner, token) ON r.number = held.number
+            WHERE r.lease_owner = held.owner AND r.lease_token = held.token
+            ORDER BY r.number FOR UPDATE OF r)
+        DELETE FROM joint_call WHERE id IN (SELECT joint_call FROM given_back)";
+    transaction.execute(sql, &[&numbers, &owners, &tokens]).await?;
+    Ok(())
+}
+
 /// The joint calls of the attempts at requests, locked.
 pub(super) async fn find_joint_calls(transaction: &Transaction, numbers: &[i64]) -> Result<Vec<String>, Fault> {
     let sql = "-- find_joint_calls

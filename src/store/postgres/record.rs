@@ -17,6 +17,7 @@ pub(super) async fn commit_attempts(
     batch: &[AttemptCommit],
 ) -> Result<Vec<CommitResult>, Fault> {
     cards::lock_cards(transaction, batch.iter().flat_map(|commit| &commit.request.content.cards)).await?;
+    joint::forget_unsent_calls(transaction, batch).await?;
     let records: Vec<_> = batch.iter().map(|c| (&c.request, Some((&c.lease, c.keeps_lease)))).collect();
     let mut script = Script::default();
     let updated = update_requests(transaction, &records, &mut script).await?;

@@ -36,6 +36,20 @@ pub(super) fn note_responses(db: &Connection, batch: &[AttemptCommit]) -> Result
     Ok(())
 }
 
+/// Deletes the joint calls of requests that are given back: no attempt was made in them, and none will be. (The gateway gives
+/// requests back when it does not learn whether their call was stored.)
+pub(super) fn forget_unsent_calls(db: &Connection, batch: &[AttemptCommit]) -> Result<(), StoreError> {
+    for AttemptCommit { request, lease, .. } in batch.iter().filter(|commit| commit.attempt.is_none()) {
+        db.prepare_cached(
+            "-- forget_unsent_calls
+             DELETE FROM joint_call WHERE id =
+                 (SELECT joint_call FROM request WHERE number = ?1 AND lease_owner = ?2 AND lease_token = ?3)",
+        )?
+        .execute(params![request.number, lease.owner.as_str(), lease.token])?;
+    }
+    Ok(())
+}
+
 /// The joint calls of a request's attempts.
 pub(super) fn find_joint_calls(db: &Connection, number: i64) -> Result<Vec<String>, StoreError> {
     let mut statement = db.prepare_cached(

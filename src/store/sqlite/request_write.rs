@@ -162,6 +162,7 @@ pub(super) fn commit_attempts(
     batch: &[AttemptCommit],
     secrets: &AtomicBool,
 ) -> Result<Vec<CommitResult>, StoreError> {
+    joint::forget_unsent_calls(db, batch)?;
     joint::note_responses(db, batch)?;
     batch.iter().map(|commit| commit_attempt(db, commit, secrets)).collect()
 }

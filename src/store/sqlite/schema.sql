@@ -143,7 +143,7 @@ CREATE TABLE part (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_number IS NOT NULL;
 
--- One row a call for several requests; deleted with the last of them.
+-- One row a call for several requests; deleted with the last of them, or when they are given back without being sent.
 CREATE TABLE joint_call (
     id TEXT PRIMARY KEY NOT NULL,
     numbers TEXT NOT NULL, -- JSON: the requests, in the order of their cards in the call

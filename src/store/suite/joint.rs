@@ -6,7 +6,9 @@ use super::{moment, node, numbers, pairing, submit, submit_leased, try_commit};
 use crate::request::{
     Attempt, Cas, Failure, Family, Fields, JointCall, NewRequest, Outcome, Priority, RequestType, State,
 };
-use crate::store::{AttemptCommit, Lease, LeasedCall, LeasedRequest, MostCards, RecordKey, Store, Submission};
+use crate::store::{
+    AttemptCommit, CommitResult, Lease, LeasedCall, LeasedRequest, MostCards, RecordKey, Store, Submission,
+};
 
 /// A pairing of these cards that may be sent with others of the same `content`.
 pub(in crate::store) fn joinable(cards: &str, content: &str, second: i64) -> Submission {
@@ -98,6 +100,34 @@ pub(in crate::store) async fn the_answer_to_a_joint_call_is_shown_where_it_came(
         let attempts = store.list_attempts(number).await.unwrap();
         assert_eq!((record.response.as_deref(), attempts[0].response.as_deref()), (response, response), "{number}");
     }
+}
+
+/// As if the answer to its commit had been lost.
+pub(in crate::store) async fn a_joint_call_that_is_given_back_is_gone(store: Arc<dyn Store>) {
+    for (card, second) in [("a", 1), ("b", 2)] {
+        submit(store.as_ref(), joinable(card, "x", second)).await;
+    }
+    let call = Arc::new(JointCall { id: "1".to_owned(), numbers: vec![1, 2], body: "<both/>".to_owned() });
+    let begin = async || {
+        let claimed = claim_calls(store.as_ref(), 1, 9).await.pop().unwrap();
+        let members = [vec![claimed.first], claimed.joined].concat();
+        let leases = members.iter().map(|m| (m.request.number, m.lease.clone())).collect();
+        (store.begin_joint_call(Arc::clone(&call), leases).await.unwrap(), members)
+    };
+    let give_back = async |members: Vec<LeasedRequest>| {
+        let commits = members.into_iter().map(|leased| AttemptCommit::give_back(leased, moment(101))).collect();
+        store.commit_attempts(commits).await.unwrap()
+    };
+    let (_, first) = begin().await;
+    give_back(first.clone()).await;
+    // One id stands for one call.
+    let (is_begun, _) = begin().await;
+    assert!(is_begun);
+    // The leases of then say nothing of the call that is under way now.
+    let results = give_back(first).await;
+    assert!(results.iter().all(|result| matches!(result, CommitResult::LeaseLost(_))));
+    let record = store.find_request(None, RecordKey::Number(2)).await.unwrap().unwrap();
+    assert_eq!(record.joint_call, Some(call));
 }
 
 pub(in crate::store) async fn a_joint_call_is_kept_until_its_last_request_is_gone(store: Arc<dyn Store>) {
