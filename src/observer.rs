@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::exchange::{Credentials, Exchange};
-use crate::request::{Classification, Correlation, ProvisioningRequest, TraceContext};
+use crate::request::{Classification, Correlation, ProvisioningRequest, RequestType, TraceContext};
 use crate::upstream::{BreakerState, Call, CallFailure, HttpAnswer, PassThroughAnswer, PassThroughRequest, Transport};
 
 /// An observer. Each function is called after an event, and does nothing by default.
@@ -35,6 +35,8 @@ pub trait Observer: Send + Sync {
     async fn answered(&self, _call: &Call, _result: &Result<HttpAnswer, CallFailure>, _took: Duration) {}
     /// An attempt at a request was classified.
     fn classified(&self, _attempt: &ClassifiedAttempt<'_>) {}
+    /// A call was made for so many requests of a type.
+    fn called_jointly(&self, _request_type: RequestType, _requests: usize) {}
     /// Work on a request has ended for now: the record as the store has it.
     async fn ended(&self, _request: &ProvisioningRequest) {}
     /// Does the observer want clients' own exchanges? They are reported one after the other, in the order of their ends.

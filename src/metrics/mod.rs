@@ -23,7 +23,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::contract::Contract;
 use crate::observer::{ApiAnswer, ClassifiedAttempt, Commit, Observer};
-use crate::request::{ProvisioningRequest, State, failure};
+use crate::request::{ProvisioningRequest, RequestType, State, failure};
 use crate::upstream::{Call, CallFailure, HttpAnswer};
 use crate::words::Word as _;
 
@@ -59,6 +59,8 @@ pub struct Metrics {
     accepted: Family<Labels<3>, Counter>,
     ended: Family<Labels<4>, Counter>,
     attempts: Family<Labels<2>, Counter>,
+    joint_calls: Family<Labels<1>, Counter>,
+    joint_call_requests: Family<Labels<1>, Counter>,
     queue_seconds: Histograms<1>,
     upstream_seconds: Histograms<1>,
     commits: Family<Labels<1>, Counter>,
@@ -88,6 +90,7 @@ impl Metrics {
         let (api_requests, api_request_seconds) = (Family::default(), Family::new_with_constructor(times as fn() -> _));
         let (pass_through_requests, pass_through_seconds) = (Family::default(), times());
         let (accepted, ended, attempts) = (Family::default(), Family::default(), Family::default());
+        let (joint_calls, joint_call_requests) = (Family::default(), Family::default());
         let queue_seconds = Family::new_with_constructor(waits as fn() -> _);
         let upstream_seconds = Family::new_with_constructor(times as fn() -> _);
         let (commits, commit_seconds) = (Family::<Labels<1>, Counter>::default(), times());
@@ -116,6 +119,8 @@ impl Metrics {
             &ended,
         );
         metrics.count("attempts", "Attempts at provisioning requests, by what came of the call", &attempts);
+        metrics.count("joint_calls", "Calls that were made for several provisioning requests", &joint_calls);
+        metrics.count("joint_call_requests", "Provisioning requests in those calls", &joint_call_requests);
         metrics.time("queue_wait", "Time from when a request fell due to its first attempt", &queue_seconds);
         metrics.time("upstream_call_duration", "Time of a call to Conax, its queries included", &upstream_seconds);
         metrics.count("store_commits", "Transactions of the store", &commits);
@@ -137,6 +142,8 @@ impl Metrics {
             accepted,
             ended,
             attempts,
+            joint_calls,
+            joint_call_requests,
             queue_seconds,
             upstream_seconds,
             commits,
@@ -231,6 +238,12 @@ impl Observer for Metrics {
             let priority = ("priority", request.content.priority.as_str().into());
             self.queue_seconds.get_or_create(&[priority]).observe(waited.as_secs_f64());
         }
+    }
+
+    fn called_jointly(&self, request_type: RequestType, requests: usize) {
+        let labels = [("type", request_type.as_str().into())];
+        self.joint_calls.get_or_create(&labels).inc();
+        self.joint_call_requests.get_or_create(&labels).inc_by(u64::try_from(requests).unwrap_or(u64::MAX));
     }
 
     async fn ended(&self, request: &ProvisioningRequest) {

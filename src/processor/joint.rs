@@ -91,6 +91,8 @@ impl Processor {
             }
         }
         let (sent, events) = send(self, contract, first, lease, prepared).await;
+        let (request_type, requests) = (prepared.operation.request_type, members.len());
+        self.transport.observers().tell(|observer| observer.called_jointly(request_type, requests));
         let (others, mut response) = (sent.without_text(), None);
         let end = |(index, leased): (usize, LeasedRequest)| {
             let sent = if index == 0 { sent.clone() } else { others.for_other(trace_of(self, &leased.request)) };

@@ -129,6 +129,15 @@ async fn requests_of_the_same_content_are_one_call_and_a_record_each() {
     };
     let attempt = &get("").await["data"]["attempts"][0];
     assert_eq!((&attempt["joint_requests"], &attempt["request"]), (&json!([2, 3, 4]), &json!(sent)));
+    let page = eventually(async || {
+        let page = setup.client.http.get(format!("{}/metrics", setup.client.url)).send().await.unwrap();
+        Some(page.text().await.unwrap()).filter(|page| page.contains("conax_gateway_joint_calls_total{"))
+    })
+    .await;
+    for (sample, expected) in [("joint_calls_total", 1), ("joint_call_requests_total", 3)] {
+        let line = format!("conax_gateway_{sample}{{type=\"ADD_SUBSCRIPTIONS\"}} {expected}\n");
+        assert!(page.contains(&line), "{page}");
+    }
     let archive = get("/har").await;
     assert_eq!(archive["log"]["entries"].as_array().map(Vec::len), Some(1));
     assert_eq!(archive["log"]["entries"][0]["request"]["postData"]["text"].as_str().map(str::len), Some(sent.len()));
