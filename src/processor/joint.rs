@@ -24,12 +24,11 @@ use crate::store::{AttemptCommit, LeasedCall, LeasedRequest, MostCards, StoreErr
 impl Processor {
     /// How many cards a joint call takes, by type of request. A recording or a replay has a case for each request, so all are sent
     /// alone then.
-    pub(super) fn most_cards(&self) -> MostCards {
+    pub(super) fn most_cards(&self, contract: &Contract) -> MostCards {
         let target = &self.provider.config.upstream.url;
         if target.record.is_some() || matches!(target.source, UpstreamSource::Replay(_)) {
             return MostCards::new();
         }
-        let contract = self.contract.load();
         let joint = contract.operations().filter(|operation| operation.coalesces);
         joint.filter_map(|operation| Some((operation.request_type, operation.batch?.get()))).collect()
     }

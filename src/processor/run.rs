@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 use super::Processor;
 use super::slots::Slot;
 use crate::clock::Moment;
+use crate::contract::Contract;
 use crate::shutdown::Shutdown;
 use crate::store::{LeasedCall, StoreError};
 
@@ -68,23 +69,24 @@ impl Processor {
                 // The next slot that becomes free wakes the run.
                 return Ok(self.poll);
             }
+            // The contract that says which requests are leased together is the one that they are sent by, whatever is loaded since.
+            let contract = self.contract.load_full();
+            let most_cards = self.most_cards(&contract);
             // Every due request is leased now, or noted as waiting for another one.
-            let claimed =
-                self.store.claim_requests(now, slots.len(), &node, self.systems(), &self.most_cards()).await?;
-            self.spawn(claimed, slots);
+            let claimed = self.store.claim_requests(now, slots.len(), &node, self.systems(), &most_cards).await?;
+            self.spawn(claimed, slots, &contract);
         }
         Ok(self.poll)
     }
 
-    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedCall>, slots: Vec<Slot>) {
+    fn spawn(self: &Arc<Self>, claimed: Vec<LeasedCall>, slots: Vec<Slot>, contract: &Arc<Contract>) {
         for (call, slot) in claimed.into_iter().zip(slots) {
-            let processor = Arc::clone(self);
+            let (processor, contract) = (Arc::clone(self), Arc::clone(contract));
             let content = &call.first.request.content;
             let request_id = content.correlation.as_ref().map(|correlation| correlation.request_id.as_str());
             // What the log says of a request has the id of its call, however much later.
             let span = tracing::error_span!("request", request_id, user = content.created_by.username);
             let attempt = async move {
-                let contract = processor.contract.load_full();
                 if call.joined.is_empty() {
                     // `attempt` logs its failures.
                     drop(processor.attempt(call.first, contract, slot).await);

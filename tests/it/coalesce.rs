@@ -361,6 +361,79 @@ async fn a_request_of_another_contract_is_sent_as_it_was_accepted() {
 }
 
 #[tokio::test]
+async fn an_answer_is_read_by_the_contract_of_its_call() {
+    let held = |n, request: &Received| match (n, answer_to(request, "SYSTEM_ERROR", "")) {
+        (1, answer) => Reaction::Hold(answer),
+        (_, answer) => Reaction::Write(answer),
+    };
+    let contract = contract_with(&[("ADD_SUBSCRIPTIONS", "batch = 4\ncoalesce = true\n")]);
+    edit_bindings(contract.path(), "SYSTEM_ERROR = \"rejected\"", "SYSTEM_ERROR = \"completed\"");
+    let setup = start_with(held, contract, "", &[]).await;
+    let (a, b) = (setup.add("a", "1").await, setup.add("b", "1").await);
+    setup.conax.release();
+    eventually(async || (setup.conax.received().len() == 2).then_some(())).await;
+    // By the new contract such an answer is a rejection, and nothing is sent together.
+    let contract = setup._contract.path();
+    edit_bindings(contract, "SYSTEM_ERROR = \"completed\"", "SYSTEM_ERROR = \"rejected\"");
+    edit_bindings(contract, "coalesce = true\n", "");
+    setup.gateway.signal("HUP").await;
+    eventually(async || setup.gateway.log().contains("the configuration is loaded anew").then_some(())).await;
+    let (c, d) = (setup.add("c", "1").await, setup.add("d", "1").await);
+    let records = setup.ended(&[&a, &b, &c, &d]).await;
+    assert_eq!(states(&records), ["COMPLETED 1", "COMPLETED 1", "REJECTED 1", "REJECTED 1"]);
+    assert_eq!(setup.calls(), ["A:ab", "A:c", "A:d"]);
+    assert_eq!(records[1]["delivery"]["sent_together"], json!(2));
+}
+
+/// An operator cancels a request of a joint call: while the call is under way, and after it was not delivered.
+async fn cancel_in_a_joint_call(store: &[(&str, &str)]) {
+    let script = |n, request: &Received| match (n, done(request)) {
+        (1, _) => Reaction::Hold(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        (_, reaction) => reaction,
+    };
+    // What was not delivered waits for the operator.
+    let slow = [("processor.backoff_initial_s", "600"), ("processor.backoff_max_s", "600")];
+    let setup = start(script, &[&slow[..], store].concat()).await;
+    let (a, b) = (setup.add("a", "1").await, setup.add("b", "1").await);
+    setup.conax.release();
+    eventually(async || (setup.conax.received().len() == 2).then_some(())).await;
+    let decide = |decision: &str, number: &Value| {
+        let data_dir = setup.gateway.data_dir();
+        let words =
+            ["requests", decision, number.as_str().unwrap(), "--reason", "r", "--user", "u", "--data-dir", &data_dir];
+        let output = run_in(setup.gateway.folder.path(), &words, &setup.gateway.store_environment());
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (is_done, said) = decide("cancel", &a);
+    assert!(!is_done && said.contains("it is under way"), "{said}");
+    setup.conax.release();
+    for number in [&a, &b] {
+        eventually(async || (setup.client.show(number).await["delivery"]["attempts"] == 1).then_some(())).await;
+    }
+    assert!(decide("cancel", &a).0);
+    assert!(decide("retry", &b).0);
+    let records = setup.ended(&[&a, &b]).await;
+    assert_eq!(states(&records), ["REJECTED 1", "COMPLETED 2"]);
+    assert_eq!(setup.calls(), ["A:ab", "A:b"], "what is cancelled goes in no further call");
+    assert_eq!((&records[0]["error_code"], &records[1]["error_code"]), (&json!("CANCELLED"), &Value::Null));
+    let sent = [&records[0]["request"], &records[1]["request"]];
+    assert_eq!(sent, [&json!(setup.conax.received()[1].body), &json!(setup.conax.received()[2].body)]);
+    assert_eq!((&records[0]["response"], records[1]["delivery"].get("sent_together")), (&json!(""), None));
+}
+
+#[tokio::test]
+async fn a_request_of_a_call_is_cancelled_before_or_after_it() {
+    cancel_in_a_joint_call(&[]).await;
+}
+
+#[tokio::test]
+async fn a_request_of_a_call_is_cancelled_on_postgresql() {
+    let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
+    let database = cluster.new_database();
+    cancel_in_a_joint_call(&[("store.url", &database)]).await;
+}
+
+#[tokio::test]
 async fn a_secret_of_the_configuration_is_in_the_call_alone() {
     let header = "[headers]\nlogin = \"<p:Password xmlns:p='urn:test'>{secret.conax}</p:Password>\"\n\n[answer]\n";
     let contract = contract_with(&[("ADD_SUBSCRIPTIONS", "batch = 4\ncoalesce = true\n")]);
