@@ -7,13 +7,13 @@ use crate::support::{Client, Gateway, PASSWORD, USER, WEB, eventually, run, run_
 
 #[tokio::test]
 async fn a_password_gives_a_token_that_can_be_released() {
-    let (gateway, client) = Gateway::start_signed_in(&[]).await;
+    let (mut gateway, client) = Gateway::start_signed_in(&[]).await;
     assert!(client.token.len() == 32 && client.token.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
     let list = format!("{WEB}/list?type=CREATE_PAIRING");
     assert_eq!(client.get(&list).await.data(), json!([]));
     assert_eq!(client.post("authentication/token/release", json!({})).await.data(), json!({}));
     client.get(&list).await.assert_error(401, "INVALID_TOKEN", "");
-    let log = gateway.log();
+    let log = gateway.last_log().await;
     assert!(!log.contains(&client.token) && !log.contains(PASSWORD), "a secret is in the log");
 }
 

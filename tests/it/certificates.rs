@@ -155,18 +155,17 @@ async fn certificates_and_authorities_change_under_load() {
     reload(DONE).await;
 
     // Bad ones: each is named, and what is in use stays in use.
-    let log_names = |words: &str| assert!(gateway.log().contains(words), "{words}: {}", gateway.log());
     old.issue("localhost").write(folder.path(), "other");
     std::fs::copy(folder.path().join("other.key"), &key).unwrap();
     reload(REFUSED).await;
-    log_names("server.tls_key is not the key of its first certificate");
+    gateway.logged("server.tls_key is not the key of its first certificate").await;
     new.issue_expired("localhost").write(folder.path(), "server");
     reload(REFUSED).await;
-    log_names("server.tls_certificate: the certificate expired at 2002-01-01");
+    gateway.logged("server.tls_certificate: the certificate expired at 2002-01-01").await;
     new.issue("localhost").write(folder.path(), "server");
     std::fs::write(&ca_file, "nothing").unwrap();
     reload(REFUSED).await;
-    log_names("upstream.ca_file");
+    gateway.logged("upstream.ca_file").await;
     assert!(is_shown(&new).await && !is_shown(&old).await);
 
     std::fs::write(&ca_file, &conax_new.pem).unwrap();
@@ -194,11 +193,11 @@ async fn a_certificate_that_expired_in_use_does_not_stand_in_the_way() {
         ("upstream.client_key", key.to_str().unwrap()),
     ];
     let gateway = Gateway::start(&settings).await;
-    assert!(gateway.log().contains("a certificate has expired"));
+    gateway.logged("a certificate has expired").await;
     let metrics = reqwest::get(format!("{}/metrics", gateway.url)).await.unwrap().text().await.unwrap();
     let expiry =
         "conax_gateway_certificate_expiry_timestamp_seconds{setting=\"upstream.client_certificate\"} 1009843200";
     assert!(metrics.contains(expiry), "{metrics}");
     gateway.signal("HUP").await;
-    eventually(async || gateway.log().contains(DONE).then_some(())).await;
+    gateway.logged(DONE).await;
 }

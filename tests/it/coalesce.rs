@@ -377,7 +377,7 @@ async fn an_answer_is_read_by_the_contract_of_its_call() {
     edit_bindings(contract, "SYSTEM_ERROR = \"completed\"", "SYSTEM_ERROR = \"rejected\"");
     edit_bindings(contract, "coalesce = true\n", "");
     setup.gateway.signal("HUP").await;
-    eventually(async || setup.gateway.log().contains("the configuration is loaded anew").then_some(())).await;
+    setup.gateway.logged("the configuration is loaded anew").await;
     let (c, d) = (setup.add("c", "1").await, setup.add("d", "1").await);
     let records = setup.ended(&[&a, &b, &c, &d]).await;
     assert_eq!(states(&records), ["COMPLETED 1", "COMPLETED 1", "REJECTED 1", "REJECTED 1"]);

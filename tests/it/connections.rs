@@ -175,7 +175,7 @@ async fn who_does_not_take_an_answer_loses_it() {
     );
     // More than the buffers between the two take.
     let mut stream = crowd(&gateway, 1, &show.repeat(20)).await.pop().unwrap();
-    eventually(async || gateway.log().contains("a connection ended early").then_some(())).await;
+    gateway.logged("a connection ended early").await;
     let said = read_to_end(&mut stream).await;
     assert!(said.matches("HTTP/1.1 200 ").count() < 20, "all of it was sent");
 }

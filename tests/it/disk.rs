@@ -66,8 +66,7 @@ async fn what_is_written_into_files_that_are_gone_is_not_accepted() {
         client.pair("00000000001", json!({})).await.data();
         eventually(async || is_ready(&client).await).await;
     }
-    let log = gateway.log();
-    assert!(log.contains("gateway.sqlite3-wal was removed while the gateway has it open"), "{log}");
+    gateway.logged("gateway.sqlite3-wal was removed while the gateway has it open").await;
 }
 
 #[tokio::test]

@@ -233,7 +233,7 @@ async fn what_was_under_way_when_the_gateway_died_follows_the_same_rules() {
         "SendMailMessageToClients",
     ];
     assert_eq!(sent, expected);
-    assert!(gateway.log().contains("an operator must settle it"));
+    gateway.logged("an operator must settle it").await;
 }
 
 #[tokio::test]

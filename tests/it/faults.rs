@@ -148,7 +148,7 @@ async fn each_fault_has_its_record() {
         ("upstream.answer_timeout_s", "1"),
         ("processor.backoff_initial_s", "300"),
     ];
-    let (gateway, client) = Gateway::start_signed_in(&settings).await;
+    let (mut gateway, client) = Gateway::start_signed_in(&settings).await;
     for (index, (name, meaning, _)) in FAULTS.iter().enumerate() {
         for (record, rule) in requests(&client, &index.to_string()).await {
             let context = format!("{name}, {rule}");
@@ -167,7 +167,7 @@ async fn each_fault_has_its_record() {
     }
     let messages = conax.received().iter().filter(|r| r.body.contains("SendMail")).count();
     assert_eq!(messages, FAULTS.len(), "each message was sent once");
-    assert!(!gateway.log().contains("panicked"));
+    assert!(!gateway.last_log().await.contains("panicked"));
 }
 
 #[tokio::test]

@@ -134,11 +134,8 @@ async fn the_process_is_measured() {
 #[tokio::test]
 async fn metrics_have_an_address_of_their_own_or_none() {
     let own = Gateway::start(&[("metrics.listen", "127.0.0.1:0")]).await;
-    let address = eventually(async || {
-        let log = own.log();
-        Some(log.split_once("metrics at ")?.1.split_once("/metrics")?.0.to_owned())
-    })
-    .await;
+    let log = own.logged("/metrics").await;
+    let address = log.split_once("metrics at ").unwrap().1.split_once("/metrics").unwrap().0.to_owned();
     assert!(page(&address).await.contains("conax_gateway_build_info{"));
     let status = async |url: String| get(url).await.status().as_u16();
     assert_eq!(status(format!("{address}/livez")).await, 200);

@@ -51,7 +51,7 @@ async fn while_the_server_does_not_answer_callers_are_told_and_calls_end_with_th
     let ready = async || reqwest::get(format!("{}/readyz", gateway.url)).await.unwrap().status().as_u16();
     assert_eq!(ready().await, 503);
     let ended = "could not renew its leases in the store in time, and ended the call";
-    eventually(async || gateway.log().contains(ended).then_some(())).await;
+    gateway.logged(ended).await;
     // Conax answers when nobody listens any more.
     conax.release_all();
 

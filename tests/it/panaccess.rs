@@ -140,7 +140,7 @@ async fn the_simulator_plays_panaccess_and_breaks_sessions_under_load() {
         ("upstream.max_concurrency", "4"),
         ("simulator.cards", "[\"d100000000000..d199999999999\"]"),
     ];
-    let (gateway, client) = Gateway::start_signed_in(&[&SECRETS[..], &more].concat()).await;
+    let (mut gateway, client) = Gateway::start_signed_in(&[&SECRETS[..], &more].concat()).await;
     let calls: Vec<_> = (0..40)
         .map(|n| {
             let client = client.clone();
@@ -158,6 +158,6 @@ async fn the_simulator_plays_panaccess_and_breaks_sessions_under_load() {
     let body = json!({"smartcard_ca_id": "d100000000007", "process_immediately": true});
     let record = client.post(&format!("{FAMILY}/get_packages"), body).await.data();
     assert_eq!(record["delivery"]["result"], json!({"return": {"item": ["12", "7"]}}), "{record:#}");
-    let log = gateway.log();
+    let log = gateway.last_log().await;
     assert!(!log.contains("operator-password") && !log.contains("operator-login"));
 }

@@ -234,14 +234,14 @@ async fn a_reload_gives_each_provider_its_own_secrets_and_names_whose_contract_i
     assert_eq!(set_package(&client, "08000000002", true).await["life_cycle_state"], "COMPLETED");
     std::fs::write(&secret, "second\n").unwrap();
     gateway.signal("HUP").await;
-    eventually(async || gateway.log().contains("the configuration is loaded anew").then_some(())).await;
+    gateway.logged("the configuration is loaded anew").await;
     assert_eq!(set_package(&client, CARD, true).await["life_cycle_state"], "COMPLETED");
     let logins: Vec<_> = cas.received().iter().flat_map(|received| values_of(received, "password")).collect();
     assert_eq!(logins, ["first", "second"]);
 
     std::fs::write(contract.join("bindings.toml"), "nothing = 1\n").unwrap();
     gateway.signal("HUP").await;
-    let log = eventually(async || Some(gateway.log()).filter(|log| log.contains("not loaded anew"))).await;
+    let log = gateway.logged("not loaded anew").await;
     assert!(log.contains("provider.panaccess: "), "{log}");
     assert_eq!(set_package(&client, CARD, true).await["life_cycle_state"], "COMPLETED");
 }

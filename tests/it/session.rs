@@ -234,7 +234,7 @@ async fn without_a_login_nothing_is_sent() {
     })
     .await;
     let more = [("processor.max_attempts", "2")];
-    let (gateway, client) = Gateway::start_signed_in(&[&settings(&conax.url)[..], &more].concat()).await;
+    let (mut gateway, client) = Gateway::start_signed_in(&[&settings(&conax.url)[..], &more].concat()).await;
     let number = client.pair_now("01450253313").await["number"].clone();
     let record = eventually(async || {
         let record = client.show(&number).await;
@@ -244,7 +244,7 @@ async fn without_a_login_nothing_is_sent() {
     assert_eq!((&record["error_code"], &record["request"]), (&json!("LOGIN_FAILED"), &Value::Null));
     assert_eq!(record["error_description"], "The login failed: **** is locked");
     assert_eq!(conax.received().len(), 2);
-    assert!(!gateway.log().contains("gateway-user"));
+    assert!(!gateway.last_log().await.contains("gateway-user"));
 }
 
 #[tokio::test]

@@ -332,7 +332,8 @@ async fn commands_work_on_postgresql_and_a_backup_is_for_pg_dump() {
     }
     assert_eq!(run(&["config", "check"]).0, Some(0));
     let name = url.rsplit('/').next().unwrap();
-    let next_version = || cluster.psql(name, "UPDATE store_version SET version = version + 1 RETURNING version").unwrap();
+    let next_version =
+        || cluster.psql(name, "UPDATE store_version SET version = version + 1 RETURNING version").unwrap();
     next_version();
     assert_eq!(run(&["config", "check"]).0, Some(0), "the next version's tables, while the nodes are upgraded");
     let version = next_version();

@@ -30,7 +30,7 @@ async fn whatever_asks_for_the_end_lets_a_request_finish() {
         let call = tokio::spawn(async move { client.pair_now("a").await });
         eventually(async || (conax.received().len() == 1).then_some(())).await;
         gateway.signal(signal).await;
-        eventually(async || gateway.log().contains("stopping").then_some(())).await;
+        gateway.logged("stopping").await;
         conax.release();
         assert_eq!(gateway.ended().await, Some(0), "{signal}");
         assert_eq!(call.await.unwrap()["life_cycle_state"], "COMPLETED", "{signal}");

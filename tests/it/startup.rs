@@ -289,7 +289,7 @@ fn the_configuration_is_found_and_named() {
 #[tokio::test]
 async fn a_start_says_where_its_settings_are_from() {
     let gateway = Gateway::start(&[]).await;
-    assert!(gateway.log().contains("The settings are the defaults"), "{}", gateway.log());
+    gateway.logged("The settings are the defaults").await;
 }
 
 #[tokio::test]

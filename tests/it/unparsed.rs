@@ -59,7 +59,7 @@ async fn a_request_that_cannot_be_parsed_gets_the_envelope() {
             assert_envelope(&mut wire, status, &case).await;
         }
     }
-    assert!(gateway.log().contains("a request could not be parsed"));
+    gateway.logged("a request could not be parsed").await;
 }
 
 #[tokio::test]

@@ -135,9 +135,20 @@ impl Gateway {
         url.map(|(_, url)| ("CONAX_GATEWAY_STORE_URL", url.as_str())).into_iter().collect()
     }
 
-    /// The log so far.
+    /// The log so far. A thread of the gateway's own writes the lines, each a moment after the event.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// The whole log, after the gateway's end.
+    pub async fn last_log(&mut self) -> String {
+        assert_eq!(self.terminate().await, Some(0));
+        self.log()
+    }
+
+    /// Waits until the log has these words, and returns the log.
+    pub async fn logged(&self, words: &str) -> String {
+        eventually(async || Some(self.log()).filter(|log| log.contains(words))).await
     }
 }
 
