@@ -4,7 +4,7 @@
 //! Rule: whoever reads or changes what stands for a card has locked its row in `card` before, and the rows of several cards
 //! in their order: so two nodes never decide about one card at the same time, and none waits for one that waits for it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_postgres::Row;
 
@@ -55,8 +55,8 @@ fn read_cards(rows: Vec<Row>) -> Result<HashMap<String, i64>, Fault> {
     rows.into_iter().map(read).collect()
 }
 
-/// The requests that block others at their cards, whose rows are locked.
-pub(super) struct Views(HashMap<(i64, String), (Cas, CardView)>);
+/// The requests that block others at their cards, whose rows are locked: by card, and by the number of the request that is blocked.
+pub(super) struct Views(HashMap<String, BTreeMap<i64, (Cas, CardView)>>);
 
 impl Views {
     /// Asks for requests by number and their cards, as it is at `now`; returns the place of the answer.
@@ -75,36 +75,45 @@ impl Views {
 
     /// The answer to [`Self::ask`].
     pub(super) fn of_rows(rows: &[Row]) -> Result<Self, Fault> {
-        let read = |row: &Row| {
+        let mut views = Self(HashMap::new());
+        for row in rows {
             let row = Columns(row);
             let view = CardView { predecessor: row.optional("predecessor")?, holder: row.optional("holder")? };
             let cas = row.word("cas", |text| text.parse().ok())?;
-            Ok::<_, Fault>(((row.get("number")?, row.get("card")?), (cas, view)))
-        };
-        rows.iter().map(read).collect::<Result<_, _>>().map(Self)
+            views.0.entry(row.get("card")?).or_default().insert(row.get("number")?, (cas, view));
+        }
+        Ok(views)
     }
 
     /// The request that blocks these cards, if any, for the request of this number.
     pub(super) fn find_blocker(&self, number: i64, cards: Cards<'_>) -> Option<i64> {
-        let view = |card: &String| self.0.get(&(number, card.clone())).map(|(_, view)| *view);
+        let view = |card: &String| self.0.get(card)?.get(&number).map(|(_, view)| *view);
         cards.ca_ids.iter().filter_map(view).find_map(CardView::blocker)
     }
 
     /// A request has locked its cards since.
     pub(super) fn note_lock(&mut self, number: i64, cards: Cards<'_>) {
-        for ((other, card), (cas, view)) in &mut self.0 {
-            if *other != number && *cas == cards.cas && cards.ca_ids.contains(card) {
+        self.change(cards, |other, view| {
+            if other != number {
                 view.holder = Some(number);
             }
-        }
+        });
     }
 
     /// A request has come into the queues of its cards since, and is the last of them.
     pub(super) fn note_queue(&mut self, number: i64, cards: Cards<'_>) {
-        for ((other, card), (cas, view)) in &mut self.0 {
-            if *other > number && *cas == cards.cas && cards.ca_ids.contains(card) {
+        self.change(cards, |other, view| {
+            if other > number {
                 view.predecessor = Some(number);
             }
+        });
+    }
+
+    /// Changes the views at these cards, each with the number of its request.
+    fn change(&mut self, cards: Cards<'_>, change: impl Fn(i64, &mut CardView)) {
+        for card in cards.ca_ids {
+            let views = self.0.get_mut(card).into_iter().flatten();
+            views.filter(|(_, (cas, _))| *cas == cards.cas).for_each(|(other, (_, view))| change(*other, view));
         }
     }
 }
