@@ -1,4 +1,4 @@
-//! Users, their tokens and API keys; of secrets only hashes.
+//! Users, tokens and API keys; of secrets only hashes are stored.
 
 use std::sync::Arc;
 
@@ -19,21 +19,21 @@ pub trait AccountStore: Send + Sync {
     async fn find_user(&self, username: &str) -> Result<Option<(User, String)>, StoreError>;
     /// Gives a user another password; tokens issued for the old password end. False if there is no such user.
     async fn set_password(&self, username: &str, password_hash: String) -> Result<bool, StoreError>;
-    /// Ends a user: no sign-in any more, tokens and keys gone; records still name the user. False if there is no such user.
+    /// Removes a user, with tokens and keys; records still name the user. False if there is no such user.
     async fn remove_user(&self, username: &str) -> Result<bool, StoreError>;
-    /// Adds a token, by its hash; those long expired at `now` go.
+    /// Adds a token, by its hash, and deletes tokens that expired long before `now`.
     async fn add_token(&self, hash: [u8; 32], owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), StoreError>;
     /// The owner of a token, and when the token expires.
     async fn find_token_owner(&self, hash: [u8; 32]) -> Result<Option<TokenOwner>, StoreError>;
-    /// Ends a token. False if there is none.
+    /// Deletes a token. False if there is no such token.
     async fn remove_token(&self, hash: [u8; 32]) -> Result<bool, StoreError>;
     /// Adds an API key, by its hash, for a user. False if there is no such user.
     async fn add_key(&self, key: ApiKey, hash: [u8; 32]) -> Result<bool, StoreError>;
     /// All API keys.
     async fn list_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
-    /// The user that a key signs in as.
+    /// Finds the user that an API key belongs to.
     async fn find_key_user(&self, hash: [u8; 32]) -> Result<Option<User>, StoreError>;
-    /// Ends an API key, by id. False if there is none.
+    /// Deletes an API key, by id. False if there is no such key.
     async fn remove_key(&self, id: &str) -> Result<bool, StoreError>;
 }
 

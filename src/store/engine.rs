@@ -1,4 +1,4 @@
-//! Which engine keeps the store: the only place that knows, so that another one changes nothing outside this room.
+//! Picks the engine of the store from the configuration: only this file knows both engines.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::writable::check_writable;
 /// The kind of process that opens a store.
 #[derive(Clone)]
 pub enum Access {
-    /// A gateway: it sends what is in the store. The observers are told of commits.
+    /// A gateway: sends the requests in the store. The observers learn of commits.
     Gateway(Observers),
     /// A command, perhaps beside a gateway.
     Command,
@@ -25,11 +25,11 @@ pub enum Access {
 pub struct Inspected {
     /// There is a database with tables.
     pub exists: bool,
-    /// A gateway runs with it that keeps all others out.
+    /// A running gateway has locked the store against all other gateways.
     pub is_held: bool,
 }
 
-/// Opens the store that the configuration names, and makes it if there is none.
+/// Opens the store that the configuration names; makes a missing store.
 ///
 /// # Errors
 /// The store cannot be opened.
@@ -43,7 +43,7 @@ pub async fn open(config: &StoreSection, access: Access) -> Result<Arc<dyn Store
     }
 }
 
-/// Opens a store for a command that needs what is in it, if there is one.
+/// Opens an existing store for a command; `None` if there is no store.
 ///
 /// # Errors
 /// The store cannot be opened.
@@ -55,7 +55,7 @@ pub async fn open_existing(config: &StoreSection) -> Result<Option<Arc<dyn Store
     if exists { open(config, Access::Command).await.map(Some) } else { Ok(None) }
 }
 
-/// Makes sure that a gateway could open the store, and changes nothing.
+/// Checks, without changing anything, that a gateway could open the store.
 ///
 /// # Errors
 /// The store cannot be read or written, or is of a version that this program cannot open.
@@ -74,8 +74,8 @@ pub async fn inspect(config: &StoreSection) -> Result<Inspected, StoreError> {
     }
 }
 
-/// Makes the tables, or brings them to the version of this program. Returns which one they were of before, if there were
-/// any, and are of now.
+/// Makes the tables, or migrates them to the version of this program. Returns the version before, if there were tables,
+/// and the version now.
 ///
 /// # Errors
 /// The store cannot be opened, or its user may not change it.
@@ -93,7 +93,7 @@ pub async fn migrate(config: &StoreSection) -> Result<(Option<i64>, i64), StoreE
     }
 }
 
-/// Opens a store that is to be read, or written, as a set of tables; no gateway may use it.
+/// Opens a store as a set of tables for copying; no gateway may use the store meanwhile.
 pub(super) async fn open_tables(config: &StoreSection, is_target: bool) -> Result<Box<dyn Tables>, StoreError> {
     let opened: Result<Box<dyn Tables>, StoreError> = match &config.url {
         StoreUrl::Sqlite(_) => SqliteTables::open(&folder(config), is_target).map(|tables| Box::new(tables) as _),
@@ -104,10 +104,10 @@ pub(super) async fn open_tables(config: &StoreSection, is_target: bool) -> Resul
     opened.map_err(|error| at_location(config, error))
 }
 
-/// Puts a backup in the place of the store; returns what the one that was there is called now.
+/// Replaces the store by a backup; returns the new path of the replaced database, if there was a database.
 ///
 /// # Errors
-/// The backup is none of this version or damaged, a gateway is running with the store, or a file cannot be written.
+/// The backup is damaged or of another version, a gateway is running with the store, or a file cannot be written.
 pub fn restore(config: &StoreSection, backup: &Path) -> Result<Option<PathBuf>, StoreError> {
     match &config.url {
         StoreUrl::Sqlite(_) => SqliteStore::restore(&folder(config), backup),
@@ -118,7 +118,7 @@ pub fn restore(config: &StoreSection, backup: &Path) -> Result<Option<PathBuf>, 
     }
 }
 
-/// The store as the configuration names it: the setting and its value.
+/// The location of the store as the configuration names it: the setting and its value.
 pub fn location(config: &StoreSection) -> String {
     match &config.url {
         StoreUrl::Sqlite(given) => {
@@ -138,7 +138,7 @@ fn folder(config: &StoreSection) -> PathBuf {
     }
 }
 
-/// The section with that folder as its own.
+/// The store section with the folder of the embedded database as its `data_dir`.
 fn embedded(config: &StoreSection) -> StoreSection {
     StoreSection { data_dir: folder(config), ..config.clone() }
 }

@@ -1,14 +1,14 @@
 //! Leases: which node may work on a request, and for how long.
 //!
-//! Rule: a node keeps all its leases at once, by a sign of life that it renews in time. One that did not is dead, and stays
-//! so: another node takes its requests over, with leases of its own. Each lease of a request has a greater token than the
-//! one before, and only what comes with the present one is committed.
+//! Rule: a node extends all its leases at once, by renewing its sign of life. A node that did not renew in time is dead
+//! for good: another node takes over its requests, with new leases. Each lease of a request has a greater token than
+//! the lease before, and a commit needs the present lease.
 
 use std::sync::Arc;
 
 use crate::request::{ProvisioningRequest, random_hex};
 
-/// A life of a gateway: from its start, or from when it was found dead, to its end.
+/// The id of one life of a gateway: from its start, or from the moment it was found dead, to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(Arc<str>);
 
@@ -29,7 +29,7 @@ impl NodeId {
     }
 }
 
-/// The right to work on a request, until the owner dies or the attempt is committed.
+/// The right to work on a request, until the owner is found dead or the attempt is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The node that has the lease.
@@ -52,11 +52,11 @@ pub struct LeasedRequest {
 pub struct LeasedCall {
     /// The request whose turn it is.
     pub first: LeasedRequest,
-    /// Others of the same content that join its call.
+    /// Other requests with the same content that join the call.
     pub joined: Vec<LeasedRequest>,
 }
 
-/// Requests in the order in which they were leased, as the calls that they are sent in; `sizes` has the requests of each call.
+/// Groups leased requests, in the order of their leases, into calls; `sizes` has the number of requests per call.
 pub(super) fn into_calls(leased: Vec<LeasedRequest>, sizes: &[usize]) -> Vec<LeasedCall> {
     let mut leased = leased.into_iter();
     let call = |size: &usize| {

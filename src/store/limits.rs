@@ -1,7 +1,7 @@
-//! The limits of callers that nodes share, so that a limit holds for all nodes together.
+//! The limits of callers, shared by all nodes of a store.
 //!
-//! Rule: nothing here is needed to go on. A store that has one node at a time shares nothing: what that node knows is all
-//! there is to know. What is shared may be lost with the server, as what a node knows is lost with its end.
+//! Rule: the gateway can go on without these counts. An engine with one node at a time shares nothing, since that node
+//! knows all calls. Shared counts may be lost with the server, just as a node's counts are lost when the node ends.
 
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use super::StoreError;
 /// The counts of callers that all nodes share.
 #[async_trait]
 pub trait LimitStore: Send + Sync {
-    /// Takes from the allowances of users, each of which fills with `per_second` up to that, what they took at this node since
-    /// the last time. What is left of each; less than 0 if they took too much. `None`: nobody shares.
+    /// Subtracts from the allowances of users the calls that they made at this node since the last time; each allowance
+    /// refills by `per_second` calls a second, up to `per_second` calls. Returns the rest of each allowance, negative if
+    /// overdrawn; `None` if no other node shares the store.
     async fn take_allowances(
         &self,
         _taken: &[Allowance],
@@ -21,27 +22,27 @@ pub trait LimitStore: Send + Sync {
     ) -> Result<Option<Vec<Allowance>>, StoreError> {
         Ok(None)
     }
-    /// The attempts to sign in under each key. `None`: no other node shares the store.
+    /// Finds the attempts to sign in under each key; `None` if no other node shares the store.
     async fn find_sign_ins(&self, _keys: &SignInKeys) -> Result<Option<[SignInTrace; 3]>, StoreError> {
         Ok(None)
     }
-    /// Notes the end of an attempt: a failure counts for every key, and one that is older than `counts_for` does not count any
-    /// more; a success ends the failures of the first key.
+    /// Records the end of an attempt to sign in. A failure counts for every key, and expires after `counts_for`; a
+    /// success ends the failures of the first key.
     async fn note_sign_in(&self, _keys: &SignInKeys, _is_good: bool, _counts_for: Duration) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
-/// Calls of a user: taken, or left.
+/// A number of a user's calls: made, or left.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Allowance {
     /// The user's id.
     pub user: String,
-    /// Calls.
+    /// The number of calls.
     pub calls: f64,
 }
 
-/// Hashes of what an attempt to sign in counts for: name and address together, the name, the address.
+/// Hashes of the keys under which an attempt to sign in counts: name with address, name, address.
 pub type SignInKeys = [[u8; 32]; 3];
 
 /// The attempts to sign in under one key.

@@ -1,10 +1,10 @@
-//! Where everything is kept: one trait a kind of thing, each in the file with its arguments; an engine stands behind them.
+//! The database of the gateway: one trait per kind of data (requests, exchanges, accounts, catalogue, traffic, limits).
 //!
-//! `engine` picks the engine; `policy` has the rules that do not depend on the engine. A user of the store takes the narrowest
-//! trait that serves; [`Store`] is their sum, for one handle on all.
+//! `engine` picks SQLite or PostgreSQL; `policy` holds the rules that do not depend on the engine. A caller takes the
+//! narrowest trait that serves; [`Store`] joins all traits in one handle.
 //!
-//! Rule: a call that writes returns only after its change cannot be lost. Calls that write requests take batches, so
-//! that a server database behind the same trait pays one round trip for many.
+//! Rule: a call that writes returns only after its change is durable. Calls that write requests take batches, so that a
+//! server database pays one round trip per batch.
 
 mod accounts;
 mod catalogue;
@@ -56,17 +56,17 @@ impl<T: RequestStore + ExchangeStore + AccountStore + CatalogueStore + TrafficSt
 {
 }
 
-/// The state of the store as a whole: usable, ended, well.
+/// The health of the store as a whole: is it writable, how large is it, has it failed?
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
     /// Makes sure that the store can be written.
     async fn check_writable(&self) -> Result<(), StoreError>;
-    /// The work that waits, and the size of the store.
+    /// Counts the waiting work, and measures the size of the store.
     async fn measure(&self, now: DateTime<Utc>) -> Result<StoreMeasures, StoreError>;
-    /// Copies all of it into a file that does not exist yet, while everything goes on; a copy that has its name is whole.
+    /// Copies the whole store into a new file `to` while the gateway runs; a file of that name is always a complete copy.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
-    /// Returns when the store cannot be used any more before it is opened anew, and says why: the process has to end. Damage
-    /// that the start did not look for is looked for meanwhile.
+    /// Returns the reason when the store fails for good: the process has to end, and open the store anew. Meanwhile,
+    /// looks for damaged pages that the start did not check.
     async fn wait_for_failure(&self) -> String;
     /// The clock that all nodes of this store share.
     fn clock(&self) -> Arc<dyn Clock> {
@@ -74,12 +74,12 @@ pub trait StoreHealth: Send + Sync {
     }
 }
 
-/// The work that waits, and the size of the store.
+/// The amount of waiting work, and the size of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreMeasures {
-    /// Requests that wait for their turn: of each priority, in the order of [`crate::request::Priority`].
+    /// Requests that wait for their turn, per priority, in the order of [`crate::request::Priority`].
     pub waiting: Vec<WaitingMeasures>,
-    /// Requests that wait for an earlier one of their cards.
+    /// Requests that wait for an earlier request for one of their cards.
     pub blocked: i64,
     /// Requests in doubt that the gateway resolves.
     pub resolving: i64,
@@ -89,7 +89,7 @@ pub struct StoreMeasures {
     pub queue: usize,
     /// Bytes of the database.
     pub database_bytes: u64,
-    /// Bytes of the write-ahead log, where the store has one of its own.
+    /// Bytes of the write-ahead log, if the engine has a log of its own (SQLite).
     pub wal_bytes: Option<u64>,
 }
 
@@ -107,13 +107,13 @@ pub struct WaitingMeasures {
 /// The failure or refusal of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// More waits than allowed: try again after that long.
+    /// More calls wait than allowed: try again after this time.
     #[error("the store has too much to do")]
     Busy(Duration),
     /// A name that must be unique is taken.
     #[error("{0} exists already")]
     Taken(String),
-    /// The state of a record does not allow what was asked.
+    /// The state of a record does not allow the change.
     #[error("{0}")]
     NotAllowed(String),
     /// The store cannot be written any more, or could not be opened.

@@ -1,5 +1,5 @@
-//! Which request goes on when: the rules that every engine keeps. An engine reads what a rule asks for, and writes what
-//! the rule says.
+//! The rules that every engine keeps for the order of requests. An engine reads the facts that a rule needs, and writes
+//! the rule's result.
 
 use std::ops::RangeInclusive;
 
@@ -9,14 +9,14 @@ use strum::VariantArray as _;
 use super::{DateStep, StoreError};
 use crate::request::{Cas, InDoubt, NewRequest, Priority, ProvisioningRequest, RequestType, State};
 
-/// From when on a request that waits blocks later ones of its cards: milliseconds since 1970, by the machine's date.
+/// When a waiting request begins to block later requests for its cards: milliseconds since 1970, by the machine's date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due(pub(super) i64);
 
 impl Due {
-    /// The request waits for an operator, and blocks none.
+    /// The request waits for an operator, and blocks no other request.
     const NEVER: Self = Self(i64::MAX);
-    /// The turn of the request has come before: it blocks whatever a clock says later.
+    /// The request's turn has come already: the request blocks, even if the clock is set back.
     const SINCE_EVER: Self = Self(0);
 
     pub(super) fn of_new(request: &NewRequest) -> Self {
@@ -27,7 +27,7 @@ impl Due {
     }
 }
 
-/// The cards of a request: in queues and locks, each stands for itself in its CA system.
+/// The cards of a request, each with its own queue and lock in its CA system.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cards<'a> {
     pub(super) cas: Cas,
@@ -40,12 +40,12 @@ impl<'a> Cards<'a> {
     }
 }
 
-/// In which order requests of some CA systems are looked at: EXPRESS of all systems first.
+/// The order in which a claim looks at the requests of CA systems: EXPRESS of all systems first.
 pub(super) fn turns(systems: &[Cas]) -> impl Iterator<Item = (Priority, Cas)> {
     Priority::VARIANTS.iter().flat_map(move |priority| systems.iter().map(move |cas| (*priority, *cas)))
 }
 
-/// The change to the queue and the locks of a request's cards when the request has changed.
+/// How a changed request changes the queues and locks of its cards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CardChange {
     /// The cards stay locked.
@@ -70,17 +70,17 @@ impl CardChange {
 /// The next step of a due request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The doubt is left to an operator: see [`ProvisioningRequest::give_up`].
+    /// The request in doubt is left to an operator: see [`ProvisioningRequest::give_up`].
     GiveUp,
-    /// The request waits until the request of that number changes.
+    /// The request waits until the request with this number changes.
     WaitFor(i64),
     /// The request is leased, and its cards are locked.
     Lease,
 }
 
 impl Step {
-    /// A request in doubt that is being resolved has its cards already, and waits for none: not even for an earlier one
-    /// that fell due meanwhile, and waits for these cards.
+    /// The next step of a due request. A request in doubt that is being resolved still holds the locks of its cards, so
+    /// that no other request blocks it.
     pub(super) fn of(
         in_doubt: Option<InDoubt>,
         now: DateTime<Utc>,
@@ -94,7 +94,7 @@ impl Step {
     }
 }
 
-/// The requests that stand in the way at one card.
+/// The requests that block one card.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CardView {
     /// The closest earlier due request that waits for the card.
@@ -111,23 +111,23 @@ impl CardView {
     }
 }
 
-/// The sequence number of a new request, from the last ones of its cards: it ascends for each of them.
+/// The sequence number of a new request, greater than the last number of each of its cards.
 pub(super) fn next_sequence_number(last: impl IntoIterator<Item = i64>) -> i64 {
     last.into_iter().fold(0, i64::max) + 1
 }
 
-/// How due times are shifted when the machine's date was set. It concerns requests whose turn had come or that were tried,
-/// and that do not wait for an operator.
+/// How due times are shifted when the machine's date was set. The shift concerns requests whose turn had come or that
+/// were tried, and that do not wait for an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DueShift {
     /// The shift of the due time, and of the end of resolving a doubt.
     pub(super) by: TimeDelta,
-    /// Types that may be sent again for a limited time only. They never get more of it: the end of resolving is not shifted
-    /// forward, since a machine that slept looks the same.
+    /// Request types that may be sent again only for a limited time. Their `resolve_until` is never shifted forward,
+    /// since the program cannot tell a date set forward from a machine that slept.
     pub(super) limited_types: Vec<&'static str>,
-    /// When the resolving of those ends at the latest: after a stop it has ended.
+    /// The latest `resolve_until` of these types: after a stop of the gateway, the time to resolve is over.
     pub(super) limited_until: Option<DateTime<Utc>>,
-    /// Records written in this time have dates of the new clock.
+    /// Records written within this range already have dates of the new clock.
     pub(super) untouched: RangeInclusive<DateTime<Utc>>,
 }
 

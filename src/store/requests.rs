@@ -1,4 +1,4 @@
-//! Provisioning requests and their history: what the store takes and gives.
+//! Provisioning requests and their history: the trait, its arguments and its results.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,13 @@ use crate::search::{Condition, Patterns, Search};
 /// The provisioning requests, each with its history.
 #[async_trait]
 pub trait RequestStore: Send + Sync {
-    /// Commits new requests; from then on they cannot be lost.
+    /// Commits new requests; once the call returns, no request can be lost.
     async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<SubmitResult>, StoreError>;
-    /// Leases to a node the requests of some CA systems that are due at `now` and not held up by another one of their cards:
-    /// EXPRESS first, then by date, then by number, one system after the other. Doubts that are not resolved in time are given up
-    /// on the way. Requests that may join a call are leased with the one whose turn it is: due ones of the same
-    /// [`NewRequest::joint_key`] whose cards are free, in their order, up to the cards of such a call. There may be more.
+    /// Leases to `node` those requests of the CA systems `systems` that are due at `now` and that no other request for
+    /// the same cards blocks: EXPRESS first, then by date, then by number, system after system. Requests in doubt whose
+    /// time to resolve is over are left to an operator. A request that may be sent in a joint call is leased together
+    /// with due requests of the same [`NewRequest::joint_key`] whose cards are free, in their order, up to the cards
+    /// allowed in the call. Further due requests may remain.
     async fn claim_requests(
         &self,
         now: DateTime<Utc>,
@@ -32,31 +33,31 @@ pub trait RequestStore: Send + Sync {
         systems: &[Cas],
         most_cards: &MostCards,
     ) -> Result<Vec<LeasedCall>, StoreError>;
-    /// Commits a call that is about to be sent for several requests, by their leases. False, and nothing is written, if one of
-    /// the leases is lost.
+    /// Commits a joint call before the call is sent, with the leases of its requests. Returns false, and writes nothing,
+    /// if a lease is lost.
     async fn begin_joint_call(&self, call: Arc<JointCall>, leases: Vec<(i64, Lease)>) -> Result<bool, StoreError>;
-    /// Commits the outcomes of attempts, and ends the leases that are not to be kept. A commit whose lease is not the request's
-    /// present lease changes nothing. A result for each, in their order.
+    /// Commits the outcomes of attempts, and ends each lease that `keeps_lease` does not keep. A commit with a lease that
+    /// is no longer the request's present lease changes nothing. Returns one result per commit, in order.
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError>;
-    /// A node's sign of life: its leases are its own for `lease_time` from now, by the clock of the store. False if it was
-    /// found dead: it has to go on under a new id.
+    /// Extends all leases of a node by `lease_time` from now, by the store's clock. Returns false if the node was found
+    /// dead: the gateway has to go on under a new node id.
     async fn renew_leases(&self, node: &NodeId, lease_time: Duration) -> Result<bool, StoreError>;
-    /// Finds nodes dead that did not renew their leases in time, and leases some of their requests to `node`, oldest first:
-    /// what they may have sent is in doubt. `updated_at` of a request still tells when it was leased before. None are left
-    /// when none are returned. An engine that has one node at a time takes what any other one left behind.
+    /// Marks nodes as dead that did not renew their leases in time, and leases some of their requests to `node`, oldest
+    /// first: requests that a dead node may have sent are in doubt. `updated_at` of a returned request is the time of
+    /// the earlier lease. An empty result means that no such request is left. An engine with one node at a time takes
+    /// over the requests of every other node.
     async fn take_over_requests(&self, node: &NodeId, limit: usize) -> Result<Vec<LeasedRequest>, StoreError>;
-    /// Carries out an operator's decision about a request that is not under way; a note may come at any time, and changes
-    /// nothing but the history.
+    /// Carries out an operator's decision about a request that is not under way. A note is allowed at any time, and
+    /// only adds to the history.
     async fn decide_request(&self, number: i64, order: Order) -> Result<ProvisioningRequest, StoreError>;
-    /// Waits for news of another process. News are a hint and may fail to come; with an engine that has one node at a time they
-    /// never come.
+    /// Waits for news of another process. News is a hint and may be lost; an engine with one node at a time never has any.
     async fn wait_for_news(&self) -> News {
         std::future::pending().await
     }
-    /// When the last of the requests that have not ended was changed, by the date of then.
+    /// The latest `updated_at` of all requests that have not ended.
     async fn find_last_change(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
-    /// Shifts the due times of what waits when the date was set: requests whose turn had come, and those that are to be
-    /// tried again or verified. Dates that clients gave stay. Returns how many.
+    /// Shifts the due times of waiting requests after the machine's date was set: of requests whose turn had come, and
+    /// of requests to be tried again or verified. Dates that clients gave stay. Returns the number of shifted requests.
     async fn shift_due_times(&self, step: DateStep) -> Result<usize, StoreError>;
     /// When the next waiting request of some CA systems falls due.
     async fn find_next_due(&self, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, StoreError>;
@@ -72,13 +73,14 @@ pub trait RequestStore: Send + Sync {
     async fn list_requests(&self, query: RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError>;
     /// The number of records that a query finds, of the next `query.limit` records after its offset.
     async fn count_requests(&self, query: RequestQuery) -> Result<u64, StoreError>;
-    /// The CA IDs of cards or boxes that requests touch, in order, at most so many.
+    /// Lists the CA IDs of cards or set-top boxes that requests touch, in order, at most `most`.
     async fn list_devices(&self, kind: DeviceKind, most: u64) -> Result<Vec<String>, StoreError>;
     /// The history of a request's attempts.
     async fn list_attempts(&self, number: i64) -> Result<Vec<Attempt>, StoreError>;
-    /// The other events of a request.
+    /// The events of a request that are not attempts.
     async fn list_events(&self, number: i64) -> Result<Vec<Event>, StoreError>;
-    /// The last attempts that ended at `since` or later and were sent, newest first; of all requests, or of a card's.
+    /// Lists the latest sent attempts that ended at `since` or later, newest first; of all requests, or of one card's
+    /// requests.
     async fn list_sent_attempts(
         &self,
         since: DateTime<Utc>,
@@ -87,10 +89,10 @@ pub trait RequestStore: Send + Sync {
     ) -> Result<Vec<SentAttempt>, StoreError>;
 }
 
-/// Most cards of a joint call, by the types of requests that may be sent in joint calls.
+/// The largest number of cards in a joint call, per request type that may be sent in joint calls.
 pub type MostCards = BTreeMap<RequestType, usize>;
 
-/// Renders the SOAP request of a record whose sequence number goes into it, and is known only when it is accepted.
+/// Renders the SOAP request of a record with its sequence number, which is known only when the record is accepted.
 pub type Render = Arc<dyn Fn(i64) -> Result<Rendered, Failure> + Send + Sync>;
 
 /// A request to be accepted.
@@ -98,20 +100,20 @@ pub type Render = Arc<dyn Fn(i64) -> Result<Rendered, Failure> + Send + Sync>;
 pub struct Submission {
     /// The request.
     pub request: Arc<NewRequest>,
-    /// Renders its body, where it is not rendered yet.
+    /// Renders the SOAP request, if the request is not rendered yet.
     pub render: Option<Render>,
-    /// Lease it to that node, if no earlier due request of its cards is open.
+    /// The node that leases the request, if no earlier due request for its cards is open.
     pub lease_to: Option<NodeId>,
-    /// Accept it only once.
+    /// The idempotency key: a second submission with the same key returns the first record.
     pub key: Option<IdempotencyKey>,
-    /// The earlier request that this request repeats by an operator's order; the histories of both say so.
+    /// The operator's order, if this request repeats an earlier request; the histories of both requests say so.
     pub resubmission: Option<Resubmission>,
 }
 
 /// An operator's order to submit the content of a request again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resubmission {
-    /// The number of the request whose content it is.
+    /// The number of the earlier request.
     pub of: i64,
     /// The user who gave the order.
     pub user: String,
@@ -119,12 +121,12 @@ pub struct Resubmission {
     pub reason: String,
 }
 
-/// The key by which a client's repetition is recognized (draft-ietf-httpapi-idempotency-key-header).
+/// The key that marks a client's repeated submission (draft-ietf-httpapi-idempotency-key-header).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// Hash of the user and the key.
     pub key: [u8; 32],
-    /// Hash of the key and what was asked, less a secret.
+    /// Hash of the key and the client's call without its secret.
     pub content: [u8; 32],
     /// Hash of the key and the secret, remembered until the request has ended.
     pub secret: Option<[u8; 32]>,
@@ -143,9 +145,9 @@ pub enum SubmitResult {
         /// in its turn.
         lease: Option<Lease>,
     },
-    /// The key came before, with the same content: that record.
+    /// The key is known, with the same content: the record of the first submission.
     Repeated(ProvisioningRequest),
-    /// The key came before, with other content.
+    /// The key is known, with other content.
     Conflict,
 }
 
@@ -180,7 +182,7 @@ pub enum CommitResult {
         /// The number of requests that waited for this request and may go on now.
         released: usize,
     },
-    /// The lease was lost meanwhile, and nothing is changed: the record as its new owner made it.
+    /// The lease was lost, and nothing is changed: the record as its new owner wrote it.
     LeaseLost(Box<ProvisioningRequest>),
 }
 
@@ -191,7 +193,7 @@ pub enum News {
     Work,
     /// Attempts at these requests have ended.
     Ended(Vec<i64>),
-    /// Anything may have happened.
+    /// News may have been lost: anything may have happened.
     Missed,
 }
 
@@ -202,7 +204,7 @@ pub struct DateStep {
     pub by: TimeDelta,
     /// The date now.
     pub now: DateTime<Utc>,
-    /// The longest time since the date was set: later writes have the new date already.
+    /// The longest possible time since the date was set: records written within this time already have the new date.
     pub noticed_after: TimeDelta,
     /// The date was set while no gateway was running, for an unknown time.
     pub is_after_stop: bool,
@@ -224,22 +226,22 @@ impl RecordKey {
     }
 }
 
-/// Which records a list shows, and in which order.
+/// Which records a list shows, and in what order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestQuery {
     /// The search.
     pub search: Search,
-    /// Of this family only.
+    /// Only records of this family.
     pub family: Option<Family>,
-    /// With a greater number.
+    /// Only records with a greater number.
     pub after: i64,
-    /// With a smaller number.
+    /// Only records with a smaller number.
     pub before: Option<i64>,
     /// Newest first, instead of oldest first.
     pub newest_first: bool,
-    /// Skip that many.
+    /// The number of records to skip.
     pub offset: u64,
-    /// Show at most that many.
+    /// The largest number of records to return.
     pub limit: u64,
 }
 
@@ -272,13 +274,13 @@ pub struct SentAttempt {
     pub number: i64,
     /// The request type.
     pub request_type: RequestType,
-    /// The cards that it touches.
+    /// The cards that the request touches.
     pub cards: Vec<String>,
-    /// The state now.
+    /// The present state of the request.
     pub state: State,
-    /// Which attempt, counted from 1.
+    /// The number of the attempt, counted from 1.
     pub attempt: u32,
-    /// When it began.
+    /// When the attempt began.
     pub started_at: DateTime<Utc>,
     /// Duration in milliseconds.
     pub duration_ms: i64,
@@ -293,6 +295,6 @@ pub struct SentAttempt {
 pub struct Purged {
     /// Records that are gone.
     pub count: usize,
-    /// The number at which the next step goes on; `None` when nothing older is left.
+    /// The number at which the next step goes on; `None` when no older record is left.
     pub next: Option<i64>,
 }

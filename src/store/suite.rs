@@ -1,5 +1,5 @@
-//! The tests that every engine must pass, whatever stands behind the traits. An engine runs them all by
-//! `tests_of_every_store!` with a function that opens a new store with one [`user`].
+//! The tests that both engines must pass. An engine runs all of them with `tests_of_every_store!`, and a function that
+//! opens a new store with one [`user`].
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) use lists::*;
 pub(super) use parts::*;
 pub(super) use traffic::*;
 
-/// Makes a test of each function here; `$open` returns what keeps the store's data, and the store.
+/// Makes a test of each function here; `$open` returns the owner of the store's data, and the store.
 macro_rules! tests_of_every_store {
     ($open:path) => {
         $crate::store::suite::tests_of_every_store! {
@@ -69,7 +69,7 @@ macro_rules! tests_of_every_store {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                // None where the engine's server is not there.
+                // `None` if the engine's server is not there.
                 let Some((_data, store)) = $open().await else { return };
                 $crate::store::suite::$name(store).await;
             }
@@ -132,7 +132,7 @@ pub(super) async fn submit_leased(store: &dyn RequestStore, submission: Submissi
     LeasedRequest { request, lease: lease.unwrap() }
 }
 
-/// Commits what an attempt made of one request.
+/// Commits the outcome of an attempt at one request.
 async fn try_commit(
     store: &dyn RequestStore,
     LeasedRequest { mut request, lease }: LeasedRequest,
@@ -144,7 +144,7 @@ async fn try_commit(
     store.commit_attempts(vec![commit]).await.unwrap().pop().unwrap()
 }
 
-/// Commits an outcome with a lease that holds; returns how many others may go on.
+/// Commits an outcome with a valid lease; returns the number of released requests.
 pub(super) async fn commit(
     store: &dyn RequestStore,
     leased: LeasedRequest,
@@ -161,7 +161,7 @@ pub(super) fn done() -> Outcome {
     Outcome::Completed { reference: None, result: None }
 }
 
-/// Leases what is due as a processing run does that sends each request alone.
+/// Leases due requests as a processing run that sends each request alone.
 pub(super) async fn claim(
     store: &dyn RequestStore,
     now: DateTime<Utc>,
@@ -187,7 +187,7 @@ fn node(id: &str) -> NodeId {
 }
 
 pub(super) async fn what_ended_long_ago_is_deleted_and_numbers_go_on(store: Arc<dyn Store>) {
-    // By a clock that was years ahead.
+    // Written by a clock that was years ahead.
     submit(store.as_ref(), pairing("z", moment(1_000_000_000), false)).await;
     for second in 0..300 {
         let leased = submit_leased(store.as_ref(), pairing("a", moment(second), true)).await;
@@ -313,7 +313,7 @@ pub(super) async fn due_times_are_shifted_when_the_date_is_set(store: Arc<dyn St
     assert_eq!(store.find_last_change().await.unwrap(), Some(moment(t)));
     assert_eq!(store.shift_due_times(step(-hour, t - hour + 1, false)).await.unwrap(), 3);
     assert_eq!([until(in_doubt[0]).await, until(in_doubt[1]).await], [90 - hour, 90 - hour]);
-    // Written by the new date: it stays.
+    // Written by the new date: this due time stays.
     let new = submit(store.as_ref(), pairing("e", moment(t - hour + 1), false)).await.0.number;
     assert_eq!(store.find_next_due(Cas::VARIANTS).await.unwrap(), Some(moment(t - hour)));
     assert_eq!(

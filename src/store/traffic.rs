@@ -1,4 +1,4 @@
-//! Requests and exchanges in one list, newest first, as a person searches them.
+//! The list of all traffic: requests and exchanges in one list, newest first, with a search.
 
 use std::time::Duration;
 
@@ -13,27 +13,28 @@ use crate::search::Search;
 /// The list of all traffic.
 #[async_trait]
 pub trait TrafficStore: Send + Sync {
-    /// A page of requests and exchanges, newest first. The search ends with its time, whatever it has found by then.
+    /// Returns a page of requests and exchanges, newest first. The search stops when its time is over, and returns the
+    /// rows found so far.
     async fn list_traffic(&self, query: TrafficQuery) -> Result<TrafficPage, StoreError>;
-    /// A number that differs from the one before if something was written since, by whichever process; it may differ, too,
-    /// where other databases of the same server were written.
+    /// Returns a number that changes whenever any process has written to the store; with PostgreSQL also when another
+    /// database of the same server was written.
     async fn find_change_mark(&self) -> Result<i64, StoreError>;
 }
 
-/// Which page is asked for.
+/// The page to list.
 #[derive(Clone, Debug)]
 pub struct TrafficQuery {
     /// The search.
     pub search: Search,
-    /// The place at which the page begins.
+    /// The position at which the page begins.
     pub before: TrafficCursor,
-    /// Rows, at most.
+    /// The largest number of rows.
     pub limit: usize,
-    /// Time of the search.
+    /// The longest time of the search.
     pub time: Duration,
 }
 
-/// A place in the list: what comes after it has smaller numbers.
+/// A position in the list: the rows behind it have smaller numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrafficCursor {
     /// Number of a request.
@@ -42,14 +43,14 @@ pub struct TrafficCursor {
     pub exchange: i64,
 }
 
-/// A page.
+/// A page of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrafficPage {
     /// The rows, newest first.
     pub rows: Vec<TrafficRow>,
-    /// The place at which the next page begins; `None` after the last page.
+    /// The position at which the next page begins; `None` after the last page.
     pub next: Option<TrafficCursor>,
-    /// The time was over before the page was full: everything since this moment was searched.
+    /// The time was over before the page was full: only rows since this moment were searched.
     pub searched_to: Option<DateTime<Utc>>,
 }
 
@@ -69,25 +70,25 @@ pub struct RequestRow {
     pub number: i64,
     /// The id.
     pub id: RecordId,
-    /// When it was accepted.
+    /// When the request was accepted.
     pub at: DateTime<Utc>,
     /// The request type.
     pub request_type: RequestType,
     /// The state.
     pub state: State,
-    /// The request was sent, and may have worked.
+    /// The request is in doubt: it was sent, and no valid answer came.
     pub in_doubt: bool,
     /// The smartcards.
     pub cards: Vec<String>,
     /// Conax's reference number.
     pub reference: Option<String>,
-    /// Why it was rejected, or what is uncertain.
+    /// Why the request was rejected, or why it is in doubt.
     pub failure: Option<Failure>,
-    /// Times that sending was tried.
+    /// The number of attempts.
     pub attempts: u32,
     /// Duration of the last attempt, in milliseconds.
     pub duration_ms: Option<i64>,
-    /// HTTP status of its answer.
+    /// HTTP status of the last attempt's answer.
     pub http_status: Option<u16>,
 }
 
@@ -99,7 +100,7 @@ impl Default for TrafficCursor {
 }
 
 impl TrafficCursor {
-    /// Goes on behind a row.
+    /// Moves the cursor behind a row.
     pub(super) fn pass(&mut self, row: &TrafficRow) {
         match row {
             TrafficRow::Request(request) => self.request = request.number,
@@ -109,7 +110,7 @@ impl TrafficCursor {
 }
 
 impl TrafficRow {
-    /// When it began.
+    /// When the request was accepted, or the exchange began.
     pub fn at(&self) -> DateTime<Utc> {
         match self {
             Self::Request(request) => request.at,
@@ -117,7 +118,7 @@ impl TrafficRow {
         }
     }
 
-    /// The number of the row; requests and exchanges are numbered apart.
+    /// The number of the row; requests and exchanges have separate numbers.
     pub fn number(&self) -> i64 {
         match self {
             Self::Request(request) => request.number,

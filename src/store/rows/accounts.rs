@@ -21,7 +21,7 @@ pub(in crate::store) fn row_to_user<C: ReadColumns>(row: &C) -> Result<User, C::
     })
 }
 
-/// From [`USER_COLUMNS`] and `expires_at`.
+/// Reads [`USER_COLUMNS`] and `expires_at`.
 pub(in crate::store) fn row_to_token_owner<C: ReadColumns>(row: &C) -> Result<TokenOwner, C::Error> {
     Ok(TokenOwner { user: Arc::new(row_to_user(row)?), expires_at: row.time("expires_at")? })
 }

@@ -1,4 +1,4 @@
-//! Exchanges, and the rows of the list of all traffic.
+//! Reads and writes the rows of exchanges, and of the list of all traffic.
 
 use super::requests::read_failure;
 use super::{ReadColumns, timings_to_json, to_json};
@@ -6,7 +6,7 @@ use crate::exchange::{Answer, Exchange, Message, Note, PackedBody, PackedExchang
 use crate::request::{RecordId, RequestType, State};
 use crate::store::{RequestRow, StoreError};
 
-/// Bytes of a row beside its longer texts, at least.
+/// The assumed size of an exchange's row without its longer texts, in bytes.
 const ROW_BYTES: usize = 256;
 
 /// The columns that [`row_to_summary`] reads, for the alias `x` of an exchange.
@@ -25,7 +25,7 @@ pub(in crate::store) const EXCHANGE_COLUMNS: &str = "number, id, at, duration_ms
 pub(in crate::store) const REQUEST_ROW_COLUMNS: &str = "r.number, r.id, r.created_at, r.type, r.state, r.in_doubt, \
      r.cards, r.reference_number, r.failure, r.attempts, a.duration_ms, a.http_status";
 
-/// The texts of an exchange that are written as JSON, and what it takes.
+/// The texts of an exchange that are written as JSON, and its size in bytes.
 pub(in crate::store) struct ExchangeRow {
     pub(in crate::store) request_headers: String,
     pub(in crate::store) answer_headers: String,

@@ -1,5 +1,5 @@
-//! Rows of every engine as values of the program: the tables have the same columns everywhere, and what they hold is read
-//! and written here. An engine says how one column of one row is read ([`ReadColumns`]).
+//! Turns rows into values of the program, and values into columns, for both engines: the tables have the same columns
+//! in both. An engine implements [`ReadColumns`].
 //!
 //! Rule: times are milliseconds since 1970, UTC; lists and parts without a column of their own are JSON.
 
@@ -40,20 +40,20 @@ pub(super) trait ReadColumns: Sized {
     fn boolean(&self, name: &str) -> Result<Option<bool>, Self::Error>;
     /// The bytes of a column, if the column has a value.
     fn bytes(&self, name: &str) -> Result<Option<&[u8]>, Self::Error>;
-    /// The error of a column that holds what it cannot.
+    /// The error for a column with an invalid value.
     fn wrong(name: &str, message: String) -> Self::Error;
 
-    /// The value of a column, if it has one.
+    /// The value of a column, or `None` for NULL.
     fn optional<T: ColumnValue>(&self, name: &str) -> Result<Option<T>, Self::Error> {
         T::read(self, name)
     }
 
-    /// The value of a column that has one in every row.
+    /// The value of a column that is never NULL.
     fn get<T: ColumnValue>(&self, name: &str) -> Result<T, Self::Error> {
         self.optional(name)?.ok_or_else(|| missing::<Self>(name))
     }
 
-    /// A word of ours.
+    /// A word that the program wrote itself, parsed.
     fn word<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Self::Error> {
         self.optional_word(name, parse)?.ok_or_else(|| missing::<Self>(name))
     }
@@ -105,7 +105,7 @@ impl ColumnValue for bool {
     }
 }
 
-/// A whole number of another size.
+/// An integer type other than `i64`.
 fn read_integer<C: ReadColumns, T: TryFrom<i64>>(columns: &C, name: &str) -> Result<Option<T>, C::Error> {
     let number = columns.integer(name)?.map(T::try_from).transpose();
     number.map_err(|_| C::wrong(name, format!("{name} is out of range")))
@@ -154,12 +154,12 @@ impl ColumnValue for [u8; 32] {
     }
 }
 
-/// The stretches of a call's time for a column.
+/// The timings of a call as JSON.
 pub(super) fn timings_to_json(timings: Option<&Timings>) -> Result<Option<String>, StoreError> {
     timings.map(to_json).transpose()
 }
 
-/// JSON for a column.
+/// A value as JSON.
 pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Other(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The parts of a request that is sent in several calls.
+//! Reads and writes the parts of a request that is sent in several calls.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::words::Word as _;
 pub(in crate::store) const PART_COLUMNS: &str =
     "number, part, cards, body, raw_body, state, attempts, reference_number, failure, leaves_doubt";
 
-/// The number of the request, and a part of it.
+/// Reads the request's number, and a part of the request.
 pub(in crate::store) fn row_to_part<C: ReadColumns>(row: &C) -> Result<(i64, Part, PartStatus), C::Error> {
     let envelope = Envelope { redacted: row.get("body")?, raw: row.optional("raw_body")? };
     let part = Part { cards: row.json("cards")?, envelope };
@@ -27,14 +27,14 @@ pub(in crate::store) fn row_to_part<C: ReadColumns>(row: &C) -> Result<(i64, Par
     Ok((row.get("number")?, part, status))
 }
 
-/// Gives a record its parts, in their order.
+/// Sets the parts of a record, in their order.
 pub(in crate::store) fn set_parts(request: &mut ProvisioningRequest, parts: Vec<(Part, PartStatus)>) {
     let (parts, statuses) = parts.into_iter().unzip();
     Arc::make_mut(&mut request.content).rendered = Some(Rendered::Parts(parts));
     request.parts = Arc::new(statuses);
 }
 
-/// A part of a new request.
+/// A part of a new request, as a row.
 pub(in crate::store) struct NewPart<'r> {
     pub(in crate::store) part: i64,
     pub(in crate::store) cards: String,
@@ -43,7 +43,7 @@ pub(in crate::store) struct NewPart<'r> {
 }
 
 impl<'r> NewPart<'r> {
-    /// The parts of a request.
+    /// All parts of a request.
     pub(in crate::store) fn all(parts: &'r [Part]) -> Result<Vec<Self>, StoreError> {
         let new = |(part, Part { cards, envelope }): (i64, &'r Part)| {
             let (body, raw_body) = (envelope.redacted.as_str(), envelope.raw.as_deref());
@@ -64,7 +64,7 @@ pub(in crate::store) struct ChangedPart<'r> {
 }
 
 impl<'r> ChangedPart<'r> {
-    /// The parts of a request that differ from the store's.
+    /// The parts of a request whose status differs from the stored status.
     pub(in crate::store) fn all(request: &'r ProvisioningRequest) -> Result<Vec<Self>, StoreError> {
         let changed = (1..).zip(request.parts.iter()).filter(|(_, status)| status.is_changed);
         let write = |(part, status): (i64, &'r PartStatus)| {

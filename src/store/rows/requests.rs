@@ -1,4 +1,4 @@
-//! Requests, their attempts and events.
+//! Reads and writes the rows of requests, their attempts and events.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::request::{
 use crate::store::policy::Cards;
 use crate::store::{MostCards, SentAttempt, StoreError};
 
-/// The columns that [`row_to_request`] reads, in the order in which it reads, for the aliases `r` of a request, `u` of its user, `a`
-/// of its last attempt and `j` of its joint call.
+/// The columns that [`row_to_request`] reads, in the order of its reads; aliases: `r` the request, `u` its user, `a` its
+/// last attempt, `j` its joint call.
 pub(in crate::store) fn request_columns() -> String {
     format!(
         "r.attempts, r.ready_at, r.items, r.id, r.family, r.type, r.priority, r.process_immediately, r.scheduled_at, \
@@ -71,7 +71,7 @@ pub(in crate::store) fn row_to_request<C: ReadColumns>(row: &C) -> Result<Provis
         process_name: row
             .word("process_name", |word| [process::RUN, process::MANUAL].into_iter().find(|p| *p == word))?,
         process_id: row.optional("process_id")?,
-        // As many as there are, until `set_parts`.
+        // New statuses, one per part, until `set_parts` fills them in.
         parts: Arc::new(vec![PartStatus::NEW; row.get("parts")?]),
         last_part: row.optional("part")?,
         is_in_joint_call: row.optional::<String>("joint_call")?.is_some(),
@@ -98,7 +98,7 @@ fn read_in_doubt<C: ReadColumns>(row: &C) -> Result<Option<InDoubt>, C::Error> {
     })
 }
 
-/// The columns `in_doubt` and `resolve_until`.
+/// The columns `in_doubt` and `resolve_until` of a request.
 pub(in crate::store) struct InDoubtColumns {
     pub(in crate::store) in_doubt: Option<&'static str>,
     pub(in crate::store) resolve_until: Option<i64>,
@@ -151,7 +151,7 @@ impl NewRow {
     }
 }
 
-/// The request with the body that could be rendered only when its sequence number was known, or why it could not be.
+/// The request with its body, rendered now that its sequence number is known, or with the reason why rendering failed.
 pub(in crate::store) fn rendered_request(new: &NewRequest, rendered: Result<Rendered, Failure>) -> NewRequest {
     let (rendered, rejection) = match rendered {
         Ok(rendered) => (Some(rendered), None),
@@ -160,7 +160,7 @@ pub(in crate::store) fn rendered_request(new: &NewRequest, rendered: Result<Rend
     NewRequest { rendered, rejection, ..new.clone() }
 }
 
-/// The record of a request that was just accepted.
+/// The record of a new request.
 pub(in crate::store) fn accepted_record(
     number: i64,
     sequence_number: i64,
@@ -197,7 +197,7 @@ pub(in crate::store) struct Candidate {
     pub(in crate::store) cards: Vec<String>,
     pub(in crate::store) in_doubt: Option<InDoubt>,
     request_type: RequestType,
-    /// The key of the requests that may be sent in one call with this one.
+    /// The key that all requests share that may be sent in one call with this request.
     pub(in crate::store) joint_key: Option<Vec<u8>>,
 }
 
@@ -205,7 +205,7 @@ pub(in crate::store) struct Candidate {
 pub(in crate::store) const CANDIDATE_COLUMNS: &str = "number, cas, type, cards, resolve_until, in_doubt, joint_key";
 
 impl Candidate {
-    /// The number of further cards that a call for the request may take.
+    /// The number of further cards that the request's call may take.
     pub(in crate::store) fn room(&self, most_cards: &MostCards) -> usize {
         let most = most_cards.get(&self.request_type).filter(|_| self.joint_key.is_some() && self.in_doubt.is_none());
         most.map_or(0, |most| most.saturating_sub(self.cards.len()))

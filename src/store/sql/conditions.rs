@@ -1,4 +1,4 @@
-//! A search as SQL: what leads (an index, where the search has a term that one serves), and what each row must fulfil.
+//! A search as SQL: the index that leads, if a term of the search has an index, and the conditions on each row.
 
 use strum::VariantArray as _;
 
@@ -13,19 +13,19 @@ use crate::words::Word as _;
 pub(super) struct Conditions {
     dialect: Dialect,
     table: Table,
-    /// The FROM clause, without the bounds of the numbers.
+    /// The FROM clause, without the bounds of the row numbers.
     source: String,
-    /// The column with the number that the bounds are for.
+    /// The column to which the bounds apply.
     number: &'static str,
     parts: Vec<String>,
     values: Vec<SqlValue>,
 }
 
-/// Values that stand before those of the conditions: from, to, limit.
+/// The number of values bound before those of the conditions: from, to, limit.
 const BOUNDS: usize = 3;
 
 impl Conditions {
-    /// None where nothing of the table can fulfil the search; `family` is for requests.
+    /// `None` if no row of the table can match the search; `family` applies to requests only.
     pub(super) fn new(dialect: Dialect, table: Table, search: &Search, family: Option<Family>) -> Option<Self> {
         let (source, number) = match table {
             Table::Requests => ("request r", "r.number"),
@@ -55,18 +55,18 @@ impl Conditions {
         Some(conditions)
     }
 
-    /// The statement that reads these columns of the rows with numbers from the first value to before the second one, as many
-    /// as the third one says at most.
+    /// The statement that reads `columns` of the matching rows. Its first three values: the first row number, the row
+    /// number behind the last, the limit.
     pub(super) fn select(&self, columns: &str, order: Order) -> String {
         let (number, limit) = (self.number, self.dialect.parameter(BOUNDS));
         format!("-- walk\n{} ORDER BY {number} {order} LIMIT {limit}", self.rows(columns))
     }
 
-    /// The statement that counts those rows.
+    /// The statement that counts the matching rows, with the same first three values.
     pub(super) fn count(&self) -> String {
         let [from, to, limit] = [1, 2, BOUNDS].map(|number| self.dialect.parameter(number));
         if self.table == Table::Requests && self.parts.is_empty() {
-            // The rows of the index are many to a page.
+            // The index has many more rows per page than the table.
             let source = self.dialect.by_index("request", "request_filter");
             let rows = format!("SELECT 1 FROM {source} WHERE number >= {from} AND number < {to} LIMIT {limit}");
             return format!("-- count_requests: all\nSELECT count(*) AS total FROM ({rows}) AS counted");
@@ -94,8 +94,8 @@ impl Conditions {
         &self.values
     }
 
-    /// Lets the index lead that narrows most: that of doubts, of reference numbers, of devices, or else that of states and
-    /// types. A completed request has neither a failure nor a doubt.
+    /// Picks the index that narrows the search most: by doubt, by reference number, by device, or else by state and
+    /// type. A completed request has neither a failure nor a doubt.
     fn lead(&mut self, search: &Search, family: Option<Family>) {
         let (mut states, mut types) = (State::VARIANTS.to_vec(), RequestType::all().collect::<Vec<_>>());
         let (mut device, mut wanted_reference, mut needs_operator) = (None, None, false);
@@ -144,7 +144,7 @@ impl Conditions {
         }
     }
 
-    /// Lets the index of smartcards lead, where one is named.
+    /// Picks the index of smartcards, if the search names a card.
     fn lead_to_exchanges(&mut self, search: &Search) {
         let card = search.required().find_map(|condition| match condition {
             Condition::Card(card) => card.exact(),
@@ -164,7 +164,7 @@ impl Conditions {
         self.dialect.parameter(self.values.len() + BOUNDS)
     }
 
-    /// SQL for: any of the columns fits any of the patterns.
+    /// SQL for "any of the columns matches any of the patterns".
     fn fits(&mut self, columns: &[&str], patterns: impl IntoIterator<Item = String>) -> String {
         let mut parts = Vec::new();
         for pattern in patterns {
@@ -174,8 +174,8 @@ impl Conditions {
         any_of(parts)
     }
 
-    /// SQL for: any string in a column of JSON fits any of the patterns. The column is compared as a text first, which is
-    /// enough for most rows.
+    /// SQL for "any string in a JSON column matches any of the patterns". The column is first compared as plain text,
+    /// which rules out most rows cheaply.
     fn one_fits(&mut self, column: &str, patterns: &Patterns) -> String {
         let quick = self.fits(&[column], patterns.each().map(|word| format!("%\"{}\"%", like(word))));
         let value = self.fits(&["value"], patterns.each().map(like));
@@ -296,7 +296,7 @@ fn any_of(parts: Vec<String>) -> String {
     if parts.is_empty() { "FALSE".to_owned() } else { format!("({})", parts.join(" OR ")) }
 }
 
-/// The words are the program's own.
+/// The words come from the program itself, so they need no binding.
 fn one_of(column: &str, words: Vec<&'static str>) -> String {
     format!("{column} IN ('{}')", words.join("', '"))
 }
@@ -305,7 +305,7 @@ fn compare(column: &str, is_longer: bool, millis: i64) -> String {
     format!("{column} {} {millis}", if is_longer { ">" } else { "<" })
 }
 
-/// The numbers of a device's requests, and little else: those that wait and those that were rejected are few among many.
+/// The numbers of a device's requests in these states; waiting and rejected requests have small tables of their own.
 fn device_numbers(kind: DeviceKind, ca_id: &str, states: &[State]) -> String {
     let word = kind.as_str();
     match states {
@@ -317,17 +317,17 @@ fn device_numbers(kind: DeviceKind, ca_id: &str, states: &[State]) -> String {
     }
 }
 
-/// A pattern of LIKE.
+/// A search pattern as a pattern of LIKE.
 fn like(pattern: &Pattern) -> String {
     pattern.parts().map(escaped).collect::<Vec<_>>().join("%")
 }
 
-/// The same for what contains it.
+/// A pattern of LIKE for texts that contain the search pattern.
 fn within(pattern: &Pattern) -> String {
     format!("%{}%", like(pattern))
 }
 
-/// Text in a pattern of LIKE that stands for itself.
+/// Escapes the special characters of LIKE.
 fn escaped(text: &str) -> String {
     let mut pattern = String::new();
     for c in text.chars() {

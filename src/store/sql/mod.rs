@@ -1,7 +1,7 @@
-//! The queries that every engine runs: lists by a filter, and the search through all traffic. They are written once; where
-//! the engines differ in a word, [`Dialect`] has it.
+//! The queries that both engines run: lists by a filter, and the search through all traffic. Each query is written
+//! once; [`Dialect`] has the words in which the engines differ.
 //!
-//! Rule: values are bound, never written into a text.
+//! Rule: values are bound, never written into the SQL text.
 
 mod conditions;
 mod requests;
@@ -20,7 +20,7 @@ pub(super) enum SqlValue {
     Text(String),
 }
 
-/// Which list is walked through.
+/// The table to walk through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Requests,
@@ -36,13 +36,13 @@ pub(super) enum Order {
     Descending,
 }
 
-/// Runs queries at one moment: all of them see the same.
+/// Runs queries in one snapshot of the database.
 pub(super) trait Reader {
     const DIALECT: Dialect;
 
-    /// The whole numbers of the one column that a query has; without those that are NULL.
+    /// Reads the integers of a query with one column; NULL values are left out.
     async fn read_integers(&self, sql: &str, values: &[SqlValue]) -> Result<Vec<i64>, StoreError>;
-    /// Rows of the list of all traffic, from a query for the columns of that table.
+    /// Reads rows of the list of all traffic, with the columns of `table`.
     async fn read_traffic(&self, table: Table, sql: &str, values: &[SqlValue]) -> Result<Vec<TrafficRow>, StoreError>;
 }
 
@@ -62,7 +62,7 @@ impl Dialect {
         }
     }
 
-    /// A column or expression fits a pattern, in upper or lower case.
+    /// The condition that an expression matches a pattern, in upper or lower case.
     fn fits(self, expression: &str, pattern: &str) -> String {
         let like = match self {
             Self::Sqlite => "LIKE",
@@ -79,7 +79,7 @@ impl Dialect {
         }
     }
 
-    /// Code and words of a failure side by side, as a person sees them.
+    /// Code and texts of a failure as one text, as a person sees them.
     fn failure_text(self, column: &str) -> String {
         let joined = match self {
             Self::Sqlite => "group_concat",
@@ -88,7 +88,7 @@ impl Dialect {
         format!("(SELECT {joined}(value, ': ') FROM {})", self.elements(column))
     }
 
-    /// A join whose left side is read first.
+    /// The join that makes the engine read the left side first.
     fn ordered_join(self) -> &'static str {
         match self {
             Self::Sqlite => "CROSS JOIN",
@@ -96,7 +96,7 @@ impl Dialect {
         }
     }
 
-    /// A table that is read by an index of that name.
+    /// The table, read by the named index where the engine can be told so.
     fn by_index(self, table: &str, index: &str) -> String {
         match self {
             Self::Sqlite => format!("{table} INDEXED BY {index}"),

@@ -1,4 +1,4 @@
-//! The numbers of the requests that a query finds, and how many those are.
+//! Lists and counts the numbers of the requests that a query finds.
 
 use super::conditions::Conditions;
 use super::walk::{Walk, Walked};

@@ -1,7 +1,7 @@
-//! The list of all traffic: two tables, each walked from its end, and merged by time.
+//! The list of all traffic: walks through the tables of requests and exchanges, newest first, and merges the rows by time.
 //!
-//! Rule: what an index leads to is found in all of the table, and what has to be looked for row by row as far as the time
-//! goes; the page then says how far that was, and the next one goes on there.
+//! Rule: a search with an index covers the whole table; a search row by row goes as far as its time allows. In that
+//! case the page says how far the search went, and the next page continues there.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::{Order, Reader, Table};
 use crate::store::rows::{REQUEST_ROW_COLUMNS, SUMMARY_COLUMNS};
 use crate::store::{StoreError, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
 
-/// The page that a query asks for.
+/// Returns the page for a query.
 pub(in crate::store) async fn list_traffic<R: Reader>(
     moment: &R,
     query: &TrafficQuery,
@@ -22,8 +22,8 @@ pub(in crate::store) async fn list_traffic<R: Reader>(
     merge(moment, query, requests, exchanges).await
 }
 
-/// Puts both walks in order. Where one of them was cut, the page ends at its time: what the other one has found before
-/// that is for the next page.
+/// Merges both walks by time. If a walk was cut by its deadline, the page ends at the time of its last row: later rows
+/// of the other walk belong to the next page.
 async fn merge<R: Reader>(
     moment: &R,
     query: &TrafficQuery,
@@ -51,13 +51,13 @@ async fn merge<R: Reader>(
         rows.push(row);
     }
     let (left_requests, left_exchanges) = (from_requests.peek().is_some(), from_exchanges.peek().is_some());
-    // All of a walk's rows are shown: the next page goes on where the walk ended.
+    // If all rows of a walk are shown, the next page goes on where the walk ended.
     let rest = |is_left: bool, shown: i64, rest: Option<i64>| if is_left { shown } else { rest.unwrap_or(0) };
     next.request = rest(left_requests, next.request, requests.rest);
     next.exchange = rest(left_exchanges, next.exchange, exchanges.rest);
     if next == query.before {
-        // A row that began long before it got its number may stand before the end of the page: without it the page would
-        // lead to itself.
+        // A row that began long before it was numbered may lie before the end of the page: without this
+        // row the page would lead to itself.
         if let Some(row) = from_exchanges.next().or_else(|| from_requests.next()) {
             next.pass(&row);
             rows.push(row);

@@ -1,7 +1,7 @@
-//! A walk through a table by its numbers, in windows of them.
+//! A walk through the rows of a table in windows of row numbers.
 //!
-//! Rule: a window is so large that it is read within milliseconds, and the clock is looked at between two of them. So a
-//! search answers in its time whatever it is for, and a sparse one passes over what it does not find in few steps.
+//! Rule: a window is read within milliseconds, and the walk checks its deadline between two windows. So each search
+//! ends in time, and a search with few results passes large gaps in few steps.
 
 use std::time::{Duration, Instant};
 
@@ -12,31 +12,32 @@ use super::{Order, Reader, SqlValue, Table};
 use crate::search::{Condition, Search};
 use crate::store::{StoreError, TrafficRow};
 
-/// Numbers of the first window; each is twice as large as the one before it, while that was read in this time.
+/// The size of the first window, in row numbers; the next window is twice as large if reading took less than
+/// `WINDOW_TIME`, or else half as large.
 const WINDOW: i64 = 16;
 const WINDOW_TIME: Duration = Duration::from_millis(8);
-/// Numbers of a window, at most: the rows in it may have to be sorted.
+/// The largest window, in row numbers: the rows in a window may have to be sorted.
 const MOST_NUMBERS: i64 = 1 << 16;
 
 /// A walk through the rows of a table in the order of their numbers, as far as its bounds.
 pub(super) struct Walk<'w> {
     pub(super) conditions: &'w Conditions,
     pub(super) columns: &'static str,
-    /// The first number, and the one behind the last.
+    /// The first row number, and the number behind the last.
     pub(super) bounds: (i64, i64),
     pub(super) order: Order,
-    /// Rows that are passed over.
+    /// The number of rows to skip.
     pub(super) offset: u64,
-    /// Rows, at most.
+    /// The largest number of rows.
     pub(super) limit: usize,
-    /// The end of the walk, even if fewer rows than `limit` were found by then.
+    /// When the walk stops, even with fewer than `limit` rows.
     pub(super) deadline: Option<Instant>,
 }
 
 /// The rows that a walk has found.
 pub(super) struct Walked<T> {
     pub(super) rows: Vec<T>,
-    /// The number to go on at; `None` when the table has no more rows.
+    /// The row number to go on at; `None` when the table has no more rows.
     pub(super) rest: Option<i64>,
     /// The walk ended at its deadline.
     pub(super) is_cut: bool,
@@ -81,7 +82,7 @@ impl WalkedRow for TrafficRow {
 }
 
 impl Walk<'_> {
-    /// Walks.
+    /// Walks, and returns the rows found.
     pub(super) async fn run<R: Reader, T: WalkedRow>(&self, moment: &R) -> Result<Walked<T>, StoreError> {
         let sql = self.conditions.select(self.columns, self.order);
         let ((mut low, mut high), mut window) = (self.bounds, WINDOW);
@@ -89,7 +90,7 @@ impl Walk<'_> {
         let mut walked = Walked::nothing();
         while low < high && walked.rows.len() < self.limit {
             let began = Instant::now();
-            // The first window is read in any case, so that the next page begins further on.
+            // The first window is read even after the deadline, so that the next page begins further on.
             if (low, high) != self.bounds && self.deadline.is_some_and(|deadline| began >= deadline) {
                 walked.is_cut = true;
                 break;
@@ -127,7 +128,7 @@ impl Table {
         }
     }
 
-    /// The first number that a search can find from `from` on, and the one behind the last before `before`.
+    /// The row numbers that a search can find, within `from` and `before`: the first number, and the number behind the last.
     pub(super) async fn find_bounds<R: Reader>(
         self,
         moment: &R,
@@ -150,10 +151,10 @@ impl Table {
         Ok((low, high))
     }
 
-    /// The first and the last number; of an empty table the last one is smaller.
+    /// The first and the last row number; in an empty table the last number is smaller than the first.
     async fn find_ends<R: Reader>(self, moment: &R) -> Result<(i64, i64), StoreError> {
         let (table, _) = self.name_and_time();
-        // Two questions: SQLite answers each of them by the end of the tree.
+        // Two queries: SQLite answers each by the end of the tree, without a scan.
         let end = async |function: &str| {
             let sql = format!("-- find_ends\nSELECT {function}(number) AS number FROM {table}");
             Ok::<_, StoreError>(moment.read_integers(&sql, &[]).await?.pop())
@@ -161,7 +162,7 @@ impl Table {
         Ok((end("min").await?.unwrap_or(1), end("max").await?.unwrap_or(0)))
     }
 
-    /// The time of the first row with this number or a greater one.
+    /// The time of the first row whose number is at least `number`.
     pub(super) async fn find_time<R: Reader>(
         self,
         moment: &R,
@@ -173,8 +174,8 @@ impl Table {
         Ok(found.and_then(DateTime::from_timestamp_millis))
     }
 
-    /// The first number of a row that began at `since` or later; numbers ascend with the time, unless the date was set
-    /// back, or nearly: an exchange has its number from its end.
+    /// The first number of a row that began at `since` or later. Numbers ascend with the time, except when the date was
+    /// set back; an exchange is numbered at its end, so its order is approximate.
     async fn find_first_since<R: Reader>(self, moment: &R, since: DateTime<Utc>) -> Result<i64, StoreError> {
         let (mut low, last) = self.find_ends(moment).await?;
         let mut high = last.saturating_add(1);

@@ -1,6 +1,6 @@
-//! Copies of the database by SQLite's online backup: made beside a running gateway, checked before they count.
+//! Copies the database with SQLite's online backup beside a running gateway, checks the copy, and restores a copy.
 //!
-//! Rule: a copy has its name only when it is whole, checked and on disk. A restore deletes nothing.
+//! Rule: a copy gets its name only when it is complete, checked and on disk. A restore deletes nothing.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,7 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use super::{connection, files};
 use crate::store::StoreError;
 
-/// The end of a copy's name until the copy is whole.
+/// The suffix of a copy's name until the copy is complete.
 const PARTIAL: &str = ".partial";
 
 /// Copies a database into a file that does not exist yet.
@@ -24,14 +24,14 @@ pub(super) fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     let partial = files::with_suffix(to, PARTIAL);
     let copied = copy(from, &partial).and_then(|()| name(&partial, to));
     if copied.is_err() {
-        // The unfinished file is of no use.
+        // The unfinished file is useless.
         drop(std::fs::remove_file(&partial));
     }
     copied
 }
 
-/// Puts a copy in the place of the database of a data folder, which no gateway may use; returns what the one that was
-/// there is called now.
+/// Replaces the database of a data folder by a copy, while no gateway uses the folder; returns the new path of the
+/// replaced database, if there was a database.
 pub(super) fn restore(data_dir: &Path, from: &Path) -> Result<Option<PathBuf>, StoreError> {
     connection::inspect(from)?;
     let had_database = connection::existing(data_dir).is_some();
@@ -55,7 +55,7 @@ pub(super) fn restore(data_dir: &Path, from: &Path) -> Result<Option<PathBuf>, S
     Ok(had_database.then_some(aside))
 }
 
-/// The whole database in one step: in WAL mode that holds up nobody, and no write makes it begin anew.
+/// Copies the whole database in one step: in WAL mode this blocks no writer, and a write does not restart the copy.
 fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let source = connection::open_reader(from)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(|error| failed(to, &error))?;
@@ -63,7 +63,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     if Backup::new(&source, &mut copy)?.step(-1)? != StepResult::Done {
         return Err(StoreError::Busy(super::BUSY_PAUSE));
     }
-    // A single file, without a WAL beside it.
+    // Makes the copy a single file, without a WAL beside it.
     let mode: String = copy.query_row("PRAGMA journal_mode=DELETE", [], |row| row.get("journal_mode"))?;
     let found: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get("integrity_check"))?;
     if (mode.as_str(), found.as_str()) != ("delete", "ok") {
@@ -72,7 +72,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gives a copy that is whole its name.
+/// Renames a complete copy to its final name.
 fn name(partial: &Path, to: &Path) -> Result<(), StoreError> {
     let named = File::open(partial).and_then(|file| {
         file.sync_all()?;

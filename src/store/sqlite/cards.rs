@@ -1,8 +1,8 @@
-//! The queue of each card: which request has the card to itself (`card_lock`), and which ones wait (`card_queue`).
-//! Together they name all PENDING requests of a card.
+//! The locks and queues of cards: `card_lock` names the request that holds a card, `card_queue` the requests that wait.
+//! Together the two tables name all PENDING requests of a card.
 //!
 //! Rule: a request is under way only while it has locked all of its cards, and it locks them only when no earlier due
-//! one waits for any of them. A request in doubt that is being resolved keeps its cards.
+//! request waits for any of them. A request in doubt that is being resolved keeps its locks.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::policy::{CardChange, CardView, Cards, Due};
 use crate::words::Word as _;
 
-/// Changes the cards of a request as the rule says; returns how many requests that were found waiting may go on.
+/// Changes the queues and locks of a request's cards as [`CardChange`] says; returns the number of released requests.
 pub(super) fn change_cards(db: &Connection, request: &ProvisioningRequest) -> Result<usize, StoreError> {
     let (number, cards) = (request.number, Cards::of(&request.content));
     match CardChange::after(request) {
@@ -34,7 +34,7 @@ pub(super) fn queue_cards(db: &Connection, number: i64, cards: Cards<'_>, due: D
     Ok(())
 }
 
-/// Takes a request out of the queues of its cards.
+/// Removes a request from the queues of its cards.
 pub(super) fn unqueue_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<(), StoreError> {
     let mut statement =
         db.prepare_cached("-- unqueue_cards\nDELETE FROM card_queue WHERE card = ?1 AND cas = ?3 AND number = ?2")?;
@@ -46,7 +46,7 @@ pub(super) fn unqueue_cards(db: &Connection, number: i64, cards: Cards<'_>) -> R
 
 /// Locks the cards of a request, which no other request has locked.
 pub(super) fn lock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<(), StoreError> {
-    // The key makes this fail, and the whole write with it, if the rule were broken.
+    // If another request held the card, the NULL would violate NOT NULL, and the whole write would fail.
     let mut statement = db.prepare_cached(
         "-- lock_cards
          INSERT INTO card_lock (card, cas, number) VALUES (?1, ?3, ?2)
@@ -58,15 +58,15 @@ pub(super) fn lock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Resu
     Ok(())
 }
 
-/// Unlocks the cards of a request; the requests that were found waiting for it are looked at again: how many.
+/// Unlocks the cards of a request, and lets the requests that waited for it be looked at again; returns their number.
 fn unlock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<usize, StoreError> {
     let mut statement =
         db.prepare_cached("-- unlock_cards\nDELETE FROM card_lock WHERE card = ?1 AND cas = ?3 AND number = ?2")?;
     for card in cards.ca_ids {
         statement.execute(params![card, number, cards.cas.as_str()])?;
     }
-    // Most have nobody waiting; an UPDATE would fill a table of its own to find that out, because it changes the column that
-    // it looks for.
+    // Most requests have no waiters. An UPDATE that finds no row would still fill a temporary table, since it changes the
+    // column that it searches.
     let mut are_waiting = db.prepare_cached(
         "-- unlock_cards: are_waiting\nSELECT EXISTS (SELECT 1 FROM request WHERE waits_for = ?1) AS waiting",
     )?;
@@ -78,7 +78,7 @@ fn unlock_cards(db: &Connection, number: i64, cards: Cards<'_>) -> Result<usize,
     Ok(waiting.execute([number])?)
 }
 
-/// The request that blocks these cards, if any, for the request of this number.
+/// The request that blocks one of these cards for request `number`, if any.
 pub(super) fn find_blocker(
     db: &Connection,
     number: i64,

@@ -1,4 +1,4 @@
-//! The catalogue's table.
+//! The services, cards, boxes and subscriptions in the SQLite store.
 
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::store::rows::{ENTRY_COLUMNS, row_to_entry};
 use crate::store::{CatalogueStore, StoreError};
 use crate::words::Word as _;
 
-/// Look-ups by key that are quicker done at once, on the async thread, than handed to another: a few microseconds each.
+/// The largest number of look-ups by key that run on the async thread itself, where a look-up takes a few microseconds.
 const QUICK_VALUES: usize = 8;
 
 #[async_trait]
@@ -41,7 +41,8 @@ impl CatalogueStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Many gateways have no catalogue of cards or boxes: then no request need look for its own there.
+    /// Is this kind of entry known to be missing? Many gateways have no catalogue of cards or boxes, and their requests
+    /// skip the look-up.
     fn is_known_empty(&self, kind: EntryKind) -> bool {
         let empty_until = self.empty_until.lock().unwrap_or_else(PoisonError::into_inner);
         empty_until.get(&kind).is_some_and(|until| Instant::now() < *until)

@@ -1,4 +1,4 @@
-//! Leasing due requests to the processing run.
+//! Leases due requests to the processing run.
 
 use std::sync::atomic::AtomicBool;
 
@@ -14,10 +14,10 @@ use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, row_to_candidate};
 use crate::store::{Lease, LeasedCall, MostCards, NodeId, StoreError};
 use crate::words::Word as _;
 
-/// Requests looked at in one claim, at most: the writer has others to serve.
+/// The largest number of requests that one claim looks at, so that other writes need not wait long.
 const LOOKED_AT: usize = 1000;
 
-/// The waiting requests of one CA system and priority that are due, and not known to wait for another one.
+/// The due requests of one CA system and priority that are not known to wait for another request.
 const CANDIDATES: &str = "
     WHERE cas = ?4 AND priority = ?1 AND ready_at <= ?2
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR'
@@ -63,12 +63,12 @@ pub(super) fn claim_requests(
             for candidate in &found {
                 let Candidate { number, in_doubt, .. } = candidate;
                 if claim.leased.iter().any(|(leased, _)| leased == number) {
-                    // The request has joined the call of one before it.
+                    // The request has joined the call of an earlier request.
                     continue;
                 }
                 let room = candidate.room(most_cards);
                 if room > 0 && claim.left == 0 && !claim.calls.is_empty() {
-                    // The next claim looks for others that may join the request.
+                    // The next claim has room to look for requests that may join this request.
                     break;
                 }
                 match Step::of(*in_doubt, now, || cards::find_blocker(db, *number, candidate.cards(), now))? {
@@ -101,7 +101,8 @@ impl Claim<'_> {
         Ok(found)
     }
 
-    /// The requests leased since are one call; several are not sent before their joint call is stored.
+    /// Notes the call of the requests leased from `before` on; several requests are not sent before their joint call is
+    /// stored.
     fn note_call(&mut self, before: usize) -> Result<(), StoreError> {
         let members = self.leased.get(before..).unwrap_or_default();
         self.calls.push(members.len());
@@ -115,7 +116,7 @@ impl Claim<'_> {
         Ok(())
     }
 
-    /// Leases the requests that join the call of one, until it has `room` for no more cards.
+    /// Leases further requests that join the call of `first`, until the call has no `room` for more cards.
     fn join(&mut self, first: &Candidate, mut room: usize) -> Result<(), StoreError> {
         while room > 0 && self.left > 0 {
             let limit = to_limit(room.min(LOOKED_AT));
@@ -130,7 +131,7 @@ impl Claim<'_> {
                     wait_for(self.db, number, other)?;
                     continue;
                 }
-                // The next ones may be larger or smaller: none overtakes.
+                // A request that is too large ends the search, so that no later request overtakes it.
                 let Some(left) = room.checked_sub(cards.ca_ids.len()) else { return Ok(()) };
                 self.leased.push((number, lease(self.db, &candidate, self.now, self.node)?));
                 room = left;
@@ -140,7 +141,7 @@ impl Claim<'_> {
     }
 }
 
-/// Notes which request another one has to wait for.
+/// Notes that request `number` has to wait for request `other`.
 fn wait_for(db: &Connection, number: i64, other: i64) -> Result<(), StoreError> {
     db.prepare_cached("-- wait_for\nUPDATE request SET waits_for = ?2 WHERE number = ?1")?.execute([number, other])?;
     Ok(())

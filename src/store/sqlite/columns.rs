@@ -1,7 +1,7 @@
-//! The columns of a row, read by name.
+//! Reads the columns of a SQLite row by name.
 //!
-//! A look-up begins behind the column of the one before it: whoever reads in the order of the SELECT pays one comparison
-//! a column. (SQLite names a column that is plainly selected after itself; an expression needs an AS.)
+//! A look-up begins behind the column of the look-up before: reading in the order of the SELECT takes one comparison per
+//! column. (SQLite names a plainly selected column after the column itself; an expression needs an AS.)
 
 use std::cell::Cell;
 

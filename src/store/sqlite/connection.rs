@@ -13,24 +13,25 @@ use crate::store::StoreError;
 
 /// Name of the database file in the data folder.
 const FILE: &str = "gateway.sqlite3";
-/// Marks a database as ours (`PRAGMA application_id`): "CXGW".
+/// Marks a database file as a gateway's (`PRAGMA application_id`): "CXGW".
 const APPLICATION_ID: i32 = 0x4358_4757;
-/// The tables. Once a version is released they change by migrations only: `schema_2.sql` and so on, each applied inside the
-/// transaction of [`make_tables`] to a database whose version is one lower, and never edited afterwards.
+/// The tables. Once a version is released, they change by migrations only: `schema_2.sql` and so on. Each migration
+/// applies to a database of the version before, inside the transaction of [`make_tables`], and is never edited
+/// afterwards.
 const SCHEMA: &str = include_str!("schema.sql");
 /// The version of the tables: `PRAGMA user_version`. Development builds made databases of versions 1 to 13.
 pub(super) const VERSION: u32 = 14;
 /// The remedy for a damaged database.
 pub(super) const REMEDY: &str = "stop the gateway, and restore a backup, or take what can still be read with \
                                  `sqlite3 FILE .recover`";
-/// How long a start looks for damaged pages before anything else. The remaining pages are checked beside the running gateway,
-/// so that a large database does not make a start longer.
+/// How long a start looks for damaged pages. The remaining pages are checked while the gateway runs, so that a large
+/// database does not delay a start.
 const CHECK_TIME: Duration = Duration::from_millis(100);
-/// SQLite instructions between two looks at the clock.
+/// SQLite instructions between two checks of the deadline.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
-/// How long another process (the command line) may hold the write lock.
+/// How long to wait for another process (a command) that holds the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Statements kept prepared on each connection.
+/// The number of prepared statements that each connection keeps.
 const STATEMENTS: usize = 64;
 
 /// The database in the data folder, if there is one.
@@ -41,7 +42,7 @@ pub(super) fn existing(data_dir: &Path) -> Option<PathBuf> {
 /// Checks, without changing anything, that this version can open a database.
 pub(super) fn inspect(file: &Path) -> Result<(), StoreError> {
     let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{}: {error}", file.display()));
-    // Empty until a first start came so far.
+    // The file stays empty if the first start was interrupted.
     if std::fs::metadata(file).map_err(|e| failed(&e))?.len() == 0 {
         return Ok(());
     }
@@ -65,7 +66,7 @@ pub(super) fn prepare(data_dir: &Path) -> Result<PathBuf, StoreError> {
 /// A database that is open for writing.
 pub(super) struct Opened {
     pub(super) db: Connection,
-    /// Every page was looked at, and none is damaged.
+    /// Every page was checked, and no page is damaged.
     pub(super) is_checked: bool,
 }
 
@@ -104,7 +105,7 @@ fn open(file: &Path, to_serve: bool) -> Result<Opened, Box<dyn std::error::Error
     Ok(Opened { db, is_checked })
 }
 
-/// Looks for damaged pages, for a bounded time. False if some pages were not reached.
+/// Checks pages for damage, for a bounded time. Returns false if some pages were not checked.
 fn check_at_start(db: &mut Connection) -> Result<bool, StoreError> {
     let deadline = Instant::now() + CHECK_TIME;
     db.progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))?;
@@ -116,13 +117,13 @@ fn check_at_start(db: &mut Connection) -> Result<bool, StoreError> {
     }
 }
 
-/// Looks for damaged pages of a table and its indexes, or of all tables.
+/// Checks the pages of a table and its indexes, or of all tables, for damage.
 ///
 /// # Errors
-/// [`StoreError::Damaged`], or what interrupted it.
+/// [`StoreError::Damaged`], or the error that interrupted the check.
 pub(super) fn check(db: &Connection, table: Option<&str>) -> Result<(), StoreError> {
     let mut found = None;
-    // For all tables together the first finding is enough.
+    // The check of all tables stops at the first damaged page.
     let argument = table.map_or(Value::from(1), |table| Value::from(table.to_owned()));
     db.pragma(None, "quick_check", argument, |row| {
         found = Some(row.get::<_, String>(0)?);
@@ -149,17 +150,17 @@ pub(super) fn empty_wal(db: &Connection) -> rusqlite::Result<bool> {
     Ok(!is_busy?)
 }
 
-/// Sets whether freed pages are overwritten, too; deleted content within a page always is.
+/// Sets whether freed pages are overwritten, too; deleted rows within a page always are.
 pub(super) fn overwrite_deleted(db: &Connection, is_on: bool) -> rusqlite::Result<()> {
     db.pragma_update(None, "secure_delete", if is_on { "ON" } else { "FAST" })
 }
 
-/// Statements are planned once, not anew for each value bound to them.
+/// Makes SQLite plan each statement once, not again for each bound value.
 fn prepare_once(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-/// Makes the tables of a new database; those of another are left as they are.
+/// Makes the tables of a new database; leaves the tables of an existing database.
 fn make_tables(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     if has_tables(&transaction)? {
@@ -171,7 +172,7 @@ fn make_tables(db: &mut Connection) -> Result<(), Box<dyn std::error::Error>> {
     Ok(transaction.commit()?)
 }
 
-/// Does the database have our tables, or none yet?
+/// Returns true if the database has the gateway's tables, and false if it is empty.
 fn has_tables(db: &Connection) -> Result<bool, Box<dyn std::error::Error>> {
     let tables: i64 = db.query_row("SELECT count(*) AS tables FROM sqlite_schema", [], |row| row.get("tables"))?;
     if tables == 0 {
@@ -192,7 +193,7 @@ fn has_tables(db: &Connection) -> Result<bool, Box<dyn std::error::Error>> {
     Ok(true)
 }
 
-/// Writes something that changes nothing: fails where nothing can be written.
+/// Writes the version again, which changes nothing, but fails if the database cannot be written.
 pub(super) fn touch(db: &Connection) -> Result<(), StoreError> {
     Ok(db.pragma_update(None, "user_version", VERSION)?)
 }
@@ -204,7 +205,7 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     prepare_once(&db)?;
-    // Every commit empties a reader's page cache: a large one is memory for nothing.
+    // A small page cache is enough, since every commit empties the cache of a reader.
     db.execute_batch("PRAGMA query_only=ON; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;")?;
     Ok(db)
 }

@@ -1,4 +1,4 @@
-//! The tables of a SQLite store, for copying it: the data folder is locked meanwhile.
+//! Reads and writes the tables of a SQLite store for a copy, while the data folder is locked.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,17 +12,17 @@ use super::{connection, files};
 use crate::store::StoreError;
 use crate::store::copy::{Cell, Cells, Kind, Table, Tables};
 
-/// A database that nobody else uses.
+/// A database that no other process uses.
 pub(in crate::store) struct SqliteTables {
     db: Arc<Mutex<Connection>>,
     _locks: [File; 2],
 }
 
 impl SqliteTables {
-    /// Opens the database in a folder, and makes it if it is to be written.
+    /// Opens the database in a folder; makes a missing database if the folder is the target.
     ///
     /// # Errors
-    /// There is none to read, it cannot be opened, or a gateway is running there.
+    /// The source has no database, the database cannot be opened, or a gateway is running there.
     pub(in crate::store) fn open(data_dir: &Path, is_target: bool) -> Result<Self, StoreError> {
         let file = match connection::existing(data_dir) {
             Some(file) => file,

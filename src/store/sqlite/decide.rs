@@ -1,4 +1,4 @@
-//! Carrying out an operator's decision: the request must not be under way, and its cards follow.
+//! Carries out an operator's decision about a request that is not under way, and changes the locks of its cards accordingly.
 
 use std::sync::atomic::AtomicBool;
 
@@ -19,7 +19,7 @@ pub(super) fn decide_request(
     let found = request_read::find_request(db, None, &RecordKey::Number(number))?;
     let mut request = found.ok_or_else(|| not_allowed("there is none"))?;
     if order.decision == Decision::Note {
-        // The request stays as it is, whoever works on it.
+        // A note does not change the request, so that it is allowed while a node works on the request.
         let event = request.decide(order).map_err(|NotAllowed(why)| not_allowed(why))?;
         request_write::add_event(db, number, &event)?;
         return Ok(request);

@@ -1,4 +1,4 @@
-//! Exchanges of clients with upstream, by time.
+//! The exchanges of clients with upstream in the SQLite store.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::store::rows::{
 };
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
-/// Exchanges deleted in one step, at most: each may hold many pages.
+/// The largest number of old exchanges deleted in one step: each may take many pages.
 const STEP: i64 = 20;
-/// The same where all take too much: so many, and so many bytes of them.
+/// The limits of a step that deletes exchanges because all together take too many bytes: rows, and bytes.
 const SHRINK_STEP: i64 = 1000;
 const SHRINK_BYTES: i64 = 32 << 20;
 
@@ -161,7 +161,7 @@ fn list_notes(db: &Connection, number: i64) -> Result<Vec<Note>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Numbers ascend with the time of the end, or nearly: what is old enough stands first.
+/// Numbers ascend with the end of the exchanges, or nearly so: the oldest exchanges have the lowest numbers.
 fn purge_exchanges(db: &Connection, before: DateTime<Utc>) -> Result<usize, StoreError> {
     let mut statement = db.prepare_cached(
         "-- purge_exchanges
@@ -171,7 +171,8 @@ fn purge_exchanges(db: &Connection, before: DateTime<Utc>) -> Result<usize, Stor
     Ok(statement.execute(params![STEP, before.timestamp_millis()])?)
 }
 
-/// Deletes the oldest as far as all take more than `most_bytes`, a step of them; returns how many.
+/// Deletes some of the oldest exchanges while all together take more than `most_bytes`; returns the number of deleted
+/// exchanges.
 fn shrink_exchanges(db: &Connection, most_bytes: i64) -> Result<usize, StoreError> {
     let total: i64 = db
         .prepare_cached("-- shrink_exchanges: total\nSELECT bytes FROM exchange_total")?

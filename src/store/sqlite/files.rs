@@ -1,7 +1,7 @@
 //! The files of the database, by name and by inode.
 //!
-//! Rule: what is written into a file that its name does not lead to any more is lost when the gateway stops. So a commit
-//! counts only while each name still leads to the file that was opened.
+//! Rule: data written into a file that was removed or replaced is lost when the gateway stops. So a commit counts only
+//! while each name still leads to the file that was opened.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ pub(super) fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The file that a name leads to: device and inode.
+/// The identity of a file: device and inode.
 type Identity = (u64, u64);
 
 impl Files {
@@ -42,7 +42,7 @@ impl Files {
     /// Makes sure that each name still leads to its file.
     ///
     /// # Errors
-    /// The first name that leads elsewhere, and the remedy.
+    /// The first name that leads to another file or none, with the remedy.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         for (name, opened) in &self.0 {
             let change = match identity(name) {
@@ -67,9 +67,9 @@ fn identity(name: &Path) -> std::io::Result<Identity> {
     Ok((found.dev(), found.ino()))
 }
 
-/// Locks the data folder and the database in it against another gateway, by what is behind their names: neither a file
-/// that is removed nor another name (a link, a bind mount) lets a second one in. To be dropped after every connection:
-/// closing a file that SQLite has open, too, would end SQLite's own locks (fcntl(2)).
+/// Locks the data folder and the database in it against another gateway. The locks hold the inodes, so that a removed
+/// file or another name (a link, a bind mount) does not let a second gateway in. To be dropped after every connection:
+/// closing a file that SQLite has open, too, would release SQLite's own locks (fcntl(2)).
 pub(super) fn lock(database: &Path) -> Result<[File; 2], StoreError> {
     let folder = database.parent().unwrap_or(Path::new("."));
     let held = |path: &Path| {

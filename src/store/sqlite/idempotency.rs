@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::request_read;
 use crate::store::{IdempotencyKey, RecordKey, StoreError, SubmitResult};
 
-/// Expired keys that one look-up deletes, at most.
+/// The largest number of expired keys that one look-up deletes.
 const CLEANED_UP: i64 = 20;
 
 /// The result of an earlier request with this key, if there is such a request.

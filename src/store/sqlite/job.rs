@@ -1,7 +1,7 @@
-//! A write on its way to the disk and back, and the answers of a group that was committed together.
+//! A write on its way to the disk, and the task that answers a group of writes after their commit.
 //!
-//! Rule: a group is answered by one task of the runtime, which the writer thread wakes once. (Waking each waiting task from
-//! another thread costs a system call each.)
+//! Rule: one task of the runtime answers a whole group, so that the writer thread wakes one task per group. (Waking each
+//! waiting task from another thread costs a system call each.)
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
 
-/// How long another process may hold the database: between two tries at a write that must not be refused.
+/// How long to pause between two tries of a write that must not be refused, while another process holds the database.
 pub(super) const BUSY_PAUSE: Duration = Duration::from_secs(1);
-/// Advice after a disk could not be flushed.
+/// Advice after a flush to the disk failed.
 const AFTERWARDS: &str = "look after the disk, and start the gateway again";
 
 /// Why a group is not committed.
@@ -20,23 +20,23 @@ const AFTERWARDS: &str = "look after the disk, and start the gateway again";
 pub(super) enum Trouble {
     /// Another process holds the database.
     Busy,
-    /// The database cannot be written now: the disk is full or read-only, or the files are gone.
+    /// The database cannot be written now: the disk is full or read-only, or the files were removed or replaced.
     NotNow(String),
-    /// The disk cannot be believed any more.
+    /// A flush failed or pages are damaged: only a new start reads the truth from the disk.
     ForGood(String),
 }
 
-/// A write on its way: run inside the transaction, again if its group has to be, then answered.
+/// A write on its way: runs inside the transaction, perhaps again after its group was rolled back, and is then answered.
 pub(super) trait Job: Send {
-    /// Runs the write; did it work?
+    /// Runs the write; returns true if it succeeded.
     fn run(&mut self, db: &Connection) -> bool;
-    /// The damage that the write came upon.
+    /// The damage of the database that the write found.
     fn damage(&self) -> Option<String>;
-    /// Tells whoever waits for the write.
+    /// Sends the result to the caller that waits for the write.
     fn answer(self: Box<Self>, committed: &Result<(), Trouble>);
 }
 
-/// A write, and whoever waits for its result.
+/// A write, and the channel to the caller that waits for its result.
 pub(super) struct Pending<T, F> {
     write: F,
     result: Option<Result<T, StoreError>>,
@@ -44,7 +44,7 @@ pub(super) struct Pending<T, F> {
 }
 
 impl<T: Send + 'static, F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static> Pending<T, F> {
-    /// The write as a job, and where its result will come.
+    /// The write as a job, and the receiver of its result.
     pub(super) fn boxed(write: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self { write, result: None, reply }), answer)
@@ -72,23 +72,23 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, StoreError> + Send> Job for Pen
             (Ok(()), None) | (Err(Trouble::Busy), _) => Err(StoreError::Busy(BUSY_PAUSE)),
             (Err(Trouble::NotNow(why) | Trouble::ForGood(why)), _) => Err(StoreError::Unavailable(why.clone())),
         };
-        // Nobody waits when the client has gone; the change stands all the same.
+        // The caller may have gone; the change stays.
         drop(self.reply.send(result));
     }
 }
 
-/// Writes that were committed together, or not.
+/// Writes of one transaction, and whether that was committed.
 struct Group {
     jobs: Vec<Box<dyn Job>>,
     committed: Result<(), Trouble>,
 }
 
-/// The writer thread's way to those who wait.
+/// Hands groups from the writer thread to the task that answers them.
 pub(super) struct Answers(mpsc::UnboundedSender<Group>);
 
 impl Answers {
-    /// Starts the task that answers, which ends after the thread. The groups that wait are bounded by the calls that wait for
-    /// their answers.
+    /// Starts the task that answers, which ends after the thread. Its queue is bounded by the calls that wait for their
+    /// answers.
     pub(super) fn start() -> Self {
         let (sender, mut groups) = mpsc::unbounded_channel::<Group>();
         tokio::spawn(async move {
@@ -99,7 +99,7 @@ impl Answers {
         Self(sender)
     }
 
-    /// Answers a group. Where the runtime has ended nobody waits.
+    /// Hands over a group. After the end of the runtime no caller waits.
     pub(super) fn give(&self, jobs: Vec<Box<dyn Job>>, committed: Result<(), Trouble>) {
         drop(self.0.send(Group { jobs, committed }));
     }

@@ -1,8 +1,8 @@
 //! Tells live nodes from dead ones, and takes over the requests that dead nodes left under way.
 //!
-//! One process has the data folder to itself (`files::lock`), so it alone knows who lives, and keeps that in memory: every
-//! owner that it has not heard of was a process that has ended. Neither the date nor a disk that cannot be written ends a
-//! lease. (An engine for several machines keeps signs of life in a table, by its own clock.)
+//! One process has the data folder to itself (`files::lock`), so it keeps the live nodes in memory: every unknown owner
+//! of a lease was a process that has ended. So neither a changed date nor a disk that cannot be written ends a lease. (An
+//! engine for several machines keeps the signs of life in a table, by its own clock.)
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -16,11 +16,11 @@ use crate::store::{Lease, LeasedRequest, NodeId, StoreError};
 /// The nodes that this process has heard of.
 #[derive(Default)]
 pub(super) struct Nodes {
-    /// Until when the leases of each are its own.
+    /// When the leases of each live node end.
     alive: HashMap<NodeId, Instant>,
-    /// Found dead, for good.
+    /// Nodes found dead; they stay dead.
     dead: HashSet<NodeId>,
-    /// All that dead ones left was taken over.
+    /// All requests of dead nodes were taken over.
     is_taken_over: bool,
 }
 
@@ -33,7 +33,7 @@ impl Nodes {
         true
     }
 
-    /// Finds dead nodes; returns the live ones, if a dead node may have left requests under way.
+    /// Finds dead nodes; returns the live nodes if a dead node may have left requests under way, or else `None`.
     pub(super) fn find_dead(&mut self) -> Option<Vec<NodeId>> {
         let now = Instant::now();
         let dead: Vec<_> = self.alive.extract_if(|_, until| *until <= now).map(|(node, _)| node).collect();
@@ -42,13 +42,13 @@ impl Nodes {
         (!self.is_taken_over).then(|| self.alive.keys().cloned().collect())
     }
 
-    /// Nothing is leased to others than these any more.
+    /// Notes that only the nodes in `alive` still have leases.
     pub(super) fn note_taken_over(&mut self, alive: &[NodeId]) {
         self.is_taken_over = alive.iter().all(|node| self.alive.contains_key(node));
     }
 }
 
-/// Leases requests to `node` that others than `alive` have leased. What was found waiting is looked at anew.
+/// Leases to `node` the requests leased to nodes that are not in `alive`; requests that waited for them are looked at again.
 pub(super) fn take_over_requests(
     db: &Connection,
     alive: &[NodeId],

@@ -1,4 +1,4 @@
-//! The work that waits, and the size of the files: counted by indexes alone, so that a scrape costs little beside a
+//! Counts waiting work with indexes alone, and measures the files, so that a scrape of the metrics is cheap even with a
 //! million records.
 
 use std::path::Path;

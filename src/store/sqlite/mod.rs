@@ -54,26 +54,26 @@ use leases::Nodes;
 use reader::Readers;
 use writer::Writer;
 
-/// How long a part of the catalogue is believed to be empty, and the store to be writable, without looking again.
+/// How long the result of a check is used without a new check: that a part of the catalogue is empty, or the store writable.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// Everything, in one SQLite file.
+/// The store in one SQLite file.
 pub(super) struct SqliteStore {
     // Closed in this order: the last connection to close must be one that may write, or the WAL stays as it is.
     readers: Readers,
     writer: Writer,
     /// The database.
     file: PathBuf,
-    /// The start has looked at every page.
+    /// The start has checked every page.
     is_checked: bool,
-    /// Kinds of the catalogue found without entries, and how long that is believed: another process may import some.
+    /// Kinds of catalogue entries found empty, and until when to believe that: another process may import entries.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
     /// Bytes that all exchanges may take.
     exchange_bytes: i64,
     nodes: Mutex<Nodes>,
-    /// When a check last wrote.
+    /// When a check last wrote successfully.
     written_at: Mutex<Option<Instant>>,
-    /// Locks against another gateway; let go after all connections.
+    /// Locks against another gateway; released after all connections.
     _locks: Option<[File; 2]>,
 }
 
@@ -87,7 +87,7 @@ impl SqliteStore {
     }
 
     /// Checks, without changing anything, that this version can open the database in the data folder, if there is one.
-    /// True if a gateway is running there.
+    /// Returns true if a gateway is running there.
     ///
     /// # Errors
     /// The database cannot be read, or is not a gateway's.
@@ -104,7 +104,7 @@ impl SqliteStore {
     /// Replaces the database in the data folder by a backup; returns the new name of the database that was there.
     ///
     /// # Errors
-    /// The backup is none of this version or damaged, a gateway is running there, or a file cannot be written.
+    /// The backup is damaged or of another version, a gateway is running there, or a file cannot be written.
     pub(super) fn restore(data_dir: &Path, from: &Path) -> Result<Option<PathBuf>, StoreError> {
         backup::restore(data_dir, from)
     }
@@ -112,7 +112,7 @@ impl SqliteStore {
     /// Opens the database; creates a missing one.
     ///
     /// # Errors
-    /// The folder cannot be made, or the file cannot be opened, is not ours or of another version.
+    /// The folder cannot be made, or the file cannot be opened, is not a gateway's, or is of another version.
     pub(super) fn open(config: &StoreSection, access: Access) -> Result<Self, StoreError> {
         let file = connection::prepare(&config.data_dir)?;
         let (to_serve, observers) = match access {
@@ -130,8 +130,8 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Looks at the pages that the start did not get to, table by table: a step takes no longer than any read may, and a
-    /// table that takes longer is looked at in part. Returns only when one is damaged.
+    /// Checks the pages that the start did not check, table by table, each within the time limit of a read; a table that
+    /// takes longer is checked in part. Returns only when a page is damaged.
     async fn find_damage(&self) -> String {
         if !self.is_checked {
             match self.check_tables().await {
@@ -176,7 +176,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// A single node at a time has the database.
+/// SQLite has one node at a time, so there is nothing to share.
 impl LimitStore for SqliteStore {}
 
 #[async_trait]

@@ -23,7 +23,7 @@ pub(super) fn insert_parts(db: &Connection, new: &NewRequest, number: i64) -> Re
     Ok(())
 }
 
-/// Writes what changed. What was sent is kept until the request has ended.
+/// Writes changed parts. The secret body of a part is kept until the request has ended.
 pub(super) fn update_parts(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
     if request.parts.is_empty() {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn update_parts(db: &Connection, request: &ProvisioningRequest) -> Re
     Ok(())
 }
 
-/// Reads the parts of a request that has some.
+/// Reads the parts of a record, if it has parts.
 pub(super) fn read_parts(db: &Connection, mut request: ProvisioningRequest) -> Result<ProvisioningRequest, StoreError> {
     if !request.parts.is_empty() {
         let sql = format!("-- read_parts\nSELECT {PART_COLUMNS} FROM part WHERE number = ?1 ORDER BY part");

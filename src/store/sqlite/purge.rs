@@ -10,7 +10,7 @@ use super::joint;
 use crate::store::rows::ReadColumns as _;
 use crate::store::{Purged, StoreError};
 
-/// Records looked at in one step, at most.
+/// The largest number of records that one step looks at.
 const STEP: i64 = 200;
 
 /// The columns of a record that the purge needs.
@@ -33,7 +33,8 @@ fn old(row: &Row<'_>) -> rusqlite::Result<Old> {
     })
 }
 
-/// Numbers ascend with the time of creation: if all records of a step are too young, so are all later ones.
+/// Deletes old records. Numbers ascend with the time of creation: if all records of a step are too young, so are all
+/// later records.
 pub(super) fn purge_requests(db: &Connection, before: DateTime<Utc>, from: i64) -> Result<Purged, StoreError> {
     let found: Vec<Old> = db
         .prepare_cached(
@@ -73,7 +74,8 @@ fn forget_stbs(db: &Connection, stbs: &[String], number: i64) -> Result<(), Stor
     Ok(())
 }
 
-/// The last entry of each card stays: its next sequence number follows from it. Then the one that stayed before goes.
+/// Forgets a deleted request's cards. The last entry of each card stays, since the card's next sequence number follows
+/// from it; the entry that stayed before is deleted.
 fn forget_cards(db: &Connection, cards: &[String], number: i64) -> Result<(), StoreError> {
     let mut rejected = db.prepare_cached(
         "-- forget_cards: rejected\nDELETE FROM rejected_device WHERE kind = 'card' AND ca_id = ?1 AND number = ?2",

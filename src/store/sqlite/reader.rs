@@ -1,7 +1,7 @@
-//! The read-only connections: few, and with a time limit for each read that is not a look-up by key, because a read that
-//! is held lets the WAL grow.
+//! The read-only connections: few, and with a time limit for each read that is not a look-up by key, because a long read
+//! lets the WAL grow.
 //!
-//! Rule: a read that would wait too long, at the pace at which reads are done now, is refused at once.
+//! Rule: a read whose expected wait is too long, at the present pace of reads, is refused at once.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use super::connection;
 use crate::pace::Pace;
 use crate::store::StoreError;
 
-/// SQLite instructions between two looks at the clock.
+/// SQLite instructions between two checks of the deadline.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 
 /// How long a read may wait for a connection.
@@ -26,7 +26,7 @@ pub(super) struct Readers {
     permits: Arc<Semaphore>,
     timeout: Duration,
     queue: Arc<Mutex<Queue>>,
-    /// Tells of commits: a connection of its own, since each one counts by itself.
+    /// The connection that notices commits: `PRAGMA data_version` counts per connection.
     marks: Mutex<Connection>,
 }
 
@@ -37,7 +37,7 @@ struct Queue {
     pace: Pace,
 }
 
-/// A read in the queue; dropping leaves the queue.
+/// A read in the queue; dropping the value leaves the queue.
 struct Waiting<'q>(&'q Mutex<Queue>);
 
 impl Drop for Waiting<'_> {
@@ -71,20 +71,20 @@ impl Readers {
         Ok(Self { free: Arc::new(Mutex::new(connections)), count, permits, timeout, queue: Arc::default(), marks })
     }
 
-    /// A number that differs from the one before if anything was committed since. Reads a few bytes of shared memory.
+    /// A number that differs from the last number if anything was committed since. Reads only a few bytes of shared memory.
     pub(super) fn change_mark(&self) -> Result<i64, StoreError> {
         let db = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(db.query_row("PRAGMA data_version", [], |row| row.get("data_version"))?)
     }
 
-    /// The turn of a read that waits as long as it takes.
+    /// Takes a connection for a read, however long that takes.
     async fn turn(&self) -> Result<Turn, StoreError> {
         let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(closed)?;
         Ok(Turn { began: Instant::now(), queue: Arc::clone(&self.queue), _permit: permit })
     }
 
-    /// The turn of a read that does not wait for too long.
+    /// Takes a connection for a read, or refuses if the wait would be too long.
     async fn turn_in_time(&self) -> Result<Turn, StoreError> {
         let waiting = {
             let mut queue = lock(&self.queue);
@@ -118,7 +118,7 @@ impl Readers {
         self.run(turn, read).await
     }
 
-    /// The same for a read that must not be refused.
+    /// Runs a `read` that must not be refused on a free connection, on a thread that may block.
     pub(super) async fn read_surely<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -148,13 +148,13 @@ impl Readers {
 }
 
 impl Queue {
-    /// How long the last read in the queue waits.
+    /// The expected wait of the last read in the queue.
     fn wait(&self, at_once: usize) -> Duration {
         self.pace.time_for(self.waiting + 1, at_once, Duration::ZERO)
     }
 }
 
-/// The caller has its turn.
+/// Runs `read` on a connection; the caller holds a [`Turn`].
 fn with_connection<T>(
     free: &Mutex<Vec<Connection>>,
     read: impl FnOnce(&mut Connection) -> Result<T, StoreError>,

@@ -1,4 +1,4 @@
-//! Reading requests: one, a list, and what happened to one.
+//! Reads requests: one record, a list of records, and a record's attempts and events.
 
 use chrono::{DateTime, Utc};
 use rusqlite::types::Value;
@@ -13,12 +13,12 @@ use crate::store::sql::{count_numbers, list_numbers};
 use crate::store::{DeviceKind, Lease, LeasedRequest, RecordKey, RequestQuery, SentAttempt, StoreError};
 use crate::words::Word as _;
 
-/// Bytes of SOAP texts after which a page of a list ends, whatever its limit.
+/// A page of a list ends after this many bytes of SOAP texts, whatever its limit.
 const PAGE_BYTES: usize = 32 << 20;
 
 type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
-/// A whole record: what [`row_to_request`] reads.
+/// The SELECT of the columns for [`row_to_request`], with `tail` behind.
 fn select(tail: &str) -> String {
     let columns = rows::request_columns();
     format!(
@@ -53,7 +53,7 @@ pub(super) fn find_by_numbers(db: &Connection, numbers: &[i64]) -> Result<Vec<Pr
     numbers.iter().map(|n| parts::read_parts(db, statement.query_row([n], row_to_request)?)).collect()
 }
 
-/// The records of these numbers, with their leases.
+/// The records of leased requests, with their leases.
 pub(super) fn find_leased(db: &Connection, leased: Vec<(i64, Lease)>) -> Result<Vec<LeasedRequest>, StoreError> {
     let numbers: Vec<i64> = leased.iter().map(|(number, _)| *number).collect();
     let found = find_by_numbers(db, &numbers)?;
@@ -61,7 +61,7 @@ pub(super) fn find_leased(db: &Connection, leased: Vec<(i64, Lease)>) -> Result<
 }
 
 pub(super) fn list_requests(db: &Connection, query: &RequestQuery) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
+    // Both reads see one moment: otherwise a request that ends in between would be listed in a state that it has left.
     at_one_moment(db, async |moment| {
         let mut page = Vec::new();
         let mut bytes = 0;
@@ -109,14 +109,14 @@ pub(super) fn list_events(db: &Connection, number: i64) -> Result<Vec<Event>, St
     Ok(found.collect::<Result<_>>()?)
 }
 
-/// Newest first.
+/// Lists sent attempts, newest first.
 pub(super) fn list_sent_attempts(
     db: &Connection,
     since: DateTime<Utc>,
     card: Option<&str>,
     limit: u64,
 ) -> Result<Vec<SentAttempt>, StoreError> {
-    // A card's attempts are few: they are put in order here. All of them are in order in an index.
+    // A card has few attempts, which are sorted here; an index has all attempts in order.
     let (of_card, is_of_card) = match card {
         Some(_) => ("request_device d CROSS JOIN", "d.kind = 'card' AND d.ca_id = ?3 AND a.number = d.number AND"),
         None => ("", "?3 IS NULL AND"),

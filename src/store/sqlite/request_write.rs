@@ -1,5 +1,5 @@
-//! Writing requests and their history: submit (the first of the two commits that an immediate request costs) and commit_attempts
-//! (the second).
+//! Writes requests and their history: `submit` is the first of the two commits that an immediate request costs,
+//! `commit_attempts` the second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use crate::words::Word as _;
 /// The token of the first lease of a request.
 const FIRST_TOKEN: i64 = 1;
 
-/// A request with everything prepared that needs no database, so that the one writer thread need not do it.
+/// A new request, prepared as far as possible before the one writer thread takes it.
 pub(super) struct Row {
     submission: Submission,
     texts: NewRow,
@@ -67,7 +67,7 @@ pub(super) fn submit_request(db: &Connection, row: &Row) -> Result<SubmitResult,
     Ok(SubmitResult::New { request: accepted_record(number, sequence_number, new), lease })
 }
 
-/// Tells the histories of both requests.
+/// Adds to the histories of both requests that one repeats the other.
 fn link_requests(db: &Connection, link: &Resubmission, number: i64, at: DateTime<Utc>) -> Result<(), StoreError> {
     let Resubmission { of, user, reason } = link;
     let text = format!("as request {number}: {reason}");
@@ -89,7 +89,7 @@ fn find_last_sequence_numbers(db: &Connection, cards: &[String]) -> Result<Vec<i
     Ok(last)
 }
 
-/// Does another due request wait for one of its cards, or have it?
+/// Does another due request hold or wait for one of its cards?
 fn is_held_up(db: &Connection, new: &NewRequest) -> Result<bool, StoreError> {
     Ok(cards::find_blocker(db, i64::MAX, Cards::of(new), new.created_at)?.is_some())
 }
@@ -203,8 +203,9 @@ fn commit_attempt(db: &Connection, commit: &AttemptCommit, secrets: &AtomicBool)
     Ok(CommitResult::Committed { released })
 }
 
-/// Writes the record as it now stands, and ends its lease unless that is to be kept: false, and nothing is written, if that is
-/// another one by now (`None` stands for none). What was sent is kept until the request has ended; if that was a secret, `secrets` says so then.
+/// Writes the record as it now stands, and ends its lease unless that is kept. Returns false, and writes nothing, if the
+/// record has another lease by now (`None` stands for no lease). The secret body is kept until the request has ended; its
+/// deletion sets `secrets`.
 pub(super) fn update(
     db: &Connection,
     request: &ProvisioningRequest,
@@ -263,7 +264,7 @@ pub(super) fn update(
     Ok(updated == 1)
 }
 
-/// Notes the devices of a rejected request, which a list can then find quickly.
+/// Notes the devices of a rejected request, so that a list finds the request quickly.
 fn insert_rejected(db: &Connection, request: &ProvisioningRequest) -> Result<(), StoreError> {
     let mut rejected =
         db.prepare_cached("-- insert_rejected\nINSERT INTO rejected_device (kind, ca_id, number) VALUES (?1, ?2, ?3)")?;
@@ -275,7 +276,7 @@ fn insert_rejected(db: &Connection, request: &ProvisioningRequest) -> Result<(),
     Ok(())
 }
 
-/// Adds to the history of a request.
+/// Adds an event to the history of a request.
 pub(super) fn add_event(db: &Connection, number: i64, event: &Event) -> Result<(), StoreError> {
     db.prepare_cached(
         "-- add_event

@@ -1,4 +1,4 @@
-//! The requests of the SQLite store: which of its threads does what.
+//! The requests of the SQLite store: runs each call on the writer thread or a reader connection.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;

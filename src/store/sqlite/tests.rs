@@ -1,4 +1,5 @@
-//! The SQLite store as an engine of the suite, and what only it has: a file, its version, and what rows are left.
+//! Tests of the SQLite store: the suite for both engines, and behaviour of SQLite alone (the file, its version, damage,
+//! rows left).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ async fn of_the_devices_of_deleted_requests_the_last_of_each_card_is_kept() {
     assert_eq!(devices(), "card4");
 }
 
-/// Whoever opens it: a gateway, a command, a check of the configuration.
+/// Holds for a gateway, a command, and a check of the configuration.
 #[tokio::test]
 async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -102,7 +103,7 @@ async fn a_database_of_another_version_is_refused_and_stays_as_it_is() {
     assert_eq!(store.list_users().await.unwrap().len(), 1);
 }
 
-/// A start has no time for a large database.
+/// A start does not check a large database completely.
 #[tokio::test]
 async fn damage_that_the_start_did_not_get_to_ends_the_running_gateway() {
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +112,7 @@ async fn damage_that_the_start_did_not_get_to_ends_the_running_gateway() {
         submit(&store, pairing("a", DateTime::UNIX_EPOCH + TimeDelta::seconds(second), false)).await;
     }
     drop(store);
-    // A command looks at nothing before.
+    // A command checks nothing at its start.
     let open = || SqliteStore::open(&config(folder.path()), Access::Command).unwrap();
     assert!(open().check_tables().await.is_ok());
     let file = folder.path().join("gateway.sqlite3");
@@ -150,9 +151,9 @@ async fn exchanges_take_no_more_than_they_may_and_the_oldest_go() {
     for second in 1..=100 {
         add(&store, exchange(second, vec![b'x'; 200])).await;
     }
-    // Each takes its 200 bytes, and 256 and some more.
+    // Each exchange takes its 200 bytes of body, and 256 and a few more.
     assert_eq!(numbers(&store).await, (80..=100).collect::<Vec<_>>());
-    // What was sent packed, or could have been, counts as that.
+    // A packed body, or a body that could be packed, counts by its packed size.
     let bomb = exchange(101, vec![b'x'; 1 << 20]);
     add(&store, bomb.clone()).await;
     assert_eq!(store.find_exchange(&bomb.id).await.unwrap(), Some(Exchange { number: 101, ..bomb }));

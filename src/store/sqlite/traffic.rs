@@ -1,4 +1,4 @@
-//! The list of all traffic, and lists by a filter: SQLite's part of `store::sql`.
+//! The SQLite part of `store::sql`: the list of all traffic, and lists by a filter.
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
@@ -21,10 +21,10 @@ impl TrafficStore for SqliteStore {
     }
 }
 
-/// A read transaction.
+/// A read transaction: all reads see one moment.
 pub(super) struct Moment<'c>(&'c Connection);
 
-/// Runs queries that all see the same.
+/// Runs queries in one read transaction.
 pub(super) fn at_one_moment<T>(
     db: &Connection,
     read: impl AsyncFnOnce(&Moment<'_>) -> Result<T, StoreError>,

@@ -1,13 +1,13 @@
 //! The writer thread. All waiting writes, up to a bound, become one transaction, and are answered only after its commit: many
 //! requests share one wait for the disk, and no request is told "done" before that is true.
 //!
-//! A failed write takes no other write with it: the group is rolled back and run again, each write in a savepoint of its own.
-//! (A savepoint copies every page that changes, a cost paid only after a failure.)
+//! A failed write does not fail the other writes of its group: the group is rolled back and run again, each write in a
+//! savepoint of its own. (A savepoint copies every page that changes, a cost paid only after a failure.)
 //!
-//! Rule: a commit that fails is not made, and the next commit is tried as if nothing had happened; as soon as the disk can be
-//! written again, all goes on. The next commit overwrites the frames that a failed commit left in the WAL. Only when the disk
-//! cannot be believed any more (a flush failed, so that the page cache may differ from the disk; or pages are damaged) the writer
-//! ends, and with it the gateway: the next start reads the truth from the disk.
+//! Rule: after a failed commit the next commit is tried as if nothing had happened, and overwrites the frames that the
+//! failed commit left in the WAL; once the disk can be written again, all goes on. Only when the disk cannot be trusted
+//! any more (a flush failed, so that the page cache may differ from the disk; or pages are damaged) the writer ends, and
+//! the gateway with it: the next start reads the truth from the disk.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,25 +25,25 @@ use crate::observer::{Commit, Observers};
 use crate::pace::Pace;
 use crate::store::StoreError;
 
-/// Writes in one transaction, at most.
+/// The largest number of writes in one transaction.
 const GROUP: usize = 256;
-/// Between two times that the WAL is emptied while others wait, and between two tries while nobody does.
+/// Pauses between two attempts to empty the WAL of deleted secrets: while other writes wait, and while none does.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const SWEEP_RETRY: Duration = Duration::from_millis(10);
 
-/// Handle of the writer thread; dropping it lets the thread finish what waits, and joins it.
+/// The handle of the writer thread; dropping the handle lets the thread finish the waiting writes, and joins it.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     secrets: Arc<AtomicBool>,
-    /// How long a transaction takes.
+    /// The pace of transactions.
     pace: Arc<Mutex<Pace>>,
-    /// Why the thread has ended before its time.
+    /// Why the thread has ended early.
     failed: watch::Receiver<Option<String>>,
 }
 
 impl Writer {
-    /// Starts the thread, in a runtime; `queue` writes may wait.
+    /// Starts the thread, in a runtime; `queue` is the largest number of waiting writes.
     pub(super) fn start(db: Connection, files: Files, queue: usize, observers: Observers) -> Result<Self, StoreError> {
         let (jobs, waiting) = mpsc::channel(queue);
         let (fail, failed) = watch::channel(None);
@@ -69,12 +69,13 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Mutex::new(Some(thread)), secrets, pace, failed })
     }
 
-    /// A flag for a write that deletes a secret: the WAL, which still has the secret, is wiped soon after the commit.
+    /// A flag that a write sets when it deletes a secret: soon after the commit the thread empties the WAL, which still
+    /// has the secret.
     pub(super) fn secrets(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.secrets)
     }
 
-    /// Returns when nothing can be written any more, and says why.
+    /// Returns the reason when nothing can be written any more.
     pub(super) async fn failed(&self) -> String {
         let mut failed = self.failed.clone();
         match failed.wait_for(Option::is_some).await {
@@ -83,8 +84,8 @@ impl Writer {
         }
     }
 
-    /// Runs `write` inside a transaction, and returns what it returned once that is committed. When too many wait it is
-    /// refused at once.
+    /// Runs `write` inside a transaction, and returns its result after the commit. If too many writes wait, it is refused
+    /// at once.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -98,19 +99,19 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// How many writes wait.
+    /// The number of waiting writes.
     pub(super) fn waiting(&self) -> usize {
         self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
     }
 
-    /// How long so many writes take: when so many wait, each transaction has as many as it may.
+    /// The expected time for `writes` waiting writes, assuming full transactions.
     fn time_for(&self, writes: usize) -> Duration {
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         pace.time_for(writes.div_ceil(GROUP), 1, Duration::ZERO)
     }
 
-    /// The same for a write that must not be refused or lost: waits for room, and tries again while the database cannot be
-    /// written.
+    /// Runs a `write` that must not be refused or lost: waits for room in the queue, and tries again while the database
+    /// cannot be written.
     pub(super) async fn write_surely<T: Send + 'static>(
         &self,
         write: impl FnMut(&Connection) -> Result<T, StoreError> + Clone + Send + 'static,
@@ -120,7 +121,7 @@ impl Writer {
             let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
             jobs.send(job).await.map_err(|_| stopped())?;
             match answer.await.unwrap_or_else(|_| Err(stopped())) {
-                // When the writer has stopped, there is nobody to send to.
+                // After the end of the writer, the loop ends when sending fails.
                 Err(StoreError::Busy(_) | StoreError::Unavailable(_)) => tokio::time::sleep(BUSY_PAUSE).await,
                 result => return result,
             }
@@ -150,14 +151,14 @@ struct Work {
     pace: Arc<Mutex<Pace>>,
     observers: Observers,
     answers: Answers,
-    /// When the WAL was wiped last.
+    /// When the WAL was last emptied.
     swept: Option<Instant>,
-    /// Did the last group go well? A failure is logged once, not for every group.
+    /// Did the last group succeed? A failure is logged once, not for every group.
     is_well: bool,
 }
 
 impl Work {
-    /// Works until all senders are gone; returns the reason if the thread ends earlier.
+    /// Works until all senders are gone; returns the reason if the thread ends early.
     fn until_closed(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) -> Option<String> {
         while let Some(first) = self.next(&mut waiting) {
             let mut group = vec![first];
@@ -182,7 +183,8 @@ impl Work {
         None
     }
 
-    /// The next job. Secrets that have ended are wiped as soon as nobody waits, and at the latest after a while.
+    /// The next job. Deleted secrets are wiped from the WAL as soon as no write waits, and at the latest after
+    /// [`SWEEP_PAUSE`].
     fn next(&mut self, waiting: &mut mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
         while self.secrets.load(Ordering::Acquire) {
             let is_late = self.swept.is_none_or(|at| at.elapsed() > SWEEP_PAUSE);
@@ -193,9 +195,9 @@ impl Work {
                     return Some(job);
                 }
                 Err(TryRecvError::Empty) if self.sweep() => break,
-                // A reader still needs what is there.
+                // A reader still needs frames of the WAL.
                 Err(TryRecvError::Empty) => std::thread::sleep(SWEEP_RETRY),
-                // A command ends: if no gateway runs, nobody else will empty the WAL soon.
+                // A command ends: without a gateway no other process will empty the WAL soon.
                 Err(TryRecvError::Disconnected) => {
                     self.sweep();
                     break;
@@ -219,7 +221,7 @@ impl Work {
         is_done
     }
 
-    /// Commits a group; fails if the database files have been removed or replaced, since such a commit would be lost.
+    /// Commits a group; fails if the database files were removed or replaced, since the commit would be lost.
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Trouble> {
         let gone = |error: StoreError| Trouble::NotNow(error.to_string());
         self.files.check().map_err(gone)?;

@@ -1,4 +1,4 @@
-//! Users with their tokens and keys, and imports of the catalogue.
+//! Tests of users with their tokens and keys, and of imports of the catalogue.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The order of a card's requests, and whose card a number is.
+//! Tests of the order of a card's requests, and of cards with the same number in two CA systems.
 
 use super::*;
 
@@ -41,7 +41,7 @@ pub(in crate::store) async fn many_requests_of_one_card_wait_for_one_each(store:
     }
 }
 
-/// The same as a request of Panaccess.
+/// The same submission as a request of Panaccess.
 fn of_panaccess(submission: Submission) -> Submission {
     let (family, request_type) = (Family::Panaccess, RequestType::named("SET_PACKAGE"));
     let request = Arc::new(NewRequest { family, request_type, ..(*submission.request).clone() });

@@ -1,4 +1,4 @@
-//! The right to commit: fencing, and the end of a node.
+//! Tests of leases: commits with a lost lease, and the end of a node.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -28,7 +28,7 @@ fn rejected(code: &str, description: &str) -> Outcome {
     }
 }
 
-/// Requests end while they are listed by their state: each page is of one moment.
+/// Requests end while a list by their state is read: each page must be of one moment.
 pub(in crate::store) async fn a_list_is_of_one_moment(store: Arc<dyn Store>) {
     let mut waiting = Vec::new();
     for card in 0..500 {
@@ -37,7 +37,7 @@ pub(in crate::store) async fn a_list_is_of_one_moment(store: Arc<dyn Store>) {
     let ending = tokio::spawn({
         let store = Arc::clone(&store);
         async move {
-            // The last of a page first: those are read last.
+            // The last requests of a page end first, since they are read last.
             for request in waiting.into_iter().rev() {
                 commit(store.as_ref(), request, done(), moment(2)).await;
             }
@@ -158,7 +158,7 @@ pub(in crate::store) async fn every_term_finds_its_requests(store: Arc<dyn Store
     assert!(store.list_requests(query).await.unwrap().is_empty());
 }
 
-/// A note stands in the history, and the request goes on as if there were none, whoever works on it.
+/// A note is only added to the history, and the request goes on, even while a node works on the request.
 pub(in crate::store) async fn a_note_changes_nothing_but_the_history(store: Arc<dyn Store>) {
     let leased = submit_leased(store.as_ref(), pairing("a", moment(1), true)).await;
     let request_type = leased.request.content.request_type;
@@ -180,7 +180,7 @@ pub(in crate::store) async fn a_note_changes_nothing_but_the_history(store: Arc<
     assert_eq!(store.list_events(1).await.unwrap().len(), 2);
 }
 
-/// Numbers of exchanges stand for themselves, those of requests behind a hundred.
+/// Exchanges are numbered from 1, the requests of this test from 101.
 pub(in crate::store) async fn a_card_and_a_note_lead_to_requests_and_exchanges(store: Arc<dyn Store>) {
     for (second, cards) in [(1, ["a", "z"]), (2, ["b", "z"]), (3, ["a", "z"])] {
         let mut exchange = exchange_at(moment(second));

@@ -1,4 +1,4 @@
-//! Requests that are sent in several calls: what is kept of each part.
+//! Tests of requests that are sent in several calls: which data the store keeps of each part.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{claim, moment, pairing, submit, submit_leased};
 use crate::request::{Envelope, NewRequest, Outcome, Part, PartState, ProvisioningRequest, Rendered, State};
 use crate::store::{AttemptCommit, CommitResult, LeasedRequest, RecordKey, Store, Submission};
 
-/// A pairing of two cards, in a call for each.
+/// A pairing of two cards, one call per card.
 fn in_parts(created_at: DateTime<Utc>) -> Submission {
     let submission = pairing("a", created_at, true);
     let part = |card: &str| Part {

@@ -1,4 +1,4 @@
-//! Requests and exchanges in one list.
+//! Tests of the list of all traffic.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::search::Search;
 use crate::store::{Store, TrafficCursor, TrafficQuery, TrafficRow};
 use crate::timings::Timings;
 
-/// An exchange that has a bit of everything.
+/// An exchange with a value in every field.
 pub(super) fn exchange_at(at: DateTime<Utc>) -> Exchange {
     let message = |body: &[u8]| Message {
         headers: vec![("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())],
