@@ -1,8 +1,8 @@
-//! Writes of the same kind that come at the same time share a transaction: many requests share one wait for the disk, and
-//! one way to the server and back. There is one transaction of a kind at a time, and what comes meanwhile makes the next
-//! group larger; but nobody waits long for one that is held up.
+//! Groups writes of the same kind into one transaction: many requests share one wait for the disk, and one round trip to
+//! the server. While one transaction of a kind runs, the next writes gather for the next group; a group does not wait
+//! long for a slow transaction.
 //!
-//! Rule: a write that fails takes no other with it: its group is then run again one by one.
+//! Rule: a failed write does not fail the other writes of its group: the writes are then run again one by one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use crate::pace::Pace;
 use crate::store::StoreError;
 
-/// Writes in one transaction, at most.
+/// The largest number of writes in one transaction.
 const GROUP: usize = 128;
-/// How long a group waits for the one before it, which may be waiting for another node, or for a server that is away.
+/// How long a group waits for the group before it, which may be waiting for another node, or for a server that is away.
 const TURN_TIME: Duration = Duration::from_millis(500);
-/// Transactions of one kind at the same time, at most.
+/// The largest number of transactions of one kind at the same time.
 const UNDER_WAY: usize = 4;
 
 type Run<I, O> =
@@ -34,12 +34,12 @@ struct Job<I, O> {
 pub(super) struct Batches<I, O> {
     jobs: mpsc::Sender<Job<I, O>>,
     pace: Arc<Mutex<Pace>>,
-    /// Ended with the store.
+    /// The task that runs the groups; ends with the store.
     _work: JoinSet<()>,
 }
 
 impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
-    /// `queue` writes may wait; `run` makes a result of each item, in their order.
+    /// Starts the groups; `queue` is the largest number of waiting writes, and `run` returns one result per item, in order.
     pub(super) fn start<F>(queue: usize, run: impl Fn(Arc<Vec<I>>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Vec<O>, StoreError>> + Send + 'static,
@@ -52,7 +52,7 @@ impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
         Self { jobs, pace, _work: work }
     }
 
-    /// Writes items together with whatever else waits; when too many wait they are refused at once.
+    /// Writes items together with other waiting writes; refused at once if too many writes wait.
     pub(super) async fn write(&self, items: Vec<I>) -> Result<Vec<O>, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.jobs.try_send(Job { items, answer }).map_err(|error| match error {
@@ -62,14 +62,14 @@ impl<I: Clone + Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// The same for what must not be refused: it waits for room.
+    /// Writes items that must not be refused: waits for room in the queue.
     pub(super) async fn write_surely(&self, items: Vec<I>) -> Result<Vec<O>, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.jobs.send(Job { items, answer }).await.map_err(|_| stopped())?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// How many writes wait.
+    /// The number of waiting writes.
     pub(super) fn waiting(&self) -> usize {
         self.jobs.max_capacity() - self.jobs.capacity()
     }
@@ -117,11 +117,11 @@ async fn run_group<I: Clone, O>(mut group: Vec<Job<I, O>>, run: &Run<I, O>) {
         Ok(results) => {
             let mut results = results.into_iter();
             for Job { items, answer } in group {
-                // Nobody waits when the client has gone; the change stands all the same.
+                // The caller may have gone; the change stays.
                 drop(answer.send(Ok(results.by_ref().take(items.len()).collect())));
             }
         }
-        // Each of them would fail like that now.
+        // Run one by one, each write would now fail in the same way.
         Err(StoreError::Unavailable(why)) => {
             for Job { answer, .. } in group {
                 drop(answer.send(Err(StoreError::Unavailable(why.clone()))));

@@ -1,8 +1,9 @@
-//! The queue of each card: which request has the card to itself (`card_lock`), and which ones wait (`card_queue`).
-//! Together they name all PENDING requests of a card.
+//! The locks and queues of cards: `card_lock` names the request that holds a card, `card_queue` the requests that wait.
+//! Together the two tables name all PENDING requests of a card.
 //!
-//! Rule: whoever reads or changes what stands for a card has locked its row in `card` before, and the rows of several cards
-//! in their order: so two nodes never decide about one card at the same time, and none waits for one that waits for it.
+//! Rule: a transaction that reads or changes a card's lock or queue has locked the card's row in `card` before, and the
+//! rows of several cards in order: so two nodes never decide about one card at the same time, and no two transactions
+//! deadlock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,7 +24,7 @@ const MAKE_CARDS: &str = "-- lock_cards: make
 const LOCK_CARDS: &str = "-- lock_cards
     SELECT card, sequence_number FROM card WHERE card = ANY ($1) ORDER BY card FOR UPDATE";
 
-/// Locks the rows of cards until the end of the transaction, and tells the last sequence number of each.
+/// Locks the rows of cards until the end of the transaction, and returns the last sequence number of each card.
 pub(super) async fn lock_cards<'a>(
     transaction: &Transaction,
     cards: impl IntoIterator<Item = &'a String>,
@@ -36,12 +37,12 @@ pub(super) async fn lock_cards<'a>(
     let is_missing = |card: &&String, locked: &HashMap<String, i64>| !locked.contains_key(*card);
     let missing: Vec<&String> = cards.iter().copied().filter(|card| is_missing(card, &locked)).collect();
     if !missing.is_empty() {
-        // Where two make the same new cards one may wait for the other in a circle: PostgreSQL finds that, and one of them
-        // is run again.
+        // Two transactions that add the same new cards may deadlock: PostgreSQL detects that, and one transaction is run
+        // again.
         locked.extend(read_cards(transaction.query(MAKE_CARDS, &[&missing]).await?)?);
     }
     if locked.len() < cards.len() {
-        // Another one has made some meanwhile.
+        // Another transaction has added some of the cards meanwhile.
         locked = read_cards(transaction.query(LOCK_CARDS, &[&cards]).await?)?;
     }
     Ok(locked)
@@ -55,11 +56,12 @@ fn read_cards(rows: Vec<Row>) -> Result<HashMap<String, i64>, Fault> {
     rows.into_iter().map(read).collect()
 }
 
-/// The requests that block others at their cards, whose rows are locked: by card, and by the number of the request that is blocked.
+/// The requests that block others at their cards, while the rows of the cards are locked: by card, and by the number of
+/// the blocked request.
 pub(super) struct Views(HashMap<String, BTreeMap<i64, (Cas, CardView)>>);
 
 impl Views {
-    /// Asks for requests by number and their cards, as it is at `now`; returns the place of the answer.
+    /// Adds a query for the blockers of requests, by number and cards, at the time `now`; returns the index of its rows.
     pub(super) fn ask<'a>(script: &mut Script<'a>, of: impl IntoIterator<Item = (i64, Cards<'a>)>, now: i64) -> usize {
         let Pairs { numbers, systems, cards } = Pairs::of(of);
         let sql = "-- read_views
@@ -85,13 +87,13 @@ impl Views {
         Ok(views)
     }
 
-    /// The request that blocks these cards, if any, for the request of this number.
+    /// The request that blocks one of these cards for request `number`, if any.
     pub(super) fn find_blocker(&self, number: i64, cards: Cards<'_>) -> Option<i64> {
         let view = |card: &String| self.0.get(card)?.get(&number).map(|(_, view)| *view);
         cards.ca_ids.iter().filter_map(view).find_map(CardView::blocker)
     }
 
-    /// A request has locked its cards since.
+    /// Notes that a request has locked its cards since the query.
     pub(super) fn note_lock(&mut self, number: i64, cards: Cards<'_>) {
         self.change(cards, |other, view| {
             if other != number {
@@ -100,7 +102,7 @@ impl Views {
         });
     }
 
-    /// A request has come into the queues of its cards since, and is the last of them.
+    /// Notes that a request was added at the end of its cards' queues since the query.
     pub(super) fn note_queue(&mut self, number: i64, cards: Cards<'_>) {
         self.change(cards, |other, view| {
             if other > number {
@@ -109,7 +111,7 @@ impl Views {
         });
     }
 
-    /// Changes the views at these cards, each with the number of its request.
+    /// Changes the views of these cards; `change` gets the number of the blocked request.
     fn change(&mut self, cards: Cards<'_>, change: impl Fn(i64, &mut CardView)) {
         for card in cards.ca_ids {
             let views = self.0.get_mut(card).into_iter().flatten();
@@ -118,7 +120,7 @@ impl Views {
     }
 }
 
-/// Requests beside their cards, a row each.
+/// Pairs of a request and a card, in three columns.
 #[derive(Default)]
 struct Pairs<'a> {
     numbers: Vec<i64>,
@@ -140,8 +142,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// Locks the cards of requests, which no other request has locked: the key makes this fail, and the whole write with it, if
-/// the rule were broken.
+/// Locks the cards of requests. If another request held a card, the key would make the whole write fail.
 pub(super) fn take_cards<'a>(script: &mut Script<'a>, requests: impl IntoIterator<Item = (i64, Cards<'a>)>) {
     let Pairs { numbers, systems, cards } = Pairs::of(requests);
     if numbers.is_empty() {
@@ -173,7 +174,7 @@ pub(super) fn queue_cards<'a>(script: &mut Script<'a>, requests: impl IntoIterat
     script.add(sql, values![cards, numbers, due, systems]);
 }
 
-/// Takes requests out of the queues of their cards.
+/// Removes requests from the queues of their cards.
 pub(super) fn unqueue_cards<'a>(script: &mut Script<'a>, requests: impl IntoIterator<Item = (i64, Cards<'a>)>) {
     let Pairs { numbers, systems, cards } = Pairs::of(requests);
     if numbers.is_empty() {
@@ -185,8 +186,8 @@ pub(super) fn unqueue_cards<'a>(script: &mut Script<'a>, requests: impl IntoIter
     script.add(sql, values![cards, numbers, systems]);
 }
 
-/// Changes the cards of requests as the rule says; returns the place of the rows that [`read_released`] reads, if there is
-/// anything to release.
+/// Changes the queues and locks of requests' cards as [`CardChange`] says; returns the index of the rows for
+/// [`read_released`], if any card is unlocked.
 pub(super) fn change_cards<'a>(script: &mut Script<'a>, requests: &[&'a ProvisioningRequest]) -> Option<usize> {
     let changes =
         || requests.iter().map(|request| (request.number, Cards::of(&request.content), CardChange::after(request)));
@@ -213,7 +214,7 @@ pub(super) fn change_cards<'a>(script: &mut Script<'a>, requests: &[&'a Provisio
     Some(script.add(waiting, values![ended]))
 }
 
-/// How many requests may go on now, for each request that others were found waiting for.
+/// The number of released requests per request for which they waited.
 pub(super) fn read_released(rows: &[Row]) -> Result<HashMap<i64, usize>, Fault> {
     let mut released = HashMap::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! The catalogue's table.
+//! The services, cards, boxes and subscriptions in the PostgreSQL store.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::store::rows::{ENTRY_COLUMNS, row_to_entry};
 use crate::store::{CatalogueStore, StoreError};
 use crate::words::Word as _;
 
-/// How long a part of the catalogue is believed to be empty without looking again.
+/// How long a part of the catalogue found empty is believed to be empty without a new check.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Leasing due requests to the processing run of a node: in batches, and around those that another node is looking at.
+//! Leases due requests to the processing run of a node in batches, and skips requests that another node is claiming.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,14 +20,15 @@ use crate::store::rows::{CANDIDATE_COLUMNS, Candidate, ReadColumns as _, row_to_
 use crate::store::{Lease, LeasedCall, MostCards, NodeId, StoreError};
 use crate::words::Word as _;
 
-/// Requests looked at in one claim, at most.
+/// The largest number of requests that one claim looks at.
 const LOOKED_AT: usize = 1000;
-/// Requests looked at in one step.
+/// The number of requests that one step looks at.
 const STEP: usize = 100;
-/// How long a claim waits that found only what other nodes are looking at.
+/// How long a claim waits that found only requests that other nodes are claiming.
 const OTHERS_TIME: Duration = Duration::from_millis(10);
 
-/// The waiting requests of one CA system and priority that are due, not known to wait for another one, and not looked at by another node.
+/// The due requests of one CA system and priority that are not known to wait for another request, and that no other node
+/// is claiming.
 const CANDIDATES: &str = "
     WHERE cas = $4 AND priority = $1 AND ready_at <= $2
         AND state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR'
@@ -97,8 +98,8 @@ async fn find_candidates(
     rows.iter().map(|row| row_to_candidate(&Columns(row))).collect()
 }
 
-/// Does about each candidate what the rule says, in their order, and has others join the calls of those that are leased; returns
-/// the leases, and how many requests each call has.
+/// Takes the next step of each candidate, in order, and adds other requests to the calls of leased candidates; returns
+/// the leases, and the number of requests per call.
 async fn take_step(
     transaction: &Transaction,
     (found, joinable): (&[Candidate], &[Candidate]),
@@ -131,7 +132,7 @@ async fn take_step(
             if choice.looked_at.contains(&other.number) {
                 continue;
             }
-            // The next ones may be larger or smaller: none overtakes.
+            // A request that is too large ends the search, so that no later request overtakes it.
             let Some(left) = room.checked_sub(other.cards.len()) else { break };
             if choice.take(other)? {
                 room = left;
@@ -162,7 +163,7 @@ struct Choice<'c> {
 }
 
 impl<'c> Choice<'c> {
-    /// True if a candidate is to be leased now, and was not looked at before.
+    /// Returns true if the candidate is to be leased now, and was not looked at before.
     fn take(&mut self, candidate: &'c Candidate) -> Result<bool, Fault> {
         let number = candidate.number;
         if !self.looked_at.insert(number) {
@@ -228,7 +229,7 @@ async fn give_up(transaction: &Transaction, number: i64, now: DateTime<Utc>) -> 
     Ok(())
 }
 
-/// When the next waiting request falls due.
+/// When the next waiting request of some CA systems falls due.
 pub(super) async fn find_next_due(database: &Database, systems: &[Cas]) -> Result<Option<DateTime<Utc>>, Fault> {
     let sql = "-- find_next_due
         SELECT min(ready_at) AS ready_at FROM (

@@ -1,7 +1,7 @@
-//! The date of the server, which all nodes share: whatever their own dates say, they mean the same moment.
+//! The date of the server, which all nodes share, so that they agree on the time even if their own dates differ.
 //!
-//! Rule: the date goes on by the steady clock of the machine, and is compared with the server's at each sign of life. So
-//! nothing happens when somebody sets the date of a node; that of the server is for NTP to keep.
+//! Rule: the date advances with the machine's steady clock, and is compared with the server's date at each sign of life.
+//! So setting the date of a node has no effect; the date of the server is for NTP to keep.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -10,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::{Clock, Moment};
 
-/// Differences up to that are left alone: they come from the way to the server and back.
+/// Differences up to this are ignored: they come from the round trip to the server.
 const TOLERANCE: TimeDelta = TimeDelta::milliseconds(50);
 
-/// The date of the server, as it was at some moment.
+/// The date of the server at some moment of the steady clock.
 #[derive(Debug)]
 pub(super) struct ServerClock(Mutex<Moment>);
 
@@ -23,7 +23,7 @@ impl ServerClock {
         Self(Mutex::new(Moment { date: Utc::now(), steady: Instant::now() }))
     }
 
-    /// The server told its date (milliseconds since 1970) between two moments.
+    /// Takes over the server's date, in milliseconds since 1970, read between the moments `asked` and `answered`.
     pub(super) fn set(&self, date_ms: i64, asked: Instant, answered: Instant) {
         let Some(date) = DateTime::from_timestamp_millis(date_ms) else { return };
         let told = Moment { date, steady: asked + answered.duration_since(asked) / 2 };

@@ -1,4 +1,4 @@
-//! The columns of a row of PostgreSQL, and texts as it can keep them.
+//! Reads the columns of a PostgreSQL row by name, and makes texts storable.
 
 use std::borrow::Cow;
 
@@ -42,7 +42,7 @@ impl ReadColumns for Columns<'_> {
     }
 }
 
-/// A text without NUL, which PostgreSQL cannot keep: U+FFFD stands for each, in JSON, too.
+/// The text with U+FFFD in place of each NUL, which PostgreSQL cannot store; also of an escaped NUL in JSON.
 pub(in crate::store) fn storable(text: &str) -> Cow<'_, str> {
     const ESCAPED: &str = "\\u0000";
     let text = match text.contains('\0') {
@@ -61,7 +61,7 @@ pub(in crate::store) fn storable(text: &str) -> Cow<'_, str> {
             out.push_str("\\ufffd");
             rest = after;
         } else {
-            // The backslash and what it escapes.
+            // The backslash and the character that it escapes.
             let escaped = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
             out.push_str(&rest[..escaped]);
             rest = &rest[escaped..];
@@ -71,7 +71,7 @@ pub(in crate::store) fn storable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The same for what may be absent.
+/// [`storable`] for an optional text.
 pub(super) fn storable_option<T: AsRef<str>>(text: Option<&T>) -> Option<Cow<'_, str>> {
     text.map(|text| storable(text.as_ref()))
 }

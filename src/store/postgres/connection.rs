@@ -1,8 +1,8 @@
-//! The way to PostgreSQL: what the settings name, TLS, and the host that can be written.
+//! Connects to PostgreSQL: the settings of the connection, TLS, and the choice of the host that can be written.
 //!
-//! Rule: a commit that returned is on the server's disk: `synchronous_commit` is never off here. Where the URL does not say
-//! otherwise, nothing goes to another machine without TLS. Whatever a server does, or does not, a connection is there or
-//! refused within `CONNECT_TIME`.
+//! Rule: a commit that returned is on the server's disk: `synchronous_commit` is never off here. Unless the URL says
+//! otherwise, nothing goes to another machine without TLS. Each attempt to connect succeeds or fails within
+//! `CONNECT_TIME`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,20 +20,20 @@ use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::tls;
 
-/// How long a connection may take to open, with all that is said before the first statement.
+/// How long a connection may take to open, including everything sent before the first statement.
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// How long sent bytes may go unacknowledged, and a connection stand still before the network is asked for a sign of life.
+/// How long sent bytes may stay unacknowledged, and how long a connection may be idle before TCP keepalive probes it.
 const UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(15);
 
-/// Where the database is, and as whom it is opened.
+/// The address of the database, and the user for it.
 #[derive(Clone)]
 pub(super) struct Access {
-    /// One a host of the URL.
+    /// The configuration of each host of the URL.
     hosts: Vec<Config>,
     tls: MakeRustlsConnect,
     /// Settings of each session, `name=value`.
     session: Vec<String>,
-    /// A pooler gives each transaction another session.
+    /// A pooler may run each transaction in another session.
     is_pooled: bool,
 }
 
@@ -41,10 +41,10 @@ pub(super) type TlsStream = <MakeRustlsConnect as tokio_postgres::tls::MakeTlsCo
 type Connected = (Client, tokio_postgres::Connection<tokio_postgres::Socket, TlsStream>);
 
 impl Access {
-    /// What the settings name.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// A file that they name cannot be used.
+    /// A file named by the settings cannot be used.
     pub(super) fn new(url: &Config, section: &StoreSection) -> Result<Self, StoreError> {
         let unusable = |error: crate::config::FileFault| StoreError::Unavailable(error.to_string());
         let tls = tls::store_client_config(section.ca_file.as_deref(), url.get_ssl_mode() != SslMode::Disable)
@@ -68,13 +68,13 @@ impl Access {
             .tcp_user_timeout(UNACKNOWLEDGED_TIME)
             .keepalives_idle(UNACKNOWLEDGED_TIME)
             .keepalives_interval(UNACKNOWLEDGED_TIME / 3)
-            // Of several hosts the one that can be written, whichever it is after a failover.
+            // Of several hosts, use the host that can be written, also after a failover.
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
         let is_pooled = section.transaction_pooling;
         Ok(Self { hosts: each_host(&config), tls: MakeRustlsConnect::new(tls), session: Vec::new(), is_pooled })
     }
 
-    /// One connection beside the pools, with what tells its messages.
+    /// Opens one connection beside the pools; returns the client, and the connection that reads the server's messages.
     pub(super) async fn connect(&self) -> Result<Connected, StoreError> {
         let text = match tokio::time::timeout(CONNECT_TIME, self.connect_first()).await {
             Ok(Ok(connected)) => return Ok(connected),
@@ -84,7 +84,7 @@ impl Access {
         Err(StoreError::Unavailable(format!("PostgreSQL: {text}")))
     }
 
-    /// All hosts are asked at the same time: one that does not answer holds up none that does, and one alone can be written.
+    /// Connects to all hosts at the same time: only one can be written, and a host that does not answer delays no other.
     async fn connect_first(&self) -> Result<Connected, tokio_postgres::Error> {
         let connecting = self.hosts.iter().map(|host| {
             let mut host = host.clone();
@@ -98,7 +98,7 @@ impl Access {
         Ok(connected)
     }
 
-    /// What is told at the beginning of a session; poolers refuse it.
+    /// The options at the start of a session; poolers refuse them.
     fn options(&self, host: &Config) -> Option<String> {
         if self.is_pooled || self.session.is_empty() {
             return None;
@@ -108,8 +108,8 @@ impl Access {
         Some(format!("{given}{ours}").trim().to_owned())
     }
 
-    /// What each transaction begins with, where it may have a session that was another one's before: whatever that has
-    /// prepared is gone, and settings hold until its end.
+    /// The statements at the start of each transaction, if another program may have used the session before: drop
+    /// prepared statements, and apply the settings until the end of the transaction.
     pub(super) fn prologue(&self) -> Option<String> {
         let set = |setting: &String| {
             let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -118,19 +118,19 @@ impl Access {
         self.is_pooled.then(|| format!("DEALLOCATE ALL{}", self.session.iter().map(set).collect::<String>()))
     }
 
-    /// Can nothing be kept in a session from one transaction to the next?
+    /// Does a session keep nothing from one transaction to the next?
     pub(super) fn is_pooled(&self) -> bool {
         self.is_pooled
     }
 
-    /// The same with settings of the session, each `name=value`.
+    /// A copy with further settings of the session, each `name=value`.
     pub(super) fn with_session(mut self, settings: &[String]) -> Self {
         self.session.extend_from_slice(settings);
         self
     }
 }
 
-/// Connections for a pool.
+/// Opens connections for a pool.
 impl deadpool_postgres::Connect for Access {
     fn connect(
         &self,
@@ -148,7 +148,7 @@ impl deadpool_postgres::Connect for Access {
     }
 }
 
-/// The same settings for each host alone.
+/// One configuration per host.
 fn each_host(config: &Config) -> Vec<Config> {
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let count = hosts.len().max(addresses.len());

@@ -1,7 +1,7 @@
-//! Pools of connections, and what is lent of them.
+//! Pools of connections, and the connections lent from them.
 //!
-//! Rule: no statement waits for ever. The server ends one that takes too long; where it does not answer at all, stopped or
-//! out of reach, the connection is given up a little later, and closed.
+//! Rule: no statement waits for ever. The server ends a statement that takes too long; if the server does not answer at
+//! all, the connection is abandoned a little later, and closed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -17,24 +17,24 @@ use crate::store::StoreError;
 
 /// How long a caller waits for a free connection.
 const WAIT_TIME: Duration = Duration::from_secs(5);
-/// How much longer than the server may work on a statement its answer may take.
+/// How much longer the answer to a statement may take than the server may work on the statement.
 const WAY_TIME: Duration = Duration::from_secs(2);
 
-/// Statements sent together, at most: `try_join_all` polls up to 30 futures in their order.
+/// The largest number of statements sent together: `try_join_all` polls up to 30 futures in their order.
 pub(super) const MOST_TOGETHER: usize = 24;
 
 pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
 pub(super) type Prepared<'v> = (Statement, Vec<&'v (dyn ToSql + Sync)>);
 
-/// Connections of one purpose.
+/// A pool of connections with one purpose.
 pub(super) struct Connections {
     pool: Pool,
     prologue: Option<String>,
     answer_time: Duration,
 }
 
-/// A connection on loan. One that is dropped before it is given back is closed: nobody finds it in the pool in the middle of
-/// something.
+/// A lent connection. A connection that is dropped before it is given back is closed, so that the pool never has a
+/// connection in the middle of a transaction.
 pub(super) struct Loan {
     object: Option<Object>,
     keeps_statements: bool,
@@ -50,7 +50,8 @@ impl Drop for Loan {
 }
 
 impl Connections {
-    /// `count` connections, where the server may work on one statement for `statement_time`, and a transaction stand still.
+    /// Makes a pool of `count` connections. The server may work on one statement, or let a transaction idle, for
+    /// `statement_time`.
     pub(super) fn new(access: &Access, count: usize, statement_time: Duration) -> Result<Self, StoreError> {
         let time = statement_time.as_millis();
         let access = access.clone().with_session(&[
@@ -70,7 +71,7 @@ impl Connections {
         Ok(Self { pool, prologue, answer_time: statement_time + WAY_TIME })
     }
 
-    /// One for a statement of its own; `how` begins a transaction for it where it needs one.
+    /// Lends a connection for a single statement; `how` begins a transaction if the statement needs one.
     pub(super) async fn lend(&self, how: &str) -> Result<Loan, Fault> {
         match self.prologue {
             None => self.take().await,
@@ -78,14 +79,14 @@ impl Connections {
         }
     }
 
-    /// One in a transaction that has begun.
+    /// Lends a connection, and begins a transaction on it.
     pub(super) async fn begin(&self, how: &str) -> Result<Loan, Fault> {
         let loan = self.take().await?;
         loan.run(&self.beginning(how)).await?;
         Ok(loan)
     }
 
-    /// One as it is.
+    /// Lends a connection as it is.
     pub(super) async fn take(&self) -> Result<Loan, Fault> {
         let object = Some(self.pool.get().await?);
         Ok(Loan { object, keeps_statements: self.prologue.is_none(), answer_time: self.answer_time })
@@ -110,12 +111,12 @@ impl Loan {
         self.keeps_statements
     }
 
-    /// Back to the pool.
+    /// Gives the connection back to the pool.
     pub(super) fn give_back(mut self) {
         drop(self.object.take());
     }
 
-    /// Ends what [`Connections::lend`] began, and gives back.
+    /// Ends the transaction of [`Connections::lend`], if there is one, and gives the connection back.
     pub(super) async fn end(self) -> Result<(), Fault> {
         if !self.keeps_statements {
             self.run("COMMIT").await?;
@@ -124,17 +125,17 @@ impl Loan {
         Ok(())
     }
 
-    /// Lets each of the next statements take longer; the server has to be told, too.
+    /// Allows a longer time for the answers to the next statements; the server has to be told separately.
     pub(super) fn wait_longer(&mut self, answer_time: Duration) {
         self.answer_time = answer_time + WAY_TIME;
     }
 
-    /// Statements without values.
+    /// Runs statements without values.
     pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
         self.in_time(self.object().batch_execute(sql)).await
     }
 
-    /// The rows of a query.
+    /// Returns the rows of a query.
     pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         let statement = self.prepare(sql).await?;
         self.query_prepared(&statement, values).await
@@ -144,13 +145,13 @@ impl Loan {
         self.in_time(self.object().query(statement, values)).await
     }
 
-    /// The rows of each of at most [`MOST_TOGETHER`] statements, which are sent without waiting for one before the next.
+    /// Returns the rows of each of at most [`MOST_TOGETHER`] statements, sent without waiting for the answers in between.
     pub(super) async fn query_all(&self, prepared: &[Prepared<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
-        // They are sent in the order in which they are first polled.
+        // The statements are sent in the order in which the futures are first polled.
         try_join_all(prepared.iter().map(|(statement, values)| self.query_prepared(statement, values))).await
     }
 
-    /// How many rows a statement changed.
+    /// Returns the number of rows that a statement changed.
     pub(super) async fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
         let statement = self.prepare(sql).await?;
         self.execute_prepared(&statement, values).await
@@ -160,7 +161,7 @@ impl Loan {
         self.in_time(self.object().execute(statement, values)).await
     }
 
-    /// A statement that the session keeps where it lasts.
+    /// Prepares a statement, and keeps it in the session if the session lasts.
     pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, Fault> {
         let object = self.object();
         match self.keeps_statements {

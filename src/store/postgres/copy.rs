@@ -1,4 +1,4 @@
-//! The tables of a PostgreSQL store, for copying it.
+//! Reads and writes the tables of a PostgreSQL store for a copy.
 
 use std::error::Error;
 
@@ -19,10 +19,10 @@ use crate::store::{Access, StoreError};
 pub(in crate::store) struct PostgresTables(PostgresStore);
 
 impl PostgresTables {
-    /// Opens a database, and makes its tables if it is to be written.
+    /// Opens a database, and makes its tables if the database is the target.
     ///
     /// # Errors
-    /// There is none to read, it cannot be opened, or a gateway works with it.
+    /// The source has no database, the database cannot be opened, or a gateway works with it.
     pub(in crate::store) async fn open(
         url: &tokio_postgres::Config,
         config: &StoreSection,

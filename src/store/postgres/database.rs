@@ -1,8 +1,8 @@
-//! Transactions: each is made whole or not at all, also when the connection is lost while it is being committed.
+//! Transactions: each is committed exactly once or not at all, even if the connection is lost during the commit.
 //!
-//! Rule: what became of a commit that was cut is found out, never guessed. Each transaction begins by writing a token of its
-//! own. Whoever does not hear whether it was committed writes the same token: if that is there already, it was; if it is
-//! not, it was not, and never will be, since the key is taken now.
+//! Rule: the fate of a commit without an answer is found out, never guessed. Each transaction first writes a token of its
+//! own. After a lost answer the gateway writes the same token again: if the token is there already, the transaction was
+//! committed; if not, it never will be, since the key is now taken.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,35 +20,35 @@ use crate::store::StoreError;
 
 pub(super) use super::connections::Values;
 
-/// Between two tries while the database is out of reach.
+/// The pause between two tries while the database is out of reach.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long the fate of a commit is asked for, at most; tokens are kept for longer.
+/// How long to find out the fate of a commit, at most; tokens are kept for longer.
 const FIND_OUT_TIME: Duration = Duration::from_secs(3600);
-/// Times that a transaction is tried again at once because others were in its way.
+/// How often a transaction is run again at once because of a conflict with other transactions.
 const MOST_CONFLICTS: usize = 20;
-/// Times that a connection from the pool may turn out to be lost, as all of them are after a restart of the server.
+/// How many lost connections one read may get from the pool: after a restart of the server all of them are lost.
 const MOST_LOST: usize = 2;
-/// How long one statement may take of work that is known to be long.
+/// How long a statement may take that is known to be long.
 const LONG_TIME: Duration = Duration::from_secs(600);
 
 const ADD_TOKEN: &str = "-- add_token\nINSERT INTO commit_token (token) VALUES ($1)";
 const CLAIM_TOKEN: &str = "-- claim_token\nINSERT INTO commit_token (token) VALUES ($1) ON CONFLICT DO NOTHING";
 
-/// The statements of a transaction.
+/// The future of a transaction's statements.
 pub(super) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'c>>;
 
 /// How to treat a write while the database is out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// The work is refused.
+    /// The write is refused.
     Refuse,
-    /// The same, but a statement may take minutes.
+    /// The write is refused, but a statement may take minutes.
     RefuseLate,
-    /// The write must not be refused or lost, and is tried for as long as it takes.
+    /// The write must not be refused or lost: it is tried until it succeeds.
     Insist,
 }
 
-/// The pools.
+/// The pools for writes and for reads.
 pub(super) struct Database {
     writers: Connections,
     readers: Connections,
@@ -58,7 +58,7 @@ pub(super) struct Database {
 /// A connection inside a transaction, or about to begin one.
 pub(super) struct Transaction {
     loan: Loan,
-    /// The statements that begin it, and its token, until they are sent.
+    /// The statements that begin the transaction, and its token, until they are sent.
     beginning: Mutex<Option<(String, Token)>>,
     ending: Mutex<Ending>,
 }
@@ -81,7 +81,7 @@ impl Transaction {
         Self { loan, beginning: Mutex::new(beginning), ending: Mutex::default() }
     }
 
-    /// Begins, unless that was done before.
+    /// Begins the transaction, unless it has begun.
     async fn begin(&self) -> Result<(), Fault> {
         let Some((begin, token)) = self.take_beginning() else { return Ok(()) };
         if !self.loan.keeps_statements() {
@@ -97,32 +97,32 @@ impl Transaction {
         self.beginning.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The rows of a query that may go with the beginning of the transaction, since it only locks: should the beginning
-    /// fail, a change beside it would stand for itself.
+    /// Returns the rows of a query that only locks, and is sent together with the beginning of the transaction: if the
+    /// beginning fails, a change sent with it would be committed on its own.
     pub(super) async fn lock(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         if !self.loan.keeps_statements() {
             return self.query(sql, values).await;
         }
         let statement = self.loan.prepare(sql).await?;
-        // Prepared before the beginning is sent, which must go out ahead of the query: a lock outside of the transaction would
-        // end with its statement.
+        // Prepared first, so that the beginning goes out ahead of the query: outside the transaction a lock would end
+        // with its statement.
         self.loan.prepare(ADD_TOKEN).await?;
         let began = self.begin();
         try_join(began, self.loan.query_prepared(&statement, values)).await.map(|(_, rows)| rows)
     }
 
-    /// The rows of a query.
+    /// Returns the rows of a query.
     pub(super) async fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         self.begin().await?;
         self.loan.query(sql, values).await
     }
 
-    /// The first row of a query.
+    /// Returns the first row of a query.
     pub(super) async fn query_first(&self, sql: &str, values: Values<'_>) -> Result<Option<Row>, Fault> {
         Ok(self.query(sql, values).await?.into_iter().next())
     }
 
-    /// How many rows a statement changed.
+    /// Returns the number of rows that a statement changed.
     pub(super) async fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
         self.begin().await?;
         self.loan.execute(sql, values).await
@@ -148,8 +148,8 @@ impl Transaction {
         Ok(rows)
     }
 
-    /// The same with the commit, which nothing may follow. `None`: no answer came, and whatever the work returns then is
-    /// what was done, if the commit turns out to have been made.
+    /// Runs statements and the commit, as the last act of the transaction. Returns `None` if no answer came; if the
+    /// commit turns out to have been made, the result of the work counts as done.
     pub(super) async fn run_last(&self, script: &Script<'_>) -> Result<Option<Vec<Vec<Row>>>, Fault> {
         self.begin().await?;
         let prepared = self.prepare(script).await?;
@@ -164,7 +164,7 @@ impl Transaction {
         let mut answers = std::pin::pin!(self.loan.query_all(last));
         let commit = self.loan.run("COMMIT");
         let (answered, committed) = match poll_immediate(&mut answers).await {
-            // A statement that cannot be sent fails at once: then there is nothing to commit.
+            // A statement that cannot be sent fails at once: nothing is committed then.
             Some(Err(fault)) => return Err(fault),
             Some(Ok(rows)) => (Ok(rows), commit.await),
             None => join(answers, commit).await,
@@ -175,7 +175,7 @@ impl Transaction {
                 rows.extend(last);
                 return Ok(Some(rows));
             }
-            // After an error the server does not commit, whatever it is told.
+            // After an error the server rolls back, even if the commit is sent.
             (Err(fault), _) if fault.is_from_server() => return Err(fault),
             (Err(fault), _) | (Ok(_), Err(fault)) => fault,
         };
@@ -210,7 +210,7 @@ impl Database {
         Self { writers, readers, observers }
     }
 
-    /// Runs `work`, which may be run again, and returns what it returned once that is committed.
+    /// Runs `work` in a transaction, perhaps several times, and returns its result after the commit.
     pub(super) async fn write<T: Send>(
         &self,
         patience: Patience,
@@ -284,8 +284,8 @@ impl Database {
         }
     }
 
-    /// What became of a commit without an answer; waits until the database can tell. While the server has not ended the
-    /// transaction yet, the claim waits for that.
+    /// Was a commit without an answer made? Waits until the database can tell. If the server still runs the transaction,
+    /// the insert of the token waits for its end.
     async fn was_committed(&self, token: &Token) -> Result<bool, StoreError> {
         tracing::warn!("the connection to PostgreSQL was lost at a commit: finding out what became of it");
         let deadline = Instant::now() + FIND_OUT_TIME;
@@ -302,7 +302,7 @@ impl Database {
         }
     }
 
-    /// The rows of one query, outside a transaction.
+    /// Returns the rows of one query, outside a transaction.
     pub(super) async fn read(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         let mut lost = 0;
         loop {
@@ -320,7 +320,7 @@ impl Database {
         Ok(rows)
     }
 
-    /// Runs queries that all see the same moment.
+    /// Runs queries in one snapshot.
     pub(super) async fn read_moment<T: Send>(
         &self,
         work: impl for<'c> FnOnce(&'c Transaction) -> Work<'c, T> + Send,
@@ -335,7 +335,7 @@ impl Database {
         Ok(read?)
     }
 
-    /// Runs a statement outside a transaction whose loss does no harm.
+    /// Runs a statement outside a transaction; its loss must do no harm.
     pub(super) async fn execute_lightly(&self, sql: &str, values: Values<'_>) -> Result<u64, Fault> {
         let loan = self.writers.lend("BEGIN").await?;
         let count = loan.execute(sql, values).await?;
@@ -343,7 +343,7 @@ impl Database {
         Ok(count)
     }
 
-    /// The same, and the rows that it returns.
+    /// The same, with the rows of the statement.
     pub(super) async fn query_lightly(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Fault> {
         let loan = self.writers.lend("BEGIN").await?;
         let rows = loan.query(sql, values).await?;

@@ -1,4 +1,4 @@
-//! Carrying out an operator's decision: the request must not be under way, and its cards follow.
+//! Carries out an operator's decision about a request that is not under way, and changes the locks of its cards accordingly.
 
 use super::columns::Columns;
 use super::database::Transaction;
@@ -16,11 +16,11 @@ pub(super) async fn decide_request(
     order: &Order,
 ) -> Result<ProvisioningRequest, Fault> {
     let not_allowed = |why: &str| StoreError::NotAllowed(format!("request {number}: {why}"));
-    // The row before the cards, as a claim does it.
+    // Locks the request's row before the rows of the cards, in the same order as a claim.
     let sql =
         "-- decide_request\nSELECT lease_owner IS NOT NULL AS is_leased FROM request WHERE number = $1 FOR UPDATE";
     let row = transaction.query_first(sql, &[&number]).await?.ok_or_else(|| not_allowed("there is none"))?;
-    // With a note the request stays as it is, whoever works on it.
+    // A note does not change the request, so that it is allowed while a node works on the request.
     let is_note = order.decision == Decision::Note;
     if !is_note && Columns(&row).get("is_leased")? {
         return Err(not_allowed("it is under way; if no gateway is running, start one first: it finds out").into());

@@ -1,6 +1,6 @@
-//! Shifts the due times of waiting requests when the date of the server was set, which is the date of all nodes.
+//! Shifts the due times of waiting requests when the date of the server was set: all nodes use that date.
 //!
-//! Rule: every node notices, and one of them shifts.
+//! Rule: every node notices the step, and one node shifts the due times.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use super::fault::Fault;
 use crate::store::policy::DueShift;
 use crate::store::rows::ReadColumns as _;
 
-/// Two nodes that notice within that time a step that differs by less than the other one mean the same step.
+/// Two nodes noticed the same step if they noticed it within this time, and the steps differ by less than `SAME_STEP_MS`.
 const NOTICED_TOGETHER_S: f64 = 60.0;
 const SAME_STEP_MS: i64 = 2_000;
 
@@ -27,7 +27,7 @@ pub(super) async fn shift_due_times(transaction: &Transaction, shift: &DueShift)
     let known = "-- shift_due_times: known
         SELECT count(*) AS known FROM date_step
         WHERE abs(extract(epoch FROM clock_timestamp() - noticed_at)) < $1::float8 AND abs(by_ms - $2::bigint) < $3::bigint";
-    // A single node at a time, until its commit.
+    // One node at a time, until its commit.
     transaction.execute("-- shift_due_times: lock\nLOCK TABLE date_step IN SHARE ROW EXCLUSIVE MODE", &[]).await?;
     let row = transaction.query_first(known, &[&NOTICED_TOGETHER_S, &by, &SAME_STEP_MS]).await?;
     if row.map(|row| Columns(&row).get::<i64>("known")).transpose()?.is_some_and(|known| known > 0) {

@@ -1,6 +1,6 @@
-//! Exchanges of clients with upstream, by time.
+//! The exchanges of clients with upstream in the PostgreSQL store.
 //!
-//! Rule: whoever adds or deletes some has the row of their counter, which knows what all take together.
+//! Rule: a transaction that adds or deletes exchanges locks the row of their counter, which has the bytes of all exchanges.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::store::rows::{
 };
 use crate::store::{ExchangeFilter, ExchangeStore, StoreError};
 
-/// Exchanges deleted in one step, at most: each may hold many pages.
+/// The largest number of old exchanges deleted in one step: each may take many pages.
 const STEP: i64 = 20;
-/// The same where all take too much: so many, and so many bytes of them.
+/// The limits of a step that deletes exchanges because all together take too many bytes: rows, and bytes.
 const SHRINK_STEP: i64 = 1000;
 const SHRINK_BYTES: i64 = 32 << 20;
 
@@ -75,7 +75,7 @@ impl ExchangeStore for PostgresStore {
             let written = Arc::clone(&written);
             Box::pin(async move {
                 let (id, note) = written.as_ref();
-                // Whoever has the counter numbers the notes, too.
+                // The lock on the counter's row keeps notes in order, too.
                 count(transaction, 0, 0).await?;
                 let sql = "-- add_note
                     INSERT INTO exchange_note (number, note, at, \"user\", text)
@@ -112,7 +112,7 @@ impl ExchangeStore for PostgresStore {
     }
 }
 
-/// Takes so many numbers, and adds to what all take: the last number, and what they take now.
+/// Takes `count` numbers, and adds `bytes` to the bytes of all exchanges; returns the last number, and the new sum of bytes.
 async fn count(transaction: &Transaction, count: usize, bytes: i64) -> Result<(i64, i64), Fault> {
     let sql = "-- count_exchanges
         UPDATE counter SET number = number + $1, bytes = bytes + $2 WHERE name = 'exchange' RETURNING number, bytes";
@@ -184,13 +184,14 @@ async fn add_exchange(
     Ok(())
 }
 
-/// Deletes exchanges, and takes off what they took: how many, and how much that was.
+/// Deletes exchanges, and subtracts their bytes from the counter; returns their number, and their bytes.
 async fn delete(
     transaction: &Transaction,
     sql: &str,
     values: super::database::Values<'_>,
 ) -> Result<(usize, i64), Fault> {
-    // A statement sees none of what another part of it deletes: what hangs on the exchanges goes by what they were.
+    // All parts of a WITH statement see the same snapshot, so that the rows of cards and notes are deleted by the
+    // RETURNING rows.
     let sql = format!(
         "WITH gone AS ({sql} RETURNING number, cards, bytes),
              cards_gone AS (
@@ -205,7 +206,7 @@ async fn delete(
     Ok((rows.len(), freed))
 }
 
-/// Numbers ascend with the time of the end, or nearly: what is old enough stands first.
+/// Numbers ascend with the end of the exchanges, or nearly so: the oldest exchanges have the lowest numbers.
 async fn delete_old(transaction: &Transaction, before: DateTime<Utc>) -> Result<(usize, i64), Fault> {
     let sql = "-- delete_old
         DELETE FROM exchange
@@ -213,7 +214,8 @@ async fn delete_old(transaction: &Transaction, before: DateTime<Utc>) -> Result<
     delete(transaction, sql, &[&STEP, &before.timestamp_millis()]).await
 }
 
-/// Deletes the oldest as far as all take more than `most_bytes`, a step of them; returns how many.
+/// Deletes some of the oldest exchanges while all together take more than `most_bytes`; returns the number of deleted
+/// exchanges.
 async fn shrink_exchanges(transaction: &Transaction, total: i64, most_bytes: i64) -> Result<usize, Fault> {
     let excess = total.saturating_sub(most_bytes).min(SHRINK_BYTES);
     if excess <= 0 {

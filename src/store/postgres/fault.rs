@@ -1,4 +1,4 @@
-//! The failures of PostgreSQL, and the meaning of each for a caller.
+//! The failures of PostgreSQL, and what each means for a caller.
 
 use std::time::Duration;
 
@@ -8,41 +8,41 @@ use tokio_postgres::error::SqlState;
 use super::connection::CONNECT_TIME;
 use crate::store::StoreError;
 
-/// After what time a caller that found no connection free may try again.
+/// When a caller that found no free connection may try again.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a piece of work was not done.
+/// Why work on the database failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// PostgreSQL, or the way there.
+    /// An error of PostgreSQL or of the connection.
     Database(tokio_postgres::Error),
-    /// Anything else.
+    /// An error of the store.
     Store(StoreError),
 }
 
 impl Fault {
-    /// Would the same work perhaps succeed now? Other transactions were in the way.
+    /// Was there a conflict with another transaction, so that the same work may succeed if run again?
     pub(super) fn is_conflict(&self) -> bool {
         let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         matches!(self, Self::Database(error) if error.code().is_some_and(|code| conflicts.contains(code)))
     }
 
-    /// A unique key was in the way.
+    /// Would the change violate a unique key?
     pub(super) fn is_taken(&self) -> bool {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
-    /// The server told of it: whatever the transaction did is undone.
+    /// Did the server report the error, so that the transaction is rolled back?
     pub(super) fn is_from_server(&self) -> bool {
         matches!(self, Self::Database(error) if error.code().is_some())
     }
 
-    /// The connection is lost, for whatever reason: another one may do.
+    /// Is the connection lost, so that another connection may work?
     pub(super) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Database(error) if error.is_closed() || error.code() == Some(&SqlState::ADMIN_SHUTDOWN))
     }
 
-    /// The server is gone, going, not up yet, or cannot be written: nothing of the work is done, and none can be now.
+    /// Is the server away, not yet up, or read-only, so that no work can be done now?
     pub(super) fn is_outage(&self) -> bool {
         match self {
             Self::Database(error) => is_outage(error),
@@ -53,7 +53,7 @@ impl Fault {
 
 fn is_outage(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else {
-        // Not from the server: the connection, unless a value could not be turned into a type.
+        // An error without a code is not from the server: it is the connection's, unless a value did not fit its type.
         return error.is_closed() || has_io_source(error);
     };
     let words = [
@@ -81,7 +81,7 @@ fn has_io_source(error: &tokio_postgres::Error) -> bool {
     false
 }
 
-/// The error with its chain: the first line of tokio-postgres says too little.
+/// The error with its chain of sources: the first line of tokio-postgres says too little.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} (SQLSTATE {})", db.message(), db.code().code()),
@@ -136,7 +136,7 @@ impl From<Fault> for StoreError {
         let text = format!("PostgreSQL: {}", describe(&error));
         match code {
             _ if is_outage(&error) => Self::Unavailable(text),
-            // Another transaction held what it needs for too long, or it takes too long itself.
+            // Another transaction held a lock for too long, or the statement itself took too long.
             Some(SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE) => Self::Busy(BUSY_PAUSE),
             Some(SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED) => Self::Busy(BUSY_PAUSE),
             Some(SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED) => Self::Damaged(text),

@@ -1,4 +1,4 @@
-//! Idempotency keys: which request came with which one.
+//! Idempotency keys, and the request that came with each.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use super::script::{Script, values};
 use crate::store::rows::ReadColumns as _;
 use crate::store::{IdempotencyKey, RecordKey, Submission, SubmitResult};
 
-/// Expired keys deleted when others are looked for, at most.
+/// The largest number of expired keys that one look-up deletes.
 const CLEANED_UP: i64 = 20;
 
-/// What became of earlier requests with the keys of these, where there are any. The keys are locked until the end of the
-/// transaction, in their order: of two nodes that get the same key at the same time the second one waits, and finds it.
+/// The results of earlier requests with the same keys, if any. The keys are locked until the end of the transaction, in
+/// order: if two nodes get the same key at the same time, the second node waits, and then finds the key.
 pub(super) async fn find_earlier(
     transaction: &Transaction,
     batch: &[Submission],
@@ -53,7 +53,7 @@ pub(super) async fn find_earlier(
     Ok(results)
 }
 
-/// The first bytes of the hash: two keys that share them only wait for each other.
+/// The first bytes of the hash as a lock: two keys that share these bytes merely wait for each other.
 fn lock_of(key: &IdempotencyKey) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = key.key;
     i64::from_be_bytes([a, b, c, d, e, f, g, h])

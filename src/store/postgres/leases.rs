@@ -1,8 +1,8 @@
-//! Which nodes live, and taking over what dead ones left under way.
+//! Finds dead nodes, and takes over the requests that they left under way.
 //!
-//! Rule: no clock but a steady one of the node's own tells that another one is dead. A node counts its signs of life in its
-//! row; who sees the same count for as long as the other node's leases last finds it dead, in the row, and for good. So
-//! neither the dates of machines nor that of the server matter.
+//! Rule: each node counts its signs of life in its row. A node that sees another node's count unchanged for the time of
+//! that node's leases, by its own steady clock, marks the other node as dead, for good. So neither the dates of machines
+//! nor that of the server matter.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,17 +15,18 @@ use super::request_read;
 use crate::store::rows::ReadColumns as _;
 use crate::store::{LeasedRequest, NodeId};
 
-/// Sightings of other nodes.
+/// The signs of life of other nodes, as this node saw them.
 #[derive(Default)]
 pub(super) struct Sightings {
-    /// The count of signs of life of each, and since when it stands.
+    /// The count of each node, and since when it is unchanged.
     nodes: HashMap<String, (i64, Instant)>,
     looked_at: Option<Instant>,
 }
 
 impl Sightings {
-    /// Notes the present counts of all nodes that were not found dead; returns those whose leases have ended. After a while
-    /// without a look all have their time anew: what kept this node from looking has kept them from giving their signs.
+    /// Notes the present counts of all live nodes; returns the nodes whose leases have ended. After a long time without a
+    /// look, all nodes get their full time again: the outage that kept this node from looking also kept them from
+    /// counting.
     fn note(&mut self, seen: Vec<(String, i64, Duration)>, now: Instant) -> Vec<(String, i64)> {
         let mut before = std::mem::take(&mut self.nodes);
         let unseen_for = self.looked_at.replace(now).map(|at| now.duration_since(at));
@@ -45,7 +46,7 @@ impl Sightings {
     }
 }
 
-/// A sign of life. The milliseconds since 1970 by the clock of the server; `None` for a node that was found dead.
+/// Counts a sign of life; returns the server's time in milliseconds since 1970, or `None` for a node that was found dead.
 pub(super) async fn renew(
     transaction: &Transaction,
     node: &NodeId,
@@ -61,14 +62,14 @@ pub(super) async fn renew(
     row.map(|row| Columns(&row).get("date")).transpose()
 }
 
-/// Deletes what is known of nodes and transactions of days ago.
+/// Deletes the rows of transactions and of dead nodes that are days old.
 pub(super) async fn forget_old(transaction: &Transaction) -> Result<(), Fault> {
     let tokens = "-- forget_old: tokens\nDELETE FROM commit_token WHERE at < now() - interval '1 day'";
     let nodes = "-- forget_old: nodes\nDELETE FROM node WHERE is_dead AND seen_at < now() - interval '30 days'";
     transaction.execute_all(&[(tokens, &[]), (nodes, &[])]).await
 }
 
-/// Nodes that may be dead: looked at outside a transaction.
+/// The nodes that may be dead: those whose count was unchanged for too long.
 pub(super) fn find_late(rows: &[tokio_postgres::Row], sightings: &mut Sightings) -> Result<Vec<(String, i64)>, Fault> {
     let read = |row: &tokio_postgres::Row| {
         let row = Columns(row);
@@ -79,10 +80,10 @@ pub(super) fn find_late(rows: &[tokio_postgres::Row], sightings: &mut Sightings)
     Ok(sightings.note(seen, Instant::now()))
 }
 
-/// All nodes that were not found dead.
+/// Lists all nodes that were not found dead.
 pub(super) const LIST_NODES: &str = "-- list_nodes\nSELECT id, beat, lease_ms FROM node WHERE NOT is_dead";
 
-/// Finds nodes dead that have given no further sign of life, and leases requests to `node` whose owners are dead or unknown.
+/// Marks those late nodes as dead whose count is still unchanged, and leases requests of dead or unknown owners to `node`.
 pub(super) async fn take_over_requests(
     transaction: &Transaction,
     late: &[(String, i64)],

@@ -1,4 +1,4 @@
-//! The limits of callers that nodes share. Times are the server's.
+//! The limits of callers that nodes share, by the server's clock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::fault::Fault;
 use crate::store::rows::ReadColumns as _;
 use crate::store::{Allowance, LimitStore, SignInKeys, SignInTrace, StoreError};
 
-/// An allowance that was overdrawn is paid off after so many seconds, at most.
+/// The largest debt of an allowance, in seconds of its refill.
 const MOST_DEBT_S: f64 = 10.0;
 
 #[async_trait]
@@ -24,7 +24,7 @@ impl LimitStore for PostgresStore {
         per_second: f64,
     ) -> Result<Option<Vec<Allowance>>, StoreError> {
         let mut taken: Vec<_> = taken.iter().collect();
-        // Two nodes that lock rows in the same order never wait for each other in a circle.
+        // Nodes lock the rows in the same order, so that they never deadlock.
         taken.sort_by(|one, other| one.user.cmp(&other.user));
         let (users, calls): (Vec<&str>, Vec<f64>) = taken.iter().map(|a| (a.user.as_str(), a.calls)).unzip();
         let sql = "-- take_allowances
@@ -86,7 +86,7 @@ impl LimitStore for PostgresStore {
     }
 }
 
-/// Deletes what has no effect any more.
+/// Deletes allowances and attempts to sign in that have no effect any more.
 pub(super) async fn forget_old(transaction: &Transaction) -> Result<(), Fault> {
     let allowances = "-- forget_old: allowances\nDELETE FROM allowance WHERE filled_at < now() - interval '1 hour'";
     let sign_ins = "-- forget_old: sign_ins

@@ -1,5 +1,5 @@
-//! The work that waits, and the size of the database: counted by indexes alone, so that a scrape costs little beside a
-//! million records.
+//! Counts waiting work with indexes alone, and measures the database, so that a scrape of the metrics is cheap even with
+//! a million records.
 
 use chrono::{DateTime, Utc};
 use strum::VariantArray as _;
@@ -32,7 +32,7 @@ pub(super) async fn measure(database: &Database, queue: usize, now: DateTime<Utc
         needs_operator: row.get("needs_operator")?,
         queue,
         database_bytes: row.get::<i64>("bytes")?.unsigned_abs(),
-        // The log is the server's, of all its databases, and other users' to see.
+        // The log belongs to the server with all its databases, and only other users may read its size.
         wal_bytes: None,
     })
 }

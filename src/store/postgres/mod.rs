@@ -1,9 +1,9 @@
-//! The store of several nodes: PostgreSQL, which any number of gateways share.
+//! The PostgreSQL store, which any number of gateways share.
 //!
-//! What comes at the same time is written together, in few statements (`batch`); a transaction is made whole or not at all,
-//! whatever becomes of the connection (`database`). What keeps two nodes apart is in the tables: `cards` for the order of a
-//! card, `leases` for who works on what, the row of a counter for numbers that become visible in their order. An outage ends
-//! nothing: calls fail until it is over, and what must not be lost waits.
+//! Writes that come at the same time are grouped into few statements (`batch`); a transaction is committed exactly once
+//! or not at all, even if its connection is lost (`database`). Tables keep nodes apart: `cards` for the order of a card's
+//! requests, `leases` for the owner of each request, the row of a counter for numbers that become visible in their order.
+//! An outage of the server ends no gateway: calls fail until it is over, and writes that must not be lost wait.
 
 mod accounts;
 mod batch;
@@ -60,18 +60,18 @@ use database::{Database, Patience};
 use leases::Sightings;
 use news::Newsroom;
 
-/// How long the store is believed to be writable without looking again.
+/// How long the store is believed to be writable without a new check.
 const BELIEVED: Duration = Duration::from_secs(1);
-/// How long one statement of a writing transaction may take, and the transaction may stand still: then the server ends it,
-/// and with it its locks.
+/// How long one statement of a writing transaction may take, and how long the transaction may idle: then the server ends
+/// the transaction, and releases its locks.
 const WRITE_TIME: Duration = Duration::from_secs(8);
 
-/// How writing transactions are planned: they find a few rows by their keys, and keep each plan. What a server without
-/// statistics would choose reads whole tables, and a plan that it kept would go on doing so when they have grown.
+/// How writing transactions are planned: they find a few rows by their keys, and keep each plan. Without statistics the
+/// server would choose to read whole tables, and would keep that plan after the tables have grown.
 const PLANS: [&str; 4] =
     ["plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off"];
 
-/// Everything, in one database of PostgreSQL.
+/// The store in one database of PostgreSQL.
 pub(super) struct PostgresStore {
     database: Arc<Database>,
     submissions: Batches<Submission, SubmitResult>,
@@ -79,11 +79,11 @@ pub(super) struct PostgresStore {
     news: Newsroom,
     clock: Arc<ServerClock>,
     sightings: Mutex<Sightings>,
-    /// Kinds of the catalogue found without entries, and how long that is believed.
+    /// Kinds of catalogue entries found empty, and until when to believe that.
     empty_until: Mutex<HashMap<EntryKind, Instant>>,
     /// Bytes that all exchanges may take.
     exchange_bytes: i64,
-    /// When a check last wrote, and when what is old was last deleted.
+    /// When a check last wrote successfully, and when old rows were last deleted.
     written_at: Mutex<Option<Instant>>,
     forgotten_at: Mutex<Option<Instant>>,
 }
@@ -100,7 +100,7 @@ impl PostgresStore {
         Ok(look(&connection::Access::new(url, config)?).await?.version)
     }
 
-    /// Makes the tables, or brings them to the present version; returns which one they were of before, and are of now.
+    /// Makes the tables, or migrates them to the present version; returns the version before, and the version now.
     ///
     /// # Errors
     /// The database is out of reach, or the user may not change it.
@@ -112,7 +112,7 @@ impl PostgresStore {
         Ok((before, before.unwrap_or_default().max(tables::VERSION)))
     }
 
-    /// Opens the database; a new one gets its tables.
+    /// Opens the database; makes the tables of a new database.
     ///
     /// # Errors
     /// The database is out of reach, or its tables are of another version.
@@ -140,7 +140,7 @@ impl PostgresStore {
             Connections::new(&way.clone().with_session(&PLANS.map(ToOwned::to_owned)), config.writers, WRITE_TIME)?;
         let readers = Connections::new(&way, config.readers, config.read_timeout_s)?;
         let database = Arc::new(Database::new(writers, readers, observers));
-        // A pooler's sessions change: nobody can listen there.
+        // With a pooler sessions change, so that LISTEN does not work.
         let listens = is_gateway && !way.is_pooled();
         let news = Newsroom::start(way, &database, listens);
         let clock = Arc::new(ServerClock::new());
@@ -191,7 +191,7 @@ fn start_commits(database: &Arc<Database>, queue: usize) -> Batches<AttemptCommi
     })
 }
 
-/// The findings about a server and its database.
+/// What a first look at the server found.
 struct Seen {
     version: Option<i64>,
     commits_are_durable: bool,
@@ -239,7 +239,7 @@ impl StoreHealth for PostgresStore {
         if is_fresh(&self.written_at) {
             return Ok(());
         }
-        // Its token is what it writes.
+        // The token of the transaction is the write.
         self.database.write(Patience::Refuse, 1, |_| Box::pin(async { Ok(()) })).await?;
         *self.written_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())

@@ -1,7 +1,7 @@
-//! The messages of nodes to each other by LISTEN and NOTIFY: that something is due, and whose attempts have ended.
+//! Sends and receives news between nodes by LISTEN and NOTIFY: that requests are due, and whose attempts have ended.
 //!
-//! Rule: news are hints. Nothing depends on one: whoever misses some finds out by looking, which it does now and then in any
-//! case. They are sent after the commit that they tell of, outside its transaction, and many together.
+//! Rule: news is a hint, and nothing depends on it: a node that misses news finds the changes by its regular polls. News
+//! is sent after the commit that it tells of, outside the transaction, and many news together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,31 +17,31 @@ use super::fault::Fault;
 use crate::request::random_hex;
 use crate::store::{News, StoreError};
 
-/// The channel; its name is part of what two versions that run at the same time share.
+/// The channel; versions that run at the same time share its name.
 const CHANNEL: &str = "conax_gateway";
-/// Between two tries to listen.
+/// The pause between two tries to listen.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a listener makes sure that the server still answers.
 const CHECK_INTERVAL: Duration = Duration::from_secs(15);
-/// News that wait to be read or sent; more are as good as missed.
+/// The largest number of news that wait to be read or sent; further news is dropped.
 const QUEUE: usize = 1024;
-/// Numbers in one message: PostgreSQL takes 8,000 bytes.
+/// The largest number of request numbers in one message: PostgreSQL takes 8,000 bytes.
 const MOST_NUMBERS: usize = 300;
 /// The word for "something is due" in a message.
 const WORK: &str = "work";
 
 /// Sends and receives news.
 pub(super) struct Newsroom {
-    /// The sender of messages, who ignores them.
+    /// The id of this sender, which ignores its own messages.
     sender: Arc<str>,
     to_send: mpsc::Sender<News>,
     received: Mutex<mpsc::Receiver<News>>,
-    /// Ended with the store.
+    /// The tasks end with the store.
     _tasks: JoinSet<()>,
 }
 
 impl Newsroom {
-    /// Starts to send, and to listen if somebody wants to hear.
+    /// Starts to send, and also to listen if `listens`.
     pub(super) fn start(access: Access, database: &Arc<Database>, listens: bool) -> Self {
         let sender: Arc<str> = random_hex().into();
         let (to_send, sending) = mpsc::channel(QUEUE);
@@ -54,12 +54,12 @@ impl Newsroom {
         Self { sender, to_send, received: Mutex::new(received), _tasks: tasks }
     }
 
-    /// Tells the other nodes, soon.
+    /// Queues news for the other nodes.
     pub(super) fn tell(&self, news: News) {
         drop(self.to_send.try_send(news));
     }
 
-    /// Tells them before this returns.
+    /// Sends news to the other nodes before returning.
     pub(super) async fn tell_now(&self, database: &Database, news: Vec<News>) {
         send(database, &self.sender, news).await;
     }
@@ -73,7 +73,7 @@ impl Newsroom {
     }
 }
 
-/// The news in as few messages as can be.
+/// Packs news into as few messages as possible.
 fn messages(news: Vec<News>, sender: &str) -> Vec<String> {
     let (mut has_work, mut numbers) = (false, Vec::new());
     for news in news {
@@ -88,7 +88,7 @@ fn messages(news: Vec<News>, sender: &str) -> Vec<String> {
     work.into_iter().chain(ended).collect()
 }
 
-/// What a message from another node says; `None` for one's own, and for what a later version may say.
+/// Reads a message from another node; `None` for a message of this node, or of a later version with unknown words.
 fn parse(message: &str, own: &str) -> Option<News> {
     let (sender, news) = message.split_once(' ')?;
     match news {
@@ -141,7 +141,7 @@ async fn listen_once(access: &Access, own: &Arc<str>, hear: &mpsc::Sender<News>)
     });
     let listen = format!("LISTEN {CHANNEL}");
     ask(&client, &listen).await?;
-    // Whatever happened before it listened.
+    // Anything may have happened before LISTEN.
     drop(hear.try_send(News::Missed));
     // The connection lasts as long as its client, and is closed with its task.
     while tokio::time::timeout(CHECK_INTERVAL, hearing.join_next()).await.is_err() {
@@ -150,7 +150,7 @@ async fn listen_once(access: &Access, own: &Arc<str>, hear: &mpsc::Sender<News>)
     Ok(())
 }
 
-/// Runs a statement that is answered at once, if at all.
+/// Runs a statement that is answered at once.
 async fn ask(client: &Client, sql: &str) -> Result<(), StoreError> {
     let late =
         || StoreError::Unavailable(format!("PostgreSQL: there was no answer within {} s", CONNECT_TIME.as_secs()));

@@ -37,7 +37,7 @@ pub(super) fn insert_parts<'a>(
     Ok(())
 }
 
-/// Writes what changed of requests. What was sent is kept until the request has ended.
+/// Writes changed parts of requests. The secret body of a part is kept until the request has ended.
 pub(super) fn update_parts<'a>(
     script: &mut Script<'a>,
     requests: impl Iterator<Item = &'a ProvisioningRequest>,
@@ -76,7 +76,7 @@ pub(super) fn update_parts<'a>(
     Ok(())
 }
 
-/// Reads the parts of those requests that have some.
+/// Reads the parts of those records that have parts.
 pub(super) async fn read_parts(
     transaction: &Transaction,
     requests: impl IntoIterator<Item = &mut ProvisioningRequest>,

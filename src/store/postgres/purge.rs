@@ -1,4 +1,4 @@
-//! Deleting what ended long ago, a little at a time, so that nothing has to wait for it.
+//! Deletes requests that ended long ago, a few at a time, so that no other write waits long.
 
 use chrono::{DateTime, Utc};
 
@@ -9,17 +9,18 @@ use super::joint;
 use crate::store::Purged;
 use crate::store::rows::ReadColumns as _;
 
-/// Records looked at in one step, at most.
+/// The largest number of records that one step looks at.
 const STEP: i64 = 200;
 
-/// A record, as far as the purge needs it.
+/// The columns of a record that the purge needs.
 struct Old {
     number: i64,
     is_young: bool,
     has_ended: bool,
 }
 
-/// Numbers ascend with the time of creation: where a whole step is too young, so is all behind it.
+/// Deletes old records. Numbers ascend with the time of creation: if all records of a step are too young, so are all
+/// later records.
 pub(super) async fn purge_requests(
     transaction: &Transaction,
     before: DateTime<Utc>,
@@ -44,7 +45,7 @@ pub(super) async fn purge_requests(
     if ended.is_empty() {
         return Ok(Purged { count: 0, next });
     }
-    // Two nodes may be at it: what the other one has locked is its own.
+    // Two nodes may purge at the same time: rows that the other node has locked are skipped.
     let lock = "-- purge_requests: lock
         SELECT number, cards FROM request WHERE number = ANY ($1) ORDER BY number FOR UPDATE SKIP LOCKED";
     let (mut numbers, mut cards): (Vec<i64>, Vec<String>) = (Vec::new(), Vec::new());
@@ -73,8 +74,8 @@ async fn forget_stbs(transaction: &Transaction, numbers: &[i64]) -> Result<(), F
     Ok(())
 }
 
-/// The last entry of each card stays, and tells its last sequence number wherever the store is copied to. Then the one that
-/// stayed before goes.
+/// Deletes entries of cards. The last entry of each card stays, since a copy of the store takes the card's last sequence
+/// number from it; the entry that stayed before is deleted.
 async fn forget_cards(transaction: &Transaction, cards: &[String]) -> Result<(), Fault> {
     let sql = "-- forget_cards
         DELETE FROM request_device d

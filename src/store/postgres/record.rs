@@ -1,4 +1,5 @@
-//! Writing what became of requests, and their history: the second of the two commits that an immediate request costs.
+//! Writes the outcomes of attempts and the history of requests: the second of the two commits that an immediate request
+//! costs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,14 +37,14 @@ pub(super) async fn commit_attempts(
     let lost: Vec<i64> = batch.iter().filter(|commit| !is_updated(commit)).map(|c| c.request.number).collect();
     let mut found = request_read::find_by_numbers(transaction, &lost).await?;
     let gone = |number: i64| StoreError::Other(format!("there is no request {number} any more"));
-    // Nothing may fail after the commit.
+    // Checked here, since no error may follow the commit.
     if let Some(number) = lost.iter().find(|number| !found.contains_key(number)) {
         return Err(gone(*number).into());
     }
     let released = match (transaction.run_last(&script).await?, releasing) {
         (Some(rows), Some(place)) => cards::read_released(&rows[place])?,
         (Some(_), None) => HashMap::new(),
-        // As if others waited for each: the run then looks.
+        // Assumes that others waited for each request: the processing run then looks for them.
         (None, _) => changed.iter().map(|request| (request.number, 1)).collect(),
     };
     let mut results = Vec::new();
@@ -58,9 +59,9 @@ pub(super) async fn commit_attempts(
     Ok(results)
 }
 
-/// Writes records as they now stand, and ends those leases that are not to be kept: the numbers of those that are written. A
-/// record with a lease that is another one's by now is not (`None` stands for no lease). What was sent is kept until the
-/// request has ended. `script` gets what is left to do.
+/// Writes records as they now stand, and ends each lease that is not to be kept; returns the numbers of the written
+/// records. A record that has another lease by now is not written (`None` stands for no lease). Secret bodies are kept
+/// until the request has ended. The remaining statements are added to `script`.
 pub(super) async fn update_requests<'a>(
     transaction: &Transaction,
     records: &[(&'a ProvisioningRequest, Option<(&'a Lease, bool)>)],
@@ -142,7 +143,7 @@ pub(super) async fn update_requests<'a>(
     Ok(updated)
 }
 
-/// Notes the devices of rejected requests, which a list can then find quickly.
+/// Notes the devices of rejected requests, so that a list finds these requests quickly.
 fn insert_rejected<'a>(script: &mut Script<'a>, rejected: impl Iterator<Item = &'a ProvisioningRequest>) {
     let (mut kinds, mut ids, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     for request in rejected {
@@ -203,7 +204,7 @@ fn insert_attempts<'a>(script: &mut Script<'a>, attempts: &[(i64, &'a Attempt)])
     Ok(())
 }
 
-/// Adds to the history of a request.
+/// Adds an event to the history of a request.
 pub(super) fn add_event<'a>(script: &mut Script<'a>, number: i64, event: &'a Event) {
     let sql = "-- add_event
         INSERT INTO event (number, event, at, kind, \"user\", text, duration_ms, http_status, request, response)

@@ -1,4 +1,4 @@
-//! Reading requests: one, a list, and what happened to one.
+//! Reads requests: one record, a list of records, and a record's attempts and events.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use crate::store::sql::{count_numbers, list_numbers};
 use crate::store::{DeviceKind, Lease, LeasedRequest, RecordKey, RequestQuery, SentAttempt, StoreError};
 use crate::words::Word as _;
 
-/// Bytes of SOAP texts after which a page of a list ends, whatever its limit, and records read at once for one.
+/// A page of a list ends after this many bytes of SOAP texts, whatever its limit; `PAGE_STEP` records are read at once.
 const PAGE_BYTES: usize = 32 << 20;
 const PAGE_STEP: usize = 100;
 
-/// A whole record: what `row_to_request` reads.
+/// The SELECT of the columns for `row_to_request`, with `tail` behind.
 fn select(name: &str, tail: &str) -> String {
     let columns = rows::request_columns();
     format!(
@@ -63,7 +63,7 @@ pub(super) async fn find_request(
     Ok(found)
 }
 
-/// The same outside a transaction.
+/// Finds a record outside a transaction.
 pub(super) async fn read_request(
     database: &Database,
     family: Option<Family>,
@@ -78,7 +78,7 @@ pub(super) async fn read_request(
     if found.as_ref().is_none_or(|request| request.parts.is_empty()) {
         return Ok(found);
     }
-    // The record and its parts at one moment.
+    // The record and its parts are read in one snapshot.
     let key = key.clone();
     let found = database.read_moment(|moment| Box::pin(async move { find_request(moment, family, &key).await }));
     Ok(found.await?)
@@ -98,7 +98,7 @@ pub(super) async fn find_by_numbers(
     Ok(found)
 }
 
-/// The records of these numbers, with their leases.
+/// The records of leased requests, with their leases.
 pub(super) async fn find_leased(
     transaction: &Transaction,
     leased: Vec<(i64, Lease)>,
@@ -113,7 +113,7 @@ pub(super) async fn list_requests(
     database: &Database,
     query: RequestQuery,
 ) -> Result<Vec<ProvisioningRequest>, StoreError> {
-    // One moment for both reads: a request that ends in between would be listed in a state it is no longer in.
+    // Both reads see one moment: otherwise a request that ends in between would be listed in a state that it has left.
     let page = database.read_moment(|moment| {
         Box::pin(async move {
             let moment = Moment(moment);
@@ -169,7 +169,7 @@ pub(super) async fn list_events(database: &Database, number: i64) -> Result<Vec<
     rows.iter().map(|row| rows::row_to_event(&Columns(row))).collect()
 }
 
-/// Newest first.
+/// Lists sent attempts, newest first.
 pub(super) async fn list_sent_attempts(
     database: &Database,
     since: DateTime<Utc>,

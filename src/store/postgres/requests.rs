@@ -1,4 +1,4 @@
-//! The requests of the PostgreSQL store: which call is which transaction, and what the other nodes are told after it.
+//! The requests of the PostgreSQL store: the transaction of each call, and the news for other nodes after it.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::store::{
     Purged, RecordKey, RequestQuery, RequestStore, SentAttempt, StoreError, Submission, SubmitResult,
 };
 
-/// How often a node deletes what is known of nodes and transactions of days ago.
+/// How often a node deletes old rows of nodes, transactions and limits.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[async_trait]
@@ -49,7 +49,7 @@ impl RequestStore for PostgresStore {
     }
 
     async fn commit_attempts(&self, batch: Vec<AttemptCommit>) -> Result<Vec<CommitResult>, StoreError> {
-        // An immediate request that the run sent may have a caller that waits at another node.
+        // The caller of an immediate request that the processing run sent may wait at another node.
         let is_waited_for = |request: &ProvisioningRequest| {
             request.content.process_immediately == Some(true) && request.process_name == process::RUN
         };
@@ -107,7 +107,7 @@ impl RequestStore for PostgresStore {
             Box::pin(async move { decide::decide_request(transaction, number, &order).await })
         });
         let record = decided.await?;
-        // At once: the process may be a command that ends now.
+        // Sent at once, since a command may end right after this.
         self.news.tell_now(&self.database, vec![News::Work, News::Ended(vec![number])]).await;
         Ok(record)
     }

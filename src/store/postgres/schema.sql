@@ -1,5 +1,5 @@
--- The tables, version 1. Their columns are those of SQLite's; what only several nodes need stands at the end. Times are
--- milliseconds since 1970, UTC.
+-- The tables of PostgreSQL, version 2. Their columns are those of SQLite's tables; tables for several nodes stand at the
+-- end. Times are milliseconds since 1970, UTC.
 
 CREATE TABLE store_version (version BIGINT NOT NULL);
 INSERT INTO store_version VALUES (2);
@@ -44,7 +44,8 @@ CREATE UNIQUE INDEX catalogue_name ON catalogue (kind, name);
 CREATE INDEX catalogue_alternative_code ON catalogue (kind, alternative_code) WHERE alternative_code IS NOT NULL;
 CREATE INDEX catalogue_ca_id ON catalogue (kind, ca_id) WHERE ca_id IS NOT NULL;
 
--- One row a provisioning request. Everything up to created_at is written once, and raw_body is deleted at the end.
+-- One row per provisioning request. The columns up to created_at are written once; raw_body is deleted when the request
+-- has ended.
 CREATE TABLE request (
     number BIGINT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -55,33 +56,33 @@ CREATE TABLE request (
     process_immediately BOOLEAN,
     scheduled_at BIGINT NOT NULL,
     items TEXT NOT NULL, -- JSON: [[id, name, value], …]
-    cards TEXT NOT NULL, -- JSON: the smartcards it touches
+    cards TEXT NOT NULL, -- JSON: the smartcards that the request touches
     subscription TEXT,
     body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked; NULL where there are parts
-    raw_body TEXT, -- what is sent in place of body, while it has a secret that body masks
-    api_call TEXT, -- JSON: what the client called with, without token, its secret masked
-    rejection TEXT, -- JSON: why it is rejected without being sent
+    raw_body TEXT, -- the SOAP request with its secret, which body masks; sent in place of body
+    api_call TEXT, -- JSON: the client's call, without token, its secret masked
+    rejection TEXT, -- JSON: why the request is rejected without being sent
     correlation TEXT, -- JSON: X-Request-Id and trace of the call
     sequence_number BIGINT NOT NULL,
     created_by TEXT NOT NULL REFERENCES "user" (id),
     created_at BIGINT NOT NULL,
     state TEXT NOT NULL,
     ready_at BIGINT NOT NULL, -- scheduled_at, or the time of the next attempt
-    lease_owner TEXT, -- the node that works on it now
-    lease_token BIGINT NOT NULL DEFAULT 0, -- of the last lease; ascends
-    waits_for BIGINT, -- the request that blocks this one: it need not be looked at again before that one changes
+    lease_owner TEXT, -- the node that works on the request now
+    lease_token BIGINT NOT NULL DEFAULT 0, -- the token of the last lease; ascends
+    waits_for BIGINT, -- the number of the request that blocks this request until it changes
     in_doubt TEXT, -- RESOLVING, NEEDS_OPERATOR, RETRY_ORDERED or EARLIER: sent, and the outcome is not known
-    resolve_until BIGINT, -- with RESOLVING
+    resolve_until BIGINT, -- with RESOLVING: when the time to resolve ends
     attempts BIGINT NOT NULL DEFAULT 0,
     sent BOOLEAN NOT NULL DEFAULT FALSE,
     executed_at BIGINT,
     updated_at BIGINT NOT NULL,
     reference_number TEXT,
-    result TEXT, -- JSON: what a query's answer tells
+    result TEXT, -- JSON: the result of a query, from its answer
     failure TEXT, -- JSON
     process_name TEXT NOT NULL,
     process_id TEXT,
-    parts BIGINT NOT NULL DEFAULT 0 -- calls that it is sent in, each with a row in part; 0 for one call
+    parts BIGINT NOT NULL DEFAULT 0 -- the number of calls that the request is sent in, each with a row in part; 0 for a single call
 );
 CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS DISTINCT FROM 'NEEDS_OPERATOR';
@@ -100,7 +101,7 @@ CREATE TABLE request_device (
     PRIMARY KEY (kind, ca_id, number)
 );
 
--- The devices of rejected requests, which are few: what a list of a device's rejections would otherwise look for long.
+-- The devices of rejected requests, which are few: they lead a list of a device's rejections to its rows.
 CREATE TABLE rejected_device (
     kind TEXT COLLATE "C" NOT NULL,
     ca_id TEXT COLLATE "C" NOT NULL,
@@ -108,7 +109,7 @@ CREATE TABLE rejected_device (
     PRIMARY KEY (kind, ca_id, number)
 );
 
--- The requests that wait for each card of a CA system, and from when on each blocks later ones of the card.
+-- The requests that wait for each card of a CA system; due is when a request begins to block later requests for the card.
 CREATE TABLE card_queue (
     card TEXT COLLATE "C" NOT NULL,
     cas TEXT COLLATE "C" NOT NULL,
@@ -117,8 +118,8 @@ CREATE TABLE card_queue (
     PRIMARY KEY (card, cas, number)
 );
 
--- The request that has a card to itself: it is under way, or in doubt and being resolved. It does not stand in card_queue.
--- The key makes two calls of one card at the same time impossible, whatever the code does.
+-- The request that holds a card: under way, or in doubt and being resolved. A request is never in card_lock and
+-- card_queue at once. The key prevents two calls for one card at the same time, even if the code were wrong.
 CREATE TABLE card_lock (
     card TEXT COLLATE "C" NOT NULL,
     cas TEXT COLLATE "C" NOT NULL,
@@ -128,8 +129,8 @@ CREATE TABLE card_lock (
 
 CREATE INDEX rejected_device_number ON rejected_device (number);
 
--- One row a call of a request that is sent in several. What stands before state is written once, and raw_body is deleted
--- at the end of the request.
+-- One row per call of a request that is sent in several calls. The columns before state are written once; raw_body is
+-- deleted when the request has ended.
 CREATE TABLE part (
     number BIGINT NOT NULL REFERENCES request (number),
     part BIGINT NOT NULL, -- counted from 1
@@ -145,14 +146,14 @@ CREATE TABLE part (
 );
 CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_number IS NOT NULL;
 
--- One row an attempt at sending.
+-- One row per attempt.
 CREATE TABLE attempt (
     number BIGINT NOT NULL REFERENCES request (number),
     attempt BIGINT NOT NULL,
-    part BIGINT, -- that it was made at
+    part BIGINT, -- the part of the request that the attempt sent
     started_at BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
-    timings TEXT, -- JSON: how the time of its call went by
+    timings TEXT, -- JSON: the timings of the call
     sent BOOLEAN NOT NULL,
     http_status BIGINT,
     error TEXT,
@@ -163,7 +164,7 @@ CREATE TABLE attempt (
 -- Attempts in the order in which they ended, which is nearly the order in which they are written.
 CREATE INDEX attempt_ended_at ON attempt ((started_at + duration_ms));
 
--- What happened to a request beside the attempts at sending it.
+-- The events of a request that are not attempts.
 CREATE TABLE event (
     number BIGINT NOT NULL REFERENCES request (number),
     event BIGINT NOT NULL, -- counted from 1
@@ -178,7 +179,7 @@ CREATE TABLE event (
     PRIMARY KEY (number, event)
 );
 
--- Idempotency-Key of a user, by its hash; content is a hash of the key and the body without its secret.
+-- The Idempotency-Keys of users, as hashes; content is a hash of the key and the body without its secret.
 CREATE TABLE idempotency_key (
     key BYTEA PRIMARY KEY,
     content BYTEA NOT NULL,
@@ -189,26 +190,26 @@ CREATE TABLE idempotency_key (
 CREATE INDEX idempotency_key_expires_at ON idempotency_key (expires_at);
 CREATE INDEX idempotency_key_secret ON idempotency_key (number) WHERE secret IS NOT NULL;
 
--- One row an exchange of a client with upstream.
+-- One row per exchange of a client with upstream.
 CREATE TABLE exchange (
     number BIGINT PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     at BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
-    timings TEXT, -- JSON: how that time went by
+    timings TEXT, -- JSON: the timings of the call
     path TEXT NOT NULL,
-    "user" TEXT, -- that the client signed in as
+    "user" TEXT, -- the user that the client signed in as
     error TEXT,
-    error_type TEXT, -- of RFC 9209, 2.3; NULL with an error: the client left
-    status BIGINT, -- this and the next: of upstream's answer, if one came
+    error_type TEXT, -- an error type of RFC 9209, 2.3; NULL with an error if the client left
+    status BIGINT, -- with reason: of upstream's answer, if an answer came
     reason TEXT,
-    operation TEXT, -- this and the next two: what it is about, as far as is known
+    operation TEXT, -- with cards and fault: the subject of the exchange, as far as known
     cards TEXT NOT NULL, -- JSON: CA IDs
     fault TEXT,
-    bytes BIGINT NOT NULL, -- that it takes
+    bytes BIGINT NOT NULL, -- the bytes that the exchange takes
     request_is_truncated BOOLEAN NOT NULL,
     answer_is_truncated BOOLEAN NOT NULL,
-    request_is_packed BOOLEAN NOT NULL, -- its body is in gzip
+    request_is_packed BOOLEAN NOT NULL, -- request_body is in gzip
     answer_is_packed BOOLEAN NOT NULL,
     request_headers TEXT NOT NULL, -- JSON: [[name, value], …]
     answer_headers TEXT NOT NULL, -- JSON
@@ -223,7 +224,7 @@ CREATE TABLE exchange_card (
     PRIMARY KEY (card, number)
 );
 
--- What operators wrote down about exchanges. Both tables lose their rows with the exchange.
+-- The notes of operators about exchanges. Rows of both tables are deleted with their exchange.
 CREATE TABLE exchange_note (
     number BIGINT NOT NULL,
     note BIGINT NOT NULL, -- counted from 1
@@ -233,8 +234,8 @@ CREATE TABLE exchange_note (
     PRIMARY KEY (number, note)
 );
 
--- The last numbers of requests and of exchanges. Whoever needs some updates the row, and so keeps it until its commit:
--- numbers become visible in their order. bytes is what all exchanges take together.
+-- The last numbers of requests and of exchanges. A transaction that takes numbers updates the row, and so locks it until its
+-- commit: numbers become visible in order. bytes is the size of all exchanges together.
 CREATE TABLE counter (
     name TEXT PRIMARY KEY,
     number BIGINT NOT NULL,
@@ -242,14 +243,15 @@ CREATE TABLE counter (
 ) WITH (fillfactor = 10);
 INSERT INTO counter VALUES ('request', 0, 0), ('exchange', 0, 0);
 
--- A row a card that was ever named: whoever changes what stands for a card in card_queue or card_lock has locked its row
--- before, and the rows of several cards in their order.
+-- One row per card that a request ever named. A transaction that changes a card's rows in card_queue or card_lock has locked
+-- the card's row here before, and the rows of several cards in order.
 CREATE TABLE card (
     card TEXT COLLATE "C" PRIMARY KEY,
-    sequence_number BIGINT NOT NULL -- of the last request of the card
+    sequence_number BIGINT NOT NULL -- the number of the card's last request in its sequence
 ) WITH (fillfactor = 80);
 
--- One row a life of a gateway. Who sees the same beat for lease_ms, by a steady clock of its own, finds the node dead.
+-- One row per life of a gateway. A node that sees the beat unchanged for lease_ms, by its own steady clock, marks the
+-- node dead.
 CREATE TABLE node (
     id TEXT PRIMARY KEY,
     beat BIGINT NOT NULL DEFAULT 0,
@@ -258,24 +260,24 @@ CREATE TABLE node (
     seen_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 10);
 
--- One row a transaction of the last hours: whoever lost the connection at its commit looks here for what became of it.
+-- One row per transaction of the last day: after a lost answer to a commit, the row tells that the commit was made.
 CREATE TABLE commit_token (
     token BYTEA PRIMARY KEY,
     at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE INDEX commit_token_at ON commit_token (at);
 
--- The last time that the date of the server was set, as a node noticed: the other nodes need not carry along what is due.
+-- The last step of the server's date, as the first node noticed it: the other nodes then do not shift the due times again.
 CREATE TABLE date_step (
     noticed_at TIMESTAMPTZ NOT NULL,
     by_ms BIGINT NOT NULL
 );
 
--- How many calls are left to each user for now, at all nodes together. This and the next table are not in the log: after a
--- crash of the server, or on another one, they are empty.
+-- The calls left to each user for now, at all nodes together. allowance and sign_in are not in the log: after a crash of the
+-- server, or on another server, they are empty.
 CREATE UNLOGGED TABLE allowance (
     user_id TEXT COLLATE "C" PRIMARY KEY,
-    calls DOUBLE PRECISION NOT NULL, -- less than 0: more were made than allowed
+    calls DOUBLE PRECISION NOT NULL, -- negative: more calls were made than allowed
     filled_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 10);
 

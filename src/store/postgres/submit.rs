@@ -1,5 +1,5 @@
-//! Accepting requests: the first of the two commits that an immediate request costs. What comes at the same time is accepted
-//! together, in its order.
+//! Accepts new requests: the first of the two commits that an immediate request costs. Requests that come at the same
+//! time are accepted together, in their order.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -22,10 +22,10 @@ use crate::words::Word as _;
 /// The token of the first lease of a request.
 const FIRST_TOKEN: i64 = 1;
 
-/// The first of the numbers that stand for new requests until theirs are known: higher than all that there are.
+/// The first of the provisional numbers that new requests have until they are numbered: higher than all real numbers.
 const NOT_NUMBERED: i64 = i64::MAX / 2;
 
-/// A request that is new, and not known by its key.
+/// A new request that no idempotency key has matched.
 struct Accepted<'s> {
     submission: &'s Submission,
     content: Arc<NewRequest>,
@@ -39,7 +39,7 @@ pub(super) async fn submit_requests(
     batch: &[Submission],
 ) -> Result<Vec<SubmitResult>, Fault> {
     let mut results = idempotency::find_earlier(transaction, batch).await?;
-    // Of several with one key the first is accepted, and the others are looked at when it is there.
+    // Of several requests with one key the first is accepted; the others are matched with it afterwards.
     let mut keys = BTreeSet::new();
     let is_first = |submission: &Submission| submission.key.as_ref().is_none_or(|key| keys.insert(key.key));
     let firsts: Vec<bool> = batch.iter().map(is_first).collect();
@@ -62,7 +62,7 @@ pub(super) async fn submit_requests(
     Ok(results.into_iter().map(|result| result.ok_or_else(missing)).collect::<Result<_, _>>()?)
 }
 
-/// Accepts requests; `is_all`: nothing is left to do in the transaction, which ends with that.
+/// Accepts requests; `is_all` ends the transaction with this call.
 async fn accept(transaction: &Transaction, new: &[&Submission], is_all: bool) -> Result<Vec<SubmitResult>, Fault> {
     if new.is_empty() {
         return Ok(Vec::new());
@@ -113,7 +113,7 @@ async fn accept(transaction: &Transaction, new: &[&Submission], is_all: bool) ->
     Ok(accepted.into_iter().map(result).collect())
 }
 
-/// The entries in the history of a request that is sent once more, and of the one that is made for it.
+/// The events that link a resubmitted request and its new request in both histories.
 fn resubmission_events(request: &Accepted<'_>, link: &Resubmission) -> [(i64, Event); 2] {
     let Accepted { content, number, .. } = request;
     let event = |kind, text: String| Event::new(content.created_at, kind, Some(&link.user), Some(&text));
@@ -123,8 +123,8 @@ fn resubmission_events(request: &Accepted<'_>, link: &Resubmission) -> [(i64, Ev
     ]
 }
 
-/// Numbers requests, and leases those that are to be leased and whose cards are free, in their order. From here on all
-/// others wait for a number, until this is committed.
+/// Numbers requests, and leases in their order those that ask for a lease and whose cards are free. From here until the
+/// commit all other nodes wait for a number.
 async fn take_numbers_and_cards(transaction: &Transaction, accepted: &mut [Accepted<'_>]) -> Result<(), Fault> {
     let count = i64::try_from(accepted.len()).unwrap_or(i64::MAX);
     for (number, request) in (NOT_NUMBERED..).zip(&mut *accepted) {

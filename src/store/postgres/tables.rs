@@ -1,7 +1,7 @@
-//! The tables and their version: made, and brought to the present version, by whoever comes first.
+//! Makes the tables, and migrates them to the present version; the first node to start does both.
 //!
-//! Rule: a migration is never edited, and leaves tables with which the version before it still works: so the nodes can be
-//! upgraded one after the other. A gateway works with tables of its own version, or of the next one.
+//! Rule: a released migration is never edited, and the version before still works with its tables: so the nodes can be
+//! upgraded one after the other. A gateway works with tables of its own version, or of the next version.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use super::connection::Access;
 use super::fault::describe;
 use crate::store::StoreError;
 
-/// The migrations: the first one makes the tables, each of the others brings them to the next version.
+/// The migrations: the first makes the tables, each other migrates them to the next version.
 const MIGRATIONS: [&str; 3] =
     [include_str!("schema.sql"), include_str!("version_3.sql"), include_str!("version_4.sql")];
 /// The version that the first migration makes. A development build made tables of version 1.
 const FIRST_VERSION: i64 = 2;
 /// The version that this program works with.
 pub(super) const VERSION: i64 = FIRST_VERSION + MIGRATIONS.len() as i64 - 1;
-/// How long an answer may take while nothing is changed yet.
+/// How long an answer may take before anything is changed.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// Only one migrates at a time (`pg_advisory_xact_lock`): "CXGW".
+/// The lock that lets only one node migrate at a time (`pg_advisory_xact_lock`): "CXGW".
 const LOCK: i64 = 0x4358_4757;
 
 /// The version of the tables, if there are any.
 ///
 /// # Errors
-/// The database is out of reach, or its tables are none that this program works with.
+/// The database is out of reach, or this program cannot work with its tables.
 pub(super) async fn find_version(client: &Client) -> Result<Option<i64>, StoreError> {
     let sql = "-- find_version: tables
         SELECT to_regclass('store_version') IS NOT NULL, EXISTS (SELECT 1 FROM pg_tables WHERE tablename = 'request'
@@ -51,7 +51,7 @@ pub(super) async fn find_version(client: &Client) -> Result<Option<i64>, StoreEr
     Ok(Some(version))
 }
 
-/// Brings the tables to the present version; returns which one they were of before.
+/// Migrates the tables to the present version; returns the version before, if there were tables.
 ///
 /// # Errors
 /// The database is out of reach, or the user may not change it.
@@ -64,7 +64,7 @@ pub(super) async fn migrate(access: &Access) -> Result<Option<i64>, StoreError> 
     migrated
 }
 
-/// Whatever fails ends the connection, and the transaction with it.
+/// Every error ends the connection, and rolls back the transaction.
 async fn migrate_with(client: &Client) -> Result<Option<i64>, StoreError> {
     let run = async |sql: &str| client.batch_execute(sql).await.map_err(failed);
     run(&format!("-- migrate\nBEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
@@ -81,7 +81,7 @@ async fn migrate_with(client: &Client) -> Result<Option<i64>, StoreError> {
     Ok(before)
 }
 
-/// The first row of a query without values, by the protocol that prepares nothing: the session may be a pooler's.
+/// The first row of a query without values. Uses the simple protocol, which prepares nothing: the session may be a pooler's.
 pub(super) async fn ask(client: &Client, sql: &str) -> Result<Vec<Option<String>>, StoreError> {
     let answer = tokio::time::timeout(ANSWER_TIME, client.simple_query(sql)).await;
     let late =

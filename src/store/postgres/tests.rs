@@ -1,4 +1,5 @@
-//! The PostgreSQL store as an engine of the suite, and what only it has: several nodes, and a server that goes away.
+//! Tests of the PostgreSQL store: the suite for both engines, and behaviour of PostgreSQL alone (several nodes, a lost
+//! server).
 
 #[path = "../../../tests/it/support/postgres.rs"]
 #[expect(unreachable_pub, dead_code, reason = "tests/it uses it, too")]
@@ -47,16 +48,16 @@ async fn open(url: &str) -> PostgresStore {
     try_open(url).await.unwrap()
 }
 
-/// What is done about the next commit that comes by.
+/// How the proxy cuts the connection at the next commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
-    /// The server never hears of it.
+    /// The server never gets the commit.
     Before,
-    /// The server commits, and nobody hears of that.
+    /// The server commits, and the client gets no answer.
     After,
 }
 
-/// A way to the server that loses a connection at a commit: the folder of its socket.
+/// A proxy of the server's socket that cuts a connection at a commit; returns the folder of the proxy's socket.
 fn cutting_proxy(url: &str, armed: Arc<Mutex<Option<Cut>>>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
@@ -84,7 +85,7 @@ fn cutting_proxy(url: &str, armed: Arc<Mutex<Option<Cut>>>) -> TempDir {
                         }
                         read = upstream.read(&mut from_server) => {
                             let sent = match read { Ok(length @ 1..) => &from_server[..length], _ => return };
-                            // The server is heard out: it would not commit for somebody who left.
+                            // The proxy reads the server's answer, since a server may not commit for a client that has left.
                             match is_cut {
                                 true if sent.windows(7).any(|word| word == b"COMMIT\0") => return,
                                 true => {}
@@ -118,7 +119,7 @@ async fn what_became_of_a_commit_that_was_cut_is_found_out() {
     arm(Cut::Before);
     let next = submit_leased(&store, pairing("b", DateTime::UNIX_EPOCH, true)).await;
     assert!(armed.lock().unwrap().is_none() && next.request.number == 2, "it was not, and is done again");
-    // Where the answer was lost, somebody may wait for the cards.
+    // After a lost answer, the commit assumes that another request waits for the cards.
     for (leased, cut, released) in [(leased, Cut::Before, 0), (next, Cut::After, 1)] {
         arm(cut);
         let number = leased.request.number;
@@ -169,7 +170,7 @@ async fn a_lock_is_held_to_the_end_of_the_transaction_that_it_begins() {
     assert_eq!(held.await.unwrap(), 1);
 }
 
-/// The rule that no code is needed for.
+/// The key of the table keeps the rule, even if the code broke it.
 #[tokio::test]
 async fn two_requests_cannot_have_one_card_whatever_the_code_does() {
     let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
@@ -182,7 +183,7 @@ async fn two_requests_cannot_have_one_card_whatever_the_code_does() {
     assert_eq!(cluster.psql(name, "INSERT INTO card_lock VALUES ('a', 'conax', 2)"), None);
 }
 
-/// Each of many nodes claims at the same time: no request twice, no card twice, and each card in its order.
+/// Many nodes claim at the same time: no request twice, no card twice, and each card's requests in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() {
     const CARDS: usize = 10;
@@ -191,7 +192,7 @@ async fn nodes_that_claim_at_the_same_time_get_different_cards_in_their_order() 
     let store = open(&url).await;
     store.add_user(user(), String::new()).await.unwrap();
     for number in 0..20 * CARDS {
-        // Half of them may be sent together.
+        // Half of the requests may be sent in joint calls.
         let card = (number % CARDS).to_string();
         let submission = match number % 4 {
             0 | 1 => joinable(&card, "x", 0),
@@ -235,7 +236,7 @@ async fn try_open(url: &str) -> Result<PostgresStore, StoreError> {
     PostgresStore::open(server, &config, Access::Gateway(Observers::default())).await
 }
 
-/// What ends a statement, a transaction and a connection that nobody answers, without any setting.
+/// The default limits that end a statement, a transaction and a connection without an answer.
 #[tokio::test]
 async fn nothing_waits_for_ever_by_default() {
     let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
@@ -249,7 +250,7 @@ async fn nothing_waits_for_ever_by_default() {
     assert_eq!(reading[0].get::<_, String>("text"), "10s 10s on");
 }
 
-/// Limits of callers are taken from by all nodes.
+/// All nodes take calls from the same allowance.
 #[tokio::test]
 async fn what_one_node_takes_is_gone_for_the_others() {
     let Some(cluster) = tokio::task::spawn_blocking(Cluster::shared).await.unwrap() else { return };
@@ -257,7 +258,7 @@ async fn what_one_node_takes_is_gone_for_the_others() {
     let (one, other) = (open(&url).await, open(&url).await);
     let take = async |store: &PostgresStore, calls: f64| {
         let taken = [Allowance { user: "u".to_owned(), calls }, Allowance { user: "v".to_owned(), calls: 1.0 }];
-        // So few a second that time does not matter here.
+        // The refill per second is so small that time does not matter here.
         let left = store.take_allowances(&taken, 0.001).await.unwrap().unwrap();
         left.into_iter().find(|left| left.user == "u").unwrap().calls
     };

@@ -1,4 +1,4 @@
-//! The list of all traffic, and lists by a filter: PostgreSQL's part of `store::sql`.
+//! The PostgreSQL part of `store::sql`: the list of all traffic, and lists by a filter.
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
@@ -21,7 +21,7 @@ impl TrafficStore for PostgresStore {
         page.await
     }
 
-    /// A snapshot names the transactions that are seen: it is another one when one of them has begun or ended.
+    /// The snapshot names the transactions under way, so that it changes when a transaction begins or ends.
     async fn find_change_mark(&self) -> Result<i64, StoreError> {
         let sql = "-- find_change_mark\nSELECT hashtextextended(pg_current_snapshot()::text, 0) AS mark";
         let rows = self.database.read(sql, &[]).await?;
@@ -30,7 +30,7 @@ impl TrafficStore for PostgresStore {
     }
 }
 
-/// A transaction whose queries all see the same.
+/// A transaction in which all reads see one moment.
 pub(super) struct Moment<'t>(pub(super) &'t Transaction);
 
 impl Moment<'_> {

@@ -1,4 +1,4 @@
--- Version 4: the answer to a joint call stands once, not with each of its requests. A node of version 3 goes on writing it with
--- each, and does not show it where it stands once.
+-- Version 4: the answer to a joint call is stored once, in joint_call, not with each attempt. A node of version 3 still
+-- stores it with each attempt, and does not show an answer stored in joint_call.
 
-ALTER TABLE joint_call ADD COLUMN response TEXT; -- the answer, which all of them show
+ALTER TABLE joint_call ADD COLUMN response TEXT; -- the answer, which all requests of the call show

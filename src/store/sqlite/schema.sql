@@ -1,4 +1,4 @@
--- The tables, as PRAGMA user_version 14 counts them. Times are milliseconds since 1970, UTC.
+-- The tables of SQLite, PRAGMA user_version 14. Times are milliseconds since 1970, UTC.
 
 -- Users are never deleted (records name them); removed_at ends one.
 CREATE TABLE user (
@@ -41,7 +41,8 @@ CREATE UNIQUE INDEX catalogue_name ON catalogue (kind, name);
 CREATE INDEX catalogue_alternative_code ON catalogue (kind, alternative_code) WHERE alternative_code IS NOT NULL;
 CREATE INDEX catalogue_ca_id ON catalogue (kind, ca_id) WHERE ca_id IS NOT NULL;
 
--- One row a provisioning request. Everything up to created_at is written once, and raw_body is deleted at the end.
+-- One row per provisioning request. The columns up to created_at are written once; raw_body is deleted when the request
+-- has ended.
 CREATE TABLE request (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -52,36 +53,36 @@ CREATE TABLE request (
     process_immediately INTEGER,
     scheduled_at INTEGER NOT NULL,
     items TEXT NOT NULL, -- JSON: [[id, name, value], …]
-    cards TEXT NOT NULL, -- JSON: the smartcards it touches
+    cards TEXT NOT NULL, -- JSON: the smartcards that the request touches
     subscription TEXT,
     body TEXT, -- the SOAP request, rendered once and sent as it stands; a secret is masked; NULL where there are parts
-    raw_body TEXT, -- what is sent in place of body, while it has a secret that body masks
-    api_call TEXT, -- JSON: what the client called with, without token, its secret masked
-    rejection TEXT, -- JSON: why it is rejected without being sent
+    raw_body TEXT, -- the SOAP request with its secret, which body masks; sent in place of body
+    api_call TEXT, -- JSON: the client's call, without token, its secret masked
+    rejection TEXT, -- JSON: why the request is rejected without being sent
     correlation TEXT, -- JSON: X-Request-Id and trace of the call
     sequence_number INTEGER NOT NULL,
     created_by TEXT NOT NULL REFERENCES user (id),
     created_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     ready_at INTEGER NOT NULL, -- scheduled_at, or the time of the next attempt
-    lease_owner TEXT, -- the node that works on it now
-    lease_token INTEGER NOT NULL DEFAULT 0, -- of the last lease; ascends
-    waits_for INTEGER, -- the request that blocks this one: it need not be looked at again before that one changes
+    lease_owner TEXT, -- the node that works on the request now
+    lease_token INTEGER NOT NULL DEFAULT 0, -- the token of the last lease; ascends
+    waits_for INTEGER, -- the number of the request that blocks this request until it changes
     in_doubt TEXT, -- RESOLVING, NEEDS_OPERATOR, RETRY_ORDERED or EARLIER: sent, and the outcome is not known
-    resolve_until INTEGER, -- with RESOLVING
+    resolve_until INTEGER, -- with RESOLVING: when the time to resolve ends
     attempts INTEGER NOT NULL DEFAULT 0,
     sent INTEGER NOT NULL DEFAULT 0,
     executed_at INTEGER,
     updated_at INTEGER NOT NULL,
     reference_number TEXT,
-    result TEXT, -- JSON: what a query's answer tells
+    result TEXT, -- JSON: the result of a query, from its answer
     failure TEXT, -- JSON
     process_name TEXT NOT NULL,
     process_id TEXT,
-    parts INTEGER NOT NULL DEFAULT 0, -- calls that it is sent in, each with a row in part; 0 for one call
-    joint_key BLOB, -- of the requests that may be sent in one call; with joint_fields NULL for what is sent alone, and at the end
-    joint_fields TEXT, -- JSON: all values of the message but the cards
-    joint_call TEXT -- the joint call that it is under way in; '' until that is stored, and so not sent
+    parts INTEGER NOT NULL DEFAULT 0, -- the number of calls that the request is sent in, each with a row in part; 0 for a single call
+    joint_key BLOB, -- shared by requests that may join a call; NULL, like joint_fields, for a request sent alone or ended
+    joint_fields TEXT, -- JSON: all values of the SOAP request except the cards
+    joint_call TEXT -- the joint call that the request is under way in; '' until the call is stored, before it is sent
 ) STRICT;
 CREATE INDEX request_waiting ON request (cas, priority, ready_at, number)
     WHERE state = 'PENDING' AND lease_owner IS NULL AND waits_for IS NULL AND in_doubt IS NOT 'NEEDS_OPERATOR';
@@ -101,7 +102,7 @@ CREATE TABLE request_device (
     PRIMARY KEY (kind, ca_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- The devices of rejected requests, which are few: what a list of a device's rejections would otherwise look for long.
+-- The devices of rejected requests, which are few: they lead a list of a device's rejections to its rows.
 CREATE TABLE rejected_device (
     kind TEXT NOT NULL,
     ca_id TEXT NOT NULL,
@@ -109,7 +110,7 @@ CREATE TABLE rejected_device (
     PRIMARY KEY (kind, ca_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- The requests that wait for each card of a CA system, and from when on each blocks later ones of the card.
+-- The requests that wait for each card of a CA system; due is when a request begins to block later requests for the card.
 CREATE TABLE card_queue (
     card TEXT NOT NULL,
     cas TEXT NOT NULL,
@@ -118,7 +119,8 @@ CREATE TABLE card_queue (
     PRIMARY KEY (card, cas, number)
 ) STRICT, WITHOUT ROWID;
 
--- The request that has a card to itself: it is under way, or in doubt and being resolved. It does not stand in card_queue.
+-- The request that holds a card: under way, or in doubt and being resolved. A request is never in card_lock and
+-- card_queue at once.
 CREATE TABLE card_lock (
     card TEXT NOT NULL,
     cas TEXT NOT NULL,
@@ -126,8 +128,8 @@ CREATE TABLE card_lock (
     PRIMARY KEY (card, cas)
 ) STRICT, WITHOUT ROWID;
 
--- One row a call of a request that is sent in several. What stands before state is written once, and raw_body is deleted
--- at the end of the request.
+-- One row per call of a request that is sent in several calls. The columns before state are written once; raw_body is
+-- deleted when the request has ended.
 CREATE TABLE part (
     number INTEGER NOT NULL REFERENCES request (number),
     part INTEGER NOT NULL, -- counted from 1
@@ -143,34 +145,34 @@ CREATE TABLE part (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX part_reference ON part (reference_number, number) WHERE reference_number IS NOT NULL;
 
--- One row a call for several requests; deleted with the last of them, or when they are given back without being sent.
+-- One row per joint call; deleted with its last request, or when its requests are given back without being sent.
 CREATE TABLE joint_call (
     id TEXT PRIMARY KEY NOT NULL,
     numbers TEXT NOT NULL, -- JSON: the requests, in the order of their cards in the call
     body TEXT NOT NULL,
-    response TEXT -- the answer, which all of them show
+    response TEXT -- the answer, which all requests of the call show
 ) STRICT, WITHOUT ROWID;
 
--- One row an attempt at sending.
+-- One row per attempt.
 CREATE TABLE attempt (
     number INTEGER NOT NULL REFERENCES request (number),
     attempt INTEGER NOT NULL,
-    part INTEGER, -- that it was made at
+    part INTEGER, -- the part of the request that the attempt sent
     started_at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
-    timings TEXT, -- JSON: how the time of its call went by
+    timings TEXT, -- JSON: the timings of the call
     sent INTEGER NOT NULL,
     http_status INTEGER,
     error TEXT,
-    response TEXT, -- the answer; that of a joint call stands there
+    response TEXT, -- the answer, unless it stands in joint_call
     content_type TEXT, -- of the response
-    joint_call TEXT, -- that it was made in
+    joint_call TEXT, -- the joint call of the attempt
     PRIMARY KEY (number, attempt)
 ) STRICT, WITHOUT ROWID;
 -- Attempts in the order in which they ended, which is the order in which they are written.
 CREATE INDEX attempt_ended_at ON attempt (started_at + duration_ms);
 
--- What happened to a request beside the attempts at sending it.
+-- The events of a request that are not attempts.
 CREATE TABLE event (
     number INTEGER NOT NULL REFERENCES request (number),
     event INTEGER NOT NULL, -- counted from 1
@@ -185,7 +187,7 @@ CREATE TABLE event (
     PRIMARY KEY (number, event)
 ) STRICT, WITHOUT ROWID;
 
--- Idempotency-Key of a user, by its hash; content is a hash of the key and the body without its secret.
+-- The Idempotency-Keys of users, as hashes; content is a hash of the key and the body without its secret.
 CREATE TABLE idempotency_key (
     key BLOB PRIMARY KEY NOT NULL,
     content BLOB NOT NULL,
@@ -196,26 +198,26 @@ CREATE TABLE idempotency_key (
 CREATE INDEX idempotency_key_expires_at ON idempotency_key (expires_at);
 CREATE INDEX idempotency_key_secret ON idempotency_key (number) WHERE secret IS NOT NULL;
 
--- One row an exchange of a client with upstream. Bodies come last: whoever lists the rows does not read them.
+-- One row per exchange of a client with upstream. Bodies come last, so that a list need not read their pages.
 CREATE TABLE exchange (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
-    timings TEXT, -- JSON: how that time went by
+    timings TEXT, -- JSON: the timings of the call
     path TEXT NOT NULL,
-    user TEXT, -- that the client signed in as
+    user TEXT, -- the user that the client signed in as
     error TEXT,
-    error_type TEXT, -- of RFC 9209, 2.3; NULL with an error: the client left
-    status INTEGER, -- this and the next: of upstream's answer, if one came
+    error_type TEXT, -- an error type of RFC 9209, 2.3; NULL with an error if the client left
+    status INTEGER, -- with reason: of upstream's answer, if an answer came
     reason TEXT,
-    operation TEXT, -- this and the next two: what it is about, as far as is known
+    operation TEXT, -- with cards and fault: the subject of the exchange, as far as known
     cards TEXT NOT NULL, -- JSON: CA IDs
     fault TEXT,
-    bytes INTEGER NOT NULL, -- that it takes
+    bytes INTEGER NOT NULL, -- the bytes that the exchange takes
     request_is_truncated INTEGER NOT NULL,
     answer_is_truncated INTEGER NOT NULL,
-    request_is_packed INTEGER NOT NULL, -- its body is in gzip
+    request_is_packed INTEGER NOT NULL, -- request_body is in gzip
     answer_is_packed INTEGER NOT NULL,
     request_headers TEXT NOT NULL, -- JSON: [[name, value], …]
     answer_headers TEXT NOT NULL, -- JSON
@@ -230,7 +232,7 @@ CREATE TABLE exchange_card (
     PRIMARY KEY (card, number)
 ) STRICT, WITHOUT ROWID;
 
--- What operators wrote down about exchanges. Both tables lose their rows with the exchange.
+-- The notes of operators about exchanges. Rows of both tables are deleted with their exchange.
 CREATE TABLE exchange_note (
     number INTEGER NOT NULL,
     note INTEGER NOT NULL, -- counted from 1
@@ -240,7 +242,7 @@ CREATE TABLE exchange_note (
     PRIMARY KEY (number, note)
 ) STRICT, WITHOUT ROWID;
 
--- One row: what all exchanges take together, whoever adds or deletes some.
+-- One row: the bytes of all exchanges together, kept by the triggers.
 CREATE TABLE exchange_total (bytes INTEGER NOT NULL) STRICT;
 INSERT INTO exchange_total VALUES (0);
 CREATE TRIGGER exchange_added AFTER INSERT ON exchange BEGIN
