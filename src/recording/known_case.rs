@@ -1,18 +1,18 @@
-//! The cases of a folder as its recorder knows them: enough to find the case that an exchange belongs to.
+//! The cases of a folder as the recorder keeps them in memory: enough to find the case that an exchange belongs to.
 
 use super::case::{Case, Exchange, FailureStage};
 use super::index::{Index, RequestKey};
 use super::message::{Digest, Message};
 use super::message_rules::MessageRules;
 
-/// A case in the folder, without its bodies: a long recording would fill the memory with them.
+/// A case in the folder, without its bodies, which would fill the memory in a long recording.
 pub(super) struct KnownCase {
     pub(super) name: String,
     volatile: Vec<String>,
     answer: Answer,
 }
 
-/// The parts by which two exchanges of the same request are compared.
+/// The parts of an answer by which two exchanges with the same request are compared.
 #[derive(PartialEq, Eq)]
 struct Answer {
     body: Option<Digest>,
@@ -45,14 +45,14 @@ impl ReadCase {
         }
     }
 
-    /// The case as it is kept, and the key by which it is found.
+    /// The case as the recorder keeps it in memory, and its key in the index.
     pub(super) fn into_known(self, message_rules: &MessageRules) -> (RequestKey, KnownCase) {
         let answer = self.answer(message_rules, &self.case.exchange.volatile);
         let Case { name, exchange: Exchange { volatile, .. }, .. } = self.case;
         (RequestKey::new(&self.request, &volatile), KnownCase { name, volatile, answer })
     }
 
-    /// The number of these cases before the first that has this case's answer.
+    /// The position of the first of these cases that has the same answer.
     pub(super) fn find_answer(
         &self,
         index: &Index<KnownCase>,
@@ -62,7 +62,7 @@ impl ReadCase {
         let mut last: Option<(&[String], Answer)> = None;
         places.iter().position(|place| {
             let Some(KnownCase { volatile, answer, .. }) = index.get(*place) else { return false };
-            // Most have the same volatile elements as the one before.
+            // Computed again only if the volatile elements differ from those of the case before.
             if last.as_ref().is_none_or(|(last, _)| last != volatile) {
                 last = Some((volatile, self.answer(message_rules, volatile)));
             }

@@ -1,4 +1,5 @@
-//! The requests of a folder of cases, read before anything is known of keys: a start checks them, and then replays them.
+//! The requests of a folder of cases for a replay. They are read before the key is known: a start first checks the
+//! folder, and then replays it.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ impl ReplayFolder {
     /// Reads the requests of a folder.
     ///
     /// # Errors
-    /// Every file that cannot be used.
+    /// A list of all files that cannot be used.
     pub fn read(root: &Path) -> Result<Self, Vec<CaseFault>> {
         let (mut cases, mut redacted) = (Vec::new(), Vec::new());
         let read = read_cases(root, |folder| {
@@ -41,7 +42,7 @@ impl ReplayFolder {
         Ok(Self { root: root.to_owned(), cases, redacted })
     }
 
-    /// Has the pseudonymizer learn the cases that have pseudonyms of its key; returns whether there are any.
+    /// Lets the pseudonymizer learn the cases with pseudonyms of its key; returns true if there are any.
     pub(super) fn learn(&self, pseudonymizer: &Pseudonymizer) -> Result<bool, Vec<CaseFault>> {
         let key = pseudonymizer.key_id();
         let own: Vec<_> = self.redacted.iter().filter(|(_, id)| *id == key).map(|(folder, _)| folder.clone()).collect();
