@@ -1,38 +1,38 @@
-//! The ids by which others know a call: X-Request-Id of the client, and W3C Trace Context, which links what happens here
-//! with what happened before and happens after (<https://www.w3.org/TR/trace-context/>).
+//! The ids that link an API call to other systems' logs and traces: the client's X-Request-Id, and W3C Trace Context
+//! (<https://www.w3.org/TR/trace-context/>).
 //!
-//! Rule: an id from outside is kept only if it is short and has no character that means anything in a log, a header or a
-//! page; whatever else comes is as good as absent, and no error.
+//! Rule: an id from outside is kept only if it is short, and has no character with a meaning in logs, headers or pages.
+//! Any other id counts as absent, and is no error.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Most characters of an X-Request-Id that is kept.
+/// The longest X-Request-Id that is kept, in characters.
 pub const REQUEST_ID_LENGTH: usize = 128;
-/// Most characters of a tracestate (3.3.1.5: at least so many are to be passed on).
+/// The longest tracestate that is kept, in characters (3.3.1.5: at least 512 should be passed on).
 const STATE_LENGTH: usize = 512;
-/// The flag of traceparent that says that spans are kept.
+/// The flag of traceparent for a trace whose spans are kept.
 const SAMPLED: u8 = 1;
-/// The flags of traceparent that have a meaning: spans are kept, and the trace's id is random (level 2, 3.2.2.5).
+/// The known flags of traceparent: spans are kept, and the trace id is random (level 2, 3.2.2.5).
 const KNOWN: u8 = 3;
 
-/// The ids of the call that made a request.
+/// The ids of the API call that created a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Correlation {
-    /// As answer and log have it: the client's, or else the gateway's own.
+    /// The id in the reply and the log: the client's, or else the gateway's own.
     pub request_id: String,
     /// The trace that the call belongs to.
     #[serde(flatten)]
     pub trace: Option<TraceContext>,
 }
 
-/// A place in a trace: what `traceparent` and `tracestate` say.
+/// A position in a trace: the values of `traceparent` and `tracestate`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceContext {
-    /// The trace, and the span that is the parent of what follows.
+    /// The trace, and the span that is the parent of following spans.
     pub traceparent: TraceParent,
-    /// What tracing systems on the way note for themselves; passed on as it came.
+    /// Data of other tracing systems, passed on unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
 }
@@ -48,7 +48,7 @@ pub struct TraceParent {
     flags: u8,
 }
 
-/// May an X-Request-Id be kept?
+/// Is an X-Request-Id short and safe enough to be kept?
 pub fn is_request_id(text: &str) -> bool {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte);
     (1..=REQUEST_ID_LENGTH).contains(&text.len()) && text.bytes().all(is_safe)
@@ -66,13 +66,13 @@ impl TraceContext {
         Self { traceparent: TraceParent { trace_id, span_id: new_span_id(), flags: KNOWN }, tracestate: None }
     }
 
-    /// A new span below this one.
+    /// A new span below this span.
     pub fn child(&self) -> Self {
         let traceparent = TraceParent { span_id: new_span_id(), ..self.traceparent.clone() };
         Self { traceparent, ..self.clone() }
     }
 
-    /// What the two headers say; `None` if the first is none.
+    /// Reads the two headers; `None` if `traceparent` is invalid.
     pub fn parse(traceparent: &str, tracestate: Option<String>) -> Option<Self> {
         let is_kept = |state: &String| {
             (1..=STATE_LENGTH).contains(&state.len()) && state.bytes().all(|byte| (b' '..=b'~').contains(&byte))
@@ -82,12 +82,12 @@ impl TraceContext {
 }
 
 impl TraceParent {
-    /// Does whoever began the trace keep its spans?
+    /// Does the system that began the trace keep its spans?
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
 
-    /// Reads one of any version as far as version 00 goes (3.2.4).
+    /// Reads a traceparent of version 00 or later; later versions as if they were 00 (3.2.4).
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(4, '-');
         let (version, trace_id, span_id, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

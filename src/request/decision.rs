@@ -1,7 +1,7 @@
-//! An operator's decision about a request, and its effect.
+//! An operator's decision about a request, and its effect on the record.
 //!
-//! Rule: the record stays true. What was never sent may be cancelled; what may have arrived can only be sent again or
-//! settled, by somebody who looked.
+//! Rule: the record stays true. Only a request that was never sent can be cancelled; a request that may have arrived can
+//! only be sent again, or resolved by an operator who knows the outcome.
 
 use chrono::{DateTime, Utc};
 
@@ -12,11 +12,11 @@ use super::record::{Failure, InDoubt, ProvisioningRequest, State, failure};
 /// A decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Send the request once more now, whatever its resend rule.
+    /// Send the request once more now, even if its type's resend rule forbids that.
     Retry,
     /// Do not send the request any more.
     Cancel,
-    /// Write something down in the history of the request, which stays as it is.
+    /// Add a note to the history of the request, without any change to it.
     Note,
     /// Resolve a doubt: the operator knows the outcome.
     Resolve {
@@ -46,7 +46,7 @@ pub struct Order {
 pub struct NotAllowed(pub &'static str);
 
 impl ProvisioningRequest {
-    /// Leaves a request in doubt to an operator, and lets later ones of its cards go on.
+    /// Leaves a request in doubt to an operator, and lets later requests for its cards go on.
     pub fn give_up(&mut self, now: DateTime<Utc>) -> Event {
         self.in_doubt = Some(InDoubt::NeedsOperator);
         self.next_attempt_at = None;
@@ -144,7 +144,7 @@ impl ProvisioningRequest {
     }
 }
 
-/// The failure of what an operator decided.
+/// The failure that names an operator's decision.
 fn by_operator(code: &str, order: &Order) -> Failure {
     let description = Some(format!("By {}: {}", order.user, order.reason));
     Failure { code: code.to_owned(), description, ..Failure::default() }

@@ -1,4 +1,4 @@
-//! The values that go into a SOAP message or come out of one, by parameter name.
+//! The values that go into a SOAP message or come out of it, by parameter name.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use chrono::{DateTime, Utc};
 
 use super::id::random_uuid;
 
-/// Parameter name to its values, in order. A value may be absent (`None`) where several parameters run in step and one
-/// of them has nothing for that place.
+/// Parameter names with their values, in order. A value may be absent (`None`) if several parameters are zipped by index,
+/// and one of them has no value at that index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fields(BTreeMap<String, Vec<Option<String>>>);
 
-/// Values that no client gives: the moment in UTC, and an id, of the rendering.
+/// Values that come from the rendering and not from a client: the time in UTC, and a UUID.
 pub const CONTEXT: [&str; 2] = ["now", "uuid"];
 
 impl Fields {
-    /// The same with the values of [`CONTEXT`].
+    /// Adds the values of [`CONTEXT`].
     #[must_use]
     pub fn with_context(mut self, now: DateTime<Utc>) -> Self {
         let [moment, uuid] = CONTEXT;
@@ -24,7 +24,7 @@ impl Fields {
         self
     }
 
-    /// No values.
+    /// An empty set of values.
     pub fn new() -> Self {
         Self::default()
     }
@@ -34,7 +34,7 @@ impl Fields {
         self.push_option(name, Some(value.into()));
     }
 
-    /// Adds one more position of a parameter, possibly empty.
+    /// Adds one more position of a parameter, perhaps without a value.
     pub fn push_option(&mut self, name: &str, value: Option<String>) {
         match self.0.get_mut(name) {
             Some(values) => values.push(value),
@@ -44,7 +44,7 @@ impl Fields {
         }
     }
 
-    /// The same with only so many values of a parameter, from one on.
+    /// A copy with only `count` values of a parameter, from index `from` on.
     #[must_use]
     pub fn with_slice(&self, name: &str, from: usize, count: usize) -> Self {
         let mut fields = self.clone();
@@ -54,7 +54,7 @@ impl Fields {
         fields
     }
 
-    /// The same without the values of a parameter.
+    /// A copy without the values of a parameter.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.0.remove(name);
@@ -76,7 +76,7 @@ impl Fields {
         self.at(name, 0)
     }
 
-    /// All values present.
+    /// All values of a parameter that are present.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         self.0.get(name).into_iter().flatten().filter_map(Option::as_deref)
     }

@@ -13,15 +13,15 @@ use crate::timings::Timings;
 pub struct Attempt {
     /// Counted from 1.
     pub attempt: u32,
-    /// The part that it was made at, counted from 1; `None` where the request has no parts.
+    /// The number of the part that was sent, counted from 1; `None` if the request has no parts.
     pub part: Option<u32>,
-    /// The call, if it was made for other requests, too.
+    /// The joint call, if the attempt was made for several requests.
     pub joint_call: Option<Arc<JointCall>>,
-    /// When it began.
+    /// When the attempt began.
     pub started_at: DateTime<Utc>,
     /// Duration of the attempt in milliseconds.
     pub duration_ms: i64,
-    /// How the time of its call went by, if one was made.
+    /// The timings of the call, if a call was made.
     pub timings: Option<Timings>,
     /// Was the body handed to a connection?
     pub sent: bool,
@@ -31,7 +31,7 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The answer's body as text; it may be large.
     pub response: Option<Arc<str>>,
-    /// Its Content-Type.
+    /// Content-Type of the answer.
     pub content_type: Option<String>,
 }
 
@@ -43,9 +43,9 @@ pub enum EventKind {
     Verified,
     /// A login went before the request.
     LoggedIn,
-    /// The request was refused because its session had ended, and is sent again.
+    /// Conax refused the request because its session had ended; the request is sent again.
     SessionEnded,
-    /// The doubt was not resolved in time, and later requests of the cards went on.
+    /// The doubt was not resolved in time, and is left to an operator; later requests for the cards went on.
     GaveUp,
     /// An operator ordered a resend.
     Retried,
@@ -55,9 +55,9 @@ pub enum EventKind {
     Resolved,
     /// An operator had the content submitted as a new request.
     Resubmitted,
-    /// The request has the content of an earlier one.
+    /// The request repeats the content of an earlier request.
     Resubmission,
-    /// An operator wrote something down.
+    /// An operator wrote a note.
     Noted,
 }
 
@@ -68,7 +68,7 @@ pub struct Event {
     pub at: DateTime<Utc>,
     /// Kind of the event.
     pub kind: EventKind,
-    /// The operator, if one decided.
+    /// The operator, if an operator decided.
     pub user: Option<String>,
     /// The operator's reason, or the result of a verification.
     pub text: Option<String>,
@@ -76,9 +76,9 @@ pub struct Event {
     pub duration_ms: Option<i64>,
     /// HTTP status of a query's answer.
     pub http_status: Option<u16>,
-    /// The query.
+    /// The SOAP request of a query.
     pub request: Option<String>,
-    /// Its answer.
+    /// The query's answer.
     pub response: Option<String>,
 }
 

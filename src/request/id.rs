@@ -1,4 +1,5 @@
-//! Identifiers: 32 upper-case hex digits, as CRM.COM prints them. Ours sort by time, so that an index grows at its end.
+//! Identifiers: 32 upper-case hex digits, as CRM.COM prints them. The gateway's ids sort by time, so that an index grows
+//! at its end.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -26,7 +27,7 @@ impl RecordId {
         Self(format!("{:012X}{counter:04X}{:016X}", millis & 0xFFFF_FFFF_FFFF, rand::random::<u64>()))
     }
 
-    /// Takes an id that came from outside or from the store.
+    /// Checks an id that came from outside or from the store.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
         (text.len() == 32 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))

@@ -1,7 +1,8 @@
 //! Joint calls: requests of the same type and content, each for cards of its own, sent in one call for all of the cards.
 //!
-//! Rule: each request stays a record of its own, with its own attempts and outcome. Whatever is rendered from a request, but for
-//! its cards, has to be equal; a request that may have arrived at Conax, or was rejected in a joint call, is sent alone.
+//! Rule: each request stays a record of its own, with its own attempts and outcome. All values rendered from the
+//! requests, except their cards, have to be equal. A request that may have arrived at Conax, or was rejected in a joint
+//! call, is sent alone.
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,19 +10,19 @@ use super::history::Attempt;
 use super::record::{NewRequest, ProvisioningRequest};
 use crate::words::Word as _;
 
-/// A call for several requests, as it is on disk before it is sent.
+/// A call for several requests, stored before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JointCall {
     /// Id of the call.
     pub id: String,
     /// Numbers of the requests, in the order of their cards in the call.
     pub numbers: Vec<i64>,
-    /// The SOAP request as shown.
+    /// The SOAP request, with secrets masked.
     pub body: String,
 }
 
 impl NewRequest {
-    /// The key that requests have in common which may be sent in one call; `None` for a request that is sent alone.
+    /// The key shared by requests that may be sent in one call; `None` for a request that is sent alone.
     pub fn joint_key(&self) -> Option<[u8; 32]> {
         let fields = self.joint_fields.as_ref()?;
         let (family, priority) = (self.family.as_str(), self.priority.as_str());
@@ -31,7 +32,7 @@ impl NewRequest {
 }
 
 impl ProvisioningRequest {
-    /// The SOAP request of the last attempt, as shown.
+    /// The SOAP request of the last attempt, with secrets masked.
     pub fn last_text(&self) -> Option<&str> {
         match &self.joint_call {
             Some(call) => Some(&call.body),
@@ -39,7 +40,7 @@ impl ProvisioningRequest {
         }
     }
 
-    /// The SOAP request of an attempt, as shown.
+    /// The SOAP request of an attempt, with secrets masked.
     pub fn text_of<'r>(&'r self, attempt: &'r Attempt) -> Option<&'r str> {
         match &attempt.joint_call {
             Some(call) => Some(&call.body),
@@ -47,7 +48,7 @@ impl ProvisioningRequest {
         }
     }
 
-    /// From now on the request is sent alone.
+    /// Lets the request be sent alone from now on.
     pub fn send_alone(&mut self) {
         if self.content.joint_fields.is_some() {
             std::sync::Arc::make_mut(&mut self.content).joint_fields = None;

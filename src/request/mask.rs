@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::record::Failure;
 use crate::secret::Secret;
 
-/// The mask: stands in place of a secret.
+/// The mask in place of a secret.
 const MASK: &str = "****";
 
 impl Secret {
-    /// Finds the secret in a text by another text that equals it but has the mask.
+    /// Finds the secret in a text, by the same text with the mask in its place.
     pub(super) fn between(text: &str, masked: &str) -> Option<Self> {
         let same = text.chars().zip(masked.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
         let after = masked.get(same..)?.strip_prefix(MASK)?.chars().next();
@@ -17,12 +17,12 @@ impl Secret {
         Some(Self::new(after.map_or(rest, |after| rest.split(after).next().unwrap_or_default())))
     }
 
-    /// The mask of this secret.
+    /// The text of the mask.
     pub fn mask() -> String {
         MASK.to_owned()
     }
 
-    /// Masks the secret wherever it stands by itself.
+    /// Masks the secret wherever it stands alone: see [`Secret::find_in`].
     pub fn mask_in(&self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());
         let mut done = 0;
@@ -34,12 +34,12 @@ impl Secret {
         masked + text.get(done..).unwrap_or_default()
     }
 
-    /// Where it stands by itself: not inside a longer number or word, such as a card number that happens to contain the PIN,
-    /// and not in a name of XML (`{namespace}local`), which may have a year in it. Written as character references of XML it
-    /// is the same secret.
+    /// Finds the secret wherever it stands alone: not inside a longer number or word, such as a card number that happens
+    /// to contain the PIN, and not in a name of XML (`{namespace}local`), which may contain a year. XML character
+    /// references count as the characters.
     pub fn find_in(&self, text: &str) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        // Most texts do not have it: a long one is then looked through quickly.
+        // A quick check first, since most texts do not have the secret.
         if self.expose().is_empty() || !(text.contains(self.expose()) || text.contains("&#")) {
             return found;
         }
@@ -90,7 +90,7 @@ fn after_reference(text: &str, expected: char) -> Option<&str> {
     (code.ok()? == u32::from(expected)).then_some(rest)
 }
 
-/// Are two neighbours digits of one number, or letters of one word?
+/// Are two neighbouring characters digits of one number, or letters of one word?
 fn goes_on(one: Option<char>, other: Option<char>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return false };
     (one.is_numeric() && other.is_numeric()) || (one.is_alphabetic() && other.is_alphabetic())

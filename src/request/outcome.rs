@@ -1,4 +1,4 @@
-//! The outcome of an attempt, and the legal transitions of a request: PENDING ends once, and never comes back.
+//! The outcome of an attempt, and its effect on the record: PENDING ends once, in COMPLETED or REJECTED.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use super::record::{Failure, InDoubt, ProvisioningRequest, State};
 /// The outcome of an attempt for its request.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// Conax did it.
+    /// Conax did the request.
     Completed {
         /// Conax's transaction id, if the answer has one.
         reference: Option<String>,
@@ -25,20 +25,19 @@ pub enum Outcome {
         /// Conax rejected a resend: an earlier attempt may have worked.
         leaves_doubt: bool,
     },
-    /// Not delivered; the request is tried again.
+    /// The request was not delivered, and is tried again.
     RetryLater {
         /// When the next attempt is due.
         at: DateTime<Utc>,
         /// Why the request was not delivered.
         failure: Failure,
     },
-    /// Conax rejected a call for several requests, which does not tell what became of this one alone: the request is sent alone,
-    /// at once.
+    /// Conax rejected a joint call, which does not tell the outcome of this request: the request is sent alone, at once.
     SendAlone {
         /// Why the call was rejected.
         failure: Failure,
     },
-    /// Sent, and the outcome is unknown.
+    /// The request was sent, and its outcome is unknown.
     InDoubt {
         /// Why the outcome is unknown.
         failure: Failure,

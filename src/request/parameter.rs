@@ -1,5 +1,5 @@
-//! A parameter of a creating method: its name, what it holds, and its limits. `api` takes parameters by their shape;
-//! which value of the SOAP message a parameter becomes is said here.
+//! A parameter of a creating method: name, shape and limits. `api` reads parameters by their shape; [`Parameter::field`]
+//! says which value of the SOAP message a parameter becomes.
 
 use super::request_type::Field;
 
@@ -35,7 +35,7 @@ pub enum Shape {
     Service,
     /// A card as CRM.COM knows it; or a set of cards, in the web services family.
     InstalledCard,
-    /// A text, of at most that many characters.
+    /// A text, of at most this many characters.
     Text(Option<usize>),
     /// A secret text, masked wherever the request is shown.
     Secret,
@@ -43,12 +43,12 @@ pub enum Shape {
     Whole {
         /// The range of the number; `None` allows any.
         range: Option<Steps>,
-        /// Default.
+        /// The default.
         default: Option<i64>,
     },
     /// A date and time in the SOAP message.
     Date,
-    /// A date and time that the SOAP message does not carry: the request waits until then.
+    /// A date and time that is not in the SOAP message: the request waits until then.
     DueDate,
     /// The sequence number of the request among those of its cards, assigned by the store at acceptance.
     SequenceNumber,
@@ -56,12 +56,12 @@ pub enum Shape {
     Untaken,
 }
 
-/// Whole numbers from the least to the most, by steps.
+/// A range of whole numbers with a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// The least.
+    /// The least number.
     pub least: i64,
-    /// The most.
+    /// The greatest number.
     pub most: i64,
     /// The step between allowed numbers.
     pub step: i64,

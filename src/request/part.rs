@@ -1,8 +1,8 @@
-//! A request that is sent in several calls, because its operation takes fewer cards in one: its parts, which of them is sent
-//! next, and what the ends of all parts make of the record.
+//! The parts of a request that is sent in several calls, because its operation takes fewer cards per call: which part is
+//! sent next, and how the record ends when all parts have ended.
 //!
-//! Rule: parts are sent in their order. Each part ends by an outcome of its own, and keeps it whatever becomes of the others:
-//! a part that was rejected, or is left to an operator, does not stop the parts behind it.
+//! Rule: parts are sent in order. Each part ends with its own outcome, and keeps it: a part that was rejected, or is left
+//! to an operator, does not stop later parts.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use super::outcome::Outcome;
 use super::record::{Envelope, Failure, InDoubt, NewRequest, ProvisioningRequest, State, failure};
 use crate::secret::Secret;
 
-/// What is sent for a request, as it was rendered at acceptance.
+/// The SOAP request or requests, rendered at acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rendered {
-    /// All in one call.
+    /// A single call.
     Whole(Envelope),
-    /// Several calls, one after the other.
+    /// Several calls, sent one after the other.
     Parts(Vec<Part>),
 }
 
-/// A call, of the several that a request takes.
+/// One of several calls of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// CA IDs of the smartcards that the call is for.
@@ -35,11 +35,11 @@ pub struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum PartState {
-    /// To be sent, under way, or being resolved.
+    /// The part is to be sent, under way, or being resolved.
     Pending,
-    /// Sent, and left to an operator.
+    /// The part was sent, and is left to an operator.
     InDoubt,
-    /// Conax did it.
+    /// Conax did the part.
     Completed,
     /// The part was not done, and never will be.
     Rejected,
@@ -80,7 +80,7 @@ impl PartStatus {
 }
 
 impl NewRequest {
-    /// The parts; none if all is in one call.
+    /// The parts; empty for a request with a single call.
     pub fn parts(&self) -> &[Part] {
         match &self.rendered {
             Some(Rendered::Parts(parts)) => parts,
@@ -88,7 +88,7 @@ impl NewRequest {
         }
     }
 
-    /// The SOAP request of a part, by its index; of the whole where there are no parts.
+    /// The SOAP request of a part, by its index; for a single call its only SOAP request.
     pub fn envelope(&self, part: Option<usize>) -> Option<&Envelope> {
         match (self.rendered.as_ref()?, part) {
             (Rendered::Whole(envelope), _) => Some(envelope),
@@ -105,14 +105,14 @@ impl NewRequest {
 }
 
 impl ProvisioningRequest {
-    /// The index of the part that is sent now or next: the first that has not ended, else the first that is left to an
-    /// operator. `None` where there are no parts, or all have ended.
+    /// The index of the part that is sent now or next: the first part that has not ended, or else the first part that is
+    /// left to an operator. `None` if there are no parts, or all have ended.
     pub fn current_part(&self) -> Option<usize> {
         let first = |state| self.parts.iter().position(|part| part.state == state);
         first(PartState::Pending).or_else(|| first(PartState::InDoubt))
     }
 
-    /// The number of that part, counted from 1.
+    /// The number of the current part, counted from 1.
     pub fn current_part_number(&self) -> Option<u32> {
         u32::try_from(self.current_part()?).ok()?.checked_add(1)
     }
@@ -132,18 +132,18 @@ impl ProvisioningRequest {
         self.content.envelope(part.and_then(|part| usize::try_from(part.checked_sub(1)?).ok()))
     }
 
-    /// The cards of what is sent now or next.
+    /// The cards of the call that is sent now or next.
     pub fn current_cards(&self) -> &[String] {
         let part = self.current_part().and_then(|index| self.content.parts().get(index));
         part.map_or(&self.content.cards, |part| &part.cards)
     }
 
-    /// Attempts at what is sent now or next.
+    /// The number of attempts at the call that is sent now or next.
     pub fn current_attempts(&self) -> u32 {
         self.current_part().and_then(|index| self.parts.get(index)).map_or(self.attempts, |part| part.attempts)
     }
 
-    /// Has a part ended, and is the next one to be sent without delay?
+    /// Has a part ended, so that the next part is sent without delay?
     pub fn is_between_parts(&self) -> bool {
         let is_new = |index: usize| {
             self.parts.get(index).is_some_and(|part| part.state == PartState::Pending && part.attempts == 0)
@@ -154,12 +154,12 @@ impl ProvisioningRequest {
             && self.current_part().is_some_and(is_new)
     }
 
-    /// May anything have been done that nobody knows of?
+    /// Might Conax have done something that no record knows of?
     pub fn has_doubt(&self) -> bool {
         self.in_doubt.is_some() || self.parts.iter().any(|part| part.state == PartState::InDoubt || part.leaves_doubt)
     }
 
-    /// Bytes of the texts, which are most of a record.
+    /// The size of the texts, which are most of a record, in bytes.
     pub fn text_bytes(&self) -> usize {
         let envelopes = match &self.content.rendered {
             Some(Rendered::Whole(envelope)) => envelope.redacted.len(),
@@ -170,7 +170,7 @@ impl ProvisioningRequest {
         envelopes + joint + self.response.as_ref().map_or(0, |text| text.len())
     }
 
-    /// The cards of the parts that were not done; all cards where there are no parts, or none of those was done.
+    /// The cards of the parts that were not done; all cards if there are no parts, or none was done.
     pub fn cards_not_done(&self) -> Vec<&String> {
         let is_done = |(part, _): &(&PartStatus, _)| part.state == PartState::Completed;
         let each = || self.parts.iter().zip(self.content.parts());
@@ -182,7 +182,7 @@ impl ProvisioningRequest {
         }
     }
 
-    /// Changes the current part, and goes on.
+    /// Changes the current part, and goes on to the next one.
     pub(super) fn change_part(&mut self, now: DateTime<Utc>, change: impl FnOnce(&mut PartStatus)) {
         let Some(index) = self.current_part() else { return };
         if let Some(part) = Arc::make_mut(&mut self.parts).get_mut(index) {
@@ -192,10 +192,10 @@ impl ProvisioningRequest {
         self.go_on(now);
     }
 
-    /// Takes the outcome of an attempt at a part: true if the same part is tried again.
+    /// Applies the outcome of an attempt to a part; returns true if the same part is tried again.
     pub(super) fn apply_to_part(&mut self, index: usize, outcome: &Outcome, was_tried: bool) -> bool {
         let parts = Arc::make_mut(&mut self.parts);
-        // What was changed before is in the store.
+        // Earlier changes are stored already.
         parts.iter_mut().for_each(|part| part.is_changed = false);
         let Some(part) = parts.get_mut(index) else { return false };
         part.is_changed = true;
@@ -217,7 +217,7 @@ impl ProvisioningRequest {
         false
     }
 
-    /// Ends every part that was not sent.
+    /// Rejects every part that was not sent.
     pub(super) fn reject_waiting_parts(&mut self, failure: &Failure, now: DateTime<Utc>) {
         for part in Arc::make_mut(&mut self.parts) {
             if part.state == PartState::Pending {
@@ -227,8 +227,8 @@ impl ProvisioningRequest {
         self.go_on(now);
     }
 
-    /// After the end of a part: the next one is due now; or an operator decides about one; or all have ended, and the
-    /// record does.
+    /// Goes on after the end of a part: the next part is due now, or an operator decides about a part, or all parts have
+    /// ended, and the record ends.
     pub(super) fn go_on(&mut self, now: DateTime<Utc>) {
         (self.in_doubt, self.next_attempt_at, self.failure) = (None, None, None);
         match self.current_part().and_then(|index| self.parts.get(index)) {
@@ -241,7 +241,7 @@ impl ProvisioningRequest {
         }
     }
 
-    /// The end of the record, from the ends of its parts.
+    /// Ends the record, by the outcomes of its parts.
     fn conclude(&mut self) {
         let completed = self.parts.iter().filter(|part| part.state == PartState::Completed).count();
         self.reference_number = self.parts.iter().find_map(|part| part.reference_number.clone());
@@ -262,7 +262,7 @@ impl ProvisioningRequest {
         };
     }
 
-    /// Which cards were done, and which were not, each with the reason.
+    /// A text that lists the cards that were done, and the cards that were not, with reasons.
     fn tell_parts(&self, completed: usize) -> String {
         let each = || self.parts.iter().zip(self.content.parts());
         let done = each().filter(|(status, _)| status.state == PartState::Completed);

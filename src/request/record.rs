@@ -27,7 +27,8 @@ pub enum Family {
     Panaccess,
 }
 
-/// A CA system: what a provider is the head-end of. Cards are its own: a number of one system is no card of another.
+/// A CA system: the head-end behind a provider. Each system has its own cards: the same number in two systems means two
+/// cards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Cas {
@@ -37,13 +38,13 @@ pub enum Cas {
     Panaccess,
 }
 
-/// The state of a request. PENDING becomes one of the others, once.
+/// The state of a request. PENDING ends once, in COMPLETED or REJECTED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Not ended.
     Pending,
-    /// Conax did it.
+    /// Conax did the request.
     Completed,
     /// The request was not done, and never will be.
     Rejected,
@@ -99,7 +100,7 @@ fn words_as_json<W: Word>(words: &[W]) -> String {
     serde_json::Value::from_iter(words.iter().map(|word| word.as_str())).to_string()
 }
 
-/// Who sent a request to Conax: the value of process_name.
+/// Who sent a request to Conax: the values of process_name.
 pub mod process {
     /// The API call itself.
     pub const MANUAL: &str = "MANUAL";
@@ -107,7 +108,7 @@ pub mod process {
     pub const RUN: &str = "PROVISIONING_REQUEST_PROCESSING";
 }
 
-/// The value of a parameter, of the type that the documents give it.
+/// The value of a parameter, with its documented type.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Scalar {
@@ -153,15 +154,15 @@ impl Item {
 /// The SOAP request, rendered once and sent as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// The text as shown: a secret is masked.
+    /// The text with secrets masked.
     pub redacted: String,
-    /// The text as sent, if it has a secret, which `redacted` masks, or blanks that are filled at sending; deleted when the
-    /// request ends.
+    /// The text as sent, if it has a secret, which `redacted` masks, or blanks that are filled at sending. Deleted when
+    /// the request has ended.
     pub raw: Option<String>,
 }
 
 impl Envelope {
-    /// A text without a secret of the client, but perhaps with blanks.
+    /// A text without a secret, but perhaps with blanks.
     pub fn without_secret(text: String) -> Self {
         let redacted = mask_blanks(&text, &Secret::mask());
         Self { raw: (redacted != text).then_some(text), redacted }
@@ -178,17 +179,17 @@ impl Envelope {
     }
 }
 
-/// A request in doubt: sent, without a valid answer. The stage says who decides, and when.
+/// A request in doubt: sent, without a valid answer. The stage says who decides about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InDoubt {
-    /// The gateway resolves the doubt by the resend rule of the type; later requests of the cards wait.
+    /// The gateway resolves the doubt by the resend rule of the type; later requests for the cards wait.
     Resolving {
         /// When the gateway gives up.
         until: DateTime<Utc>,
     },
-    /// An operator decides; later requests of the cards go on.
+    /// An operator decides; later requests for the cards go on.
     NeedsOperator,
-    /// An operator ordered one more attempt, in the order of the cards.
+    /// An operator ordered one more attempt, in its turn among the requests for the cards.
     RetryOrdered,
     /// The request has ended: Conax rejected a resend. The first attempt may have worked.
     Earlier,
@@ -197,7 +198,7 @@ pub enum InDoubt {
 /// Why a request was rejected, or is in doubt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// Our code, `AxisFault`, or Conax's StatusCode.
+    /// A code of the gateway (see [`failure`]), `AxisFault`, or Conax's StatusCode.
     pub code: String,
     /// The whole text.
     pub description: Option<String>,
@@ -208,14 +209,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The reason in one line: the code, then the words of Conax if it gave any, else the gateway's.
+    /// The reason in one line: the code, then Conax's message if there is one, or else the gateway's description.
     pub fn reason(&self) -> String {
         let line = |text: &Option<String>| {
             text.as_deref()?.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
         };
         let words = line(&self.provider_description);
         if self.code == failure::AXIS_FAULT {
-            // The code says only that there is a fault.
+            // The code AxisFault adds nothing to the fault's text.
             return words.or_else(|| self.provider_code.clone()).unwrap_or_else(|| self.code.clone());
         }
         match words.or_else(|| line(&self.description)) {
@@ -225,33 +226,33 @@ impl Failure {
     }
 }
 
-/// Codes of failures that the gateway itself finds.
+/// Codes of failures found by the gateway itself.
 pub mod failure {
     /// A SOAP fault or an HTTP error, with the text that Apache Axis prints for it.
     pub const AXIS_FAULT: &str = "AxisFault";
     /// The service has no CA ID.
     pub const SERVICE_NOT_MAPPED: &str = "SERVICE_NOT_MAPPED";
-    /// The stored parameters no longer make a message of the contract that is loaded now.
+    /// The stored parameters do not fit the contract that is loaded now.
     pub const CONTRACT_MISMATCH: &str = "CONTRACT_MISMATCH";
     /// No connection, after all tries.
     pub const CONNECT_FAILED: &str = "CONNECT_FAILED";
     /// The TLS handshake failed.
     pub const TLS_FAILED: &str = "TLS_FAILED";
-    /// No login, and so no session, after all tries.
+    /// The login failed, so that there is no session, after all tries.
     pub const LOGIN_FAILED: &str = "LOGIN_FAILED";
     /// Conax was too busy, after all tries.
     pub const UPSTREAM_BUSY: &str = "UPSTREAM_BUSY";
-    /// Sent, and the outcome is unknown.
+    /// The request was sent, and its outcome is unknown.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
-    /// The answer has no status, which the bindings classify as a rejection.
+    /// The answer has no status, and the bindings classify that as a rejection.
     pub const NO_STATUS: &str = "NO_STATUS";
     /// The gateway replays fixtures, and no case fits.
     pub const NO_FIXTURE: &str = "NO_FIXTURE";
     /// An operator cancelled the request before it was sent.
     pub const CANCELLED: &str = "CANCELLED";
-    /// An operator resolved a doubt: Conax did not do the request.
+    /// An operator resolved the doubt: Conax did not do the request.
     pub const SETTLED: &str = "SETTLED";
-    /// Some calls of several were done, and others were not; the description says which.
+    /// Some parts of the request were done, and others were not; the description names them.
     pub const PARTLY_DONE: &str = "PARTLY_DONE";
     /// All of these codes.
     pub const ALL: [&str; 13] = [
@@ -271,18 +272,18 @@ pub mod failure {
     ];
 }
 
-/// A request on its way into the store.
+/// A new request, before the store has accepted it.
 #[derive(Clone, Debug)]
 pub struct NewRequest {
     /// Id of the request.
     pub id: RecordId,
-    /// The resource that created it.
+    /// The family of the method that created the request.
     pub family: Family,
     /// Type of the request.
     pub request_type: RequestType,
     /// Priority of the request.
     pub priority: Priority,
-    /// As given; `None` where the method was called without it and the documents show null.
+    /// As the client gave it; `None` if the method was called without it, and the documents show null.
     pub process_immediately: Option<bool>,
     /// When the request is due.
     pub scheduled_at: DateTime<Utc>,
@@ -290,15 +291,15 @@ pub struct NewRequest {
     pub items: Vec<Item>,
     /// The subscription that the request belongs to, as the client named it (JSON).
     pub subscription: Option<String>,
-    /// CA IDs of the smartcards: one request at a time is sent for each.
+    /// CA IDs of the smartcards: only one request at a time is sent for each card.
     pub cards: Vec<String>,
     /// CA IDs of the set-top boxes.
     pub stbs: Vec<String>,
     /// The parameters of the API call as JSON, without token; the secret is masked.
     pub api_call: Option<String>,
-    /// The message to send; `None` if nothing could be rendered (`rejection` says why).
+    /// The message or messages to send; `None` if rendering failed (`rejection` says why).
     pub rendered: Option<Rendered>,
-    /// All values of the message but the cards, if the request may be sent together with others of the same values.
+    /// All values of the message except the cards, if the request may be sent together with others of the same values.
     pub joint_fields: Option<Fields>,
     /// Why the gateway will reject the request instead of sending it.
     pub rejection: Option<Failure>,
@@ -311,12 +312,12 @@ pub struct NewRequest {
 }
 
 impl NewRequest {
-    /// Was the request due later than its acceptance?
+    /// Was the request due only after its acceptance?
     pub fn is_scheduled(&self) -> bool {
         self.scheduled_at > self.created_at
     }
 
-    /// The parameters of the API call with the secret, until the request has ended.
+    /// The parameters of the API call, with the secret until the request has ended.
     pub fn call_with_secret(&self) -> Option<serde_json::Value> {
         let mut call: serde_json::Value = serde_json::from_str(self.api_call.as_deref()?).ok()?;
         if let (Some(name), Some(secret)) = (self.request_type.secret(), self.secret())
@@ -328,20 +329,20 @@ impl NewRequest {
     }
 }
 
-/// A request as the store has it.
+/// A request as the store has it, with its state.
 #[derive(Clone, Debug)]
 pub struct ProvisioningRequest {
     /// Number of the request: ascending, never used twice.
     pub number: i64,
-    /// Per smartcard, the order of sending.
+    /// The order of sending among the requests for a card.
     pub sequence_number: i64,
     /// Content of the request.
     pub content: Arc<NewRequest>,
     /// State of the request.
     pub state: State,
-    /// When the request was last sent; `None` before that.
+    /// When the request was last sent; `None` if it was never sent.
     pub executed_at: Option<DateTime<Utc>>,
-    /// Last change.
+    /// When the record was last changed.
     pub updated_at: DateTime<Utc>,
     /// Number of attempts.
     pub attempts: u32,
@@ -365,10 +366,10 @@ pub struct ProvisioningRequest {
     pub process_id: Option<String>,
     /// The outcome of each part of [`NewRequest::parts`], in their order.
     pub parts: Arc<Vec<PartStatus>>,
-    /// The part that the last attempt was made at, counted from 1.
+    /// The number of the part that the last attempt sent, counted from 1.
     pub last_part: Option<u32>,
-    /// The joint call that is under way, else that of the last attempt.
+    /// The joint call under way, or else the joint call of the last attempt.
     pub joint_call: Option<Arc<JointCall>>,
-    /// Is the request under way in a joint call, or leased for one that is not stored, and so not sent, yet?
+    /// Is the request under way in a joint call, or leased for a joint call that is not yet stored and sent?
     pub is_in_joint_call: bool,
 }

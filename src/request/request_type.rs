@@ -1,4 +1,4 @@
-//! A request type: a row of the table in `types`, and what follows from that row.
+//! A request type: a row of the table in `types`, and the facts that follow from the row.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,17 +11,17 @@ use super::{Cas, Family, Parameter};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestType(usize);
 
-/// What the table says of a request type. The names are CRM.COM's (its list of provisioning request types and of item
-/// fields); what they are called in SOAP is the business of `wsdl/bindings.toml`.
+/// A row of the table of request types. The names are CRM.COM's (its lists of provisioning request types and of item
+/// fields); `wsdl/bindings.toml` has the names in SOAP.
 pub(super) struct Row {
     pub(super) name: &'static str,
-    /// The method families that have a method for it.
+    /// The method families that have a method for the type.
     pub(super) families: &'static [Family],
     /// The family whose documents make `subscription_identifier` mandatory.
     pub(super) requires_subscription: Option<Family>,
-    /// In the order of parameters_set.
+    /// The parameters, in the order of parameters_set.
     pub(super) parameters: &'static [Parameter],
-    /// The values in a query's answer beyond the status; none for a command.
+    /// The values in a query's answer beyond the status; empty for a command.
     pub(super) results: &'static [Field],
     /// The queries whose answers tell whether a request of this type was done.
     pub(super) verified_by: &'static [&'static str],
@@ -29,7 +29,7 @@ pub(super) struct Row {
     pub(super) resend_within_s: Option<u64>,
 }
 
-/// A value of the SOAP message, which the bindings give a path.
+/// A value of the SOAP message, which the bindings map to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Name, as in parameters_set and in the bindings.
@@ -41,9 +41,9 @@ pub struct Field {
 }
 
 impl RequestType {
-    /// The one whose answer gives the session that later requests carry; no client asks for it.
+    /// The type whose answer gives the session for later requests; only the gateway sends it.
     pub const LOGIN: Self = Self::named("LOGIN");
-    /// The one that ends a session.
+    /// The type that ends a session; only the gateway sends it.
     pub const LOGOUT: Self = Self::named("LOGOUT");
 
     /// Every type that clients ask for, in the order of the table.
@@ -51,7 +51,7 @@ impl RequestType {
         Self::bindable().filter(|request_type| !request_type.row().families.is_empty())
     }
 
-    /// The same, and those that the gateway asks for itself.
+    /// Every type in the order of the table, with the types that only the gateway sends.
     pub fn bindable() -> impl Iterator<Item = Self> + Clone {
         (0..TABLE.len()).map(Self)
     }
@@ -61,12 +61,12 @@ impl RequestType {
         Self::all().filter(move |request_type| request_type.row().families.contains(&family))
     }
 
-    /// The CA system whose request it is; `None` for what the gateway says to any of them.
+    /// The CA system of the type; `None` for a type that the gateway sends to any system.
     pub fn cas(self) -> Option<Cas> {
         self.row().families.first().map(|family| family.cas())
     }
 
-    /// The type of a name that is written in the code. In a constant, an unknown name does not compile.
+    /// The type with a name that is written in the code. In a constant, an unknown name does not compile.
     ///
     /// # Panics
     /// There is no type of that name.
@@ -85,7 +85,7 @@ impl RequestType {
         &TABLE[self.0]
     }
 
-    /// The name on the JSON face, in the store and in the bindings.
+    /// The name in JSON, in the store and in the bindings.
     pub fn as_str(self) -> &'static str {
         self.row().name
     }
@@ -95,7 +95,7 @@ impl RequestType {
         family.method_path(&self.as_str().to_ascii_lowercase())
     }
 
-    /// The type that a family's method of this name creates.
+    /// The type that a family's method with this name creates.
     pub fn of_method(family: Family, method: &str) -> Option<Self> {
         let is_lower = method.bytes().all(|byte| !byte.is_ascii_uppercase());
         Self::of_family(family).find(|request_type| is_lower && request_type.as_str().eq_ignore_ascii_case(method))
@@ -126,7 +126,7 @@ impl RequestType {
         self.row().requires_subscription == Some(family)
     }
 
-    /// The parameter that is a secret, which is masked wherever it is shown.
+    /// The name of the secret parameter, which is masked wherever it is shown.
     pub fn secret(self) -> Option<&'static str> {
         self.parameters().iter().find(|parameter| parameter.is_secret()).map(|parameter| parameter.name)
     }

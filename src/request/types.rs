@@ -1,5 +1,6 @@
-//! The table of request types: a row says all that Rust knows of one. Methods, the reading of parameters, parameters_set,
-//! the resending of what is in doubt and the documents' tables follow from it; its SOAP message is in `wsdl/`.
+//! The table of request types, with all that Rust knows of each type in one row. Methods, reading of parameters,
+//! parameters_set, resending of requests in doubt and the documents' tables follow from it; the SOAP messages are in
+//! `wsdl/`.
 
 use super::Family::{self, Panaccess, SmsSas, WebServices};
 use super::parameter::{CARD_ID, Parameter, SEQUENCE_NUMBER, SERVICE_ID, STB_ID, Shape, Steps, parameter};
@@ -20,7 +21,7 @@ const COMMAND: Row = Row {
     resend_within_s: None,
 };
 
-/// Cards that a message goes to: the documents' examples show no distribution for those.
+/// Cards that a message is addressed to: the documents' examples show no distribution for these cards.
 const ADDRESSED: Parameter = parameter("smartcard_set", Shape::CardSet);
 const CARD: Parameter = parameter(CARD_ID, Shape::Card).showing("smartcard_sub_provisioning_distribution_id");
 const CARDS: Parameter = ADDRESSED.showing("smartcard_sub_provisioning_distribution_id");
@@ -33,7 +34,7 @@ const INSTALLED_CARD_ID: Parameter = parameter(CARD_ID, Shape::Card).showing("su
 const SERVICES: Parameter = parameter("service_set", Shape::ServiceSet);
 const STAR_INDICATION: Parameter = parameter("star_indication_date_time", Shape::Date).optional();
 const SEQUENCE: Parameter = parameter(SEQUENCE_NUMBER, Shape::SequenceNumber);
-/// CRM.COM's default, in seconds.
+/// CRM.COM's default of display_duration, in seconds.
 const DISPLAY_DURATION: Parameter =
     parameter("display_duration", Shape::Whole { range: None, default: Some(20) }).optional();
 const ANY_NUMBER: Shape = Shape::Whole { range: None, default: None };
@@ -42,7 +43,7 @@ const fn message(most_chars: usize) -> Parameter {
     parameter("message", Shape::Text(Some(most_chars)))
 }
 
-/// A period of subscriptions: Conax is told when it begins.
+/// A period of subscriptions; Conax gets only the start date.
 const PERIOD: &[Parameter] = &[
     SERVICE,
     INSTALLED_CARD,
@@ -60,10 +61,10 @@ const fn results(name: &'static str) -> Field {
 
 const PAIRING_STATUS: &[Field] = &[result("pairing_status"), results(CARD_ID), results(STB_ID)];
 const PAIRING_QUERIES: &[&str] = &["GET_PAIRING_STATUS_FOR_CARD", "GET_PAIRING_STATUS_FOR_PAIRING_MODULE"];
-/// A PIN that is set much later would overwrite what the viewer chose since.
+/// Seconds; a PIN that is set much later would overwrite a PIN that the viewer has chosen since.
 const PIN_RESEND_WITHIN_S: Option<u64> = Some(120);
 
-/// Every request type, in CRM.COM's order; then those that no client asks for.
+/// Every request type, in CRM.COM's order, followed by the types that only the gateway sends.
 pub(super) const TABLE: &[Row] = &[
     Row {
         name: "ADD_SUBSCRIPTIONS",
@@ -164,7 +165,7 @@ pub(super) const TABLE: &[Row] = &[
         results: &[results(SERVICE_ID)],
         ..COMMAND
     },
-    // What the gateway itself says before and after, where upstream wants a session.
+    // The types that the gateway itself sends, if upstream wants a session.
     Row { name: "LOGIN", families: &[], results: &[result("session")], ..COMMAND },
     Row { name: "LOGOUT", families: &[], ..COMMAND },
 ];

@@ -1,5 +1,5 @@
-//! A circuit breaker for one base URL: after some calls in a row without any answer it lets none through for a while,
-//! then a single one to try. Pure: time and chance are arguments.
+//! A circuit breaker for one base URL: after some calls in a row without any answer it lets no call through for a while,
+//! and then a single call on trial. Pure: time and chance are arguments.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct BreakerRule {
-    /// Calls in a row without an answer that open it.
+    /// The number of calls in a row without an answer that opens the breaker.
     pub failures: u64,
     /// The longest pause.
     pub max_pause: Duration,
@@ -26,22 +26,22 @@ pub(super) struct Breaker {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// Calls go through; that many failed in a row.
+    /// Calls go through; the last `failures` of them had no answer.
     Closed { failures: u64 },
-    /// None goes through until then.
+    /// No call goes through until `until`.
     Open { until: Instant, pause: Duration },
-    /// A single call tries, and has until then.
+    /// A single trial call goes through, and has time until `until`.
     HalfOpen { until: Instant, pause: Duration },
 }
 
-/// The state of a breaker, for whoever watches.
+/// The state of a breaker, for monitoring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
     /// Calls pass.
     Closed,
     /// No call passes.
     Open,
-    /// A single call passes, or the next one will.
+    /// A single call passes, or the next call will.
     HalfOpen,
 }
 
@@ -50,7 +50,7 @@ pub enum BreakerState {
 pub(super) enum Admission {
     /// Yes.
     Yes,
-    /// Not before that time has passed.
+    /// Not before this time has passed.
     NotFor(Duration),
 }
 
@@ -59,7 +59,7 @@ impl Breaker {
         Self { rule, state: State::Closed { failures: 0 } }
     }
 
-    /// Asks for a call to be let through. One that is must report how it went.
+    /// Asks whether a call may go through; a call that may must report its result.
     pub(super) fn admit(&mut self, now: Instant) -> Admission {
         match self.state {
             State::Closed { .. } => Admission::Yes,
@@ -73,15 +73,15 @@ impl Breaker {
         }
     }
 
-    /// A call was answered, whatever the answer. True when this closes the breaker.
+    /// Reports a call with an answer of any kind. Returns true if this closes the breaker.
     pub(super) fn answered(&mut self) -> bool {
         let was_open = !self.is_closed();
         self.state = State::Closed { failures: 0 };
         was_open
     }
 
-    /// A call was not answered, which may be its own fault where it `is_suspect`: then it opens nothing. `jitter` is from
-    /// 0 to 1; the pause varies by half with it. True when this opens the breaker.
+    /// Reports a call without an answer; a call that `is_suspect`, whose own content may be the cause, never opens a
+    /// closed breaker. `jitter` is from 0 to 1, and varies the pause by half. Returns true if this opens the breaker.
     pub(super) fn unanswered(&mut self, now: Instant, jitter: f64, is_suspect: bool) -> bool {
         let pause = match self.state {
             State::Closed { .. } if is_suspect => return false,
@@ -91,7 +91,7 @@ impl Breaker {
                 return false;
             }
             State::Closed { .. } => FIRST_PAUSE,
-            // A call from before the opening.
+            // A call that began before the breaker opened.
             State::Open { .. } => return false,
             State::HalfOpen { pause, .. } => pause.saturating_mul(2),
         };
@@ -105,7 +105,7 @@ impl Breaker {
         matches!(self.state, State::Closed { .. })
     }
 
-    /// Does it let no call through now?
+    /// Does the breaker let no call through now?
     pub(super) fn is_shut(&self, now: Instant) -> bool {
         matches!(self.state, State::Open { until, .. } | State::HalfOpen { until, .. } if now < until)
     }
@@ -119,7 +119,7 @@ impl Breaker {
         }
     }
 
-    /// Does one call try just now?
+    /// Is a trial call under way?
     pub(super) fn is_trying(&self) -> bool {
         matches!(self.state, State::HalfOpen { .. })
     }

@@ -1,9 +1,9 @@
-//! Connections to Conax, and the HTTP clients that keep them.
+//! Connections to Conax, and the HTTP clients that use them.
 //!
-//! Rule: only a connection can tell that its server took in nothing of a request that was written. With TLS 1.3 a server
-//! judges our certificate after our side of the handshake has ended, so its alert comes on the first read. That is so
-//! only where the server asked for a certificate, and has said nothing since the handshake: no byte of an answer, and no
-//! session ticket, which it gives to whom it has accepted. Any other alert says nothing of what was taken in.
+//! Rule: only a connection knows that its server processed nothing of a written request. With TLS 1.3 a server checks the
+//! client's certificate after the client's side of the handshake has ended, so that its alert comes with the first read.
+//! The alert proves that only if the server asked for a certificate, and has sent nothing since the handshake: no byte of
+//! an answer, and no session ticket, which it sends to an accepted client. Any other alert proves nothing.
 
 use std::cell::Cell;
 use std::io;
@@ -30,11 +30,11 @@ use super::failure::{CertificateRefused, is_about_our_certificate};
 use super::stopwatch::{Note, Stopwatch};
 use crate::config::Upstream;
 
-/// Headers of an answer, at most.
+/// The largest number of headers in an answer.
 const MOST_HEADERS: usize = 1000;
 
-/// An HTTP client that keeps up to `idle` connections for further use. It follows no redirect, heeds no proxy of the
-/// environment, and sends nothing twice: only what no connection took goes to another one.
+/// An HTTP client that keeps up to `idle` idle connections. It follows no redirects, uses no proxy of the environment,
+/// and sends nothing twice: only a request that no connection took goes to another connection.
 pub(super) fn client<B>(connector: &Connector, config: &Upstream, idle: usize) -> Client<Connector, B>
 where
     B: Body + Send,
@@ -53,7 +53,7 @@ where
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Connects, TLS included, within the configured time.
+/// Connects, with TLS, within the configured time.
 #[derive(Clone)]
 pub(super) struct Connector {
     https: HttpsConnector<Noting<HttpConnector<Noting<GaiResolver>>>>,
@@ -91,7 +91,7 @@ impl Service<Uri> for Connector {
             Ok(Connection::new(stream, WAS_ASKED.with(Cell::get)))
         });
         let Some(stopwatch) = Stopwatch::current() else { return Box::pin(connecting) };
-        // A connection that is not needed any more is finished by another task.
+        // A connection that is not needed any more is finished by another task, without a stopwatch.
         Box::pin(async move {
             stopwatch.note(Note::Connecting { is_tls });
             let made = stopwatch.measure(connecting).await;
@@ -103,7 +103,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A part of the connector that notes when it was asked, and when it was done.
+/// A layer of the connector that notes when it was called, and when it was done.
 #[derive(Clone)]
 struct Noting<S> {
     inner: S,
@@ -142,7 +142,7 @@ where
 }
 
 tokio::task_local! {
-    // rustls asks its resolver in the middle of a handshake, and does not say for which connection: whoever connects does.
+    // rustls calls its resolver during a handshake, and does not say for which connection: the connecting task's flag tells.
     static WAS_ASKED: Cell<bool>;
 }
 
@@ -152,7 +152,7 @@ struct NotingResolver(Arc<dyn ResolvesClientCert>);
 
 impl ResolvesClientCert for NotingResolver {
     fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        // Outside of a connector there is nobody to be told.
+        // Outside of a connector there is no flag to set.
         let _no_connector = WAS_ASKED.try_with(|was_asked| was_asked.set(true));
         self.0.resolve(issuers, schemes)
     }
@@ -166,10 +166,10 @@ impl ResolvesClientCert for NotingResolver {
     }
 }
 
-/// A connection that knows whether its server may still be refusing our certificate.
+/// A connection that knows whether its server may still refuse the client's certificate.
 pub(super) struct Connection {
     stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    /// The server asked for a certificate by TLS 1.3, and nothing of an answer was read.
+    /// The server asked for a certificate with TLS 1.3, and no byte of an answer was read.
     is_judging: bool,
 }
 
@@ -179,7 +179,7 @@ impl Connection {
         Self { stream, is_judging: was_asked && version == Some(ProtocolVersion::TLSv1_3) }
     }
 
-    /// The result of a read, with a refusal of our certificate by its name.
+    /// The result of a read, with a refused certificate as [`CertificateRefused`].
     fn judged(&mut self, read: io::Result<()>) -> io::Result<()> {
         let is_accepted = tls_of(&self.stream).is_none_or(|tls| tls.tls13_tickets_received() > 0);
         let may_refuse = std::mem::take(&mut self.is_judging) && !is_accepted;

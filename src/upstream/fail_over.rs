@@ -1,7 +1,7 @@
-//! Several base URLs as one: a call goes to the first one that takes it, each behind a circuit breaker.
+//! Several base URLs as one transport: a call goes to the first base URL whose circuit breaker lets it through.
 //!
-//! Rule: another base URL is tried only while nothing of the request can have been taken in, so a call still arrives once
-//! at most.
+//! Rule: another base URL is tried only if nothing of the request can have been processed, so that a call arrives once at
+//! most.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use super::breaker::{Admission, Breaker, BreakerRule, BreakerState};
 use super::{Call, CallFailure, FailureKind, HttpAnswer, PassThroughAnswer, PassThroughRequest, Transport};
 
-/// Longest wait of a call for a breaker that may close; a longer pause fails the call at once.
+/// How long a call waits for a breaker to close; a longer pause fails the call at once.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Interval at which a waiting call asks if the trial call has been answered.
+/// How often a waiting call checks whether the trial call was answered.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The base URLs, in the order of preference.
@@ -40,7 +40,7 @@ impl FailOver {
         Self(nodes.into_iter().map(node).collect())
     }
 
-    /// The first base URL that may be called, from `first` on; or how long none may be.
+    /// The index of the first base URL from `first` on that may be called; or else how long none may be called.
     fn admit(&self, first: usize) -> Result<usize, Refused> {
         let now = Instant::now();
         let mut refused = Refused { pause: Duration::MAX, is_trying: false };
@@ -57,7 +57,7 @@ impl FailOver {
         Err(refused)
     }
 
-    /// The node to ask, after a little wait for a breaker to close.
+    /// The index of the base URL to call, after a short wait for a breaker to close.
     async fn admit_soon(&self) -> Result<usize, CallFailure> {
         let deadline = Instant::now() + ADMIT_TIMEOUT;
         loop {
@@ -85,19 +85,19 @@ impl FailOver {
     }
 }
 
-/// The state in which no base URL may be called.
+/// No base URL may be called now.
 struct Refused {
     /// The shortest pause.
     pause: Duration,
-    /// A call to one of them tries whether it is back.
+    /// A trial call to a base URL is under way.
     is_trying: bool,
 }
 
-/// A call under way. Whoever drops it before its end must not leave the breaker waiting for it.
+/// A call under way. If it is dropped before its end, the breaker is told, so that it does not wait for a report.
 struct BreakerGuard<'n>(&'n Node);
 
 impl BreakerGuard<'_> {
-    /// Tells the breaker how it went.
+    /// Reports the result of the call to the breaker.
     fn report<T>(self, result: &Result<T, CallFailure>, is_suspect: bool) {
         let node = self.0;
         std::mem::forget(self);
@@ -136,7 +136,7 @@ impl Node {
         result
     }
 
-    /// A client's own request that is not answered may be its own fault: it says nothing of upstream.
+    /// A client's own request without an answer may itself be the cause, and says nothing about upstream.
     async fn pass_through(&self, request: PassThroughRequest) -> Result<PassThroughAnswer, CallFailure> {
         let guard = BreakerGuard(self);
         let result = self.transport.pass_through(request).await;

@@ -1,4 +1,4 @@
-//! Tells from an error of the HTTP client how far a request got. The causes are found by type, not by wording.
+//! Tells from an error of the HTTP client how far a request got. The causes are found by type, not by their texts.
 
 use std::error::Error;
 use std::io;
@@ -8,13 +8,13 @@ use rustls::AlertDescription;
 
 use super::{CallFailure, FailureKind};
 
-/// The server refused our certificate, and took in nothing of what was written since.
+/// The server refused the gateway's certificate, and processed nothing that was written afterwards.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct CertificateRefused(pub(super) io::Error);
 
-/// The failure of a call that ended with `error`: `NotSent` only where that is certain. A request that must not be sent
-/// twice (`once`) was certainly not sent only while no connection had taken it.
+/// The failure of a call that ended with `error`: `NotSent` only if that is certain. A request that must not be sent
+/// twice (`once`) was certainly not sent only if no connection had taken it.
 pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool) -> CallFailure {
     let message = in_words(error);
     let kind = match is_taken {
@@ -28,7 +28,7 @@ pub(super) fn of_error(error: &(dyn Error + 'static), is_taken: bool, once: bool
     }
 }
 
-/// The failure of a call without any answer in time.
+/// The failure of a call without an answer in time.
 pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
     let message = format!("there was no answer within {} s", limit.as_secs_f64());
     match is_taken {
@@ -37,7 +37,7 @@ pub(super) fn of_silence(limit: Duration, is_taken: bool) -> CallFailure {
     }
 }
 
-/// Is an alert one by which a server refuses a certificate, or the lack of one?
+/// Does the server's alert refuse the client's certificate, or the lack of a certificate?
 pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
     matches!(
         find_cause::<rustls::Error>(error),
@@ -55,14 +55,14 @@ pub(super) fn is_about_our_certificate(error: &io::Error) -> bool {
     )
 }
 
-/// The first cause of that type.
+/// The first cause of type `E`.
 fn find_cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
-        // io::Error keeps what it wraps out of its source().
+        // `io::Error` does not return the wrapped error as its source().
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match inner {
             Some(inner) => Some(inner),

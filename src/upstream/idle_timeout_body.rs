@@ -1,6 +1,6 @@
-//! A body whose sender has so long for each piece, and no longer: then it breaks off.
+//! A body that breaks off if its sender takes too long for a piece.
 //!
-//! The time runs only while somebody waits for a piece: a slow reader costs the sender nothing.
+//! The time runs only while the reader waits for a piece: a slow reader costs the sender nothing.
 
 use std::error::Error;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::{Duration, Sleep};
 
 use super::pass_through::{PassThroughError, PolledFrame};
 
-/// A body that comes in time or breaks off with [`io::ErrorKind::TimedOut`].
+/// A body whose every piece comes within the limit, or that breaks off with [`io::ErrorKind::TimedOut`].
 #[derive(Debug)]
 pub struct IdleTimeoutBody<B> {
     body: B,
@@ -22,7 +22,7 @@ pub struct IdleTimeoutBody<B> {
 }
 
 impl<B> IdleTimeoutBody<B> {
-    /// `limit` for each piece.
+    /// Wraps a body; `limit` is the time for each piece.
     pub fn new(body: B, limit: Duration) -> Self {
         Self { body, limit, sleep: None }
     }

@@ -1,7 +1,7 @@
-//! The real thing: HTTP to the Conax services, with HTTP Basic, a client certificate and an own CA as configured.
+//! The live transport: HTTP to the Conax services, with HTTP Basic, a client certificate and a private CA as configured.
 //!
-//! Redirects are not followed (a POST would become a GET, and credentials would go elsewhere), proxies of the
-//! environment are not used, and there is no HTTP/2: one request, one connection, one answer.
+//! Redirects are not followed (a POST would become a GET, and credentials would go elsewhere), proxies of the environment
+//! are not used, and HTTP/2 is not used: a connection has one request at a time.
 
 use std::borrow::Cow;
 
@@ -43,10 +43,10 @@ type HttpClient = Client<Connector, TrackedBody>;
 /// HTTP to one base URL.
 pub struct LiveTransport {
     client: HttpClient,
-    /// For calls that want a connection of their own.
+    /// The client for calls that need a connection of their own.
     fresh_client: HttpClient,
     base_url: String,
-    /// Sent with every request: what is accepted, and HTTP Basic where configured.
+    /// Headers of every request: accepted types and codings, and HTTP Basic if configured.
     headers: HeaderMap,
     answer_timeout: Duration,
     max_response_bytes: usize,
@@ -55,17 +55,17 @@ pub struct LiveTransport {
 
 /// The failure of a call without an answer.
 struct Unanswered {
-    /// `None` when the time was over.
+    /// `None` if the time was over.
     error: Option<Error>,
     /// Did a connection take the request?
     is_taken: bool,
 }
 
 impl LiveTransport {
-    /// A transport to `base_url`, with everything else from the configuration; `tls` is made of the same.
+    /// A transport to `base_url` with this configuration; `tls` is made from the same configuration.
     ///
     /// # Errors
-    /// A setting that cannot be used.
+    /// A setting cannot be used.
     pub fn new(base_url: &str, config: &Upstream, tls: &ClientConfig) -> Result<Self, FileFault> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/xml, application/soap+xml, multipart/related"));
@@ -160,7 +160,7 @@ impl LiveTransport {
             }
         };
         let Unpacked { mut body, fault } = unpacked(packed, &head.headers, limit);
-        // A coding that nobody knows may be a slip of the server: the text says whether it is one.
+        // An unknown coding may be a mistake of the server: the text shows whether the body is coded.
         let fault = fault.filter(|fault| !matches!(fault, CodingFault::Unknown(_)));
         if let Some(message) = broken.or_else(|| fault.map(|fault| fault.to_string())) {
             let message = message + &cut_note(body.len(), body.len());
@@ -174,7 +174,7 @@ impl LiveTransport {
                 is_late: false,
             });
         }
-        // Another gateway may say that the answer is its own, and what became of the call.
+        // The answer may come from another gateway, which names the failure of the call.
         if let Some(failure) = header(PROXY_STATUS).and_then(|value| proxy_status::told_by(&value, status, &body)) {
             return Err(failure);
         }
@@ -200,7 +200,7 @@ impl Transport for LiveTransport {
             && !call.once
             && !error.is_connect()
         {
-            // An idle connection was closed before it took anything: a new one may.
+            // An idle connection was closed before it took the request: a new connection may work.
             answered = self.ask(&self.fresh_client, &request, &call, deadline).await;
         }
         let result = match answered {
@@ -221,7 +221,7 @@ impl Transport for LiveTransport {
     }
 }
 
-/// HTTP Basic (RFC 7617), never shown in a log.
+/// HTTP Basic (RFC 7617), marked as sensitive so that no log shows it.
 fn basic(username: &str, password: &Secret) -> Result<HeaderValue, FileFault> {
     let encoded = STANDARD.encode(format!("{username}:{}", password.expose()));
     let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))

@@ -1,7 +1,7 @@
-//! The way to Conax: one call, one exchange, and above all how far the bytes got.
+//! The way to Conax: one call is one exchange, and a failed call reports how far the request got.
 //!
-//! Rule: a transport never sends anything twice. Whether a request may be sent again is decided from what it reports:
-//! a call that failed either was not sent, or there is doubt.
+//! Rule: a transport never sends anything twice. The caller decides about another attempt by the report: a failed call
+//! either was certainly not sent, or leaves the request in doubt.
 
 mod breaker;
 mod connection;
@@ -48,25 +48,25 @@ pub struct Call {
     pub content_type: String,
     /// SOAPAction, quoted, for SOAP 1.1.
     pub soap_action: Option<String>,
-    /// The envelope, as it was committed.
+    /// The SOAP request, as committed.
     pub body: Bytes,
-    /// Must not be sent twice: the call gets a new connection, since an idle connection may be closed at the very
-    /// moment of its use; and once a connection took the call, nothing proves that it did not arrive.
+    /// The call must not be sent twice. It gets a new connection, since an idle connection may be closed at the moment of
+    /// its use; and once a connection took the call, nothing proves that the call did not arrive.
     pub once: bool,
-    /// The request was sent before and not answered, perhaps by its own fault: the breaker does not count it.
+    /// The request was sent before without an answer, perhaps because of its own content: the breaker does not count it.
     pub is_suspect: bool,
     /// The trace that the call belongs to.
     pub trace: Option<TraceContext>,
-    /// Values in the body that may not be shown.
+    /// Values in the body that must not be shown.
     pub secrets: Vec<Secret>,
-    /// Measures how its time goes by.
+    /// Measures the timings of the call.
     pub stopwatch: Stopwatch,
-    /// The request that the call carries out; `None` for a query of the gateway's own.
+    /// The provisioning request of the call; `None` for a query of the gateway's own.
     pub about: Option<About>,
 }
 
 impl Call {
-    /// Sends a body to an operation, for a request or for a query of the gateway's own.
+    /// A call of an operation with a body, for a request or for a query of the gateway's own.
     ///
     /// SOAP 1.1 names the action in a header (Note SOAP 1.1, 6.1.1), SOAP 1.2 in the media type (RFC 3902).
     pub fn new(operation: &Operation, body: &str, request: Option<&ProvisioningRequest>) -> Self {
@@ -92,7 +92,7 @@ impl Call {
     }
 }
 
-/// The reason for a call.
+/// The provisioning request of a call.
 #[derive(Clone, Debug)]
 pub struct About {
     /// Number of the record.
@@ -106,26 +106,25 @@ pub struct About {
 pub struct HttpAnswer {
     /// Status code.
     pub status: u16,
-    /// Reason phrase as sent, else the standard one.
+    /// Reason phrase as sent, or else the usual phrase.
     pub reason: String,
     /// Content-Type, if any.
     pub content_type: Option<String>,
     /// The body, decompressed.
     pub body: Vec<u8>,
-    /// Retry-After as it came: seconds or a date (RFC 9110, 10.2.3).
+    /// Retry-After as sent: seconds or a date (RFC 9110, 10.2.3).
     pub retry_after: Option<String>,
     /// The recording that the answer was replayed from, if any.
     pub recorded: Option<Recorded>,
 }
 
-/// The error of a call whose time is over, in the record and in the case.
+/// The error of a call that ran out of time, in the record and in the case.
 pub const OUT_OF_TIME: &str = "no answer before the time to resolve the doubt was over";
 
-/// Bytes that are kept of an answer that says nothing as SOAP, at most: such a one may be as large as it likes, as often
-/// as it likes.
+/// The number of bytes that are kept of an answer that is not SOAP: such answers may be large and frequent.
 pub const KEPT_BYTES: usize = 64 << 10;
 
-/// A note that an answer of `came` bytes is cut; empty if the `kept` bytes of its text are all kept.
+/// A note that an answer of `came` bytes was cut; empty if all `kept` bytes of its text are kept.
 pub fn cut_note(kept: usize, came: usize) -> String {
     match kept > KEPT_BYTES {
         true => format!("; only the beginning of the {came} bytes that came is kept"),
@@ -133,27 +132,27 @@ pub fn cut_note(kept: usize, came: usize) -> String {
     }
 }
 
-/// The reason for the lack of a whole answer.
+/// Why there is no whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallFailure {
     /// No byte of the request can have been processed: the request may be sent again.
     NotSent {
-        /// The kind of obstacle.
+        /// The kind of failure.
         kind: FailureKind,
-        /// In words, with the cause.
+        /// The failure in words, with its cause.
         message: String,
     },
     /// The request, or a part of it, may have arrived.
     InDoubt {
-        /// In words, with the cause.
+        /// The failure in words, with its cause.
         message: String,
-        /// The status, if the answer got that far.
+        /// The status, if the head of the answer came.
         status: Option<u16>,
         /// The part of the body that came.
         partial: Vec<u8>,
-        /// Content-Type of that part.
+        /// Content-Type of the partial answer.
         content_type: Option<String>,
-        /// Did the time run out, with no other fault?
+        /// Did the time run out, without any other fault?
         is_late: bool,
     },
     /// The gateway replays fixtures, and no case fits.
@@ -164,12 +163,12 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
-    /// A doubt without any part of an answer.
+    /// A request in doubt without any part of an answer.
     pub fn in_doubt(message: String, is_late: bool) -> Self {
         Self::InDoubt { message, status: None, partial: Vec::new(), content_type: None, is_late }
     }
 
-    /// In words, with the cause.
+    /// The failure in words, with its cause.
     pub fn message(&self) -> &str {
         match self {
             Self::NotSent { message, .. } | Self::InDoubt { message, .. } | Self::NoFixture { message } => message,
@@ -177,14 +176,14 @@ impl CallFailure {
     }
 }
 
-/// The obstacle that keeps a request from being sent.
+/// Why a request could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
     /// No connection: name, network, refusal, time-out.
     Connect,
     /// The TLS handshake failed: a certificate on one side, or no common version.
     Tls,
-    /// There is no session, or something else that the request must carry.
+    /// There is no session, or no other value that the request must carry.
     Login,
 }
 

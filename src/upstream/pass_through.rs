@@ -1,7 +1,7 @@
-//! A client's own request, as it is carried on: its parts, and its body, which is handed to a connection once at most.
+//! A client's own request on its way to upstream. Its body is handed to one connection at most.
 //!
-//! Rule: a body that was handed over is never handed over again, so the request is sent once at most; while it was not,
-//! another base URL may be tried. Only headers that concern one connection are left out (RFC 9110, 7.6.1).
+//! Rule: a body is handed over once at most, so that the request is sent once at most; until then another base URL may be
+//! tried. Only headers that concern one connection are left out (RFC 9110, 7.6.1).
 
 use std::io;
 use std::pin::Pin;
@@ -19,33 +19,33 @@ use tokio::time::{Duration, Instant};
 use super::stopwatch::{Note, Stopwatch};
 use super::tracked_body::SentMarker;
 
-/// The error with which a body broke off.
+/// The error that ended a body early.
 pub type PassThroughError = io::Error;
 /// The result of polling a body.
 pub type PolledFrame = Poll<Option<Result<Frame<Bytes>, PassThroughError>>>;
-/// A body on its way.
+/// A body that is passed through.
 pub type PassThroughBody = UnsyncBoxBody<Bytes, PassThroughError>;
-/// Upstream's answer to a client's own request, as it comes.
+/// Upstream's answer to a client's own request, streaming.
 pub type PassThroughAnswer = Response<PassThroughBody>;
 
-/// A client's own SOAP request on its way, unchanged.
+/// A client's own SOAP request, passed through unchanged.
 #[derive(Clone, Debug)]
 pub struct PassThroughRequest {
     /// HTTP verb.
     pub method: Method,
     /// Path below the base URL, and query, as the client wrote them.
     pub path: String,
-    /// Headers as they came, Host among them; a transport leaves out what concerns one connection only.
+    /// The client's headers, Host among them; a transport leaves out headers that concern one connection.
     pub headers: HeaderMap,
-    /// The server's notes on the headers: how each name was written.
+    /// hyper's extensions of the request: the spelling of each header's name.
     pub extensions: Extensions,
-    /// The body; clones share it.
+    /// The body; clones of the request share it.
     pub body: RequestBody,
-    /// Measures how the time of the exchange goes by.
+    /// Measures the timings of the exchange.
     pub stopwatch: Stopwatch,
 }
 
-/// The body of a request: whoever takes it first has it.
+/// The body of a request: only the first connection that asks gets it.
 #[derive(Clone, Debug)]
 pub struct RequestBody(Arc<Shared>);
 
@@ -64,7 +64,7 @@ struct State {
 }
 
 impl RequestBody {
-    /// A body that nobody has taken yet.
+    /// A body that was not taken yet.
     pub fn new(body: impl Body<Data = Bytes, Error = PassThroughError> + Send + 'static) -> Self {
         let (is_empty, size_hint) = (body.is_end_stream(), body.size_hint());
         let body = Some(body.boxed_unsync());
@@ -72,22 +72,22 @@ impl RequestBody {
         Self(Arc::new(Shared { is_empty, size_hint, state: Mutex::new(state) }))
     }
 
-    /// Takes it, for a transport that reads it by itself; `None` if it was taken.
+    /// Takes the body, for a transport that reads it directly; `None` if it was taken before.
     pub fn take(&self) -> Option<PassThroughBody> {
         self.state().body.take()
     }
 
-    /// Was it handed over?
+    /// Was the body taken?
     pub(super) fn is_taken(&self) -> bool {
         self.state().body.is_none()
     }
 
-    /// Has it nothing in it, so that no connection ever asks for it?
+    /// Is the body empty, so that no connection ever asks for it?
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty
     }
 
-    /// When upstream has been silent for `limit`: while we wait for the client, it is not upstream that is silent.
+    /// When upstream will have been silent for `limit`; the time in which the gateway waits for the client does not count.
     pub(super) fn deadline(&self, limit: Duration) -> Instant {
         let state = self.state();
         (if state.waits_for_client { Instant::now() } else { state.moved_at }) + limit
@@ -98,7 +98,7 @@ impl RequestBody {
     }
 }
 
-/// The body as one connection has it: taken when the connection first asks for it.
+/// The body as one connection sees it: taken when the connection first asks for it.
 pub(super) struct OnceBody {
     source: RequestBody,
     mark: SentMarker,

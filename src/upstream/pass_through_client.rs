@@ -1,7 +1,8 @@
-//! The live way for a client's own requests. It has connections of its own: none is shared with the gateway's calls.
+//! Passes clients' own requests through to Conax, over connections that the gateway's own calls do not use.
 //!
-//! Rule: nothing is added. Host names upstream, and headers that concern one connection stay behind; all else, also how
-//! names are written, goes as it came. A connection that somebody may have signed in on is nobody else's.
+//! Rule: nothing is added. Host names upstream, and headers that concern one connection are left out; everything else
+//! passes unchanged, even the spelling of header names. A connection that a client may have signed in on is not used for
+//! other requests.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,8 +21,8 @@ use super::stopwatch::Note;
 use super::{CallFailure, FailureKind};
 use crate::config::{FileFault, Upstream};
 
-/// Headers that concern one connection (RFC 9110, 7.6.1), beside Proxy-… but Proxy-Status, and those that Connection
-/// names; and Expect, which the gateway's own server answers.
+/// Headers that concern one connection (RFC 9110, 7.6.1), and Expect, which the gateway's own server answers. Also left
+/// out: Proxy-… except Proxy-Status, and headers named by Connection.
 const HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -32,14 +33,14 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// Schemes by which each request signs in for itself. What signs in by any other one (NTLM, Negotiate: RFC 4559, 6) may
-/// sign in its connection, and whatever comes over that afterwards.
+/// Schemes that sign in a single request. Any other scheme (NTLM, Negotiate: RFC 4559, 6) may sign in the connection,
+/// with all requests that follow on it.
 const SCHEMES_OF_A_REQUEST: [&str; 3] = ["basic", "bearer", "digest"];
 
 /// Carries clients' own requests to one base URL.
 pub(super) struct PassThroughClient {
     client: Client<Connector, OnceBody>,
-    /// For requests that may sign in their connection.
+    /// The client for requests that may sign in their connection.
     fresh_client: Client<Connector, OnceBody>,
     base_url: String,
     authority: HeaderValue,
@@ -51,7 +52,7 @@ impl PassThroughClient {
         let fault = |message: String| FileFault { setting: "upstream.url", message };
         let base: Uri = base_url.parse().map_err(|e| fault(format!("{base_url} is not an URL: {e}")))?;
         let authority = base.authority().ok_or_else(|| fault(format!("{base_url} names no host")))?;
-        // User name and password of an URL are no part of Host (RFC 9110, 7.2).
+        // User name and password of a URL do not belong into Host (RFC 9110, 7.2).
         let authority = authority.as_str().rsplit('@').next().unwrap_or_default();
         let authority = HeaderValue::from_str(authority).map_err(|e| fault(e.to_string()))?;
         Ok(Self {
@@ -69,14 +70,15 @@ impl PassThroughClient {
         let stopwatch = forward.stopwatch.clone();
         let (body, mark) = OnceBody::new(&source, &stopwatch);
         let request = self.request(forward, body)?;
-        // A connection asks for a body before it writes anything; where there is none, only a failure to connect is sure.
+        // A connection asks for a body before it writes anything; without a body only a failure to connect proves that
+        // nothing was sent.
         let was_taken = |is_connect: bool| if source.is_empty() { !is_connect } else { mark.is_taken() };
         match within(stopwatch.measure(client.request(request)), &source, self.answer_timeout).await {
             Some(Ok(answer)) => {
                 stopwatch.note(Note::Answered);
                 Ok(self.answer(answer))
             }
-            // The client alone knows whether its request may be sent twice.
+            // Only the client knows whether its request may be sent twice, so that it is treated as `once`.
             Some(Err(error)) => Err(of_error(&error, was_taken(error.is_connect()), true)),
             None => Err(of_silence(self.answer_timeout, was_taken(false))),
         }
@@ -96,7 +98,7 @@ impl PassThroughClient {
         Ok(request)
     }
 
-    /// HTTP/1.1 between the gateway and its client, whatever upstream speaks.
+    /// Turns upstream's answer into an HTTP/1.1 answer for the client.
     fn answer(&self, answer: hyper::Response<hyper::body::Incoming>) -> PassThroughAnswer {
         let (head, body) = answer.into_parts();
         let mut passed = hyper::Response::new(IdleTimeoutBody::new(body, self.answer_timeout).boxed_unsync());
@@ -116,7 +118,7 @@ fn may_sign_in_connection(headers: &HeaderMap) -> bool {
     !headers.get_all(header::AUTHORIZATION).iter().all(scheme)
 }
 
-/// The headers that are passed on, in their order; one may get another value.
+/// The headers that are passed on, in order; `replaced` may change a value.
 fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&'v HeaderValue>) -> HeaderMap {
     let mut named = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
@@ -127,7 +129,7 @@ fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&
         HOP_BY_HOP.contains(name)
             || (name.as_str().starts_with("proxy-") && name != PROXY_STATUS)
             || named.iter().any(|n| n == name.as_str())
-            // RFC 9112, 6.3: where both are there, this one means nothing.
+            // RFC 9112, 6.3: beside Transfer-Encoding, Content-Length has no meaning.
             || (is_framed && *name == header::CONTENT_LENGTH)
     };
     let mut passed = HeaderMap::with_capacity(headers.len());
@@ -137,7 +139,7 @@ fn passed_on<'v>(headers: &HeaderMap, replaced: impl Fn(&HeaderName) -> Option<&
     passed
 }
 
-/// Waits for the answer's head, for so long as upstream is not silent for longer than `limit`.
+/// Waits for the head of the answer, as long as upstream is not silent for more than `limit`.
 async fn within<F: Future>(future: F, body: &RequestBody, limit: Duration) -> Option<F::Output> {
     let mut future = pin!(future);
     loop {

@@ -1,8 +1,8 @@
-//! How the gateway says over HTTP that an answer is its own, and what went wrong on the way to upstream: `Proxy-Status`
-//! (RFC 9209). Whoever records a replay writes the same case from it.
+//! Marks an answer that the gateway gives in upstream's place, with the failure behind it: the header `Proxy-Status` (RFC
+//! 9209). A gateway that records a replay restores the same case from it.
 //!
-//! Rule: anybody can write such a header. It is believed only with the status and the fault that this gateway writes with
-//! it: any other answer is upstream's, and means what it says.
+//! Rule: anybody can write this header. It counts only with the status and the fault that this gateway writes with it;
+//! any other answer is upstream's own.
 
 use std::borrow::Cow;
 
@@ -16,15 +16,15 @@ use crate::xml::{self, Limits};
 
 /// The header field's name.
 pub const PROXY_STATUS: &str = "proxy-status";
-/// The name of the proxy that says so.
+/// The name of this proxy in the header.
 const PROXY: &str = env!("CARGO_PKG_NAME");
-/// Characters of the details, at most.
+/// The longest details, in characters.
 const DETAILS: usize = 1000;
-/// Types of error: the client's request was refused; and the gateway would not try.
+/// Types of error: the client's request was refused; the gateway did not try upstream.
 const REQUEST_ERROR: &str = "http_request_error";
 const INTERNAL_RESPONSE: &str = "proxy_internal_response";
 
-/// The type of error (RFC 9209, 2.3) that a failure is.
+/// The type of error (RFC 9209, 2.3) for a failure.
 pub fn error_type(failure: &CallFailure) -> &'static str {
     match failure {
         CallFailure::NotSent { kind: FailureKind::Connect | FailureKind::Login, .. } => "connection_refused",
@@ -35,7 +35,7 @@ pub fn error_type(failure: &CallFailure) -> &'static str {
     }
 }
 
-/// The failure that a type of error stands for. What the gateway answered without trying stands for nothing to send.
+/// The failure for a type of error; `None` if the gateway answered without trying upstream.
 pub fn failure(error_type: &str, message: String) -> Option<CallFailure> {
     Some(match error_type {
         "connection_refused" => CallFailure::NotSent { kind: FailureKind::Connect, message },
@@ -47,25 +47,25 @@ pub fn failure(error_type: &str, message: String) -> Option<CallFailure> {
     })
 }
 
-/// The header field's value for an answer that the gateway gave without trying upstream.
+/// The header's value for an answer that the gateway gave without trying upstream.
 pub fn untried(status: StatusCode) -> String {
     let error = if status.is_client_error() { REQUEST_ERROR } else { INTERNAL_RESPONSE };
     format!("{PROXY}; error={error}")
 }
 
-/// The header field's value for a failure.
+/// The header's value for a failure.
 pub fn of_failure(failure: &CallFailure) -> String {
     let error = error_type(failure);
     if matches!(failure, CallFailure::NoFixture { .. }) {
         return format!("{PROXY}; error={error}");
     }
-    // Visible ASCII only, quotes and backslashes escaped (RFC 8941, 3.3.3).
+    // Details have visible ASCII only, with quotes and backslashes escaped (RFC 8941, 3.3.3).
     let visible = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     let details: String = failure.message().chars().take(DETAILS).map(visible).collect();
     format!("{PROXY}; error={error}; details=\"{}\"", details.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The status and the words with which the gateway answers in upstream's place.
+/// The status and the text of an answer in upstream's place.
 pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
     let (status, words) = match failure {
         CallFailure::InDoubt { is_late: true, .. } => (StatusCode::GATEWAY_TIMEOUT, "Conax did not answer in time."),
@@ -83,7 +83,7 @@ pub fn answer_of(failure: &CallFailure) -> (StatusCode, Cow<'_, str>) {
     (status, Cow::Borrowed(words))
 }
 
-/// The fault by which the gateway answers in upstream's place; empty where XML cannot carry the text.
+/// The SOAP fault of an answer in upstream's place; empty if XML cannot contain the text.
 pub fn fault(status: StatusCode, text: &str, version: SoapVersion) -> Vec<u8> {
     let fault = Fault {
         prefix: "soap",
@@ -96,20 +96,20 @@ pub fn fault(status: StatusCode, text: &str, version: SoapVersion) -> Vec<u8> {
     fault.write(version).unwrap_or_default()
 }
 
-/// The failure that an answer tells of, if it is all of another gateway like this: its header field's value, status and
-/// body.
+/// The failure behind an answer of another gateway, if the header's value, the status and the body are all as this
+/// gateway writes them.
 pub fn told_by(value: &str, status: u16, body: &[u8]) -> Option<CallFailure> {
     let status = StatusCode::from_u16(status).ok()?;
     let root = xml::parse(std::str::from_utf8(body).ok()?, Limits::default()).ok()?;
     let text = axis::soap_fault(&root)?.string;
     let is_ours = [SoapVersion::V11, SoapVersion::V12].iter().any(|version| fault(status, &text, *version) == body);
     let failure = to_failure(value, &text).filter(|_| is_ours)?;
-    // The gateway that did not try says why in words of its own.
+    // A gateway that did not try upstream has its own text.
     let is_untried = value == untried(status) && (status.is_client_error() || status.is_server_error());
     (is_untried || answer_of(&failure) == (status, Cow::Borrowed(&text))).then_some(failure)
 }
 
-/// The failure that a header field's value and the text of the fault with it tell of.
+/// The failure behind a header's value and the text of the fault.
 fn to_failure(value: &str, text: &str) -> Option<CallFailure> {
     let rest = value.strip_prefix(PROXY)?.trim_start().strip_prefix(';')?.trim_start().strip_prefix("error=")?;
     let (error, details) = rest.split_once(';').unwrap_or((rest, ""));

@@ -1,7 +1,7 @@
-//! Notes the moments of one call, and makes stretches of them.
+//! Notes the moments of one call, and computes its timings.
 //!
-//! Rule: clones share their notes, so whoever makes the call has them however it ends, also when its time is over. A
-//! connection that was made meanwhile and not used is no part of the call.
+//! Rule: clones share their notes, so that the caller has the timings however the call ends, even by a timeout. A
+//! connection that was made meanwhile, but not used, is not part of the call.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::timings::Timings;
 
 tokio::task_local! {
-    // The HTTP client does not tell its connector for which request a connection is made.
+    // The HTTP client does not tell its connector which request a connection is made for.
     static CURRENT: Stopwatch;
 }
 
@@ -17,22 +17,22 @@ tokio::task_local! {
 #[derive(Clone, Debug)]
 pub struct Stopwatch(Arc<Mutex<Moments>>);
 
-/// When something happened, as far as it has.
+/// The moments of a call, as far as they have happened.
 #[derive(Clone, Copy, Debug)]
 struct Moments {
     began: Instant,
     /// The last connection that was begun for the call.
     connection: Option<Connecting>,
-    /// A connection first asked for the request.
+    /// When a connection first asked for the request.
     taken: Option<Instant>,
-    /// The last piece of the request was handed over.
+    /// When the last piece of the request was handed over.
     sent: Option<Instant>,
-    /// The head of the answer had come.
+    /// When the head of the answer came.
     answered: Option<Instant>,
     ended: Option<Instant>,
 }
 
-/// The moments of a connection that is made.
+/// The moments of connecting.
 #[derive(Clone, Copy, Debug)]
 struct Connecting {
     began: Instant,
@@ -43,41 +43,41 @@ struct Connecting {
     ready: Option<Instant>,
 }
 
-/// A moment of a call.
+/// A moment of a call, to be noted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Note {
-    /// A connection is begun.
+    /// Connecting begins.
     Connecting { is_tls: bool },
-    /// The name of the host is looked up.
+    /// Looking up the host's name begins.
     Resolving,
-    /// The name is known.
+    /// The host's name is resolved.
     Resolved,
-    /// The host has accepted.
+    /// The host has accepted the TCP connection.
     Connected,
-    /// The connection can be used.
+    /// The connection is ready.
     Ready,
     /// A piece of the request was handed to a connection.
     Sent,
-    /// The head of the answer has come.
+    /// The head of the answer came.
     Answered,
-    /// The call is over.
+    /// The call has ended.
     Ended,
 }
 
 impl Stopwatch {
-    /// Begins now.
+    /// Starts a stopwatch.
     pub fn start() -> Self {
         let began = Instant::now();
         let moments = Moments { began, connection: None, taken: None, sent: None, answered: None, ended: None };
         Self(Arc::new(Mutex::new(moments)))
     }
 
-    /// The stopwatch that connections are now made for.
+    /// The stopwatch of the current task, for which connections are made.
     pub(super) fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// Carries out what this stopwatch is for.
+    /// Runs the future that the stopwatch measures.
     pub(super) async fn measure<F: Future>(&self, future: F) -> F::Output {
         CURRENT.scope(self.clone(), future).await
     }
@@ -86,7 +86,7 @@ impl Stopwatch {
         self.moments().note(note, Instant::now());
     }
 
-    /// The stretches, up to the end or to now; `None` where nothing was tried.
+    /// The timings up to the end of the call, or up to now; `None` if nothing was tried.
     pub fn timings(&self) -> Option<Timings> {
         let moments = *self.moments();
         moments.timings(moments.ended.unwrap_or_else(Instant::now))
@@ -121,7 +121,7 @@ impl Moments {
     fn timings(&self, end: Instant) -> Option<Timings> {
         let mut laps = Laps { at: self.began, end };
         let mut timings = Timings::default();
-        // Over which connection the request went is known once one has taken it: a new one was ready before.
+        // The request went over the new connection only if that was ready before the request was taken.
         let first_use = self.taken.or(self.answered);
         let connection = self.connection.filter(|made| match first_use {
             Some(used) => made.ready.is_some_and(|ready| ready <= used),
@@ -148,14 +148,14 @@ impl Moments {
     }
 }
 
-/// The way from one moment to the next.
+/// Measures the laps between successive moments.
 struct Laps {
     at: Instant,
     end: Instant,
 }
 
 impl Laps {
-    /// Microseconds to that moment, or to the end where it did not come.
+    /// Microseconds to this moment, or to the end if the moment did not come.
     fn to(&mut self, moment: Option<Instant>) -> u64 {
         let moment = moment.map_or(self.end, |moment| moment.min(self.end));
         let lap = moment.saturating_duration_since(self.at);

@@ -1,6 +1,6 @@
-//! A body that passes on as it comes, and leaves a copy of its beginning.
+//! A body that passes through, and leaves a copy of its beginning.
 //!
-//! Rule: whatever becomes of the body (read to its end, broken off, dropped), the copy is handed over exactly once.
+//! Rule: the copy is handed over exactly once, whether the body is read to its end, breaks off or is dropped.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -16,13 +16,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 pub struct Captured {
     /// The body's first bytes.
     pub bytes: Vec<u8>,
-    /// The end of the body, and of the copy.
+    /// How the body and its copy ended.
     pub end: End,
-    /// The copy's share of the common budget, given back when this is dropped.
+    /// The copy's share of the common budget, released when the copy is dropped.
     share: Share,
 }
 
-/// A share of a budget of bytes, which many bodies have in common.
+/// A share of a budget of bytes that many bodies have in common.
 #[derive(Debug)]
 struct Share {
     budget: Arc<Semaphore>,
@@ -30,7 +30,7 @@ struct Share {
 }
 
 impl Share {
-    /// Takes that many bytes more; false if the budget does not have them.
+    /// Takes `bytes` more from the budget; false if the budget does not have that many.
     fn pay(&mut self, bytes: usize) -> bool {
         let budget = Arc::clone(&self.budget);
         let Some(more) = u32::try_from(bytes).ok().and_then(|n| budget.try_acquire_many_owned(n).ok()) else {
@@ -45,20 +45,20 @@ impl Share {
 }
 
 impl Captured {
-    /// Takes a larger share, for what becomes of its bytes; false when the budget does not have it.
+    /// Enlarges the share, for data made from the copy; false if the budget does not have that many bytes.
     pub fn pay(&mut self, bytes: usize) -> bool {
         self.share.pay(bytes)
     }
 }
 
-/// The end of a body.
+/// How a body ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// All of it passed, and all of it was kept.
+    /// The whole body passed, and all of it was copied.
     Whole,
-    /// All of it passed, and only its beginning was kept.
+    /// The whole body passed, and only its beginning was copied.
     Truncated,
-    /// The body ended early; with the cause in words, unless its reader simply left.
+    /// The body ended early, with the cause in words; `None` if its reader simply left.
     BrokenOff(Option<String>),
 }
 
@@ -78,7 +78,8 @@ struct Copy {
     tell: oneshot::Sender<Captured>,
 }
 
-/// Keeps up to `limit` bytes of a body that passes on, within a budget of bytes, a permit each, that many bodies share.
+/// Copies up to `limit` bytes of a body that passes through, within a budget of bytes that many bodies share (one permit
+/// per byte).
 pub fn tee<B: Body<Data = Bytes>>(
     body: B,
     limit: usize,
@@ -136,7 +137,7 @@ where
                 if let (Some(data), Some(copy)) = (frame.data_ref(), &mut this.copy) {
                     copy.keep(data);
                 }
-                // A reader that has all that was announced, or the trailers, does not ask again.
+                // A reader that has all announced bytes, or the trailers, does not ask again.
                 if frame.is_trailers() || this.body.is_end_stream() {
                     this.end(End::Whole);
                 }

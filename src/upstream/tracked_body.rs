@@ -1,7 +1,8 @@
-//! A request body that remembers whether a connection took it, and is taken no more once somebody decided that it was not.
+//! A request body that records whether a connection has taken it. Once it is asked and was not taken, no connection can
+//! take it any more.
 //!
-//! hyper writes a request's head together with the first piece of its body. So long as the body was not taken, not one
-//! byte of the request was written; once it was, some may have been.
+//! hyper writes a request's head together with the first piece of its body. So before the body is taken, no byte of the
+//! request was written; afterwards, some may have been.
 
 use std::io;
 use std::pin::Pin;
@@ -15,24 +16,24 @@ use http_body::{Body, Frame, SizeHint};
 use super::pass_through::{PassThroughError, PolledFrame};
 use super::stopwatch::{Note, Stopwatch};
 
-/// No connection took the body yet.
+/// No connection has taken the body yet.
 const UNTOUCHED: u8 = 0;
-/// A connection took the body.
+/// A connection has taken the body.
 const TAKEN: u8 = 1;
-/// The body was given up before a connection took it.
+/// The body was withdrawn before any connection took it.
 const WITHDRAWN: u8 = 2;
 
-/// Tells whether the body was taken.
+/// Records whether the body was taken.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SentMarker(Arc<AtomicU8>);
 
 impl SentMarker {
-    /// Was it taken? If not, it never will be.
+    /// Was the body taken? If not, the body is withdrawn.
     pub(super) fn is_taken(&self) -> bool {
         self.0.compare_exchange(UNTOUCHED, WITHDRAWN, Ordering::AcqRel, Ordering::Acquire) == Err(TAKEN)
     }
 
-    /// Takes it, unless it was withdrawn.
+    /// Takes the body, unless it was withdrawn.
     pub(super) fn take(&self) -> bool {
         self.0.compare_exchange(UNTOUCHED, TAKEN, Ordering::AcqRel, Ordering::Acquire) != Err(WITHDRAWN)
     }
