@@ -27,7 +27,7 @@ pub async fn token(api: &Api, peer: Peer, mut params: Params) -> Result<Data, Ap
     data(&json!({ "token": issue_token(api, user).await?.expose() }))
 }
 
-/// The user of this name and password. Who guesses is slowed down.
+/// Finds the user with this name and password; repeated failures have to pause.
 ///
 /// # Errors
 /// INVALID_CREDENTIALS, TOO_MANY_REQUESTS, or the store.
@@ -40,7 +40,7 @@ pub async fn check_password(api: &Api, peer: Peer, username: String, password: S
         Some((user, hash)) => (Some(user), hash),
         None => (None, api.unknown_user_hash.clone()),
     };
-    // The check goes on when the client disconnects: the attempt keeps its turn, and counts.
+    // The check runs on if the client disconnects: the attempt keeps its slot, and counts.
     let (clock, store) = (Arc::clone(&api.clock), Arc::clone(&api.store));
     let user = tokio::spawn(async move {
         let matches = tokio::task::spawn_blocking(move || {
@@ -72,7 +72,7 @@ pub async fn web_api_key(api: &Api, peer: Peer, key: Option<Secret>, mut params:
     let attempt = api.sign_ins.begin(api.store.as_ref(), key.expose(), peer, api.clock.moment().steady).await?;
     let user = api.store.find_key_user(hash_secret(key.expose())).await?;
     let ended = attempt.end(user.is_some(), api.clock.moment().steady);
-    // A task of its own: the end of the attempt is counted even if the client's connection ends first.
+    // Runs in its own task, so that the end of the attempt is counted even if the client disconnects.
     let store = Arc::clone(&api.store);
     let told = tokio::spawn(async move { ended.tell(store.as_ref()).await });
     told.await.map_err(|e| ApiError::internal(e.to_string()))?;

@@ -1,5 +1,4 @@
-//! The creating methods, one for each request type: takes their parameters, has what is sent rendered, and hands
-//! it over.
+//! The creating methods, one per request type: read the parameters, render the SOAP request, and submit it.
 
 use std::sync::Arc;
 
@@ -48,7 +47,7 @@ pub async fn call(
     }
 }
 
-/// Builds the request that a call asks for, ready to be submitted, by the contract of this moment.
+/// Builds the request of a call with the present contract, ready to be submitted.
 ///
 /// # Errors
 /// A wrong parameter, UNAVAILABLE, or the store.
@@ -64,7 +63,7 @@ pub(super) async fn prepare(
     let draft = Draft::read(api, family, request_type, params).await?;
     check_schedule(&draft, now)?;
     if draft.process_immediately == Some(true) {
-        // A rejection for lack of room must cost less than the work.
+        // Checked early, so that rejecting a call for lack of room costs less than its work.
         api.processors.of_family(family).check_room(draft.priority)?;
     }
     if let Some(subscription) = &draft.subscription {
@@ -89,7 +88,8 @@ fn check_schedule(draft: &Draft<'_>, now: DateTime<Utc>) -> Result<(), ApiError>
     Ok(())
 }
 
-/// The values that a request has in common with those that it may be sent with. An immediate request is sent alone.
+/// The values that a request shares with the requests that it may be sent with; `None` for a request that is sent alone,
+/// such as an immediate request.
 fn joint_fields(contract: &Contract, draft: &Draft<'_>, rendered: Option<&Rendered>) -> Option<Fields> {
     let operation = contract.operation(draft.request_type)?;
     let is_joint =
@@ -129,9 +129,9 @@ fn new_request(
     }
 }
 
-/// Calls are the same if user, key, method and parameters are; the order of parameters and the token do not matter. A
-/// secret parameter has a hash of its own, which is deleted with the secret: with the hash, anybody could find a PIN by
-/// trying them all.
+/// The key of a call: calls are the same if user, key, method and parameters are the same; the order of parameters and
+/// the token do not matter. A secret parameter has a separate hash, which is deleted with the secret: with that hash,
+/// anybody could find a PIN by trying all PINs.
 fn idempotency_key(
     user: &str,
     key: &str,

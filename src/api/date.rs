@@ -29,7 +29,7 @@ impl Dates {
     /// Prints a moment.
     pub fn print(&self, moment: DateTime<Utc>) -> String {
         let local = moment.with_timezone(&self.0).naive_local();
-        // Debug is the ISO form, written without reading a pattern first.
+        // Debug prints the ISO form faster than a format pattern.
         format!("{:?}", local.with_nanosecond(0).unwrap_or(local))
     }
 

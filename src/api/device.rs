@@ -29,7 +29,7 @@ pub(super) fn take_set(
     Ok(ids)
 }
 
-/// The distribution ids of devices, in their order. A device that the catalogue does not have gets its own.
+/// The distribution ids of devices, in order. For a device that is not in the catalogue, an id is derived from the CA ID.
 ///
 /// # Errors
 /// NOT_FOUND in a strict catalogue, naming the device.

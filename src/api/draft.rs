@@ -1,6 +1,6 @@
-//! A provisioning request in the making. `Draft` takes the parameters of a creating method, as the table of request
-//! types lists them, into the record's items, the fields of the SOAP message, and the cards and boxes concerned; each
-//! field remembers which parameter its value came from.
+//! A provisioning request in the making. `Draft` reads the parameters of a creating method by the table of request types,
+//! into the record's items, the fields of the SOAP message, and the cards and boxes; each field remembers the parameter
+//! of its value.
 
 use chrono::{DateTime, Utc};
 use strum::VariantArray as _;
@@ -33,12 +33,12 @@ pub(super) struct Draft<'a> {
     pub(super) fields: Fields,
     pub(super) cards: Vec<String>,
     pub(super) stbs: Vec<String>,
-    /// The reason why the request will not be sent.
+    /// Why the request will not be sent.
     pub(super) rejection: Option<Failure>,
     locations: Vec<(&'static str, Location)>,
 }
 
-/// The parameter that a field's values came from.
+/// The parameter that a field's value came from.
 enum Location {
     /// A parameter with a single value.
     At(String),

@@ -61,14 +61,14 @@ pub struct ApiError {
     pub message: String,
     /// JSON path of the parameter; empty if the error concerns none.
     pub location: String,
-    /// Cause, for the log only.
+    /// The cause, for the log only.
     pub private: Option<String>,
     /// Time after which the same call may work; `None` if waiting does not help.
     pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
-    /// An error that concerns no parameter.
+    /// An error that no parameter caused.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), location: String::new(), private: None, retry_after: None }
     }

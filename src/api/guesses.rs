@@ -1,6 +1,6 @@
-//! Failed and good attempts to sign in, as far as this node knows: who has to pause, and for how long.
+//! Attempts to sign in, as far as this node knows them: which names and addresses have to pause, and for how long.
 //!
-//! Rule: the memory is bounded, and what makes somebody known is forgotten last.
+//! Rule: the memory is bounded, and pairs that have signed in are forgotten last.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -16,21 +16,21 @@ const FREE_WHERE_GUESSED: u32 = 1;
 const GUESSED: u32 = 20;
 /// Failures at an address with all names after which new names have to take turns there.
 const MANY: u32 = 100;
-/// The first pause, which doubles with each failure; the longest pause; the pause between new names at an address that
-/// has [`MANY`] failures.
+/// The first pause, which doubles with each failure, and the longest pause. `PAUSE` is also the pause between new names
+/// at an address with [`MANY`] failures.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Most attempts under way for a name at an address.
 const UNDER_WAY: u32 = 32;
-/// Periods for which a failure and a success are remembered.
+/// How long a failure and a success are remembered.
 pub(super) const FAILURE_COUNTS: Duration = Duration::from_secs(15 * 60);
 const SUCCESS_COUNTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Most names, addresses and pairs that are remembered.
 const REMEMBERED: usize = 30_000;
-/// A success that is older is told to the other nodes again.
+/// A success is told to the other nodes again after this time.
 const SUCCESS_TOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Failures and successes by keyed hashes, which only this process can compute.
+/// Failures and successes under keyed hashes, which only this process can compute.
 #[derive(Default)]
 pub(super) struct Attempts {
     seen: HashMap<u64, Seen>,
@@ -67,7 +67,7 @@ impl Seen {
         self.succeeded_at.is_some_and(|at| now.saturating_duration_since(at) <= SUCCESS_COUNTS)
     }
 
-    /// Takes in what all nodes know: a success ends the failures before it.
+    /// Adds the store's counts for all nodes: a success ends earlier failures.
     fn learn(&mut self, failures: u32, failed: Option<Instant>, succeeded: Option<Instant>, now: Instant) {
         if succeeded > self.succeeded_at {
             self.succeeded_at = succeeded;
@@ -125,7 +125,7 @@ impl Attempts {
         Ok(is_known)
     }
 
-    /// Takes in what all nodes know.
+    /// Adds the store's counts for all nodes.
     pub(super) fn learn(&mut self, keys: Keys, traces: [SignInTrace; 3], now: Instant) {
         for (key, trace) in [keys.pair, keys.name, keys.peer].into_iter().zip(traces) {
             let at = |ago: Option<Duration>| now.checked_sub(ago?);
@@ -141,7 +141,7 @@ impl Attempts {
         }
     }
 
-    /// Counts an attempt; whether the other nodes have to know.
+    /// Counts the result of an attempt; returns true if the other nodes have to know.
     pub(super) fn end(&mut self, keys: Keys, is_good: bool, now: Instant) -> bool {
         if is_good {
             let pair = self.remember(keys.pair, now);

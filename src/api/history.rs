@@ -13,7 +13,7 @@ pub struct RecordWithHistory<'r> {
     record: Record<'r>,
     attempts: Vec<AttemptJson<'r>>,
     events: Vec<EventJson<'r>>,
-    /// By what the call that made the record is known elsewhere.
+    /// X-Request-Id and trace of the API call that created the record.
     correlation: Option<&'r Correlation>,
 }
 
@@ -21,20 +21,20 @@ pub struct RecordWithHistory<'r> {
 #[derive(Serialize)]
 struct AttemptJson<'r> {
     attempt: u32,
-    /// The part that was sent, where the request is sent in several calls.
+    /// The number of the part that was sent, if the request is sent in several calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<u32>,
-    /// The records that the call was made for, in the order of their cards, where there are several.
+    /// The numbers of the records in the joint call, in the order of their cards, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     joint_requests: Option<&'r [i64]>,
-    /// The SOAP request, where it may differ from that of other attempts.
+    /// The SOAP request, if it may differ between attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'r str>,
     started_date: String,
     duration_ms: i64,
-    /// The stretches of the call's time; a step that did not happen is absent.
+    /// The timings of the call; a step that did not happen is absent.
     timings: Option<Timings>,
-    /// A connection took the body.
+    /// Did a connection take the body?
     sent: bool,
     http_status: Option<u16>,
     /// The failure below SOAP (connection, TLS, HTTP).
@@ -42,7 +42,7 @@ struct AttemptJson<'r> {
     response: Option<&'r str>,
 }
 
-/// An event between attempts: a verification, which has texts of its own, or an operator's decision.
+/// An event between attempts: a verification, with its own texts, or an operator's decision.
 #[derive(Serialize)]
 struct EventJson<'r> {
     event: &'static str,

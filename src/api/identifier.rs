@@ -1,9 +1,9 @@
-//! Identifiers: an object with exactly one of its sub-fields.
+//! Reads identifiers: objects with exactly one of their sub-fields.
 
 use super::error::{ApiError, Code};
 use super::params::Params;
 
-/// The name of an entry: a sub-field and its value.
+/// An identifier of an entry: a sub-field and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identifier {
     pub field: &'static str,

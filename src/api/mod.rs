@@ -1,7 +1,7 @@
 //! The CRM.COM API: parameters and results of the methods, free of HTTP.
 //!
-//! Each method is a `call(api, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all that
-//! create a request, whose parameters `draft` reads by the table of request types. The other files are shared by the
+//! Each method is a `call(api, session, …, params) -> Result<Data, ApiError>`: `show`, `list`, and `create` for all
+//! creating methods, whose parameters `draft` reads by the table of request types. The other files are shared by the
 //! methods: parameters with the JSON path of every fault, identifiers, dates, fields_set, the record as JSON.
 
 pub mod authentication;
@@ -103,7 +103,7 @@ impl Api {
 }
 
 impl Api {
-    /// Keeps the limits of users together with those of the other nodes.
+    /// Shares the counts of the users' limits with the other nodes, for ever.
     pub async fn share_limits(&self) -> Infallible {
         loop {
             tokio::time::sleep(rate::SHARE_INTERVAL).await;
@@ -115,12 +115,12 @@ impl Api {
         }
     }
 
-    /// Refuse what the catalogue does not have?
+    /// Are entries refused that the catalogue does not have?
     fn is_catalogue_strict(&self) -> bool {
         self.is_catalogue_strict.load(Ordering::Relaxed)
     }
 
-    /// From now on.
+    /// Sets, from now on, whether unknown entries are refused.
     pub fn set_catalogue_strict(&self, is_strict: bool) {
         self.is_catalogue_strict.store(is_strict, Ordering::Relaxed);
     }
@@ -133,9 +133,9 @@ pub type Data = Box<serde_json::value::RawValue>;
 pub struct Answer {
     /// The result.
     pub data: Data,
-    /// The number of the record that the call made, or had made before.
+    /// The number of the record that the call created, or that an earlier call with the same key created.
     pub number: Option<i64>,
-    /// An earlier call with the same Idempotency-Key made the record.
+    /// Did an earlier call with the same Idempotency-Key create the record?
     pub is_repeat: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::xml::find_forbidden;
 #[derive(Debug)]
 pub struct Params {
     values: Map<String, Value>,
-    /// Names that were asked for, to suggest one for a misspelt name.
+    /// The names that the method asked for, to suggest a correction of a misspelt name.
     known: Vec<&'static str>,
     location: String,
 }
@@ -42,7 +42,7 @@ impl Params {
     /// Takes a text that may be absent.
     ///
     /// # Errors
-    /// The value is no text, or has characters that XML cannot carry.
+    /// The value is no text, or has characters that XML does not allow.
     pub fn text(&mut self, name: &'static str) -> Result<Option<String>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let location = self.location_of(name);

@@ -1,4 +1,4 @@
-//! Reads the query of a GET as the JSON object that a POST would have: values are texts, brackets in a name nest.
+//! Reads the query of a GET as if it were the JSON object of a POST: values are texts, brackets in a name nest.
 //!
 //! `a[b]=1` is `{"a": {"b": "1"}}`, and `a[]=1&a[]=2` or `a[0]=1&a[1]=2` an array, as PHP's http_build_query, jQuery and
 //! others write them, with the brackets percent-encoded or not.

@@ -1,8 +1,8 @@
 //! Limits the requests of each user: a token bucket that holds the requests of one second.
 //!
-//! Rule: no call waits for the store. Nodes that share one tell each other every second what users took, and a user who took
-//! too much by that, at several nodes at the same time, pays it off. So the limit holds for all nodes together, a second
-//! late.
+//! Rule: no call waits for the store. Every second, nodes of one store tell each other the calls of users. A user who
+//! made too many calls at several nodes at the same time has to wait until the excess is paid off. So the limit holds for
+//! all nodes together, a second late.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::store::{Allowance, LimitStore, StoreError};
 
 /// Most users remembered; beyond that, users with a full bucket are forgotten.
 const REMEMBERED: usize = 10_000;
-/// Interval at which nodes tell each other.
+/// How often nodes share their counts.
 pub(super) const SHARE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The buckets of all users.
@@ -29,13 +29,13 @@ pub struct Rates {
 struct Bucket {
     left: f64,
     filled_at: DateTime<Utc>,
-    /// Taken here, and not told to the other nodes yet.
+    /// Calls made here that the other nodes do not know yet.
     untold: f64,
 }
 
 impl Bucket {
     fn fill(&mut self, per_second: f64, now: DateTime<Utc>) {
-        // A clock that goes back fills no bucket.
+        // A clock that is set back does not fill a bucket.
         let passed = (now - self.filled_at).to_std().unwrap_or_default();
         self.left = passed.as_secs_f64().mul_add(per_second, self.left).min(per_second);
         self.filled_at = now;
@@ -76,10 +76,10 @@ impl Rates {
         Ok(())
     }
 
-    /// Tells the other nodes what users took here, and takes from the buckets what they took there.
+    /// Tells the other nodes the calls of users at this node, and subtracts the calls at other nodes from the buckets.
     ///
     /// # Errors
-    /// The store; what it was not told is told the next time.
+    /// The store; calls that could not be told are told the next time.
     pub(super) async fn share(&self, store: &dyn LimitStore) -> Result<(), StoreError> {
         let told: Vec<_> = {
             let buckets = self.buckets();
@@ -98,7 +98,7 @@ impl Rates {
         }
         for Allowance { user, calls } in left.into_iter().flatten() {
             if let Some(bucket) = buckets.get_mut(&user) {
-                // Calls that were taken here meanwhile are told the next time.
+                // Calls made here meanwhile are told the next time.
                 bucket.left = bucket.left.min(calls - bucket.untold);
             }
         }

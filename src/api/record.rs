@@ -1,4 +1,4 @@
-//! The record as JSON: always every key of CRM.COM's documents, in their order; then `delivery`, the gateway's own key.
+//! The record as JSON: always every key of CRM.COM's documents, in their order, and then `delivery`, the gateway's own key.
 
 use chrono::{DateTime, Utc};
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
@@ -108,15 +108,15 @@ struct Delivery<'r> {
     /// An attempt was sent without a valid answer, and may have worked; stays true if Conax then rejected a resend.
     in_doubt: bool,
     result: Option<&'r RawValue>,
-    /// Number of records of the last call, if several.
+    /// The number of records in the last call, if there were several.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_together: Option<usize>,
-    /// The calls that the request is sent in, where they are several.
+    /// The parts of the request, if it is sent in several calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartJson<'r>>,
 }
 
-/// A call, of the several that a request takes.
+/// One of several calls of a request.
 #[derive(serde::Serialize)]
 struct PartJson<'r> {
     part: u32,

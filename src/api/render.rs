@@ -1,7 +1,7 @@
-//! Renders what is sent for a request: one SOAP message, or one for each part of a set that is larger than one call takes.
+//! Renders the SOAP messages of a request: a single message, or one per part if a set is larger than a call allows.
 //!
-//! Rule: all messages are rendered at acceptance, so that a value which the schema forbids is the client's error, and no
-//! message changes between one attempt and the next.
+//! Rule: all messages are rendered at acceptance. So a value that the schema forbids is the client's error, and a message
+//! is the same in each attempt.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) fn rendered(
     let mut fields = draft.fields.clone();
     let is_numbered = request_type.fields().any(|field| field.name == SEQUENCE_NUMBER);
     if is_numbered {
-        // Any sequence number shows whether the rest can be rendered.
+        // Any sequence number shows whether the other fields can be rendered.
         fields.push(SEQUENCE_NUMBER, "1");
     }
     if contract.operation(request_type).is_none() {
@@ -54,10 +54,10 @@ pub(super) fn rendered(
     Ok((None, Some(later)))
 }
 
-/// Renders the SOAP messages that values make, each with an id of its own where the contract wants one.
+/// Renders the SOAP messages for these values, each with its own id if the contract has an id.
 ///
 /// # Errors
-/// The first value that is missing, superfluous or not as the schema wants it.
+/// The first value that is missing, superfluous or invalid by the schema.
 pub fn render(
     contract: &Contract,
     request_type: RequestType,
@@ -93,7 +93,7 @@ fn message(operation: &Operation, fields: Fields, now: DateTime<Utc>) -> Result<
     let secret = Secret::new(fields.first(name).unwrap_or_default());
     let redacted = secret.mask_in(&shown);
     if redacted == shown {
-        // A secret that XML writes in another form than the client did would not be masked, so it is refused.
+        // A secret that XML writes differently from the client could not be masked, so it is refused.
         let message =
             "cannot be masked: it has white space around it, or characters that XML writes otherwise".to_owned();
         return Err(EncodeError { field: name.to_owned(), index: None, message });

@@ -1,4 +1,4 @@
-//! `requests again`: submits the call of an ended request as a new request, and links the two in both histories.
+//! `requests again`: submits the API call of an ended request as a new request, and links both requests in their histories.
 //!
 //! Rule: the API call is repeated for the user who made the first call. So today's catalogue and contract apply, and
 //! every message that is sent has a record of its own.
@@ -13,7 +13,7 @@ use super::{Api, Params, Session, parse_object};
 use crate::request::{CARD_ID, ProvisioningRequest, State};
 use crate::store::{RecordKey, Resubmission, Submission};
 
-/// Submits the content of an ended request as a new request; `resubmission` says who orders that, and why.
+/// Submits the content of an ended request as a new request; `resubmission` names the operator and the reason.
 ///
 /// # Errors
 /// The request does not exist, has not ended, or its call cannot be repeated.
@@ -24,10 +24,10 @@ pub async fn call(api: &Api, resubmission: Resubmission) -> Result<ProvisioningR
     submit(api, &session, &earlier, params, resubmission).await
 }
 
-/// Submits a call that an operator has edited, as the operator's own; the histories of both requests say so.
+/// Submits a call that an operator has edited, in the operator's name; the histories of both requests say so.
 ///
 /// # Errors
-/// As [`call`], or what is wrong with the edited call.
+/// The errors of [`call`], or an error in the edited call.
 pub async fn call_edited(
     api: &Api,
     session: &Session,
@@ -61,12 +61,12 @@ async fn submit(
     submitted.ok_or_else(|| ApiError::internal("a request without an Idempotency-Key was found to be a repetition"))
 }
 
-/// Can the call be made once more, as far as the record tells?
+/// Can the call be repeated, as far as the record tells?
 pub fn is_possible(earlier: &ProvisioningRequest) -> bool {
     params_of(earlier).is_ok()
 }
 
-/// The parameters of the client's call; of a set that was done in part, with the cards that were not done.
+/// The parameters of the client's call; if only a part of a set was done, only with the cards that were not done.
 fn params_of(earlier: &ProvisioningRequest) -> Result<Params, ApiError> {
     let conflict = |why: &str| ApiError::new(Code::Conflict, format!("Request {}: {why}.", earlier.number));
     if earlier.state == State::Pending {

@@ -14,9 +14,9 @@ use crate::secret::Secret;
 use crate::store::{AccountStore, TokenOwner};
 use crate::words::Word as _;
 
-/// Time for which a cached token is valid without asking the store.
+/// How long a cached token is valid without asking the store.
 const BELIEVED: Duration = Duration::from_secs(2);
-/// Tokens kept in the cache; when more are used within [`BELIEVED`], the cache starts anew.
+/// The number of cached tokens; if more are used within [`BELIEVED`], the cache is emptied.
 const CACHED: usize = 10_000;
 
 /// The caller of a method.
@@ -43,7 +43,7 @@ impl Session {
 struct Cached {
     user: Arc<User>,
     expires_at: DateTime<Utc>,
-    /// By the monotonic clock: a change of the date does not prolong a token that was ended elsewhere.
+    /// By the monotonic clock, so that setting the date does not prolong a token that was ended elsewhere.
     believed_until: Instant,
 }
 

@@ -1,11 +1,11 @@
-//! Attempts to sign in: guessing passwords is slowed down, and the users themselves are not.
+//! Limits attempts to sign in: guessing passwords becomes slow, but users can still sign in.
 //!
 //! Rule: failures count against the pair of user name and address, which has to pause longer and longer. The same name
-//! may sign in from other addresses, with fewer free failures while its password is being guessed. An address that
-//! failed with many names may try a new name only now and then. A pair that signed in before is exempt from both
-//! limits, and its password checks have slots of their own. Unknown names count like known names. Nodes of one store count
-//! together: who may try as far as this node knows is looked up in the store before the password is checked, and a failure
-//! is there before it is told.
+//! may sign in from other addresses, with fewer free failures while its password is being guessed. An address that failed
+//! with many names may try a new name only now and then. A pair that signed in before is exempt from both limits, and its
+//! password checks have slots of their own. Unknown names count like known names. Nodes of one store count together:
+//! before a password check an admitted attempt is also looked up in the store, and a failure is stored before the client
+//! gets the error.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,11 +19,11 @@ use crate::pace::Pace;
 use crate::peer::Peer;
 use crate::store::{LimitStore, SignInKeys, StoreError};
 
-/// Password checks at the same time (each takes 19 MiB and tens of milliseconds), and how many of them may be for
-/// strangers.
+/// The number of password checks at the same time (each takes 19 MiB and tens of milliseconds), and how many of them may
+/// be for pairs that never signed in.
 const CHECKS: usize = 2;
 const CHECKS_OF_STRANGERS: usize = 1;
-/// Checks that may wait, for strangers and for others, and the longest wait.
+/// The number of checks that may wait, separately for unknown and known pairs, and the longest wait.
 const WAITING: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -40,13 +40,13 @@ pub(super) struct SignIns {
 pub(super) struct Attempt {
     attempts: Arc<Mutex<Attempts>>,
     keys: Keys,
-    /// The keys of the counts that all nodes share.
+    /// The keys of the counts that nodes share.
     shared: SignInKeys,
-    /// The name has signed in from this address before.
+    /// Has the name signed in from this address before?
     is_known: bool,
 }
 
-/// An attempt that was counted here.
+/// An attempt that this node has counted.
 pub(super) struct Ended {
     keys: SignInKeys,
     is_good: bool,
@@ -91,7 +91,7 @@ impl SignIns {
             ApiError::later(Code::TooManyRequests, message, pause)
         };
         let keys = lock(&self.attempts).keys(name, peer);
-        // The attempts that this node knows come first: a client that has to pause costs the store nothing.
+        // The node's own counts are checked first: a client that has to pause causes no query of the store.
         lock(&self.attempts).check(keys, now).map_err(too_many)?;
         let shared = shared_keys(name, peer);
         let traces = store.find_sign_ins(&shared).await?;
@@ -134,7 +134,7 @@ impl Drop for Turn {
 }
 
 impl Attempt {
-    /// Ends the attempt and counts its result; the store is still to be told.
+    /// Ends the attempt, and counts its result at this node; [`Ended::tell`] tells the other nodes.
     pub(super) fn end(self, is_good: bool, now: Instant) -> Ended {
         let is_news = lock(&self.attempts).end(self.keys, is_good, now);
         Ended { keys: self.shared, is_good, is_news }
@@ -142,7 +142,7 @@ impl Attempt {
 }
 
 impl Ended {
-    /// Tells the other nodes. A failure to do so holds nobody up.
+    /// Tells the other nodes through the store; if that fails, the attempt ends all the same.
     pub(super) async fn tell(self, store: &dyn LimitStore) {
         let told: Result<(), StoreError> = match self.is_news {
             true => store.note_sign_in(&self.keys, self.is_good, FAILURE_COUNTS).await,
@@ -164,7 +164,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The keys that an attempt counts for in the store, which knows neither names nor addresses.
+/// The hashed keys under which the store counts an attempt, so that it has neither names nor addresses.
 fn shared_keys(name: &str, peer: Peer) -> SignInKeys {
     let hash = |kind: &str, text: String| {
         Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize().into()

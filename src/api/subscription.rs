@@ -58,7 +58,7 @@ pub(super) async fn take_card(draft: &mut Draft<'_>, parameter: &Parameter) -> R
     Ok(())
 }
 
-/// Is `one` given in place of `other`? Only the web services family allows that.
+/// Is `one` given in place of `other`? Only the web services family allows `one`.
 fn is_in_location_of(draft: &Draft<'_>, one: &'static str, other: &'static str) -> Result<bool, ApiError> {
     match (draft.family == Family::WebServices && draft.params.has(one), draft.params.has(other)) {
         (true, true) => {

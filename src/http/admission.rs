@@ -1,9 +1,10 @@
-//! Admission of connections: a bounded number is open, whatever clients do.
+//! Admission of connections: the number of open connections is bounded, whatever clients do.
 //!
 //! Rule: no connection waits to be accepted. If all slots are taken, or an address has used up its share, a new
-//! connection displaces an idle one: the longest silent of those that never sent a byte, else the one whose request has
-//! been incomplete for longest. If every connection is busy, the new one goes to the reserve: only health checks are
-//! answered there. All other requests get 503, unless a slot has become free by the time of the request.
+//! connection displaces an idle connection: of the connections that never sent a byte the longest silent, or else the
+//! connection whose request has been incomplete for longest. If every connection is busy, the new connection goes to the
+//! reserve, where only health checks are answered; other requests get 503, unless a slot is free by the time of the
+//! request.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -146,7 +147,7 @@ impl<H> Admission<H> {
         self.displace(Access::All, whose, may_go).map(Some).ok_or(())
     }
 
-    /// Frees a slot in the reserve, always. An address with more than half of the reserve loses one of its own.
+    /// Frees a slot in the reserve, always. An address with more than half of the reserve loses one of its own connections.
     fn make_room_in_reserve(&mut self, peer: Peer) -> Option<H> {
         if self.count(Access::Health, None) < self.limits.reserve {
             return None;
@@ -203,10 +204,10 @@ mod tests {
         assert_eq!(displaced, Some("silent"), "although the idle one has been so longer");
         door.admission.begin(last, door.at(201));
         assert_eq!(door.admit("one more", B, 300).1, Some("idle"));
-        // Two connections are busy; the third has come only now, and has not had its grace.
+        // Two connections are busy, and the third is too new to be displaced.
         let (reserved, displaced) = door.admit("too many", A, 310);
         assert_eq!((displaced, door.admission.ask(reserved, door.at(311))), (None, (Access::Health, None)));
-        // After its grace the third gives way to a new connection.
+        // After its grace the third is displaced by a new connection.
         assert_eq!(door.admission.ask(reserved, door.at(360)), (Access::All, Some("one more")));
         assert!(!door.admission.begin(idle, door.at(361)), "it is gone");
     }

@@ -46,7 +46,7 @@ pub(super) async fn read_body(
     parse_object(&bytes).map(Params::new)
 }
 
-/// Reads on for a while: closing with unread bytes resets the connection, and the client might never see the answer.
+/// Reads on for a while: closing with unread bytes resets the connection, and the client might never read the answer.
 pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let read_on = async {
         let mut left = DISCARD_BYTES;

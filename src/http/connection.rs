@@ -1,4 +1,4 @@
-//! Accepts connections, speaks TLS where configured, and lets connections finish their requests at shutdown.
+//! Accepts connections, does TLS if configured, and lets connections finish their requests at shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use super::{Face, Server};
 use crate::config;
 use crate::shutdown::Shutdown;
 
-/// Pause in accepting while the system has no more file descriptors.
+/// How long to pause accepting when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections for health checks, on top of `server.max_connections`.
 const RESERVE: usize = 128;
-/// Open files that are no client connections: database, log, recordings, calls under way.
+/// Open files other than client connections: database, log, recordings, calls under way.
 const OTHER_FILES: usize = 256;
 
-/// The TLS configuration of new connections, if any; can be replaced.
+/// The TLS configuration of new connections, if there is one; can be replaced.
 pub type CurrentTls = Arc<ArcSwapOption<TlsAcceptor>>;
 
 /// Serves until shutdown; returns the connections that are still open then, to be finished or cut off.
@@ -45,7 +45,7 @@ pub async fn serve(
         let shutdown = shutdown.clone();
         tasks.spawn(async move {
             tokio::select! {
-                // Leaving is checked first: a displaced connection must close before more of its requests are read.
+                // Displacement is checked first: a displaced connection must close before more of its requests are read.
                 biased;
                 () = guest.has_to_go() => {}
                 () = receive(server, stream, tls, &guest, &conversations, shutdown) => {}
@@ -56,8 +56,8 @@ pub async fn serve(
     Connections { conversations, tasks }
 }
 
-/// Most connections that may be open, by settings and system. A connection that is passed through needs a second file,
-/// for the connection to upstream.
+/// The limits on open connections, from settings and system. A connection that is passed through needs a second file, for
+/// the connection to upstream.
 fn limits(config: &config::Server) -> Limits {
     let files = usize::try_from(open_files()).unwrap_or(usize::MAX);
     let allowed = files.saturating_sub(OTHER_FILES + RESERVE) / 2;
@@ -97,7 +97,7 @@ async fn receive(
 ) {
     drop(stream.set_nodelay(true));
     let config = &server.config.server;
-    // A stream that was just accepted counts as readable: only reading tells whether the client has sent anything.
+    // A stream that was just accepted counts as readable: only reading shows whether the client has sent anything.
     let mut first = [0];
     let speaks = tokio::select! {
         speaks = tokio::time::timeout(config.first_byte_timeout_s, stream.peek(&mut first)) => speaks,
@@ -107,7 +107,7 @@ async fn receive(
         return tracing::debug!("a connection said nothing");
     }
     guest.speaks();
-    // Boxed, so that a connection that says nothing has room for none of this.
+    // Boxed, so that a silent connection needs no memory for it.
     let Some(tls) = tls else { return Box::pin(converse(&server, stream, guest, conversations)).await };
     let handshake = tokio::time::timeout(config.header_timeout_s, Box::pin(tls.accept(stream)));
     tokio::select! {

@@ -1,4 +1,4 @@
-//! The conversation on a connection: hyper reads the requests and writes the answers of the router. Between two requests the
+//! The conversation on a connection: hyper reads the requests, and writes the router's answers. Between two requests the
 //! connection rests, without hyper's buffers.
 
 use std::convert::Infallible;
@@ -27,7 +27,8 @@ pub(super) const HEAD_BYTES: usize = 64 * 1024;
 /// A connection rests when no request has come for this time, or up to twice as long.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
-/// All conversations under way. A client that has sent nothing yet has none, and must not hold up a shutdown.
+/// All conversations under way. A connection without any byte from its client has no conversation, and does not delay a
+/// shutdown.
 #[derive(Clone, Default)]
 pub(super) struct Conversations {
     closing: CancellationToken,
@@ -76,7 +77,7 @@ where
     drop(stream.shutdown().await);
 }
 
-/// Serves requests until the connection ends, or is to rest; returns whether it is to rest.
+/// Serves requests until the connection ends or has to rest; returns true if it has to rest.
 async fn serve<S>(
     server: &Arc<Server>,
     stream: &mut RestingStream<S>,
@@ -92,13 +93,13 @@ where
             let answer = route::respond(&server, &guest, request).await;
             Ok::<_, Infallible>(answer.map(|body| WatchedBody::new(body, guest)))
         };
-        // hyper keeps room for the future of each connection: boxed, a connection costs 8 KB less.
+        // Boxed, since hyper keeps room for the future in each connection: this saves 8 KB per connection.
         Box::pin(answering)
     });
     let mut connection = Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.config.server.header_timeout_s)
-        // Answers of upstream keep the spelling of their header names, and get no Date.
+        // Answers of upstream keep the spelling of their header names, and no Date is added.
         .preserve_header_case(true)
         .auto_date_header(false)
         .max_buf_size(HEAD_BYTES)
@@ -117,7 +118,7 @@ where
                 true
             }
         };
-        // Where hyper is between two requests, it ends at once and writes nothing.
+        // Between two requests hyper ends at once, and writes nothing.
         is_closing = true;
         Pin::new(&mut connection).graceful_shutdown();
     };

@@ -1,4 +1,4 @@
-//! The ids that a call brings with it, or gets: X-Request-Id, `traceparent` and `tracestate`.
+//! The ids of a call, from its headers or new: X-Request-Id, `traceparent` and `tracestate`.
 
 use hyper::HeaderMap;
 

@@ -1,5 +1,4 @@
-//! A connection, as the rest of the server sees it: reports its progress to the [`Admission`], and ends when told to
-//! leave.
+//! A connection as the rest of the server sees it: reports its progress to the [`Admission`], and ends when it is displaced.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -66,7 +65,7 @@ fn end(displaced: Option<CancellationToken>) {
 }
 
 impl Guest {
-    /// The client, as far as its address tells.
+    /// The peer of the connection, by its address.
     pub(super) fn peer(&self) -> Peer {
         self.address.into()
     }
@@ -81,7 +80,7 @@ impl Guest {
         self.door.face
     }
 
-    /// Waits until the connection has to leave in favour of another.
+    /// Waits until the connection is displaced by another connection.
     pub(super) async fn has_to_go(&self) {
         self.leave.cancelled().await;
     }
@@ -105,8 +104,8 @@ impl Guest {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Reports that a request is complete; false if the connection has to leave, and the request must not be carried
-    /// out.
+    /// Reports that a request is complete; returns false if the connection was displaced, and the request must not be
+    /// carried out.
     pub(super) fn begins(&self) -> bool {
         self.is_answered.store(false, Ordering::Release);
         self.door.lock().begin(self.id, Instant::now())

@@ -1,4 +1,5 @@
-//! `/livez` and `/readyz`, for programs that start, stop and balance gateways. No sign-in, no inner detail.
+//! `/livez` and `/readyz`, for programs that start, stop and balance gateways. They need no sign-in, and show no internal
+//! details.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ const STORE_TIME: Duration = Duration::from_secs(2);
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
 
-/// Is a path that of a health check?
+/// Is this path a health check?
 pub(super) fn is_check(path: &str) -> bool {
     [LIVE, READY].contains(&path)
 }
@@ -28,7 +29,7 @@ pub(super) async fn respond(server: &Server, method: &Method, path: &str) -> Rep
     }
 }
 
-/// No check of the contract is needed: a start loads it before anything listens.
+/// Answers `/readyz`. The contract needs no check: it is loaded before the server listens.
 async fn ready(server: &Server) -> Reply {
     let store = match tokio::time::timeout(STORE_TIME, server.api.store.check_writable()).await {
         Ok(Ok(())) => "ok",
@@ -40,7 +41,7 @@ async fn ready(server: &Server) -> Reply {
     };
     let states = server.api.processors.states();
     let word = |is_down| if is_down { "not answering" } else { "ok" };
-    // While one provider answers, its requests must come here.
+    // If one provider answers, its requests must still come here.
     let upstream = word(states.iter().all(|state| state.is_down));
     let providers: Map<_, _> = states.into_iter().map(|state| (state.provider, word(state.is_down).into())).collect();
     let is_ready = (store, upstream) == ("ok", "ok");

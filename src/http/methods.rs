@@ -34,8 +34,7 @@ const COMMON: [(&str, &str, Route); 3] = [
     ("POST", "authentication/token/release", Route::ReleaseToken),
     ("POST", "authentication/web_api_key/token", Route::KeyToken),
 ];
-/// Every method: HTTP verb, path behind the prefix, and route. A test compares the tables in docs/methods.md with this
-/// list.
+/// Every method: HTTP verb, path behind the prefix, and route. A test compares docs/methods.md with this list.
 pub fn routes() -> Vec<(&'static str, String, Route)> {
     let of_family = |family: &Family| {
         let family = *family;
@@ -71,12 +70,12 @@ pub(super) fn shown(path: &str) -> &str {
     path.char_indices().nth(SHOWN).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
 }
 
-/// The method of a request; or the error, with the verbs that the path allows.
+/// Finds the method of a request; or the error, with the verbs that the path allows.
 pub(super) fn find_route(method: &Method, path: &str) -> Result<Route, (ApiError, Option<&'static str>)> {
     let shown = shown(path);
     match method_of(path).and_then(route_of) {
         Some((verb, route)) if method.as_str() == verb => Ok(route),
-        // The answer to HEAD is that to GET, less its body (RFC 9110, 9.3.2).
+        // HEAD is answered like GET, without the body (RFC 9110, 9.3.2).
         Some(("GET", route)) if method == Method::HEAD => Ok(route),
         Some((verb, _)) => {
             let message = format!("{shown} takes {verb}, not {method}.");

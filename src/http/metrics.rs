@@ -1,4 +1,5 @@
-//! `/metrics`: collects the state of the parts and writes the page. No sign-in: the page has no customer's data.
+//! `/metrics`: collects the state of all parts, and writes the page. No sign-in is needed, since the page has no data of
+//! customers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::metrics::{self, Metrics, Sample};
 pub(super) const PATH: &str = "/metrics";
 /// Longest time that the store may take to answer.
 const STORE_TIME: Duration = Duration::from_secs(2);
-/// Time for which a page is reused: frequent scrapes cost nothing.
+/// How long a page is reused, so that frequent scrapes are cheap.
 const KEPT: Duration = Duration::from_secs(1);
 
 /// The metrics, with the last page.
@@ -32,7 +33,7 @@ impl Scrapes {
         Self { metrics, last: Mutex::default() }
     }
 
-    /// The status codes of other contracts are reasons by name from now on.
+    /// From now on, status codes of these contracts are reasons by name.
     pub(super) fn follow(&self, contracts: &[Arc<Contract>]) {
         if let Some(metrics) = &self.metrics {
             metrics.follow(contracts);

@@ -1,7 +1,8 @@
 //! The server: the only user of hyper's server side, and the only place with HTTP status codes.
 //!
-//! accept → `admission` (who stays) → `route` (one match) → authenticate → read the body within limits → `api` → reply;
-//! or, below the contract's base path, → `pass_through` → upstream; or, below `/inspector/`, → `inspector`.
+//! accept → `admission` (which connections stay) → `route` (one match) → authenticate → read the body within limits →
+//! `api` → reply; or, below the contract's base path, → `pass_through` → upstream; or, below `/inspector/`, →
+//! `inspector`.
 
 mod admission;
 mod auth;
@@ -79,7 +80,7 @@ impl Server {
         self.api.providers.first().transport.observers()
     }
 
-    /// From now on calls are made by these contracts, one a provider; those under way go on by what they began with.
+    /// From now on calls use these contracts, one per provider; calls under way keep their contract.
     pub fn replace_contracts(&self, contracts: Vec<Arc<Contract>>) {
         for (provider, contract) in self.api.providers.iter().zip(contracts) {
             provider.contract.store(contract);

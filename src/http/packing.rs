@@ -1,9 +1,9 @@
-//! gzip for large answers (RFC 9110, 8.4.1.3), where the client understands it.
+//! gzip for large answers (RFC 9110, 8.4.1.3), if the client understands it.
 //!
-//! Rule: only marked answers are packed. The length of a packed answer tells how much in it repeats: whoever chooses one
-//! part of an answer and sees its length can guess another part (BREACH). So no answer with a token is marked, and none of
-//! the inspector's data, for which a browser sends its cookie whichever page asks. A marked answer is public, or its
-//! call had to bring the token itself.
+//! Rule: only marked answers are packed. The length of a packed answer depends on repetitions: an attacker who chooses
+//! one part of an answer, and sees its length, can guess another part (BREACH). So no answer with a token is marked, and
+//! no data of the inspector, for which a browser sends its cookie on behalf of any page. A marked answer is public, or
+//! the call had to bring the token itself.
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::HeaderMap;
@@ -13,16 +13,16 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, VARY};
 use super::reply::Reply;
 use crate::coding::gzipped_quickly;
 
-/// Bytes from which packing saves a packet.
+/// Smaller answers fit into one packet and are not packed, in bytes.
 const WORTH_PACKING: u64 = 1400;
-/// Bytes from which packing takes so long that it gets a thread of its own.
+/// Larger answers are packed on a blocking thread, in bytes.
 const LONG: usize = 64 << 10;
 
 /// The mark of an answer that may be packed.
 #[derive(Clone)]
 struct MayBePacked;
 
-/// Marks an answer.
+/// Marks an answer as safe to be packed.
 pub(super) fn allow(mut reply: Reply) -> Reply {
     reply.extensions_mut().insert(MayBePacked);
     reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));

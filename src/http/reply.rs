@@ -1,4 +1,4 @@
-//! Replies: the envelope around data or an error, with the HTTP status that the configuration asks for.
+//! Replies: the envelope around data or an error, with the HTTP status by the configured mode.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::config::HttpStatusMode;
 use crate::request::random_hex;
 use crate::words::Word as _;
 
-/// Header with the id of a request; every answer has it, and so has the log.
+/// The header with the id of a request; every answer has this header, and the log the id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The body type of all replies.
@@ -72,7 +72,7 @@ pub(super) fn json_reply(status: StatusCode, json: &impl serde::Serialize) -> Re
     json_reply_of(status, json_bytes(json))
 }
 
-/// An answer of JSON that is written already.
+/// A reply with JSON that is already written.
 pub(super) fn json_reply_of(status: StatusCode, json: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(json));
     *reply.status_mut() = status;
@@ -87,7 +87,7 @@ pub(super) fn set_retry_after(reply: &mut Reply, retry_after: Duration) {
     reply.headers_mut().insert(RETRY_AFTER, whole_seconds(retry_after).into());
 }
 
-/// Whole seconds, rounded up, so that the time is over when they are (RFC 9110, 10.2.3).
+/// Whole seconds, rounded up, so that a client does not come too early (RFC 9110, 10.2.3).
 fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
 }
@@ -102,7 +102,7 @@ pub(super) fn sign<B>(reply: &mut Response<B>, request_id: &str, now: DateTime<U
     }
 }
 
-/// The reply to bytes that are no HTTP/1.1 request, with hyper's status for them; the connection ends with it.
+/// The reply to bytes that are not an HTTP/1.1 request, with the status of hyper; the connection then ends.
 pub(super) fn unparsed(status: StatusCode, mode: HttpStatusMode, now: DateTime<Utc>) -> Vec<u8> {
     let message = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {

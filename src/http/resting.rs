@@ -1,5 +1,5 @@
-//! A connection between two requests: hyper's buffers, three quarters of the memory of an idle connection, are given up until
-//! the client sends again.
+//! A connection between two requests: hyper's buffers, three quarters of the memory of an idle connection, are released
+//! until the client sends again.
 
 use std::io;
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
-/// Bytes read at the end of a rest; hyper reads the others.
+/// The bytes that end a rest are read here; hyper reads the others.
 const FIRST_BYTES: usize = 64;
 
-/// A stream of which some bytes have been read already, and are read once more.
+/// A stream that first returns bytes that were read from it before.
 pub(super) struct RestingStream<S> {
     stream: S,
     ahead: Bytes,
@@ -22,9 +22,9 @@ impl<S: AsyncRead + Unpin> RestingStream<S> {
         Self { stream, ahead: Bytes::new() }
     }
 
-    /// Takes back bytes that were read and not used.
+    /// Takes back bytes that were read but not used.
     pub(super) fn rewind(&mut self, bytes: &[u8]) {
-        // A copy, because even no bytes would keep the buffer that they stand in.
+        // A copy, because even an empty slice would keep its whole buffer alive.
         self.ahead = Bytes::copy_from_slice(bytes);
     }
 

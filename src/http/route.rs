@@ -27,7 +27,7 @@ use crate::words::Word as _;
 
 /// The header of draft-ietf-httpapi-idempotency-key-header.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The header of an answer that repeats the record of an earlier call, as others name it.
+/// The header of an answer that repeats the record of an earlier call, under its common name.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Most characters of an Idempotency-Key.
 pub(super) const KEY_LENGTH: usize = 255;
@@ -35,8 +35,8 @@ pub(super) const KEY_LENGTH: usize = 255;
 pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Incoming>) -> PassThroughAnswer {
     let (correlation, began) = (correlation::of(request.headers()), Instant::now());
     let request_id = correlation.request_id.clone();
-    // The span continues in the processor, so that every log line about this request says whose it is; and it is there
-    // whichever lines are written.
+    // The span goes on in the processor, so that every log line about the request has its id; it is an error span so that
+    // no log level disables it.
     let span = tracing::error_span!("http", request_id, peer = %guest.address(), user = Empty);
     let has_place = guest.asks() == Access::All;
     let is_gzip_understood = packing::is_understood(request.headers());
@@ -55,7 +55,7 @@ pub(super) async fn respond(server: &Server, guest: &Guest, request: Request<Inc
     } else if inspector::is_below(server, path) {
         let busy = || (!has_place).then(|| ApiError::busy(guest.retry_after()));
         let refusal = check_framing(&request).err().or_else(busy);
-        // Boxed, as is all that other requests should not have room for.
+        // Boxed, so that other requests need no memory for it.
         match Box::pin(inspector::respond(server, guest, request, refusal)).instrument(span).await {
             inspector::Answered::Events(mut answer) => {
                 reply::sign(&mut answer, &request_id, server.api.clock.now());
@@ -175,8 +175,8 @@ async fn answer(
     }
 }
 
-/// Refuses what hyper accepts and must be refused: no Host or two (RFC 9112 section 3.2), and transfer codings that
-/// hyper does not decode (section 6.1).
+/// Refuses requests that hyper accepts wrongly: without Host or with several (RFC 9112, 3.2), and with transfer codings
+/// that hyper does not decode (6.1).
 fn check_framing(request: &Request<Incoming>) -> Result<(), ApiError> {
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
@@ -234,7 +234,7 @@ async fn dispatch(
     data.map(Answer::from)
 }
 
-/// Takes the Idempotency-Key header: a text that the client chooses anew for each new request.
+/// Reads the Idempotency-Key header: a text that the client chooses for each new request.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -1,7 +1,7 @@
 //! Answers requests that hyper cannot parse. hyper itself replies without a body and without telling the program; this
 //! stream replaces that reply, on its way to the client, with an error in the gateway's envelope.
 //!
-//! hyper's own reply is recognized by its time: hyper writes nothing else while no request is being answered.
+//! hyper's own reply is recognized because hyper writes nothing else while no request is being answered.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 use super::guest::Guest;
 
 /// Limits in bytes and time on reading after the reply: closing with unread bytes resets the connection, and the client
-/// might never see the reply.
+/// might never read the reply.
 const LINGER_BYTES: usize = 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
@@ -26,7 +26,7 @@ pub(super) struct ReplacingStream<S, R> {
     guest: Arc<Guest>,
     /// Makes the replacement for a reply of a given status.
     reply: R,
-    /// The replacement, and the number of its bytes that are written.
+    /// The replacement, and the number of its bytes written so far.
     replaced: Option<(Vec<u8>, usize)>,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
 }

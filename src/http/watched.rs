@@ -1,5 +1,5 @@
-//! Watches the stream that hyper reads and writes: a client that does not take its answer loses the connection, and the
-//! end of each answer is reported.
+//! Watches the stream that hyper reads and writes: ends the connection of a client that does not read its answer, and
+//! reports the end of each answer.
 
 use std::io;
 use std::pin::Pin;

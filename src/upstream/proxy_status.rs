@@ -35,7 +35,7 @@ pub fn error_type(failure: &CallFailure) -> &'static str {
     }
 }
 
-/// The failure for a type of error; `None` if the gateway answered without trying upstream.
+/// The failure for a type of error: `NoFixture` if the gateway answered without trying upstream; `None` for an unknown type.
 pub fn failure(error_type: &str, message: String) -> Option<CallFailure> {
     Some(match error_type {
         "connection_refused" => CallFailure::NotSent { kind: FailureKind::Connect, message },

@@ -1,6 +1,6 @@
-//! Server-sent events (HTML Living Standard, 9.2): an answer that goes on while somebody looks at the list.
+//! Server-sent events (HTML Living Standard, 9.2): an answer that goes on while a page shows the list.
 //!
-//! Rule: there is a bound to how many there are, each has a task that ends with it, and the shutdown waits for none.
+//! Rule: the number of streams is bounded, each stream has a task that ends with it, and shutdown waits for no stream.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::api::{ApiError, Code, Params};
 use crate::inspector::{LivePage, follow};
 use crate::secret::Secret;
 
-/// Streams at the same time, at most.
+/// The largest number of streams at the same time.
 const MOST: usize = 32;
-/// When to come again where there are as many.
+/// Retry-After when all streams are taken.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// All streams.
@@ -40,7 +40,7 @@ impl Default for Streams {
 }
 
 impl Streams {
-    /// Ends all of them, and lets no more begin.
+    /// Ends all streams, and allows no new stream.
     pub async fn end(&self) {
         self.slots.close();
         self.end.cancel();
@@ -48,7 +48,7 @@ impl Streams {
         self.tasks.wait().await;
     }
 
-    /// A new one, for who has this token.
+    /// Opens a stream for the owner of this token.
     pub(super) fn open(&self, server: &Server, token: Secret, params: Params) -> Result<Answered, ApiError> {
         let page = LivePage::new(&server.api, params)?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
@@ -56,7 +56,7 @@ impl Streams {
                 format!("{MOST} pages of the inspector are followed already; the list can be read all the same.");
             ApiError::later(Code::Unavailable, message, RETRY_AFTER)
         })?;
-        // One event at a time: a slow reader gets the newest state, not a queue.
+        // One event at a time, so that a slow reader gets the newest state and not a queue.
         let (events, received) = mpsc::channel(1);
         let (end, api) = (self.end.clone(), Arc::clone(&server.api));
         self.tasks.spawn(async move {

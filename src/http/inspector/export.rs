@@ -1,5 +1,4 @@
-//! A request or an exchange as a file to be saved. What is in it, and what stands for what is personal, is the business of
-//! the inspector's exporter.
+//! Answers with a request or an exchange as a file to save. The inspector's exporter makes the content, with pseudonyms.
 
 use std::sync::Arc;
 

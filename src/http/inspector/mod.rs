@@ -1,7 +1,7 @@
-//! Serves the inspector below `/inspector/`: its pages, and the data that they ask for.
+//! Serves the inspector below `/inspector/`: its pages, and the data for its pages.
 //!
-//! Rule: whoever has a session may read; what changes something needs the role `operate` and the proof that one of the
-//! pages asked for it (`session`). Every answer forbids its reader to load, run or embed anything from elsewhere.
+//! Rule: every session may read; changes need the role `operate`, and a proof that a page of the inspector made the
+//! request (`session`). The headers of every answer forbid loading, running or embedding anything from elsewhere.
 
 mod events;
 mod export;
@@ -35,11 +35,11 @@ pub use events::Streams;
 
 /// The path of the inspector.
 const ROOT: &str = "/inspector";
-/// Only what the gateway itself serves, and no script or style inside of a page; a text can never become markup.
+/// The Content-Security-Policy: only the gateway's own files, no inline script or style, and no text becomes markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
                       trusted-types 'none'";
-/// A page that another site opened gets no hold of the inspector's window, and no other site its files.
+/// Headers that keep other sites from the inspector's window and files.
 const ISOLATION: [(HeaderName, &str); 2] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -47,17 +47,17 @@ const ISOLATION: [(HeaderName, &str); 2] = [
 
 /// An answer of the inspector.
 pub(super) enum Answered {
-    /// A whole answer.
+    /// A complete answer.
     Reply(Reply),
-    /// An answer that goes on.
+    /// An answer that goes on: a stream of events.
     Events(PassThroughAnswer),
 }
 
-/// The parameters of a call.
+/// The resource of a path below `/inspector`.
 enum Target<'p> {
     /// `/inspector` itself.
     Root,
-    /// A page; which one is for its script to see.
+    /// A page; its script finds out which page.
     Page,
     Asset(&'p str),
     Session,
@@ -73,7 +73,7 @@ enum Target<'p> {
     DecideAll(&'p str),
 }
 
-/// Is this a path of the inspector, where there is one?
+/// Is this a path of the inspector, and is the inspector enabled?
 pub(super) fn is_below(server: &Server, path: &str) -> bool {
     server.config.inspector.enabled
         && path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -102,7 +102,7 @@ fn target(path: &str) -> Option<Target<'_>> {
     })
 }
 
-/// Answers a request below `/inspector`, unless it is refused already.
+/// Answers a request below `/inspector`, or with the error `refusal` if there is one.
 pub(super) async fn respond(
     server: &Server,
     guest: &Guest,
@@ -148,7 +148,7 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-/// The verbs of a path.
+/// The HTTP verbs that a path allows.
 fn allowed(path: &str) -> &'static str {
     match target(path) {
         Some(Target::Session) => "GET, HEAD, POST, DELETE",

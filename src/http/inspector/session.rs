@@ -1,8 +1,8 @@
-//! The inspector's sessions: the same tokens as the API's, in a cookie that no script can read and that the browser sends
-//! to the inspector only, never along with what another site asks for.
+//! The sessions of the inspector: the same tokens as the API's, in a cookie that no script can read, and that the browser
+//! sends only to the inspector and never with requests of another site.
 //!
-//! Rule: what changes something also needs a header of our own. A form cannot set one, and a script of another site only
-//! after asking, which is never allowed. So a browser that ignores SameSite is safe, too.
+//! Rule: changes also need a header of the inspector. A form cannot set this header, and a script of another site needs a
+//! permission that the gateway never gives. So a browser that ignores SameSite is safe, too.
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
@@ -14,12 +14,12 @@ use crate::secret::Secret;
 
 /// Name of the cookie.
 const NAME: &str = "conax_gateway_inspector";
-/// The header that the pages send with what changes something.
+/// The header that the inspector's pages send with changes.
 const OWN_HEADER: &str = "x-conax-gateway-inspector";
 /// The header by which a browser names the site of the page that makes a request (Fetch Metadata).
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Makes sure that a request that changes something comes from one of our pages, or from a program that signs in itself.
+/// Checks that a change comes from a page of the inspector, or from a program that signs in by itself.
 ///
 /// # Errors
 /// FORBIDDEN.
@@ -36,7 +36,7 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
 /// The token of a request: of `Authorization: Bearer`, or of the cookie.
 ///
 /// # Errors
-/// INVALID_TOKEN when there is none.
+/// INVALID_TOKEN if there is no token.
 pub(super) fn token(headers: &HeaderMap) -> Result<Secret, ApiError> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -45,7 +45,7 @@ pub(super) fn token(headers: &HeaderMap) -> Result<Secret, ApiError> {
     token.ok_or_else(|| ApiError::new(Code::InvalidToken, "Nobody is signed in."))
 }
 
-/// The session of a request, for this role.
+/// Finds the session of a request, and checks its role.
 ///
 /// # Errors
 /// INVALID_TOKEN, FORBIDDEN, TOO_MANY_REQUESTS, or the store.

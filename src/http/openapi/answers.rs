@@ -26,7 +26,7 @@ pub(super) fn data(route: Route) -> Value {
 /// The errors that a method may answer with.
 pub(super) fn codes(route: Route) -> impl Iterator<Item = Code> {
     let is_answer = move |code: &Code| match code {
-        // The path is that of a method, and the verb its own.
+        // A known path and verb cannot cause these errors.
         Code::MethodNotFound | Code::MethodNotAllowed => false,
         Code::InvalidCredentials => matches!(route, Route::Token | Route::KeyToken),
         Code::InvalidToken => !matches!(route, Route::Token | Route::KeyToken),
@@ -46,7 +46,7 @@ pub(super) fn statuses(codes: impl Iterator<Item = Code>) -> BTreeSet<u16> {
     codes.flat_map(statuses_of).collect()
 }
 
-/// The statuses of a code; a head that is too large is told by the server below.
+/// The statuses of a code; hyper answers a head that is too large with other statuses.
 fn statuses_of(code: Code) -> Vec<u16> {
     let mut statuses = vec![status_of(code)];
     if code == Code::BadRequest {
@@ -95,7 +95,7 @@ pub(super) fn errors() -> Value {
     Value::Object(codes_by_status().into_iter().map(error).collect())
 }
 
-/// Any answer to HEAD.
+/// The answer to HEAD for every status.
 pub(super) fn without_body() -> Value {
     json!({"description": "As to GET, without the body", "headers": {"X-Request-Id": request_id()}})
 }
@@ -109,7 +109,7 @@ fn answer(description: &str, schema: &Value, mut headers: Value) -> Value {
     json!({"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}})
 }
 
-/// The schemas that answers consist of.
+/// The schemas of answers.
 pub(super) fn schemas() -> Value {
     let empty = json!({"const": ""});
     let success = object(&[("code", json!({"const": "OK"})), ("message", empty.clone()), ("description", empty)]);
@@ -205,7 +205,7 @@ fn log_information() -> Value {
     ])
 }
 
-/// An object with these keys and no others, always.
+/// An object that always has exactly these keys.
 fn object(keys: &[(&str, Value)]) -> Value {
     let properties: Map<_, _> = keys.iter().map(|(key, schema)| ((*key).to_owned(), schema.clone())).collect();
     let required: Vec<_> = keys.iter().map(|(key, _)| *key).collect();

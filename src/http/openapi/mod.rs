@@ -1,6 +1,7 @@
-//! `/openapi.json` and `/methods`: the JSON face as OpenAPI 3.1 and as a page, from the tables that the router and the reading of parameters use.
+//! `/openapi.json` and `/methods`: the JSON API as OpenAPI 3.1 and as a page, from the tables that the router and the
+//! reading of parameters use.
 //!
-//! Rule: what a method takes and answers is said here by walking those tables, never by listing methods.
+//! Rule: parameters and answers of methods are derived from these tables, never listed here.
 
 mod answers;
 mod page;
@@ -26,7 +27,7 @@ use crate::words::Word as _;
 /// The path.
 pub(super) const PATH: &str = "/openapi.json";
 
-/// The document and its page, written once.
+/// The document and its page, made once.
 pub(super) struct OpenApi {
     document: Bytes,
     page: Bytes,
@@ -34,13 +35,13 @@ pub(super) struct OpenApi {
     policy: HeaderValue,
 }
 
-/// Is this one of the two paths?
+/// Is this path the document or the page?
 pub(super) fn is_here(path: &str) -> bool {
     [PATH, page::PATH].contains(&path)
 }
 
 impl OpenApi {
-    /// The document of a server with these limits.
+    /// The document for a server with these limits.
     pub(super) fn new(config: &config::Server) -> Self {
         let document = document(config.max_set_items);
         let (page, policy) = page::page(&document);
@@ -48,7 +49,7 @@ impl OpenApi {
         Self { document: document.to_string().into(), page: page.into(), policy }
     }
 
-    /// The answer to whoever asks for it.
+    /// Answers a request for the document or the page.
     pub(super) fn respond(&self, method: &Method, path: &str) -> Reply {
         match *method {
             Method::GET | Method::HEAD if path == PATH => {
@@ -170,7 +171,7 @@ fn operation(path: &str, route: Route, max_set_items: usize) -> Value {
     operation
 }
 
-/// The operation of HEAD, which has the answers of GET without their bodies.
+/// The operation of HEAD, with the answers of GET without their bodies.
 fn head_of(get: &Value) -> Value {
     let mut head = get.clone();
     head["operationId"] = json!(format!("{}_head", get["operationId"].as_str().unwrap_or_default()));

@@ -1,6 +1,6 @@
-//! `/methods`: the document as a page for people, made of the same JSON once, at the start.
+//! `/methods`: the OpenAPI document as a page for people, made once at the start from the same JSON.
 //!
-//! Rule: the page is whole in itself. It has no script, asks for nothing, and its policy lets a browser do no more.
+//! Rule: the page is self-contained: no script, no further files, and a policy that forbids everything else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -115,7 +115,7 @@ fn value(schema: &Value) -> String {
     words
 }
 
-/// A body with what is required, by the examples of the schema.
+/// An example of a body with the required values, from the examples of the schema.
 fn example(schema: &Value) -> Option<String> {
     let required = schema["required"].as_array().filter(|names| !names.is_empty())?;
     let of = |name: &Value| Some((name.as_str()?.to_owned(), example_of(&schema["properties"][name.as_str()?])));
@@ -153,7 +153,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// A text that is no markup.
+/// Escapes a text for HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

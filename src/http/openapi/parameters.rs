@@ -1,4 +1,5 @@
-//! Parameters of methods as JSON Schema; those of a creating method come from its row in the table of request types.
+//! Parameters of methods as JSON Schema; the parameters of a creating method come from its row in the table of request
+//! types.
 
 use serde_json::{Map, Value, json};
 use strum::VariantArray as _;
@@ -10,7 +11,7 @@ use crate::request::{
 };
 use crate::words::Word as _;
 
-/// Characters that XML 1.0 can carry.
+/// A text of characters that XML 1.0 allows.
 const TEXT: &str = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]*$";
 /// A date, as `api::date` reads it.
 const DATE: &str =
@@ -36,12 +37,12 @@ pub(super) fn of_all() -> Value {
     })
 }
 
-/// A reference to one of these.
+/// A reference to one of these headers.
 pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/parameters/{name}")})
 }
 
-/// The query of a method: its token may stand in it, too.
+/// The query of a method; the token may be in it, too.
 pub(super) fn of_query(route: Route, family: Family) -> Value {
     let whole = |most: i64| json!({"type": "integer", "minimum": 0, "maximum": most});
     let fields = json!({"type": "array", "items": {"enum": RECORD_KEYS}});
@@ -129,7 +130,7 @@ impl Body {
 
     fn add_parameter(&mut self, family: Family, parameter: &Parameter) {
         let (name, is_required) = (parameter.name, parameter.is_mandatory);
-        // In this family the one may stand for the other, so that neither is required.
+        // In this family one parameter may replace the other, so that neither is required.
         let or_else = family == Family::WebServices;
         match parameter.shape {
             Shape::Card => self.add(name, device(CARD_EXAMPLE), is_required),
@@ -183,7 +184,7 @@ impl Body {
     }
 }
 
-/// An object with exactly one of these.
+/// An object with exactly one of these fields.
 fn identifier(fields: &[&str], example: &str) -> Value {
     let properties: Map<_, _> = fields.iter().map(|field| ((*field).to_owned(), filled())).collect();
     let last = if fields.contains(&"code") { "code" } else { fields.get(1).copied().unwrap_or_default() };

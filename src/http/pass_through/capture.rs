@@ -61,7 +61,7 @@ pub struct Captures {
 #[derive(Clone)]
 struct CaptureContext {
     large: Arc<Semaphore>,
-    /// Held while observers see an exchange, so that they see the exchanges in the order of their ends.
+    /// Locked while observers see an exchange, so that they see exchanges in the order of their ends.
     recording: Arc<Mutex<()>>,
     rules: Arc<ArcSwap<Rules>>,
     /// Most bytes that are kept of an unpacked body.
@@ -70,11 +70,11 @@ struct CaptureContext {
 }
 
 impl Captures {
-    /// Captures exchanges into a store, with their subjects, and with secrets masked, by the contracts of the providers, whose
-    /// observers see them unmasked.
+    /// Starts capturing into a store. The providers' contracts find the subjects of exchanges, and mask secrets;
+    /// observers see exchanges unmasked.
     pub fn new(store: Arc<dyn ExchangeStore>, providers: &Providers, most_bytes: usize) -> Self {
         let observers = providers.first().transport.observers();
-        // Each exchange in this channel has a slot, which bounds the channel.
+        // Each exchange in this channel holds a slot, which bounds the channel.
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
@@ -97,7 +97,7 @@ impl Captures {
         }
     }
 
-    /// From now on exchanges are kept by the contracts that the providers have now.
+    /// From now on, uses the present contracts of the providers.
     pub(in crate::http) fn follow(&self, providers: &Providers) {
         self.context.rules.store(rules(providers).into());
     }
@@ -195,7 +195,7 @@ async fn store_all(store: &dyn ExchangeStore, batch: &[StoredCapture]) -> bool {
 
 async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) {
     let ended = ended(begun, outcome).await;
-    // This lock comes before anything that takes time, since its order is the order of the ends.
+    // Locked before anything that takes time, so that the order is that of the ends.
     let is_wanted = ended.begun.provider.transport.observers().want_client_exchanges();
     let recording = if is_wanted { Some(context.recording.lock().await) } else { None };
     ended.log();
@@ -207,7 +207,7 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
     let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
     drop(recording);
     match built {
-        // The writing task ends after all senders.
+        // The writing task outlives all senders.
         Ok(kept) => drop(context.writer.send(kept)),
         Err(error) => tracing::warn!(%error, "an exchange could not be captured"),
     }

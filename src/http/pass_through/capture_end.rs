@@ -1,4 +1,4 @@
-//! An exchange that is captured, from its head to its end: waits for both bodies, and builds the exchange for the store.
+//! A captured exchange, from its head to its end: waits for both bodies, and builds the exchange for the store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::request::RecordId;
 use crate::timings::Timings;
 use crate::upstream::{CallFailure, Captured, End, Stopwatch, proxy_status};
 
-/// By the name of each provider: the names whose values its contract masks, and how to find an exchange's subject.
+/// Rules by the name of the provider: the names whose values its contract masks, and how to find the subject of an exchange.
 pub(super) type Rules = BTreeMap<String, (Names, Subjects)>;
 
 /// A share of the heads' budget, and a slot.
 pub(super) type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
-/// A request when its head has come.
+/// The start of a capture, when the head of the request has come.
 pub(super) struct CaptureStart {
     /// The provider whose exchange is captured.
     pub(super) provider: Arc<Provider>,
@@ -37,7 +37,7 @@ pub(super) struct CaptureStart {
     pub(super) slot: Slot,
 }
 
-/// The end of the call to upstream.
+/// The outcome of the call to upstream.
 pub(super) enum Outcome {
     /// Upstream's answer has begun.
     Answered { status: u16, reason: String, headers: HeaderMap, body: oneshot::Receiver<Captured> },
@@ -52,7 +52,7 @@ pub(super) struct CaptureEnd {
     answer: Option<(u16, String, HeaderMap, Option<Captured>)>,
     duration_ms: i64,
     timings: Option<Timings>,
-    /// The failure in words; and its cause, unless the client left.
+    /// The failure in words, with its cause; without a cause if the client left.
     error: Option<(String, Option<CallFailure>)>,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct StoredCapture {
 pub(super) async fn ended(mut begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) -> CaptureEnd {
     let (answer, mut error) = match outcome.await.unwrap_or(Outcome::Failed(None)) {
         Outcome::Answered { status, reason, headers, body } => (Some((status, reason, headers, body.await.ok())), None),
-        // Only the first line of the words is kept: the other lines of a missing fixture quote content.
+        // Only the first line is kept: the other lines of a missing fixture quote content.
         Outcome::Failed(Some(failure)) => {
             let words = failure.message().lines().next().unwrap_or_default().to_owned();
             (None, Some((words, Some(failure))))
@@ -134,7 +134,7 @@ impl CaptureEnd {
         let exchange = Arc::new(PackedExchange::new(exchange));
         StoredCapture { exchange, _held: (begun.slot, request_share, answer_share) }
     }
-    /// Logs the exchange: the path without query and parameters, which may carry secrets.
+    /// Logs the exchange by its path, without query and parameters, which may have secrets.
     pub(super) fn log(&self) {
         let (path, duration_ms) = (bare_path(&self.begun.path), self.duration_ms);
         let status = self.answer.as_ref().map(|(status, ..)| *status);
@@ -145,7 +145,7 @@ impl CaptureEnd {
     }
 }
 
-/// The message to keep, and its share of the budget, grown by what unpacking adds.
+/// The message to store, and its share of the budget, enlarged by the growth of unpacking.
 fn message(headers: &HeaderMap, copy: Option<Captured>, most_bytes: usize) -> (Message, Option<Captured>) {
     let Some(mut copy) = copy else { return (Message::new(headers, Vec::new(), true, most_bytes), None) };
     let packed = copy.bytes.len();

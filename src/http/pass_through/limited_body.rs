@@ -1,5 +1,5 @@
-//! The body of a request that is passed through, within limits of size and time. When the connection to upstream drops
-//! the body, its rest comes back and can be read to the end.
+//! The body of a request that is passed through, with limits on size and time. If the connection to upstream drops the
+//! body, its rest is returned, and can be read to the end.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 
 use crate::upstream::{IdleTimeoutBody, PassThroughError, PolledFrame};
 
-/// The reason why a body broke off.
+/// Why a body broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// The body is over the limit.
+    /// The body is larger than the limit.
     TooLarge,
     /// The next piece did not come in time.
     TooSlow,
-    /// The client broke the body off, or its framing is wrong.
+    /// The client ended the body early, or its framing is wrong.
     Gone,
 }
 
@@ -32,14 +32,14 @@ pub(super) struct LimitedBody {
     give_back: Option<oneshot::Sender<IdleTimeoutBody<Incoming>>>,
 }
 
-/// The other end of an [`LimitedBody`].
+/// The other end of a [`LimitedBody`].
 pub(super) struct BodyOutcome {
     broken: Arc<OnceLock<BodyError>>,
     given_back: oneshot::Receiver<IdleTimeoutBody<Incoming>>,
 }
 
 impl LimitedBody {
-    /// A body of at most `limit` bytes, with at most `pace` of waiting for each piece.
+    /// A body of at most `limit` bytes, that waits at most `pace` for each piece.
     pub(super) fn new(body: Incoming, limit: usize, pace: Duration) -> (Self, BodyOutcome) {
         let broken = Arc::new(OnceLock::new());
         let (give_back, given_back) = oneshot::channel();
@@ -96,7 +96,7 @@ impl Drop for LimitedBody {
 }
 
 impl BodyOutcome {
-    /// The reason why the body broke off, if it did.
+    /// Why the body broke off, if it did.
     pub(super) fn broken(&self) -> Option<BodyError> {
         self.broken.get().copied()
     }

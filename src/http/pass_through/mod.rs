@@ -1,8 +1,8 @@
-//! Carries clients' own SOAP requests to upstream, and upstream's answers back, byte for byte.
+//! Passes clients' own SOAP requests through to upstream, and upstream's answers back, byte for byte.
 //!
-//! Rule: the gateway speaks only where upstream does not: it describes the services (`?wsdl`), and answers with a SOAP
-//! fault a request that cannot be passed on. Upstream decides who may call: the client's own credentials go through,
-//! and the gateway's credentials are not added.
+//! Rule: the gateway answers by itself only if upstream does not: it describes the services (`?wsdl`), and answers a
+//! request that cannot be passed on with a SOAP fault. Upstream decides who may call: the client's own credentials pass
+//! through, and the gateway's credentials are not added.
 
 mod capture;
 mod capture_end;
@@ -35,9 +35,9 @@ use limited_body::{BodyError, BodyOutcome, LimitedBody};
 
 pub use capture::Captures;
 
-/// Time in which a failed connection has to give back the rest of a body.
+/// How long to wait for the rest of a body after its connection failed.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(1);
-/// Most bytes of path and query.
+/// The longest path with query, in bytes.
 const LONGEST_PATH: usize = 8192;
 
 /// An answer below a contract's base path.
@@ -48,7 +48,7 @@ pub(super) enum Answered {
     Own(Reply),
 }
 
-/// The provider below whose base path a path is, where requests are passed through.
+/// The provider whose base path a path is below, if pass-through is enabled.
 pub(super) fn provider_of<'s>(server: &'s Server, path: &str) -> Option<&'s Arc<Provider>> {
     let (provider, _) = server.api.providers.of_path(path)?;
     server.config.pass_through.enabled.then_some(provider)
@@ -80,7 +80,7 @@ pub(super) async fn respond(
     }
 }
 
-/// Refuses a request for lack of room.
+/// Rejects a request for lack of room.
 pub(super) async fn turn_away(request: Request<Incoming>, retry_after: Duration) -> Reply {
     let words = "The gateway cannot take requests now.";
     let mut reply = soap_fault(spoken(request.headers()), StatusCode::SERVICE_UNAVAILABLE, words);
@@ -129,13 +129,13 @@ fn refusal(
     length.filter(|length| usize::try_from(*length).map_or(true, |n| n > limit)).map(|_| too_large(soap, limit))
 }
 
-/// The version of SOAP that a client speaks, for the gateway's own faults.
+/// The SOAP version that a client uses, for the gateway's own faults.
 fn spoken(headers: &HeaderMap) -> SoapVersion {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     SoapVersion::of_content_type(value.unwrap_or_default())
 }
 
-/// Has a path a segment `.` or `..`, in any encoding, which could lead a server outside the base URL?
+/// Does a path have a segment `.` or `..`, in any encoding, which could lead a server outside the base URL?
 fn leaves_its_folder(path: &str) -> bool {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     // Java servlets treat the text behind a semicolon as a parameter, not as part of the segment.
@@ -180,7 +180,7 @@ async fn pass(server: &Server, provider: &Arc<Provider>, request: Request<Incomi
         Err(failure) => {
             let reply = failed(server, soap, &failure, outcome_of_body.broken());
             tell(Outcome::Failed(Some(failure)));
-            // No byte of the body was sent: the client's body is read here, so that it is captured.
+            // No byte of the body was sent: the rest of the client's body is read here, so that it is captured.
             if let Some(mut unsent) = body.take() {
                 let read = async { while let Some(Ok(_)) = unsent.frame().await {} };
                 drop(tokio::time::timeout(GIVE_BACK_TIME, read).await);
@@ -192,7 +192,7 @@ async fn pass(server: &Server, provider: &Arc<Provider>, request: Request<Incomi
     }
 }
 
-/// The answer to a client if upstream gave none.
+/// The answer to a client if upstream gave no answer.
 fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Option<BodyError>) -> Reply {
     let (status, words) = match broken {
         Some(BodyError::TooLarge) => return too_large(soap, server.config.pass_through.max_body_bytes),
@@ -207,7 +207,7 @@ fn failed(server: &Server, soap: SoapVersion, failure: &CallFailure, broken: Opt
     reply
 }
 
-/// Reads the rest of a body: some clients read no answer before they have sent everything.
+/// Reads the rest of a body: some clients read the answer only after they have sent everything.
 async fn read_away(outcome_of_body: BodyOutcome) {
     if matches!(outcome_of_body.broken(), None | Some(BodyError::TooLarge))
         && let Ok(Some(rest)) = tokio::time::timeout(GIVE_BACK_TIME, outcome_of_body.rest()).await
