@@ -35,7 +35,7 @@ pub trait Observer: Send + Sync {
     async fn answered(&self, _call: &Call, _result: &Result<HttpAnswer, CallFailure>, _took: Duration) {}
     /// An attempt at a request was classified.
     fn classified(&self, _attempt: &ClassifiedAttempt<'_>) {}
-    /// A call was made for so many requests of a type.
+    /// A call was sent for several requests of a type.
     fn called_jointly(&self, _request_type: RequestType, _requests: usize) {}
     /// Work on a request has ended for now: the record as the store has it.
     async fn ended(&self, _request: &ProvisioningRequest) {}

@@ -90,8 +90,6 @@ impl Processor {
             }
         }
         let (sent, events) = send(self, contract, first, lease, prepared).await;
-        let (request_type, requests) = (prepared.operation.request_type, members.len());
-        self.transport.observers().tell(|observer| observer.called_jointly(request_type, requests));
         let (others, mut response) = (sent.without_text(), None);
         let end = |(index, leased): (usize, LeasedRequest)| {
             let sent = if index == 0 { sent.clone() } else { others.for_other(trace_of(self, &leased.request)) };
@@ -103,7 +101,11 @@ impl Processor {
             let events = if index == 0 { events.clone() } else { Vec::new() };
             (leased, Ended { outcome, attempt: Some(attempt), events })
         };
-        let ended = members.into_iter().enumerate().map(end).collect();
+        let ended: Vec<_> = members.into_iter().enumerate().map(end).collect();
+        if ended.iter().any(|(_, ended)| ended.attempt.as_ref().is_some_and(|attempt| attempt.sent)) {
+            let (request_type, requests) = (prepared.operation.request_type, ended.len());
+            self.transport.observers().tell(|observer| observer.called_jointly(request_type, requests));
+        }
         commit(self, ended, Instant::now()).await
     }
 

@@ -69,7 +69,7 @@ impl Processor {
                 // The next slot that becomes free wakes the run.
                 return Ok(self.poll);
             }
-            // The contract that says which requests are leased together is the one that they are sent by, whatever is loaded since.
+            // The contract that lets requests join a call is the one that the call is made by, whatever is loaded since.
             let contract = self.contract.load_full();
             let most_cards = self.most_cards(&contract);
             // Every due request is leased now, or noted as waiting for another one.
@@ -88,6 +88,8 @@ impl Processor {
             let span = tracing::error_span!("request", request_id, user = content.created_by.username);
             let attempt = async move {
                 if call.joined.is_empty() {
+                    // The request may have been accepted under a contract that was loaded after the claim began.
+                    let contract = processor.contract.load_full();
                     // `attempt` logs its failures.
                     drop(processor.attempt(call.first, contract, slot).await);
                 } else {

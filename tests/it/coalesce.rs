@@ -143,6 +143,20 @@ async fn requests_of_the_same_content_are_one_call_and_a_record_each() {
     assert_eq!(archive["log"]["entries"][0]["request"]["postData"]["text"].as_str().map(str::len), Some(sent.len()));
 }
 
+#[tokio::test]
+async fn a_call_that_no_connection_took_is_not_counted() {
+    let mut setup = start(|_, request| done(request), &[]).await;
+    let (a, _b) = (setup.add("a", "1").await, setup.add("b", "1").await);
+    setup.gateway.kill().await;
+    // Nobody listens there, and the two are due together.
+    setup.gateway.start_again(&[("upstream.url", "http://127.0.0.1:1")]).await;
+    setup.client.url.clone_from(&setup.gateway.url);
+    eventually(async || (setup.client.show(&a).await["delivery"]["sent_together"] == 2).then_some(())).await;
+    let page = setup.client.http.get(format!("{}/metrics", setup.client.url)).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("conax_gateway_attempts_total{") && !page.contains("joint_calls_total{"), "{page}");
+}
+
 /// `query` gives the result of a query of the gateway's tables.
 async fn the_answer_stands_once(store: &[(&str, &str)], query: impl AsyncFn(&Gateway, &str) -> String) {
     let answer = |request: &Received| answer_to(request, "OK", "<!--what-all-were-told-->");
