@@ -95,6 +95,7 @@ impl Sample {
         for (name, help, bytes) in [
             ("store_database_size", "Size of the database", Some(store.database_bytes)),
             ("store_wal_size", "Size of the database's write-ahead log", store.wal_bytes),
+            ("store_available", "Room that the disk of the database has left for the gateway", store.available_bytes),
         ] {
             if let Some(bytes) = bytes {
                 all.register_with_unit(name, help, Unit::Bytes, ConstGauge::new(bytes));

@@ -91,6 +91,8 @@ pub struct StoreMeasures {
     pub database_bytes: u64,
     /// Bytes of the write-ahead log, if the engine has a log of its own (SQLite).
     pub wal_bytes: Option<u64>,
+    /// Bytes that the file system of the database has left, if the gateway can ask (SQLite).
+    pub available_bytes: Option<u64>,
 }
 
 /// Requests of one priority that wait for their turn.

@@ -56,7 +56,8 @@ impl PassThroughClient {
         let authority = authority.as_str().rsplit('@').next().unwrap_or_default();
         let authority = HeaderValue::from_str(authority).map_err(|e| fault(e.to_string()))?;
         Ok(Self {
-            client: client(connector, config, config.max_concurrency),
+            // All that were in use at the same time are kept until `upstream.idle_timeout_s`, as many as the clients' own.
+            client: client(connector, config, usize::MAX),
             fresh_client: client(connector, config, 0),
             base_url: base_url.trim_end_matches('/').to_owned(),
             authority,

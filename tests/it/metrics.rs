@@ -111,12 +111,15 @@ async fn what_is_under_way_or_late_shows() {
     assert!(value(&page, attempts) >= Some(1.0), "{page}");
 }
 
-/// The system's figures of the process have their usual names.
+/// The system's figures of the process have their usual names; and the disk is that of the database.
 #[tokio::test]
 async fn the_process_is_measured() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::start(&[("store.url", "sqlite")]).await;
     let page = page(&gateway.url).await;
     let read = |name: &str| value(&page, name).unwrap_or_else(|| panic!("{name}: {page}"));
+    let left = std::process::Command::new("df").args(["-B1", "--output=avail", &gateway.data_dir()]).output().unwrap();
+    let left: f64 = String::from_utf8(left.stdout).unwrap().lines().last().unwrap().trim().parse().unwrap();
+    assert!((0.8..1.25).contains(&(read("conax_gateway_store_available_bytes") / left)), "{left}");
     let started =
         std::process::Command::new("ps").args(["-o", "etimes=,rss=", "-p", &gateway.pid().to_string()]).output();
     let started = String::from_utf8(started.unwrap().stdout).unwrap();

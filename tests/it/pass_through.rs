@@ -208,6 +208,32 @@ async fn connections_are_used_again_on_both_sides() {
     assert!(conax.received().iter().all(|request| request.connection == 0));
 }
 
+/// More connections than the gateway's own calls may have, `upstream.max_concurrency`.
+#[tokio::test]
+async fn as_many_connections_are_kept_as_were_in_use_together() {
+    const CLIENTS: usize = 20;
+    let answer = || Reaction::HoldAndKeep(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<b/>".to_vec());
+    let conax = Conax::start(move |_, _| answer()).await;
+    let gateway = Gateway::start(&[("upstream.url", &conax.url), ("upstream.max_concurrency", "2")]).await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(Wire::connect(&gateway.url).await);
+    }
+    for round in 1..=2 {
+        for client in &mut clients {
+            client.write(format!("POST {PAIRING} HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\n\r\n<a/>")).await;
+        }
+        eventually(async || (conax.received().len() == round * CLIENTS).then_some(())).await;
+        (0..CLIENTS).for_each(|_| conax.release());
+        for client in &mut clients {
+            assert_eq!(client.read_message().await.body, b"<b/>");
+        }
+    }
+    let used: std::collections::BTreeSet<_> = conax.received().iter().map(|request| request.connection).collect();
+    // One may come back to the gateway a moment after its answer has come to the client.
+    assert!(used.len() < CLIENTS + CLIENTS / 2, "{}", used.len());
+}
+
 #[tokio::test]
 async fn ten_megabytes_stream_in_both_directions() {
     let upstream = Upstream::start().await;

@@ -32,8 +32,9 @@ pub(super) async fn measure(database: &Database, queue: usize, now: DateTime<Utc
         needs_operator: row.get("needs_operator")?,
         queue,
         database_bytes: row.get::<i64>("bytes")?.unsigned_abs(),
-        // The log belongs to the server with all its databases, and only other users may read its size.
+        // Log and disk belong to the server with all its databases, and only other users may read their sizes.
         wal_bytes: None,
+        available_bytes: None,
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, named_params};
+use rustix::fs::statvfs;
 use strum::VariantArray as _;
 
 use super::files;
@@ -31,6 +32,8 @@ pub(super) fn measure(
         queue,
         database_bytes: bytes(""),
         wal_bytes: Some(bytes("-wal")),
+        // As what the gateway's user may write, which may be less than what is free.
+        available_bytes: statvfs(database).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
     })
 }
 

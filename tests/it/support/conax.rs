@@ -37,7 +37,9 @@ pub enum Reaction {
     Keep(Vec<u8>),
     /// Writes them and closes, once [`Conax::release`] lets it.
     Hold(Vec<u8>),
-    /// The same after a while.
+    /// The same, and keeps the connection.
+    HoldAndKeep(Vec<u8>),
+    /// Writes them and closes, after a while.
     After(std::time::Duration, Vec<u8>),
     /// Closes without a word.
     Close,
@@ -181,6 +183,11 @@ async fn converse<S: Stream>(
             Reaction::Hold(answer) => {
                 gate.acquire().await.unwrap().forget();
                 answer
+            }
+            Reaction::HoldAndKeep(answer) => {
+                gate.acquire().await.unwrap().forget();
+                stream.write_all(&answer).await.unwrap();
+                continue;
             }
             Reaction::After(pause, answer) => {
                 tokio::time::sleep(pause).await;
