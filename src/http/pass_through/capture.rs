@@ -1,21 +1,23 @@
-//! Captures the exchanges that are passed through: a task for each exchange waits for both bodies to end, and one task
-//! writes the exchanges to the store.
+//! Captures the exchanges that are passed through: a task for each exchange waits for both bodies to end, and one thread
+//! builds the exchanges and writes them to the store.
 //!
 //! Rule: capturing never delays a client; only shutdown waits for it. Under overload exchanges are dropped from the
 //! store, never from the traffic.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use hyper::HeaderMap;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use super::capture_end::{CaptureStart, Outcome, Rules, Slot, StoredCapture, ended};
+use super::capture_end::{CaptureEnd, CaptureStart, Outcome, Rules, Slot, StoredCapture, ended};
 use crate::exchange::Subjects;
 use crate::observer::Observers;
 use crate::provider::{Provider, Providers};
@@ -28,7 +30,7 @@ const BUDGET_BYTES: usize = 64 << 20;
 const HEADS_BYTES: usize = 16 << 20;
 /// Rough memory of a header in addition to its texts, in bytes.
 const HEADER_BYTES: usize = 64;
-/// Most exchanges under way or waiting for the store; further exchanges are dropped.
+/// Most exchanges under way, waiting for the writing thread, or for the store; further exchanges are dropped.
 const AT_ONCE: usize = 4096;
 /// Most large or packed exchanges that are processed at the same time. Processing takes a processor and several times
 /// their size in memory, and a small packed body may unpack to a large body.
@@ -36,7 +38,7 @@ const LARGE_AT_ONCE: usize = 1;
 /// Most exchanges in one write, and the bytes of bodies that end a write earlier: other writes have to wait meanwhile.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
-/// Most bytes of bodies that are processed on the spot; larger exchanges go to a thread for blocking work.
+/// Most bytes of bodies that the writing thread processes; larger exchanges have a thread of their own.
 const SMALL_BYTES: usize = 8 << 10;
 /// Pause before the next attempt when too many writes wait for the store.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -53,7 +55,7 @@ pub struct Captures {
     context: CaptureContext,
     /// A task for each exchange.
     tasks: TaskTracker,
-    /// The task that writes, and the token that ends it.
+    /// The thread that writes, and the token that ends its work.
     writing: (TaskTracker, CancellationToken),
 }
 
@@ -63,10 +65,37 @@ struct CaptureContext {
     large: Arc<Semaphore>,
     /// Locked while observers see an exchange, so that they see exchanges in the order of their ends.
     recording: Arc<Mutex<()>>,
+    builder: Builder,
+    writer: mpsc::UnboundedSender<Kept>,
+}
+
+/// Builds the exchanges for the store.
+#[derive(Clone)]
+struct Builder {
     rules: Arc<ArcSwap<Rules>>,
     /// Most bytes that are kept of an unpacked body.
     most_bytes: usize,
-    writer: mpsc::UnboundedSender<StoredCapture>,
+}
+
+impl Builder {
+    /// Builds an exchange: reads, masks and packs its bodies, on the calling thread. `None` if that fails.
+    fn build(&self, kept: Kept) -> Option<StoredCapture> {
+        let ended = match kept {
+            Kept::Ended(ended) => ended,
+            Kept::Built(built) => return Some(built),
+        };
+        let built = catch_unwind(AssertUnwindSafe(|| ended.build(&self.rules.load(), self.most_bytes)));
+        if built.is_err() {
+            tracing::error!("an exchange could not be captured");
+        }
+        built.ok()
+    }
+}
+
+/// An exchange on its way to the store.
+enum Kept {
+    Ended(CaptureEnd),
+    Built(StoredCapture),
 }
 
 impl Captures {
@@ -78,20 +107,17 @@ impl Captures {
         let (writer, kept) = mpsc::unbounded_channel();
         let (dropped, end) = (Arc::<AtomicU64>::default(), CancellationToken::new());
         let writing = TaskTracker::new();
-        writing.spawn(write(store, kept, Arc::clone(&dropped), observers.clone(), end.clone()));
+        let builder = Builder { rules: Arc::new(ArcSwap::from_pointee(rules(providers))), most_bytes };
+        let write = write(store, kept, builder.clone(), Arc::clone(&dropped), observers.clone(), end.clone());
+        let runtime = Handle::current();
+        writing.spawn_blocking(move || runtime.block_on(write));
         let large = Arc::new(Semaphore::new(LARGE_AT_ONCE));
         Self {
             budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
             heads: Arc::new(Semaphore::new(HEADS_BYTES)),
             slots: Arc::new(Semaphore::new(AT_ONCE)),
             dropped,
-            context: CaptureContext {
-                large,
-                recording: Arc::default(),
-                rules: Arc::new(ArcSwap::from_pointee(rules(providers))),
-                most_bytes,
-                writer,
-            },
+            context: CaptureContext { large, recording: Arc::default(), builder, writer },
             tasks: TaskTracker::new(),
             writing: (writing, end),
         }
@@ -99,7 +125,7 @@ impl Captures {
 
     /// From now on, uses the present contracts of the providers.
     pub(in crate::http) fn follow(&self, providers: &Providers) {
-        self.context.rules.store(rules(providers).into());
+        self.context.builder.rules.store(rules(providers).into());
     }
 
     /// Waits until every exchange is stored or dropped.
@@ -135,7 +161,8 @@ impl Captures {
 /// Writes the exchanges that have come, in batches, until `end` is set and no exchange is left.
 async fn write(
     store: Arc<dyn ExchangeStore>,
-    mut kept: mpsc::UnboundedReceiver<StoredCapture>,
+    mut kept: mpsc::UnboundedReceiver<Kept>,
+    builder: Builder,
     dropped: Arc<AtomicU64>,
     observers: Observers,
     end: CancellationToken,
@@ -151,8 +178,9 @@ async fn write(
             () = tokio::time::sleep(TELL) => 0,
         };
         let is_over = count == 0 && (end.is_cancelled() || kept.is_closed());
-        while !batch.is_empty() {
-            let some: Vec<StoredCapture> = batch.drain(..one_write(&batch)).collect();
+        let mut built: Vec<_> = batch.drain(..).filter_map(|kept| builder.build(kept)).collect();
+        while !built.is_empty() {
+            let some: Vec<StoredCapture> = built.drain(..one_write(&built)).collect();
             if !store_all(store.as_ref(), &some).await {
                 dropped.fetch_add(u64::try_from(some.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
             }
@@ -201,15 +229,15 @@ async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Re
     ended.log();
     let is_large = ended.is_packed() || ended.bytes() > SMALL_BYTES;
     let _turn = if is_large { context.large.acquire().await.ok() } else { None };
-    let is_small = !is_large && recording.is_none();
-    let own = context.clone();
-    let build = move || ended.build(&own.rules.load(), own.most_bytes);
-    let built = if is_small { Ok(build()) } else { tokio::task::spawn_blocking(build).await };
+    if !is_large && recording.is_none() {
+        // The writing thread outlives all senders.
+        return drop(context.writer.send(Kept::Ended(ended)));
+    }
+    let builder = context.builder.clone();
+    let built = tokio::task::spawn_blocking(move || builder.build(Kept::Ended(ended))).await;
     drop(recording);
-    match built {
-        // The writing task outlives all senders.
-        Ok(kept) => drop(context.writer.send(kept)),
-        Err(error) => tracing::warn!(%error, "an exchange could not be captured"),
+    if let Some(built) = built.ok().flatten() {
+        drop(context.writer.send(Kept::Built(built)));
     }
 }
 
