@@ -94,7 +94,7 @@ impl Builder {
 
 /// An exchange on its way to the store.
 enum Kept {
-    Ended(CaptureEnd),
+    Ended(Box<CaptureEnd>),
     Built(StoredCapture),
 }
 
@@ -222,7 +222,7 @@ async fn store_all(store: &dyn ExchangeStore, batch: &[StoredCapture]) -> bool {
 }
 
 async fn keep(context: CaptureContext, begun: CaptureStart, outcome: oneshot::Receiver<Outcome>) {
-    let ended = ended(begun, outcome).await;
+    let ended = Box::new(ended(begun, outcome).await);
     // Locked before anything that takes time, so that the order is that of the ends.
     let is_wanted = ended.begun.provider.transport.observers().want_client_exchanges();
     let recording = if is_wanted { Some(context.recording.lock().await) } else { None };
