@@ -1,9 +1,9 @@
-//! The pages: HTML, style sheet and scripts as they stand in `assets/`, embedded in the program.
+//! The inspector's pages: HTML, style sheet and scripts from `assets/`, embedded in the program.
 
 use include_dir::{Dir, include_dir};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/inspector/assets");
-/// The file that every page begins with.
+/// The HTML file of every page.
 pub const PAGE: &str = "index.html";
 
 /// A file of the pages.
@@ -15,7 +15,7 @@ pub struct Asset {
     pub bytes: &'static [u8],
 }
 
-/// The file of this name.
+/// The file with this name.
 pub fn asset(name: &str) -> Option<Asset> {
     let media_type = match name.rsplit_once('.')?.1 {
         "html" => "text/html; charset=utf-8",

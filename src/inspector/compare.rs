@@ -1,5 +1,5 @@
-//! Two requests or exchanges beside each other: what the list shows of them, and both messages node by node, by the same
-//! comparison as `requests diff` and the fixtures.
+//! Compares two requests or exchanges: their rows in the list, and both messages node by node, as `requests diff` and the
+//! fixtures do.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::recording::compare_texts;
 use crate::soap::texts::text_of_partial;
 use crate::words::Word as _;
 
-/// Characters of a value that are shown.
+/// The largest number of characters of a value that are shown.
 const SHOWN: usize = 2000;
 
 #[derive(Serialize)]
@@ -21,7 +21,7 @@ struct Comparison {
     differences: Vec<Difference>,
 }
 
-/// A side of the comparison.
+/// One side of the comparison.
 #[derive(Serialize)]
 struct Side {
     kind: &'static str,
@@ -42,20 +42,20 @@ struct Difference {
     /// `record`, `request` or `answer`.
     #[serde(rename = "in")]
     part: &'static str,
-    /// A column, or an XPath.
+    /// The name of a column, or an XPath.
     at: String,
     first: Option<String>,
     second: Option<String>,
 }
 
-/// Compares two.
+/// Compares two requests or exchanges.
 ///
 /// # Errors
 /// NOT_FOUND, or the store.
 pub async fn compare(api: &Api, first: &str, second: &str) -> Result<Data, ApiError> {
     let (first, second) = (find(api, first).await?, find(api, second).await?);
     let dates = api.dates;
-    // Messages may be large.
+    // Messages may be large, so this runs on a blocking thread.
     let compared = tokio::task::spawn_blocking(move || {
         let (first, second) = (Side::new(first, dates), Side::new(second, dates));
         let differences = differences(&first, &second);

@@ -1,4 +1,4 @@
-//! The decisions of an operator on a page: those of the command line, with the same rules.
+//! Decisions of an operator on a page, with the rules of the command line.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,11 +10,11 @@ use crate::exchange::Note;
 use crate::request::{Decision, Order, ProvisioningRequest};
 use crate::store::{Resubmission, StoreError};
 
-/// Characters of a reason, at most.
+/// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
-/// Something is written down, about a request or about an exchange.
+/// A note about a request or an exchange.
 pub(super) const NOTE: &str = "note";
-/// Every decision about a request, by the name that a page calls it.
+/// Every decision about a request, by its name in the pages.
 const DECISIONS: [(&str, Decision); 5] = [
     ("retry", Decision::Retry),
     ("cancel", Decision::Cancel),
@@ -22,7 +22,7 @@ const DECISIONS: [(&str, Decision); 5] = [
     ("settle_rejected", Decision::Resolve { completed: false, reference: None }),
     (NOTE, Decision::Note),
 ];
-/// Decisions about a request that has ended: its call is made again, as it was or edited.
+/// Decisions about a request that has ended: its call is submitted again, unchanged or edited.
 pub(super) const AGAIN: &str = "again";
 const EDIT: &str = "edit";
 
@@ -33,10 +33,10 @@ pub(super) fn allowed(request: &ProvisioningRequest, now: DateTime<Utc>) -> Vec<
     further.iter().copied().chain(decisions).collect()
 }
 
-/// Carries out a decision, and returns the record as it then is, or that of the new request; of an exchange its id.
+/// Carries out a decision; returns the changed record or the record of the new request, and the id of an exchange.
 ///
 /// # Errors
-/// A parameter, NOT_FOUND, CONFLICT where the state of the request does not allow it, or the store.
+/// A parameter, NOT_FOUND, CONFLICT if the state of the request does not allow the decision, or the store.
 pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut params: Params) -> Result<Data, ApiError> {
     let reason = take_reason(&mut params)?;
     let user = session.user.username.clone();
@@ -77,7 +77,7 @@ pub async fn decide(api: &Api, session: &Session, id: &str, name: &str, mut para
     to_data(&Record::new(&request, api.dates))
 }
 
-/// The reason, which every decision has.
+/// Reads the reason, which every decision needs.
 pub(super) fn take_reason(params: &mut Params) -> Result<String, ApiError> {
     let reason = params.mandatory_text("reason")?;
     if reason.trim().is_empty() || reason.chars().count() > LONGEST_REASON {
@@ -91,7 +91,7 @@ fn edited_call(params: &mut Params) -> Result<Params, ApiError> {
     params.object("call")?.ok_or_else(|| ApiError::missing(params.location_of("call")))
 }
 
-/// A request by its id or its number.
+/// Finds a request by its id or its number.
 pub(super) async fn find_request(api: &Api, id: &str) -> Result<ProvisioningRequest, ApiError> {
     match find(api, id).await? {
         Found::Request(request) => Ok(*request),

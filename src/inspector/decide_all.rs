@@ -1,8 +1,8 @@
-//! A decision about all requests that a search finds: the requests are counted first, and then exactly those that were
-//! counted are decided about, each by the rules of a decision about a single request.
+//! A decision about all requests that a search finds: the requests are first counted, and the decision then concerns
+//! exactly the counted requests, each by the rules for a single request.
 //!
-//! Rule: a request that the operator was not told of is not decided about. Requests that came after the counting are not
-//! touched, and a request whose state has changed meanwhile refuses the decision.
+//! Rule: a decision concerns only requests that the operator was told of. Later requests are not touched, and a request
+//! whose state has changed meanwhile rejects the decision.
 
 use serde::Serialize;
 
@@ -13,36 +13,36 @@ use crate::request::{Decision, Order, ProvisioningRequest, State};
 use crate::search::{Condition, Search, Standing};
 use crate::store::{RequestQuery, RequestStore, Resubmission, StoreError};
 
-/// Requests that one decision is about, at most: further ones are for the next time.
+/// The largest number of requests of one decision; the rest need another decision.
 const MOST: usize = 1000;
-/// Requests that are looked at to find as many, at most, and how many at a time.
+/// The largest number of requests that a search looks at, and the number per page.
 const LOOKED_AT: usize = 10_000;
 const PAGE: u64 = 500;
 
 /// The decisions that may be taken about many requests at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionOfAll {
-    /// Send each once more now.
+    /// Send each request once more now.
     Retry,
-    /// Cancel each.
+    /// Cancel each request.
     Cancel,
-    /// Make each call once more.
+    /// Submit each request's call once more.
     Again,
 }
 
-/// The requests that a decision would be about.
+/// The requests that a decision would concern.
 #[derive(Debug, Serialize)]
 pub struct Matches {
     /// Numbers of the requests, oldest first.
     pub numbers: Vec<i64>,
-    /// There may be further ones.
+    /// Are there perhaps further requests?
     pub is_cut: bool,
 }
 
 /// The result of a decision about many requests.
 #[derive(Debug, Default, Serialize)]
 pub struct Decided {
-    /// Requests that the decision was carried out for.
+    /// The number of requests for which the decision was carried out.
     pub done: usize,
     /// The requests that did not allow the decision.
     pub refused: Vec<Refused>,
@@ -58,10 +58,10 @@ pub struct Refused {
 }
 
 impl DecisionOfAll {
-    /// Each, by its name.
+    /// All decisions, by name.
     const ALL: [(&str, Self); 3] = [("retry", Self::Retry), ("cancel", Self::Cancel), (AGAIN, Self::Again)];
 
-    /// The states of requests that may allow it.
+    /// The states of requests that may allow the decision.
     fn states(self) -> Vec<Standing> {
         let states = match self {
             Self::Retry | Self::Cancel => &[State::Pending][..],
@@ -79,7 +79,7 @@ impl DecisionOfAll {
     }
 }
 
-/// The newest requests that a search finds and that allow a decision.
+/// The newest requests that a search finds, and that allow a decision.
 ///
 /// # Errors
 /// The store.
@@ -103,15 +103,15 @@ pub async fn find_matches(
     }
     let is_cut = numbers.len() > MOST || looked_at >= LOOKED_AT;
     numbers.truncate(MOST);
-    // In the order in which they came: a card's requests go out in that.
+    // Ordered by arrival, since a card's requests are sent in that order.
     numbers.reverse();
     Ok(Matches { numbers, is_cut })
 }
 
-/// Carries a decision out for each of these requests, one after the other.
+/// Carries out a decision for each of these requests, one after the other.
 ///
 /// # Errors
-/// The store fails: what was done until then stays done.
+/// The store fails; decisions carried out before that stay.
 pub async fn decide_each(
     api: &Api,
     decision: DecisionOfAll,
@@ -140,7 +140,7 @@ pub async fn decide_each(
     Ok(decided)
 }
 
-/// Why one does not allow it, if that is all.
+/// Why a request does not allow the decision; any other error is returned as an error.
 fn refusal(decided: Result<ProvisioningRequest, StoreError>) -> Result<Option<String>, ApiError> {
     match decided {
         Ok(_) => Ok(None),
@@ -149,7 +149,7 @@ fn refusal(decided: Result<ProvisioningRequest, StoreError>) -> Result<Option<St
     }
 }
 
-/// The method that counts: what a decision would be about.
+/// The method that counts the requests that a decision would concern.
 ///
 /// # Errors
 /// A parameter, or the store.

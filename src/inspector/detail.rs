@@ -1,5 +1,5 @@
-//! A request with everything that is known: both raw texts, the record, every attempt, all other events, and the decisions
-//! that its state allows; or an exchange (`exchange_detail`).
+//! All data of a request: both SOAP messages, the record, every attempt, all other events, and the decisions that its
+//! state allows; for an exchange see `exchange_detail`.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,18 +13,18 @@ use crate::api::{Api, ApiError, Data, RecordWithHistory};
 use crate::contract::Operation;
 use crate::request::{Attempt, Event, ProvisioningRequest};
 
-/// Everything of a request.
+/// All data of a request.
 #[derive(Serialize)]
 struct RequestDetail<'r> {
     kind: &'static str,
     #[serde(flatten)]
     history: RecordWithHistory<'r>,
     cards: &'r [String],
-    /// Path of the method that it came by, and what the client called it with.
+    /// The path of the creating method; `call` has the client's parameters.
     method_path: String,
     call: Option<&'r RawValue>,
     soap: Option<Soap<'r>>,
-    /// The decisions that are allowed now.
+    /// The decisions that the request's state allows now.
     decisions: Vec<&'static str>,
     timings: Vec<Timing>,
 }
@@ -38,14 +38,14 @@ struct Soap<'o> {
     action: &'o str,
 }
 
-/// A request or an exchange, by its id; a request by its number, too.
+/// All data of a request or an exchange by its id, or of a request by its number.
 ///
 /// # Errors
 /// NOT_FOUND, or the store.
 pub async fn detail(api: &Api, id: &str) -> Result<Data, ApiError> {
     match find(api, id).await? {
         Found::Exchange(exchange) => {
-            // The texts may be large, and a fault has to be read.
+            // The texts may be large, and a fault is parsed, so this runs on a blocking thread.
             let (dates, notes) = (api.dates, api.store.list_notes(exchange.number).await?);
             let data = tokio::task::spawn_blocking(move || exchange_detail::to_data(&exchange, notes, dates));
             data.await.map_err(|error| ApiError::internal(error.to_string()))?

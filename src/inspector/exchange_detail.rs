@@ -1,5 +1,4 @@
-//! A passed-through exchange with everything that is known: headers and bodies, the time that each stage took, and the
-//! notes of operators.
+//! All data of an exchange that was passed through: headers and bodies, timings, and the notes of operators.
 
 use serde::Serialize;
 
@@ -14,7 +13,7 @@ use crate::soap::texts::{parts, text_of_partial};
 use crate::words::Word as _;
 use crate::xml::{self, Limits};
 
-/// Everything of an exchange that was passed through.
+/// All data of an exchange that was passed through.
 #[derive(Serialize)]
 struct ExchangeDetail<'e> {
     kind: &'static str,
@@ -28,7 +27,7 @@ struct ExchangeDetail<'e> {
     operation: Option<&'e str>,
     cards: &'e [String],
     state: &'static str,
-    /// Why it did not work, in the words of whoever said so.
+    /// The reason of a failure, as Conax or the gateway worded it.
     reason: Option<&'e str>,
     error: Option<&'e str>,
     error_type: Option<&'e str>,
@@ -43,7 +42,7 @@ struct ExchangeDetail<'e> {
     decisions: [&'static str; 1],
 }
 
-/// A note, as the history of a request has it.
+/// A note, in the form of an event in a request's history.
 #[derive(Serialize)]
 struct NoteDetail {
     event: &'static str,
@@ -79,7 +78,7 @@ impl<'e> MessageDetail<'e> {
     }
 }
 
-/// Everything of an exchange; takes time.
+/// All data of an exchange; parsing its messages may take long.
 pub(super) fn to_data(exchange: &Exchange, notes: Vec<Note>, dates: Dates) -> Result<Data, ApiError> {
     let answer = exchange.answer.as_ref();
     let (duration_ms, parts) = (exchange.duration_ms, parts_of(exchange.timings.as_ref()));

@@ -1,5 +1,5 @@
-//! A request or an exchange with pseudonyms, to be given away: as cases in a folder, the folder as a tar archive, or the
-//! cases as an HTTP archive.
+//! Exports a request or an exchange with pseudonyms, to be given away: as cases in a folder, as a tar archive of the
+//! folder, or as an HTTP archive.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,30 +17,30 @@ use crate::store::{Store, StoreError};
 
 /// The parts of the gateway that an export needs.
 pub struct Exporter {
-    /// Names the key, and what is personal beside the contract's names.
+    /// The configuration, with the key, and with further personal names.
     pub config: Arc<Config>,
-    /// Names the operations, and what is personal.
+    /// The contract, with the operations and the personal names.
     pub contract: Arc<Contract>,
-    /// Has the histories, and the entries of the catalogue that calls name.
+    /// The store, with the histories, and the catalogue entries that calls name.
     pub store: Arc<dyn Store>,
 }
 
-/// The reason for which traffic is not exported.
+/// Why traffic is not exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportFault {
-    /// The key of the pseudonyms.
+    /// The key of the pseudonyms cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFault),
-    /// The folder, or files in it.
+    /// The folder or files in it cannot be used.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Cases(Vec<CaseFault>),
-    /// A client's own exchange.
+    /// A client's own exchange cannot be exported.
     #[error(transparent)]
     Exchange(#[from] recording::ExportFault),
     /// The contract does not have the operation any more.
     #[error("the SOAP contract has no operation for {0}")]
     NoOperation(RequestType),
-    /// Nothing of it was sent.
+    /// No attempt of the request was sent.
     #[error("nothing was sent yet")]
     NothingSent,
     /// The store.
@@ -54,7 +54,7 @@ pub enum ExportFault {
     Task(#[from] JoinError),
 }
 
-/// The form of an export that is downloaded.
+/// The form of a downloaded export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportForm {
     /// A tar archive of a folder of fixtures.
@@ -64,7 +64,7 @@ pub enum ExportForm {
 }
 
 impl ExportForm {
-    /// The ending of the file's name.
+    /// The suffix of the file's name.
     pub fn ending(self) -> &'static str {
         match self {
             Self::Fixtures => "fixtures.tar",
@@ -82,8 +82,7 @@ impl ExportForm {
 }
 
 impl Exporter {
-    /// Adds a request, with every attempt that was sent, or an exchange to a folder of fixtures; returns the labels of the
-    /// cases that are new.
+    /// Adds an exchange, or a request with every sent attempt, to a folder of fixtures; returns the labels of new cases.
     ///
     /// # Errors
     /// An [`ExportFault`].

@@ -1,4 +1,4 @@
-//! Finds what an id or a number names: a request, or an exchange that was passed through.
+//! Finds a request by its id or number, or an exchange that was passed through by its id.
 
 use crate::api::{Api, ApiError, Code};
 use crate::exchange::Exchange;
@@ -14,7 +14,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// The request or exchange of an id; a request by its number, too.
+    /// Finds a request or exchange by its id, or a request by its number.
     ///
     /// # Errors
     /// The store.
@@ -30,7 +30,7 @@ impl Found {
     }
 }
 
-/// A request or exchange by its id, or a request by its number.
+/// Finds a request or exchange by its id, or a request by its number.
 ///
 /// # Errors
 /// NOT_FOUND, or the store.

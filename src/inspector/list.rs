@@ -1,4 +1,4 @@
-//! The list: rows of requests and exchanges, newest first, by a search.
+//! The list: rows of requests and exchanges, newest first, with a search.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::search::{Search, SearchFault, Standing};
 use crate::store::{RequestRow, TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
 use crate::words::Word as _;
 
-/// Rows of a page, unless `limit` says otherwise, and at most.
+/// Rows per page without `limit`, and at most.
 const PAGE: u64 = 100;
 const MOST: u64 = 500;
-/// How long a search may take; what it has found by then is the page.
+/// How long a search may take; the page has the rows found by then.
 const SEARCH_TIME: Duration = Duration::from_millis(120);
-/// Cards of a row that are shown.
+/// The largest number of cards shown in a row.
 const CARDS: usize = 3;
 
 /// A page of the list.
 #[derive(serde::Serialize)]
 struct Page<'p> {
     rows: Vec<ListRow<'p>>,
-    /// `before` of the next page.
+    /// The value of `before` for the next page.
     next: Option<String>,
-    /// The page is not full: everything since then was searched.
+    /// Set if the time was over before the page was full: only rows since this date were searched.
     searched_to: Option<String>,
 }
 
@@ -36,26 +36,26 @@ pub(super) struct ListRow<'r> {
     kind: &'static str,
     pub(super) id: &'r RecordId,
     number: i64,
-    /// In UTC, with milliseconds.
+    /// The date in UTC, with milliseconds.
     at: String,
-    /// In the time zone of the gateway.
+    /// The date in the time zone of the gateway.
     time: String,
-    /// The request type, or the operation of what was passed through, or its path.
+    /// The request type; or the operation of an exchange, or else its path.
     operation: &'r str,
     cards: &'r [String],
-    /// Cards that are not shown.
+    /// The number of further cards.
     more_cards: usize,
     state: &'static str,
     in_doubt: bool,
     http_status: Option<u16>,
-    /// Why it did not work, in the words of whoever said so.
+    /// The reason of a failure, as Conax or the gateway worded it.
     reason: Option<String>,
     duration_ms: Option<i64>,
     reference: Option<&'r str>,
     attempts: Option<u32>,
 }
 
-/// The list's method.
+/// The method of the list.
 ///
 /// # Errors
 /// A parameter, or the store.
@@ -66,7 +66,7 @@ pub async fn list(api: &Api, mut params: Params) -> Result<Data, ApiError> {
     to_data(&Page::new(&page, api.dates))
 }
 
-/// The search that the parameters are.
+/// Reads the search from the parameters.
 pub(super) fn take_search(api: &Api, params: &mut Params) -> Result<Search, ApiError> {
     let (now, Dates(zone)) = (api.clock.now(), api.dates);
     let at = |name: &str| {
@@ -83,7 +83,7 @@ pub(super) fn take_search(api: &Api, params: &mut Params) -> Result<Search, ApiE
     Ok(search)
 }
 
-/// The query that the parameters are.
+/// Reads the query from the parameters.
 pub(super) fn take_query(api: &Api, params: &mut Params) -> Result<TrafficQuery, ApiError> {
     let search = take_search(api, params)?;
     let before = match params.text("before")? {
@@ -167,7 +167,7 @@ pub(super) fn state_of(error: Option<&String>) -> &'static str {
     if error.is_some() { Standing::Broken.as_str() } else { Standing::Passed.as_str() }
 }
 
-/// Why it did not work, in the words of whoever said so.
+/// The reason of a failure, as Conax or the gateway worded it.
 pub(super) fn reason_of(row: &TrafficRow) -> Option<String> {
     match row {
         TrafficRow::Request(request) => reason_of_request(request),

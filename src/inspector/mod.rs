@@ -1,10 +1,10 @@
-//! The inspector: the traffic, live and past, for a person with a browser. What the pages show is made here, free of
-//! HTTP: the list (`list`), cards that were probably meant (`near`), one request or exchange (`detail`, `exchange_detail`,
-//! `found`) and where its time went (`timings`), what is new (`stream`), two compared (`compare`), figures (`overview`),
-//! decisions (`decide`, about many at once `decide_all`), what is saved (`export`), and the pages themselves (`assets`), which
-//! are plain files with nothing to build.
+//! The inspector: live and past traffic, for a person with a browser. The data of the pages is made here, without HTTP:
+//! the list (`list`), similar cards (`near`), a single request or exchange (`detail`, `exchange_detail`, `found`) and its
+//! timings (`timings`), live updates (`stream`), a comparison (`compare`), figures (`overview`), decisions (`decide`, and
+//! about many requests `decide_all`), exports (`export`), and the pages themselves (`assets`), which are plain files
+//! without a build.
 //!
-//! Rule: what came over the wire is text to a page, never markup, and secrets are masked as in the records.
+//! Rule: data from the wire is text on a page, never markup, and secrets are masked as in the records.
 
 mod assets;
 mod compare;

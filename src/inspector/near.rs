@@ -1,4 +1,4 @@
-//! The cards and boxes that are near one that nothing is found for: a digit was wrong, or two stand in each other's place.
+//! Suggests cards and boxes for a search that finds nothing: a digit may be wrong, or two digits swapped.
 
 use serde_json::json;
 
@@ -8,11 +8,11 @@ use crate::search::{Condition, Search};
 use crate::store::DeviceKind;
 use crate::words::{Word as _, nearest};
 
-/// CA IDs that are compared, at most, and those that are offered.
+/// The largest numbers of CA IDs that are compared, and that are suggested.
 const COMPARED: u64 = 1_000_000;
 const OFFERED: usize = 5;
 
-/// The method: what is near the first card or box that a search names.
+/// The method: CA IDs similar to the first card or box in a search.
 ///
 /// # Errors
 /// A parameter, or the store.
@@ -21,7 +21,7 @@ pub async fn near(api: &Api, mut params: Params) -> Result<Data, ApiError> {
     params.finish()?;
     let Some((kind, named)) = named_device(&search) else { return to_data(&json!({"near": []})) };
     let known = api.store.list_devices(kind, COMPARED).await?;
-    // Comparing takes a while where there are many.
+    // Comparing many CA IDs takes a while, so it runs on a blocking thread.
     let compared = tokio::task::spawn_blocking(move || {
         let near = nearest(&named, known.iter().map(String::as_str), OFFERED);
         to_data(&json!({"key": kind.as_str(), "near": near}))

@@ -1,7 +1,7 @@
-//! The overview: what happened in a time, in figures, and what is waiting now and why.
+//! The overview: figures of a period, and the work that is waiting now.
 //!
-//! Rule: the figures are counted from the rows of the list, so that each of them leads to its rows. A busy gateway has more
-//! rows than are counted in the time there is: then the figures begin later, and say when.
+//! Rule: figures are counted from rows of the list, so that each figure links to its rows. If there are too many rows to
+//! count in time, the figures begin later, and say when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use crate::store::{TrafficCursor, TrafficPage, TrafficQuery, TrafficRow};
 use crate::upstream::BreakerState;
 use crate::words::Word as _;
 
-/// The period of the figures, unless the search sets another.
+/// The period of the figures, unless the search sets another period.
 const PERIOD: TimeDelta = TimeDelta::hours(24);
-/// Rows that are counted, and how long it may take to find them.
+/// The largest number of rows that are counted, and the longest time to find them.
 const MOST_ROWS: usize = 50_000;
 const TIME: Duration = Duration::from_millis(1500);
-/// Bars of the plots.
+/// The number of bars in a plot.
 const STEPS: i64 = 48;
-/// Reasons and types that are listed.
+/// The largest number of reasons and types in a list.
 const MOST_LISTED: usize = 12;
-/// Characters of a reason that count: what follows differs each time.
+/// The number of characters by which reasons are grouped: the text behind differs each time.
 const REASON: usize = 120;
 
-/// Some of the rows: how many of them are in which state, and how long they took.
+/// A group of rows: the number per state, and the durations.
 #[derive(Default)]
 struct Tally {
     states: BTreeMap<&'static str, u64>,
@@ -64,13 +64,13 @@ struct Percentiles {
 impl Percentiles {
     fn of(mut durations: Vec<i64>) -> Self {
         durations.sort_unstable();
-        // The nearest-rank method.
+        // Percentiles by the nearest-rank method.
         let at = |percent: usize| durations.get((durations.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Self { count: durations.len(), p50: at(50), p95: at(95), p99: at(99), most: durations.last().copied() }
     }
 }
 
-/// The requests since a time, and the work that waits now.
+/// The figures of the requests since a date, and the work that waits now.
 ///
 /// # Errors
 /// A parameter, or the store.
@@ -85,7 +85,7 @@ pub async fn overview(api: &Api, mut params: Params, sample: &Sample) -> Result<
     let data = json!({
         "since": in_utc(since), "since_time": api.dates.print(since),
         "until": in_utc(until),
-        // Older rows were not counted.
+        // Rows before this date were not counted.
         "counted_from": counted_from(&page).map(|moment| api.dates.print(moment)),
         "rows": page.rows.len(),
         "figures": figures(&page.rows, since, until),

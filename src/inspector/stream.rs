@@ -1,7 +1,7 @@
-//! The first page of the list, kept up to date for as long as a reader looks at the page.
+//! Keeps the first page of the list up to date while a reader looks at it.
 //!
-//! Rule: however much happens, a page is read at most a few times a second, a fifth of the time at most, and a slow
-//! reader gets fewer pages. A row that came and went between two readings is in the list all the same.
+//! Rule: a page is read at most a few times a second, and for a fifth of the time at most; a slow reader gets fewer
+//! pages. A row that came and went between two readings is still in the list.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use crate::request::RecordId;
 use crate::secret::Secret;
 use crate::store::{TrafficPage, TrafficQuery};
 
-/// Between two looks whether something was written, and from one reading to the next in relation to how long it took.
+/// How often to check for new writes.
 const LOOK: Duration = Duration::from_millis(250);
 const REST: u32 = 4;
-/// After so long without news a comment is sent: it finds out whether the reader is still there, and may still look.
+/// After this time without news a comment is sent: it shows whether the reader is still there and may still look.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-/// A reader that takes nothing for so long is gone.
+/// A reader that takes nothing for this time is gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The first page as its reader knows it.
+/// The first page, as its reader has it.
 pub struct LivePage {
     query: TrafficQuery,
-    /// Each row as it was sent, and when it began.
+    /// The rows as sent, and the date of each row.
     sent: HashMap<RecordId, (DateTime<Utc>, String)>,
 }
 
 impl LivePage {
-    /// The page that the parameters ask for.
+    /// The page for these parameters.
     ///
     /// # Errors
     /// A parameter.
@@ -43,8 +43,8 @@ impl LivePage {
         Ok(Self { query, sent: HashMap::new() })
     }
 
-    /// An event with the rows that are new or changed, newest first, and the ids of those that the search no longer
-    /// finds; `None` where there are none.
+    /// The event with new and changed rows, newest first, and with the ids of rows that the search no longer finds;
+    /// `None` if there are none.
     fn update(&mut self, page: &TrafficPage, dates: Dates) -> Option<String> {
         let is_full = page.rows.len() >= self.query.limit;
         let oldest = page.searched_to.or_else(|| page.rows.last().filter(|_| is_full).map(|row| row.at()));
@@ -60,7 +60,7 @@ impl LivePage {
             }
             self.sent.insert(id, (row.at(), text));
         }
-        // Rows older than the page were only pushed out by newer ones, and still match.
+        // Older rows were only displaced by newer rows, and still match.
         let gone = before.into_iter().filter(|(_, (at, _))| oldest.is_none_or(|oldest| *at > oldest));
         let gone: Vec<_> = gone.map(|(id, _)| id.to_string()).collect();
         if changed.is_empty() && gone.is_empty() {
@@ -71,7 +71,7 @@ impl LivePage {
     }
 }
 
-/// Sends events until the reader is gone or may look no longer.
+/// Sends events until the reader is gone, or may no longer look.
 pub async fn follow(api: &Api, token: &Secret, mut page: LivePage, events: mpsc::Sender<String>) {
     let (mut mark, mut told) = (None, Instant::now());
     while !events.is_closed() {
@@ -80,7 +80,7 @@ pub async fn follow(api: &Api, token: &Secret, mut page: LivePage, events: mpsc:
         let found = api.store.find_change_mark().await.ok();
         if found.is_none() || found != mark {
             let began = Instant::now();
-            // A store that is too busy is asked again.
+            // A store that is too busy is asked again later.
             if let Ok(read) = api.store.list_traffic(page.query.clone()).await {
                 mark = found;
                 news = page.update(&read, api.dates);

@@ -1,17 +1,17 @@
-//! The stretches of time of a request or an exchange, as a page draws them.
+//! The timings of a request or an exchange, as a page draws them.
 
 use serde::Serialize;
 
 use crate::request::{Attempt, ProvisioningRequest};
 use crate::timings::Timings;
 
-/// A stretch of a request's time; milliseconds, counted from when it was accepted, or from its date if that came later.
+/// A step of a request, in milliseconds since its acceptance, or since its due date if that is later.
 #[derive(Serialize)]
 pub(super) struct Timing {
     pub(super) step: String,
     pub(super) from_ms: i64,
     pub(super) duration_ms: i64,
-    /// The parts of a call's time.
+    /// The stretches of a call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) parts: Vec<Part>,
 }
@@ -28,7 +28,7 @@ pub(super) fn parts_of(timings: Option<&Timings>) -> Vec<Part> {
     stretches.map(|(name, duration_us)| Part { name, duration_us }).collect()
 }
 
-/// The times between and of the attempts.
+/// The steps of a request: its attempts, and the waits between them.
 pub(super) fn timings(request: &ProvisioningRequest, attempts: &[Attempt]) -> Vec<Timing> {
     let start = request.content.created_at.max(request.content.scheduled_at);
     let (mut timings, mut end_ms) = (Vec::new(), 0);

@@ -34,11 +34,11 @@ pub(super) struct Prepared<'a> {
     pub(super) envelope: &'a Envelope,
 }
 
-/// Whether a request is to be sent.
+/// The result of the step "verify": is the request to be sent?
 enum Verified {
-    /// Send the request; `was_asked`: Conax said that an earlier attempt had not been done.
+    /// Send the request; `was_asked` means that Conax said no earlier attempt was done.
     Send { was_asked: bool },
-    /// Do not send: the doubt is resolved, or stays.
+    /// Do not send the request: the doubt is resolved, or stays.
     Ended(Outcome),
 }
 
@@ -48,17 +48,17 @@ pub(super) struct Sent {
     result: Result<Answer, CallFailure>,
     timings: Option<Timings>,
     trace: Option<TraceContext>,
-    /// Secrets that were sent: they are masked wherever the attempt is shown.
+    /// Secrets in the call, which are masked wherever the attempt is shown.
     secrets: Vec<Secret>,
     began: Moment,
     passed: Passed,
     now: DateTime<Utc>,
-    /// Drawn for the call: requests that were sent together are tried again together.
+    /// Drawn once per call, so that requests of a joint call are tried again together.
     jitter: f64,
 }
 
 impl Sent {
-    /// The same without the text of the answer, which the first request of the call has for all.
+    /// A copy without the text of the answer, which only the first request of a joint call keeps.
     pub(super) fn without_text(&self) -> Self {
         let mut sent = self.clone();
         if let Ok(answer) = &mut sent.result {
@@ -67,25 +67,25 @@ impl Sent {
         sent
     }
 
-    /// The same for another request of the call.
+    /// A copy for another request of the joint call.
     pub(super) fn for_other(&self, trace: Option<TraceContext>) -> Self {
         Self { trace, ..self.clone() }
     }
 }
 
-/// How the attempt ended.
+/// The end of an attempt.
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
-    /// `None` where nothing was tried.
+    /// `None` if nothing was tried.
     pub(super) attempt: Option<Attempt>,
     pub(super) events: Vec<Event>,
 }
 
-/// Makes one attempt at a leased request, or at its present part. Until `turn_ends`, a request whose next part is due keeps its
-/// lease.
+/// Makes one attempt at a leased request, or at its current part. Until `turn_ends`, a request whose next part is due
+/// keeps its lease.
 ///
 /// # Errors
-/// The outcome could not be stored. The lease stays: whoever takes it over puts the request in doubt.
+/// The outcome could not be stored. The lease stays: the node that takes it over puts the request in doubt.
 pub(super) async fn attempt(
     processor: &Processor,
     contract: &Contract,
@@ -128,7 +128,7 @@ pub(super) fn prepare<'a>(contract: &'a Contract, request: &'a ProvisioningReque
     })
 }
 
-/// Asks Conax whether a request in doubt was done, where its resend rule wants that.
+/// Asks Conax whether a request in doubt was done, if its resend rule says so.
 async fn verify_in_doubt(
     processor: &Processor,
     contract: &Contract,
@@ -154,7 +154,7 @@ async fn verify_in_doubt(
         // The request was sent under another resend rule.
         Resend::Never => return (still_in_doubt("It may not be sent again.".to_owned()), Vec::new()),
     };
-    // Boxed, because few attempts have to verify and each would make room for that.
+    // Boxed, since few attempts verify, and each attempt would otherwise reserve the memory.
     let (verification, event) = Box::pin(verify(processor, contract, request, (query, until))).await;
     let verified = match verification {
         Verification::Applied => Verified::Ended(Outcome::Completed { reference: None, result: None }),
@@ -164,8 +164,8 @@ async fn verify_in_doubt(
     (verified, vec![event])
 }
 
-/// Sends the committed bytes, their blanks filled, unless the lease may have ended. Also returns the events before the call, for
-/// the history.
+/// Sends the committed SOAP request with its blanks filled, unless the lease may have ended. Also returns the events
+/// before the call, for the history.
 pub(super) async fn send(
     processor: &Processor,
     contract: &Contract,
@@ -185,14 +185,14 @@ pub(super) async fn send(
     (Sent { result, timings, trace, secrets, began, passed, now: now.date, jitter }, events)
 }
 
-/// The place of an attempt in the trace of its request.
+/// The trace position of an attempt in its request's trace.
 pub(super) fn trace_of(processor: &Processor, request: &ProvisioningRequest) -> Option<TraceContext> {
     let trace = request.content.correlation.as_ref()?.trace.as_ref()?;
     Some(if processor.transport.observers().want_spans() { trace.child() } else { trace.clone() })
 }
 
-/// Makes a call. A call for a request in doubt ends with the time for resolving the doubt, because later requests go on then. A
-/// call under a lease ends before the lease does, because another node may send then.
+/// Makes a call. A call for a request in doubt ends when the time to resolve the doubt is over, since later requests then
+/// go on. A call under a lease ends before the lease, since another node may send afterwards.
 pub(super) async fn call_until(
     processor: &Processor,
     call: Call,
@@ -224,8 +224,8 @@ pub(super) async fn call_until(
     processor.transport.call(call, cut).await
 }
 
-/// Turns the result of a call into the outcome, and into the attempt that the history keeps; `joint_call` tells of a call that was
-/// made for other requests, too.
+/// Turns the result of a call into the outcome, and into the attempt for the history; `joint_call` is the call if it was
+/// made for several requests.
 pub(super) fn classify(
     processor: &Processor,
     request: &ProvisioningRequest,
@@ -280,7 +280,7 @@ pub(super) fn classify(
             outcome
         }
     };
-    // The answer may repeat what is secret.
+    // The answer may repeat secrets.
     let secrets = prepared.envelope.secret().into_iter().chain(secrets);
     secrets.fold((outcome, attempt), |(outcome, attempt), secret| mask(&secret, outcome, attempt))
 }

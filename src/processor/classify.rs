@@ -1,7 +1,7 @@
 //! Reads and classifies an HTTP answer: its text for the record, and whether the request was done.
 //!
-//! Rule: a definite outcome needs a whole, well-formed SOAP message, or an HTTP status that refuses. Any other answer leaves
-//! the request in doubt.
+//! Rule: a definite outcome needs a complete, well-formed SOAP message, or an HTTP status of a refusal. Any other answer
+//! leaves the request in doubt.
 
 use std::borrow::Cow;
 
@@ -20,15 +20,15 @@ use serde_json::value::{RawValue, to_raw_value};
 pub struct ClassifiedAnswer {
     /// The body as text, for the record; only the beginning of a body that is no SOAP message.
     pub text: String,
-    /// Whether the request was done, by this answer.
+    /// The class of the answer.
     pub classification: Classification,
-    /// Conax's transaction id, where the answer has one.
+    /// Conax's transaction id, if the answer has one.
     pub reference: Option<String>,
     /// Why the request was not done, or why its outcome is unknown; `None` if the request is completed.
     pub failure: Option<Failure>,
     /// The content of a query's answer, as JSON.
     pub result: Option<Box<RawValue>>,
-    /// The same content, by the names of the bindings.
+    /// The same content as fields, by the names of the bindings.
     pub results: Fields,
 }
 
@@ -109,7 +109,7 @@ pub fn classify_answer(operation: &Operation, answer: HttpAnswer) -> ClassifiedA
     ClassifiedAnswer { text, ..classified }
 }
 
-/// The part that is kept of an answer without a SOAP message.
+/// The part of an answer without a SOAP message that is kept.
 fn beginning(text: &str) -> &str {
     let length = (0..=text.len().min(KEPT_BYTES)).rev().find(|length| text.is_char_boundary(*length));
     text.get(..length.unwrap_or(0)).unwrap_or_default()
@@ -174,7 +174,7 @@ fn classify_soap(
     classified
 }
 
-/// Classifies an empty answer of an operation whose answer is void.
+/// Classifies the empty answer of an operation without an answer message.
 fn classify_absent(operation: &Operation) -> ClassifiedAnswer {
     match operation.verdicts.classify_status(None) {
         Some(classification) => ClassifiedAnswer::of_code(classification, of_status(None, None)),

@@ -1,7 +1,7 @@
-//! The last step of an attempt: applies outcomes to their records, and commits both. Requests that were sent in one call are
+//! The last step of an attempt: applies outcomes to their records, and commits both. Requests of a joint call are
 //! committed together.
 //!
-//! Rule: calls that wait for a request are told after the commit.
+//! Rule: waiting calls are told after the commit.
 
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ const STORE_TIME: Duration = Duration::from_secs(3);
 pub(super) struct Committed {
     /// The record.
     pub(super) request: ProvisioningRequest,
-    /// May requests that waited for this one go on?
+    /// May other requests go on that waited for this request?
     pub(super) has_released: bool,
-    /// Is the next part of the request to be sent at once, with the same lease?
+    /// Is the next part of the request sent at once, with the same lease?
     pub(super) keeps_lease: bool,
 }
 
 /// Applies the outcomes of attempts to their records, and stores both.
 ///
 /// # Errors
-/// The outcomes could not be stored. The leases stay: whoever takes them over puts the requests in doubt.
+/// The outcomes could not be stored. The leases stay: the node that takes them over puts the requests in doubt.
 pub(super) async fn commit(
     processor: &Processor,
     attempts: Vec<(LeasedRequest, Ended)>,
@@ -51,7 +51,7 @@ pub(super) async fn commit(
         Err(_) => {
             let numbers: Vec<_> = accepted.iter().map(|request| request.number).collect();
             tracing::warn!(?numbers, "the outcome of requests cannot be stored yet");
-            // The outcome may yet be lost, so waiting calls get the record as accepted.
+            // The outcome may still be lost, so waiting calls get the record as accepted.
             accepted.iter().for_each(|request| processor.waiting.tell(request));
             storing.await
         }

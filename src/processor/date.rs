@@ -1,7 +1,7 @@
-//! Due times follow a date that was set.
+//! Shifts due times when the machine's date is set.
 //!
-//! Rule: they are shifted once for each step of the date, whichever run notices first; no run goes by a date that they have
-//! not followed.
+//! Rule: due times are shifted once per step of the date, by the run that notices first, and no run uses a date before
+//! the due times are shifted to it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::clock::{Clock, Moment};
 use crate::store::{DateStep, RequestStore, StoreError};
 
-/// The date that due times have followed.
+/// The date that due times are based on.
 pub(super) struct FollowedDate {
     store: Arc<dyn RequestStore>,
     clock: Arc<dyn Clock>,
@@ -19,13 +19,12 @@ pub(super) struct FollowedDate {
 }
 
 impl FollowedDate {
-    /// Due times are those of the first date that is looked at.
+    /// Due times are based on the date of the first look.
     pub(super) fn new(store: Arc<dyn RequestStore>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock, seen: Mutex::default() }
     }
 
-    /// Shifts due times if the date was set since the last moment that they have followed; returns the moment that they
-    /// follow now.
+    /// Shifts due times if the date was set since the last look; returns the moment that due times are now based on.
     pub(super) async fn follow(&self) -> Moment {
         let mut seen = self.seen.lock().await;
         let now = self.clock.moment();

@@ -1,8 +1,8 @@
-//! An exchange with upstream as the bindings want it: the envelope's blanks are filled (secrets of the configuration, the
-//! session's id, values that are used once), and a request that upstream refuses because its session has ended is repeated once
-//! with a new session, since a refused request was not done.
+//! One exchange with upstream: fills the envelope's blanks (secrets of the configuration, the session's id, values that
+//! are used once). A request that upstream refuses because its session has ended was not done, and is repeated once with
+//! a new session.
 //!
-//! Rule: secrets and the session's id go into the bytes that are sent, and nowhere else.
+//! Rule: secrets and the session's id are only in the bytes sent, and nowhere else.
 
 use std::borrow::Cow;
 
@@ -20,10 +20,10 @@ use crate::timings::Timings;
 use crate::upstream::{Call, CallFailure, FailureKind};
 use crate::xml::has_blanks;
 
-/// Why a request was not sent although it was its turn.
+/// Why a request was not sent in its turn.
 const LEASE_ENDED: &str = "The gateway could not renew its leases in the store in time.";
 
-/// An answer, classified, with the parts of its head that the record keeps.
+/// A classified answer, with the parts of its head that the record keeps.
 #[derive(Clone)]
 pub(super) struct Answer {
     pub(super) http_status: u16,
@@ -37,9 +37,9 @@ pub(super) struct ExchangeResult {
     pub(super) result: Result<Answer, CallFailure>,
     /// The timings of the last call.
     pub(super) timings: Option<Timings>,
-    /// Logins, and requests that were refused before them.
+    /// Logins, and requests that were refused before the logins.
     pub(super) events: Vec<Event>,
-    /// Secrets that were sent: they are masked wherever the exchange is shown.
+    /// Secrets in the calls, which are masked wherever the exchange is shown.
     pub(super) secrets: Vec<Secret>,
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn fill<'a>(
         return Ok(FilledEnvelope { text: Cow::Borrowed(outgoing.envelope), secrets: Vec::new(), session: None });
     }
     let session = match outgoing.operation.needs_session() {
-        // Boxed, because few exchanges need a login and each would make room for one.
+        // Boxed, since few exchanges need a login, and each exchange would otherwise reserve the memory.
         true => Some(Box::pin(session(processor, (outgoing.contract, outgoing.until), ended, events)).await?),
         false => None,
     };
@@ -146,7 +146,7 @@ pub(super) async fn fill<'a>(
     Ok(FilledEnvelope { text: Cow::Owned(text), secrets: used, session })
 }
 
-/// The event that tells of a request which was refused because its session had ended.
+/// The event of a request that was refused because its session had ended.
 fn refused(processor: &Processor, outgoing: Outgoing<'_>, exchanged: &ExchangeResult) -> Event {
     let text = "The session had ended: the request was refused, and is sent again.";
     let mut event = Event::new(processor.clock.now(), EventKind::SessionEnded, None, Some(text));

@@ -37,7 +37,7 @@ pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
                 "outcome unknown: an operator must settle it"
             );
         }
-        // An operator must act: trying again does not make a certificate valid.
+        // An operator must act: another try does not make a certificate valid.
         (State::Pending, None) if error_code == Some(failure::TLS_FAILED) => {
             tracing::error!(number, request_type, error, "TLS to upstream failed: check the certificates");
         }
@@ -58,7 +58,7 @@ pub(super) fn log(request: &ProvisioningRequest, attempt: Option<&Attempt>) {
     }
 }
 
-/// Logs the end of a part, after which the next one is sent.
+/// Logs the end of a part that another part follows.
 fn log_part(request: &ProvisioningRequest, http_status: Option<u16>, duration_ms: Option<i64>) {
     let (number, request_type) = (request.number, request.content.request_type.as_str());
     let Some((part, status)) = (1_u32..).zip(request.parts.iter()).find(|(_, status)| status.is_changed) else {

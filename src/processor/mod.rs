@@ -57,7 +57,7 @@ use waiting::Waiting;
 pub struct Submitted {
     /// The record as it now stands.
     pub request: ProvisioningRequest,
-    /// The Idempotency-Key was used before with the same call, whose record this is.
+    /// Was the Idempotency-Key used before with the same call, so that this is the earlier record?
     pub is_repeat: bool,
 }
 
@@ -84,13 +84,13 @@ impl From<Full> for SubmitError {
     }
 }
 
-/// How long a caller waits to hear that its request is accepted.
+/// How long a caller waits for the acceptance of its request.
 const ACCEPT_TIME: Duration = Duration::from_secs(20);
 
-/// How long a request keeps its slot for one part after the other, before others have their turn.
+/// How long a request keeps its slot for its parts, before other requests have their turn.
 const TURN: Duration = Duration::from_secs(1);
 
-/// Has a request ended, or was it tried at least, and every part of it that can be sent now?
+/// Has a request ended, or was it tried, with every part of it that can be sent now?
 fn was_tried(request: &ProvisioningRequest) -> bool {
     request.state != State::Pending || (request.attempts > 0 && !request.is_between_parts())
 }
@@ -199,7 +199,7 @@ impl Processor {
                 Some(told) = told.ended() => Some(told),
             };
             match ended {
-                // Its turn is over, and the run goes on with the next part.
+                // The turn of the request is over, and the run goes on with its next part.
                 Some(request) if request.is_between_parts() => told.ended().await,
                 ended => ended,
             }
@@ -212,8 +212,8 @@ impl Processor {
         Ok(Some(Submitted { request, is_repeat: false }))
     }
 
-    /// Accepts a request. An immediate request comes with its `slot`: if its cards are free, this makes the attempt, after
-    /// telling `leased` the record as accepted.
+    /// Accepts a request. An immediate request comes with its `slot`: if its cards are free, this makes the attempt,
+    /// after sending the accepted record through `leased`.
     async fn accept(
         self: Arc<Self>,
         submission: Submission,
@@ -235,7 +235,7 @@ impl Processor {
             (Some(SubmitResult::New { request, lease: Some(lease) }), Some(slot)) => {
                 // The client may have gone.
                 drop(leased.send(request.clone()));
-                // Boxed, so that a request which makes no attempt of its own is a small task.
+                // Boxed, so that the task of a request without an attempt is small.
                 let request = Box::pin(self.attempt(LeasedRequest { request, lease }, contract, slot)).await?;
                 Ok(Some(Submitted { request, is_repeat }))
             }
@@ -254,8 +254,8 @@ impl Processor {
         self.wake.notify_one();
     }
 
-    /// Makes an attempt at a leased request, or at one part after the other while it has its turn; then frees its slot, and wakes
-    /// the run if another request may go on.
+    /// Makes attempts at a leased request, part after part during its turn; then frees its slot, and wakes the run if
+    /// another request may go on.
     async fn attempt(
         self: &Arc<Self>,
         mut leased: LeasedRequest,
@@ -289,11 +289,11 @@ impl Processor {
         let mut seen = self.as_it_stands(request).await;
         let deadline = Instant::now() + self.immediate_wait;
         while !was_tried(&seen) && Instant::now() < deadline {
-            // Another node may try it, and this one not be told.
+            // Another node may try the request, and its news may be lost.
             let pause = deadline.saturating_duration_since(Instant::now()).min(self.poll);
             match tokio::time::timeout(pause, outcome.ended()).await {
                 Ok(Some(ended)) => return ended,
-                // Nothing is sent any more.
+                // No further attempts are made.
                 Ok(None) => return self.as_it_stands(seen).await,
                 Err(_) => seen = self.as_it_stands(seen).await,
             }

@@ -1,9 +1,9 @@
-//! The gateway as a node of the store: it holds its leases for as long as it renews them in time.
+//! The gateway as a node of the store: it holds its leases as long as it renews them in time.
 //!
-//! Rule: nothing is on its way to Conax with a lease that may have ended. A node that could not renew its leases in time
-//! sends nothing until it can, and cuts the calls that are under way, before another node may take them over: so Conax never
-//! has two calls of one request at the same time. The outcome of a cut call is in doubt, and is committed if no other node
-//! took the request over.
+//! Rule: no call to Conax is under way with a lease that may have ended. A node that could not renew its leases in time
+//! sends nothing, and cuts its calls before another node may take the requests over: so Conax never has two calls for one
+//! request at the same time. The request of a cut call is in doubt; that outcome is committed unless another node took
+//! the request over.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use crate::store::{Lease, NodeId, RequestStore, StoreError};
 
-/// How often leases are renewed within the time that they last.
+/// How often leases are renewed within their duration.
 const RENEWALS: u32 = 3;
-/// The last part of that time, one in so many, in which a node sends nothing any more: cutting calls takes a moment.
+/// The last fraction of a lease in which a node sends nothing: one in `MARGIN`, since cutting calls takes a moment.
 const MARGIN: u32 = 10;
 
 /// This node. A node that was declared dead goes on under a new id.
@@ -25,12 +25,12 @@ pub(super) struct Node {
 
 struct Life {
     id: NodeId,
-    /// By the clock of this machine, and no later than by that of the store.
+    /// The end of the leases by this machine's clock, never later than by the store's.
     leases_end_at: Instant,
 }
 
 impl Node {
-    /// A node that the store does not know yet.
+    /// A node that is not yet known to the store.
     pub(super) fn new(lease_time: Duration) -> Self {
         Self { lease_time, life: watch::Sender::new(Life { id: NodeId::random(), leases_end_at: Instant::now() }) }
     }
@@ -44,7 +44,7 @@ impl Node {
         self.life.borrow().id.clone()
     }
 
-    /// The node, for new leases. `None` while leases may have ended: nothing could be sent with a new one.
+    /// The id for new leases; `None` if leases may have ended, since nothing could be sent with a new lease.
     pub(super) fn id_to_lease(&self, now: Instant) -> Option<NodeId> {
         let life = self.life.borrow();
         (now < life.leases_end_at).then(|| life.id.clone())
@@ -67,7 +67,7 @@ impl Node {
             if !is_own || end <= Instant::now() {
                 return;
             }
-            // Renewed meanwhile, or not: the next round tells.
+            // The next round checks whether the leases were renewed meanwhile.
             drop(tokio::time::timeout_at(end.into(), life.changed()).await);
         }
     }

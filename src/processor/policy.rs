@@ -1,7 +1,7 @@
-//! The processor's decisions as pure functions: the outcome of an attempt, and when the next attempt is made.
+//! The processor's decisions as pure functions: the outcome of an attempt, and the time of the next attempt.
 //!
-//! Rule: a request that was not sent may be sent again. A request that may have arrived is sent again only as the resend rule
-//! of its type allows, for a limited time, and is never called rejected for want of an answer.
+//! Rule: a request that was not sent may be sent again. A request that may have arrived is sent again only as its type's
+//! resend rule allows, for a limited time, and is never rejected for lack of an answer.
 
 #[cfg(test)]
 mod tests;
@@ -16,38 +16,38 @@ use crate::contract::Resend;
 use crate::request::{Classification, Envelope, Failure, InDoubt, Next, Outcome, ProvisioningRequest, failure};
 use crate::upstream::{CallFailure, FailureKind};
 
-/// The longest Retry-After that is heeded: a mistaken header must not hold up a card for ever.
+/// The longest Retry-After that is obeyed: a wrong header must not block a card for long.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// How often and when a request is tried again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RetryRule {
-    /// Attempts in all, for a request that was not delivered.
+    /// The largest number of attempts at a request that was not delivered.
     pub max_attempts: u64,
-    /// Before the second attempt.
+    /// The delay before the second attempt.
     pub initial: Duration,
-    /// At most, between two attempts.
+    /// The longest delay between two attempts.
     pub max: Duration,
     /// How long the gateway tries to resolve a doubt.
     pub hold: Duration,
 }
 
-/// A request at the end of an attempt.
+/// The facts about a request after an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AttemptContext {
-    /// Its resend rule.
+    /// The resend rule of the request's type.
     pub resend: Resend,
-    /// The doubt before the attempt.
+    /// The stage of the doubt before the attempt.
     pub in_doubt: Option<InDoubt>,
     /// How long after the first sending the request may be sent again, if limited.
     pub within: Option<Duration>,
-    /// Attempts made, this one included: at the same part, where the request has several.
+    /// The number of attempts, with this attempt; for a request in parts, at the same part.
     pub attempt: u32,
     /// How long ago the attempt began.
     pub took: Duration,
-    /// Conax said before this attempt that no earlier attempt was done.
+    /// Did Conax say before this attempt that no earlier attempt was done?
     pub is_verified: bool,
-    /// The call was made for other requests, too.
+    /// Was the call made for several requests?
     pub is_joint: bool,
     /// Now.
     pub now: DateTime<Utc>,
@@ -76,7 +76,7 @@ impl AttemptContext {
 }
 
 impl RetryRule {
-    /// Full jitter: anything up to the doubled delay, so that those which failed together do not come back together.
+    /// Full jitter: anything up to the doubled delay, so that requests that failed together do not come again together.
     fn delay(&self, attempt: u32, jitter: f64) -> Duration {
         let doubled = self.initial.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(30)));
         doubled.min(self.max).mul_f64(jitter.clamp(0.0, 1.0))
@@ -87,8 +87,8 @@ impl RetryRule {
         context.within.map_or(self.hold, |within| within.min(self.hold))
     }
 
-    /// When to try to resolve a doubt again. Delays double with the age of the doubt, as those of `delay` do, and the next
-    /// try comes in the first half of the time that is left, unless less than an initial delay is left.
+    /// When to try to resolve a doubt again. Delays double with the age of the doubt, as in `delay`, and the next try
+    /// comes in the first half of the remaining time, unless less than the initial delay remains.
     fn next_look(&self, context: &AttemptContext, until: DateTime<Utc>) -> DateTime<Utc> {
         let left = (until - context.now).to_std().unwrap_or_default();
         let lasted = match context.in_doubt {
@@ -102,7 +102,7 @@ impl RetryRule {
     /// The outcome of an attempt that delivered nothing.
     fn not_delivered(&self, context: &AttemptContext, failure: Failure, not_before: Option<Duration>) -> Outcome {
         if context.in_doubt.is_some() {
-            // An earlier attempt may have arrived all the same.
+            // An earlier attempt may still have arrived.
             let message = failure.description.unwrap_or_default();
             let message = format!("Sent before without a valid answer; then: {message}");
             return self.in_doubt_after(context, message, not_before);
@@ -121,7 +121,7 @@ impl RetryRule {
 
     fn in_doubt_after(&self, context: &AttemptContext, message: String, not_before: Option<Duration>) -> Outcome {
         let until = match (context.resend, context.in_doubt) {
-            // An operator's retry is sent once: later requests of its cards have gone out since.
+            // An operator's retry is sent once, since later requests for its cards have been sent meanwhile.
             (Resend::Never, _) | (_, Some(InDoubt::RetryOrdered | InDoubt::NeedsOperator | InDoubt::Earlier)) => None,
             (_, Some(InDoubt::Resolving { until })) => Some(until),
             (Resend::Safe | Resend::Verify(_), None) => {
@@ -129,14 +129,14 @@ impl RetryRule {
                 Some(later(context.now, within.unwrap_or(self.hold).min(self.hold)))
             }
         };
-        // The claim gives up at `until`.
+        // At `until` the claim leaves the request to an operator.
         let next = until.filter(|until| *until > context.now);
         let not_before = later(context.now, not_before.unwrap_or_default());
         let next = next.map(|until| Next { at: self.next_look(context, until).max(not_before).min(until), until });
         Outcome::InDoubt { failure: ours(failure::OUTCOME_UNKNOWN, message), next }
     }
 
-    /// The outcome of an attempt that got an answer; `retry_after` is the header's value.
+    /// The outcome of an attempt with an answer; `retry_after` is the header's value.
     pub(super) fn after_answer(
         &self,
         answer: ClassifiedAnswer,
@@ -148,7 +148,7 @@ impl RetryRule {
         let in_doubt = |failure: Failure| self.in_doubt(context, failure.description.unwrap_or_default());
         match classification {
             Classification::Completed => Outcome::Completed { reference, result },
-            // It may be for one card of many, and nothing was done.
+            // The rejection may concern one card of many, and nothing was done.
             Classification::Rejected | Classification::SessionEnded | Classification::HttpRejected
                 if context.is_joint =>
             {
@@ -159,7 +159,7 @@ impl RetryRule {
                 Outcome::Rejected { reference, failure, leaves_doubt }
             }
             Classification::RetryLater => self.not_delivered(context, failure, None),
-            // An HTTP status says nothing of the earlier attempt.
+            // An HTTP status says nothing about an earlier attempt.
             Classification::HttpRejected if context.in_doubt.is_some() => in_doubt(failure),
             Classification::HttpRejected => rejected(failure),
             Classification::Overloaded if context.resend == Resend::Never => in_doubt(failure),
@@ -171,7 +171,7 @@ impl RetryRule {
         }
     }
 
-    /// The outcome of an attempt that got no whole answer.
+    /// The outcome of an attempt without a whole answer.
     pub(super) fn after_failure(&self, call: &CallFailure, context: &AttemptContext) -> Outcome {
         match call {
             CallFailure::NotSent { kind, message } => {
@@ -182,7 +182,7 @@ impl RetryRule {
                 };
                 self.not_delivered(context, ours(code, message.clone()), None)
             }
-            // An earlier attempt may have been done, whether a case is missing now or not.
+            // An earlier attempt may have been done, even if there is no fixture now.
             CallFailure::NoFixture { message } if context.in_doubt.is_none() => {
                 rejected(ours(failure::NO_FIXTURE, message.clone()))
             }
@@ -193,7 +193,7 @@ impl RetryRule {
     }
 }
 
-/// Seconds or a date, from now on and not beyond the bound.
+/// The delay of a Retry-After in seconds or as a date, up to the longest delay.
 fn retry_after_of(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let asked = match value.trim().parse() {
         Ok(seconds) => Duration::from_secs(seconds),
@@ -206,8 +206,8 @@ fn later(now: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(by).ok().and_then(|by| now.checked_add_signed(by)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// Moves the end of a doubt by a step of the date, so that the time left stays the same. The limited time of a secret only
-/// gets shorter: a machine that slept looks like a date that was set forward.
+/// Shifts the end of resolving by a step of the date, so that the remaining time stays the same. The limited time of a
+/// secret is never extended: a machine that slept looks like a date that was set forward.
 fn carried(doubt: InDoubt, within: Option<Duration>, step: TimeDelta) -> InDoubt {
     let step = if within.is_some() { step.min(TimeDelta::zero()) } else { step };
     match doubt {

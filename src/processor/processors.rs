@@ -1,7 +1,8 @@
-//! The processors, one for each provider, and what they share: the node that holds all leases, the calls that wait, and the
+//! The processors, one per provider, and their shared state: the node that holds all leases, the waiting calls, and the
 //! date.
 //!
-//! Rule: a provider that is slow, paused or dead holds up no other: slots, run and session are its processor's own.
+//! Rule: a provider that is slow, paused or dead does not delay the others: each processor has its own slots, run and
+//! session.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(super) struct Shared {
 pub struct ProviderState {
     /// Name of the provider.
     pub provider: String,
-    /// Use of the provider's slots.
+    /// The use of the provider's slots.
     pub load: Load,
     /// The state of each base URL's breaker.
     pub breakers: Vec<(String, BreakerState)>,
@@ -68,7 +69,7 @@ impl Processors {
         found.or(self.all.first()).expect("there is the first provider's")
     }
 
-    /// Runs until shutdown; then nothing new is started.
+    /// Runs all processors until shutdown; then nothing new is started.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
         join_all(self.all.iter().map(|processor| Arc::clone(processor).run(shutdown.clone()))).await;
         self.waiting.close();
@@ -79,7 +80,7 @@ impl Processors {
         self.all.iter().for_each(|processor| processor.wake());
     }
 
-    /// Looks at what other processes tell of: the runs, and the callers that wait for a request which another node sends.
+    /// Follows the news of other processes: wakes the runs, and tells the callers whose request another node sends.
     pub async fn follow_news(&self) -> Infallible {
         loop {
             let ended = match self.store.wait_for_news().await {
@@ -98,7 +99,7 @@ impl Processors {
         }
     }
 
-    /// Sends the secrets that a provider's configuration has from now on.
+    /// From now on, uses the secrets of a provider's new configuration.
     pub fn set_secrets(&self, config: &Config) {
         for processor in self.all.iter().filter(|processor| processor.provider.name() == config.provider) {
             processor.set_secrets(config.secrets.values());

@@ -1,5 +1,5 @@
-//! Takes over the requests that a dead node, or an attempt that panicked, left under way. Their bytes may have been sent, so
-//! they are in doubt, and are resolved like any other doubt.
+//! Takes over the requests that a dead node, or an attempt that panicked, left under way. They may have been sent, so
+//! they are in doubt, and are resolved like other requests in doubt.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::contract::Resend;
 use crate::request::{Attempt, InDoubt, ProvisioningRequest};
 use crate::store::{AttemptCommit, CommitResult, DateStep, LeasedRequest, StoreError};
 
-/// How many requests are taken over in one transaction.
+/// The number of requests taken over in one transaction.
 const BATCH: usize = 100;
 /// How often a start tries to recover while the store is out of reach, and the pause between two tries; then the start fails.
 const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Processors {
-    /// Moves due times if the date was set back since the last change, and takes over the requests of dead nodes. Must be
-    /// called before anything is sent. The server of a store may be away for a moment.
+    /// Shifts due times if the date was set back since the last change, and takes over the requests of dead nodes. Must
+    /// be called before anything is sent. The store may be out of reach for a while.
     ///
     /// # Errors
     /// The store.
@@ -44,14 +44,14 @@ impl Processors {
     async fn try_to_recover(&self) -> Result<(), StoreError> {
         let (now, changed_at) = (self.clock.now(), self.store.find_last_change().await?);
         if let Some(step) = changed_at.map(|changed_at| now - changed_at).filter(|step| *step <= -LEAST_STEP) {
-            // Nobody knows how long the gateway was stopped.
+            // The time for which the gateway was stopped is unknown.
             let step = DateStep { by: step, now, noticed_after: TimeDelta::zero(), is_after_stop: true };
             carry(self.store.as_ref(), step).await?;
         }
         self.renew_and_take_over().await
     }
 
-    /// Renews the leases in time and takes over those of dead nodes, for as long as an attempt may be under way.
+    /// Renews the leases in time, and takes over those of dead nodes, as long as attempts may be under way.
     pub async fn keep_leases(&self) -> Infallible {
         loop {
             tokio::time::sleep(self.node.renew_interval()).await;
@@ -82,7 +82,7 @@ impl Processors {
 }
 
 impl Processor {
-    /// Puts a request in doubt whose attempt panicked.
+    /// Puts a request in doubt after its attempt panicked.
     pub(super) async fn commit_in_doubt(&self, leased: &LeasedRequest) -> Result<Committed, StoreError> {
         let commit = self.in_doubt(leased, "The gateway failed while this request was under way.");
         let request = commit.request.clone();
@@ -101,7 +101,7 @@ impl Processor {
         let LeasedRequest { mut request, lease } = leased.clone();
         let now = self.clock.now();
         if request.is_in_joint_call && request.joint_call.is_none() && request.in_doubt.is_none() {
-            // A joint call is stored before it is sent, and this one was not: the request waits for its turn again.
+            // A joint call is stored before it is sent, and this call was not stored: the request waits for its turn again.
             return AttemptCommit::give_back(LeasedRequest { request, lease }, now);
         }
         let (outcome, attempt) = match policy::sendable(&request) {
@@ -111,7 +111,7 @@ impl Processor {
                 let started_at = request.updated_at;
                 let contract = self.contract.load();
                 let resend = contract.operation(request.content.request_type).map_or(Resend::Never, |o| o.resend);
-                // If the date was set back meanwhile, the time that passed is unknown.
+                // If the date was set back meanwhile, the elapsed time is unknown.
                 let time = (now - started_at).to_std().unwrap_or(Duration::MAX);
                 let passed = Passed { time, ..Passed::default() };
                 let context = AttemptContext::of(&request, resend, passed, now);

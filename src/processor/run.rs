@@ -1,5 +1,5 @@
-//! The processing run of a provider: wakes when a request arrives or falls due, or by the poll; leases the due requests and spawns their
-//! attempts.
+//! The processing run of a provider: wakes for new, due or released requests, or at the poll interval; leases due
+//! requests, and starts their attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::contract::Contract;
 use crate::shutdown::Shutdown;
 use crate::store::{LeasedCall, StoreError};
 
-/// How often the date is compared with the time that passed.
+/// How often the date is compared with the elapsed time.
 const DATE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Processor {
@@ -26,7 +26,7 @@ impl Processor {
                 let (processor, shutdown) = (Arc::clone(&self), shutdown.clone());
                 async move { processor.start_ready(&shutdown, seen).await }
             };
-            // A task of its own, so that the run survives a panic in a round.
+            // A separate task, so that the run survives a panic in a round.
             let pause = match tokio::spawn(round).await {
                 Ok(Ok(pause)) => pause,
                 Ok(Err(error)) => {
@@ -46,8 +46,8 @@ impl Processor {
         }
     }
 
-    /// Starts all due requests, and returns the time until the next one falls due. The date goes on from the moment `seen`: due
-    /// times have not followed a date that was set since.
+    /// Starts all due requests; returns the time until the next request falls due. Dates are computed from the moment
+    /// `seen`, since due times have not followed later changes of the date.
     async fn start_ready(self: &Arc<Self>, shutdown: &Shutdown, seen: Moment) -> Result<Duration, StoreError> {
         if !self.is_effective {
             return Ok(self.poll);
@@ -69,10 +69,11 @@ impl Processor {
                 // The next slot that becomes free wakes the run.
                 return Ok(self.poll);
             }
-            // The contract that lets requests join a call is the one that the call is made by, whatever is loaded since.
+            // The contract by which requests are leased together is also the contract of their call, even if another is
+            // loaded meanwhile.
             let contract = self.contract.load_full();
             let most_cards = self.most_cards(&contract);
-            // Every due request is leased now, or noted as waiting for another one.
+            // Every due request is leased, or noted as waiting for another request.
             let claimed = self.store.claim_requests(now, slots.len(), &node, self.systems(), &most_cards).await?;
             self.spawn(claimed, slots, &contract);
         }
@@ -84,7 +85,7 @@ impl Processor {
             let (processor, contract) = (Arc::clone(self), Arc::clone(contract));
             let content = &call.first.request.content;
             let request_id = content.correlation.as_ref().map(|correlation| correlation.request_id.as_str());
-            // What the log says of a request has the id of its call, however much later.
+            // All log lines about a request have the id of its API call, even much later.
             let span = tracing::error_span!("request", request_id, user = content.created_by.username);
             let attempt = async move {
                 if call.joined.is_empty() {

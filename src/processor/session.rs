@@ -1,8 +1,8 @@
-//! The session with an upstream that wants one: a login before the first request, the session kept for all, renewed when upstream
-//! says that it has ended, and ended with the gateway.
+//! The session with an upstream that needs a session: a login before the first request, one session for all requests,
+//! renewed when upstream says that it has ended, and ended at shutdown.
 //!
-//! Rule: one login at a time, however many requests wait for it; if the login fails, all of them have failed. Neither a secret nor
-//! a session's id is ever logged or kept: the texts of a login are masked.
+//! Rule: only one login at a time, with all requests waiting for it; if the login fails, they all fail. Secrets and
+//! session ids are never logged or stored: the texts of a login are masked.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ use crate::upstream::{CallFailure, FailureKind};
 pub(super) struct Credentials {
     secrets: ArcSwap<BTreeMap<String, Secret>>,
     session: Mutex<Option<Secret>>,
-    /// Logins that failed so far, and why the last one did.
+    /// The number of failed logins, and the reason of the last failure.
     failures: AtomicU64,
     last_failure: StdMutex<String>,
 }
@@ -45,13 +45,13 @@ impl Credentials {
         self.secrets.load_full()
     }
 
-    /// Uses other secrets from now on.
+    /// Uses these secrets from now on.
     pub(super) fn set_secrets(&self, secrets: &BTreeMap<String, Secret>) {
         self.secrets.store(Arc::new(secrets.clone()));
     }
 }
 
-/// The session's id, after a login if there is no session, or only the session that has `ended`.
+/// The session's id; logs in if there is no session, or only the session `ended`.
 pub(super) async fn session(
     processor: &Processor,
     (contract, until): (&Contract, Option<DateTime<Utc>>),
@@ -106,7 +106,7 @@ async fn login(
     (session, event)
 }
 
-/// Sends a request of the gateway's own that has no parameters; its texts, masked, go into the event.
+/// Sends a request of the gateway's own, without parameters; its masked texts go into the event.
 async fn ask(
     processor: &Processor,
     contract: &Contract,
@@ -120,7 +120,7 @@ async fn ask(
     let envelope = String::from_utf8(envelope).map_err(|error| error.to_string())?;
     event.request = Some(Envelope::without_secret(envelope.clone()).redacted);
     let outgoing = Outgoing { contract, operation, envelope: &envelope, request: None, trace: None, until };
-    // Whatever has a session has been logged in already: this is a login, or the end of one.
+    // The request is a login, or the end of a session, so that no login has to come first.
     let filled = Box::pin(fill(processor, outgoing, None, &mut Vec::new()))
         .await
         .map_err(|failure| failure.message().to_owned())?;
@@ -136,7 +136,7 @@ async fn ask(
 }
 
 impl Processor {
-    /// Ends the session, if there is one: upstream may allow a few only. What comes of it changes nothing.
+    /// Ends the session, if there is one, since upstream may allow few sessions. A failure changes nothing.
     pub(super) async fn log_out(&self) {
         let contract = self.contract.load_full();
         if contract.operation(RequestType::LOGOUT).is_none() || self.credentials.session.lock().await.is_none() {

@@ -1,4 +1,4 @@
-//! The queue for slots, as pure state: EXPRESS calls go before REGULAR calls, each in the order of arrival.
+//! The queue for slots as pure state: EXPRESS calls before REGULAR calls, each in the order of arrival.
 //!
 //! Rule: while the processing run has due requests, free slots go to the run and to waiting calls alternately, so that neither
 //! starves.
@@ -22,23 +22,24 @@ pub(super) struct SlotQueue<W> {
     for_run: usize,
     /// The waiting calls, EXPRESS first.
     waiting: BTreeMap<Priority, VecDeque<W>>,
-    /// The processing run has due requests that wait for a slot.
+    /// Does the processing run have due requests that wait for a slot?
     is_crowded: bool,
     was_runs_turn: bool,
-    /// How long a slot is held. `taken` is the sum of the times, counted from `origin`, at which the held slots were taken.
+    /// How long slots are held. `taken` is the sum of the moments, counted from `origin`, at which the held slots were
+    /// taken.
     pace: Pace,
     origin: Instant,
     taken: Duration,
 }
 
-/// Whether a call has a slot or must wait.
+/// Has a call a slot, or must it wait?
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     Go,
     Wait,
 }
 
-/// The waiter that gets a free slot.
+/// Who gets a free slot.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<W> {
     Call(W),
@@ -91,7 +92,7 @@ impl<W> SlotQueue<W> {
         }
         let full = self.full(priority, now);
         let waiting: usize = self.waiting.values().map(VecDeque::len).sum();
-        // Half of the patience: a call that waits should get a slot even if attempts become slower.
+        // Half of the patience, so that a waiting call gets a slot even if attempts become slower.
         let may_wait = waiting < self.most_waiting && full.retry_after <= patience / 2;
         if may_wait { Ok(()) } else { Err(full) }
     }
@@ -101,7 +102,7 @@ impl<W> SlotQueue<W> {
         self.slots - self.free - self.for_run
     }
 
-    /// Estimates how long a call of that priority would wait from now on.
+    /// Estimates how long a new call with this priority would wait.
     pub(super) fn full(&self, priority: Priority, now: Instant) -> Full {
         let held = self.held();
         let since = now.saturating_duration_since(self.origin);
@@ -192,7 +193,7 @@ mod tests {
         assert_eq!([enter(&mut queue, at(0)), enter(&mut queue, at(2))], [Ok(Entry::Go), Ok(Entry::Go)]);
         wait(&mut queue, 1, at(2));
         wait(&mut queue, 2, at(2));
-        // Two have been under way for 4 and 2 s, three are to come, two at a time.
+        // Two calls have been under way for 4 and 2 s, three are to come, two at a time.
         assert_eq!(enter(&mut queue, at(4)), Err(Full { retry_after: Duration::from_millis(4500) }));
         queue.pace.note(Duration::from_secs(4));
         queue.put_back(at(0));

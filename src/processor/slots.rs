@@ -1,7 +1,7 @@
-//! Slots bound how many requests are under way (`upstream.max_concurrency`). A bounded number of immediate requests waits for
-//! a slot; a further one is refused at once with the time to come again, before anything is accepted.
+//! Slots bound how many requests are under way (`upstream.max_concurrency`). A bounded number of immediate requests waits
+//! for a slot; a further request is rejected at once, before anything is stored, with the time to come again.
 //!
-//! A request waits in memory, before its commit, so that waiting costs nothing more. `slot_queue` decides who is next.
+//! A request waits in memory, before its commit, so that waiting is cheap. `slot_queue` decides which request is next.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct Slot {
     was_used: bool,
 }
 
-/// The use of the slots.
+/// How many slots are in use, and how many calls wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Load {
     /// Requests that hold a slot.
@@ -37,7 +37,7 @@ pub struct Load {
     pub waiting: usize,
 }
 
-/// Too many calls wait already, or the wait would be, or was, too long.
+/// Too many calls wait, or the wait for a slot would be or was too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
     /// How long until a further call would get a slot, at the present rate.
@@ -64,7 +64,7 @@ impl Slots {
         Ok(queue)
     }
 
-    /// Takes a slot for a call, after waiting for at most `patience`.
+    /// Takes a slot for a call, after waiting at most `patience`.
     pub(super) async fn enter(self: &Arc<Self>, priority: Priority, patience: Duration) -> Result<Slot, Full> {
         let waiting = {
             let mut queue = self.lock_with_room(priority, patience)?;
@@ -97,7 +97,7 @@ impl Slots {
         Load { under_way: queue.held(), waiting: queue.waiting().filter(|call| !call.is_closed()).count() }
     }
 
-    /// Gives the slots set aside for the processing run to calls: no request is due.
+    /// Returns the slots reserved for the processing run to the calls, since no request is due.
     pub(super) fn run_is_idle(self: &Arc<Self>) {
         let mut queue = self.lock();
         queue.run_is_idle();
@@ -118,7 +118,7 @@ impl Slots {
         }
         drop(queue);
         for call in calls {
-            // A call that has just left drops the slot, which then goes to the next.
+            // If the call has just left, the slot is dropped, and goes to the next call.
             drop(call.send(self.slot(now)));
         }
         if is_runs {

@@ -1,4 +1,4 @@
-//! Asks Conax, by the query that the bindings name, whether a pairing in doubt was done.
+//! Asks Conax, with the query that the bindings name, whether a pairing in doubt was done.
 
 use chrono::{DateTime, Utc};
 
@@ -12,19 +12,19 @@ use crate::upstream::CallFailure;
 /// The PairingStatus of a card or STB that has no pairing (contract: the SOAP face).
 const NOT_PAIRED: &str = "NOT_PAIRED";
 
-/// Whether Conax did what a request in doubt asks for.
+/// Did Conax do a request in doubt?
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verification {
-    /// Conax did it.
+    /// Conax did the request.
     Applied,
-    /// Conax did not do it, so the request may be sent again.
+    /// Conax did not do the request, so that it may be sent again.
     NotApplied,
-    /// The query gave no answer: the reason.
+    /// The query gave no answer, for this reason.
     Inconclusive(String),
 }
 
-/// Queries each card (or STB, depending on the query) of the request until one is found not paired as requested. The history
-/// keeps the last query and its answer, which decided.
+/// Queries the cards (or STBs, depending on the query) of the request, until a card is not paired as requested. The
+/// history keeps the last query with its answer, which decided.
 pub(super) async fn verify(
     processor: &Processor,
     contract: &Contract,

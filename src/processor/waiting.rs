@@ -1,4 +1,4 @@
-//! API calls that wait for the outcome of a request which another task sends.
+//! API calls that wait for the outcome of a request that another task sends.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ pub(super) struct Waiting(Mutex<State>);
 #[derive(Default)]
 struct State {
     calls: HashMap<i64, broadcast::Sender<ProvisioningRequest>>,
-    /// No further attempts are made, so that no call waits in vain.
+    /// No further attempts are made, so that no call may wait.
     is_closed: bool,
 }
 
@@ -36,7 +36,7 @@ impl Waiting {
         state.calls.clear();
     }
 
-    /// The requests, among these, that a call waits for.
+    /// Those of `numbers` that a call waits for.
     pub(super) fn among(&self, numbers: &[i64]) -> Vec<i64> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.iter().copied().filter(|number| state.calls.contains_key(number)).collect()

@@ -17,7 +17,7 @@ pub(super) fn axis(soap: SoapVersion, text: &str) -> Vec<u8> {
     write(soap, Fault { prefix: "soapenv", is_clients: false, subcode, bare_code: None, text, host: Some(HOST) })
 }
 
-/// A fault with a code of the vendor's own, and a string made of that, as Panaccess has them.
+/// A fault with a code of the vendor, and a fault string made from the code, as Panaccess writes it.
 pub(super) fn bare(soap: SoapVersion, code: &str) -> Vec<u8> {
     let text = format!("txt_{code}");
     write(
@@ -26,7 +26,7 @@ pub(super) fn bare(soap: SoapVersion, code: &str) -> Vec<u8> {
     )
 }
 
-/// A text taken from a request may have characters that XML cannot carry; the fault then leaves the text out.
+/// A text from a request may have characters that XML does not allow; the fault then leaves the text out.
 fn write(soap: SoapVersion, fault: Fault<'_>) -> Vec<u8> {
     fault.write(soap).unwrap_or_else(|_| cxf(soap, "Fault"))
 }

@@ -1,4 +1,4 @@
-//! Reserved card numbers, which make the simulator misbehave for a single request.
+//! Reserved card numbers that make the simulator misbehave for a single request.
 
 use super::conax::Status;
 use crate::config::SimulatorBehavior;

@@ -93,7 +93,7 @@ async fn call(simulator: &Simulator, request: Request<Incoming>) -> Result<Reply
     let nothing = Element::empty(Name::new("", ""));
     let child = match envelope::open(&root) {
         Ok(envelope::Opened { child: Some(child), .. }) => child,
-        // Some operations have nothing in the body of a request.
+        // The requests of some operations have an empty body.
         Ok(_) => &nothing,
         Err(_) => {
             return Ok(fault_reply(soap, fault::cxf(soap, NO_OPERATION)));
@@ -152,7 +152,7 @@ async fn perform(simulator: &Simulator, operation: &Operation, child: &Element) 
     Ok(reply(operation, result))
 }
 
-/// The answer to a login, to its end, and to a request whose session is not open.
+/// The answer to LOGIN, to LOGOUT, and to a request whose session is not open.
 fn begin_or_end(simulator: &Simulator, operation: &Operation, fields: &Fields) -> Option<Reply> {
     let mut sessions = simulator.sessions.lock().unwrap_or_else(PoisonError::into_inner);
     let given = fields.first(SESSION);
@@ -166,7 +166,7 @@ fn begin_or_end(simulator: &Simulator, operation: &Operation, fields: &Fields) -
             sessions.end(given.unwrap_or_default());
             Some(reply(operation, Ok(Fields::new())))
         }
-        // A session that stands in a header is not looked at.
+        // A session in a header is not checked.
         _ if given.is_none_or(|session| sessions.admit(session)) => None,
         _ => {
             let code = operation.verdicts.fault_code_for(Classification::SessionEnded).unwrap_or("not_logged_in");

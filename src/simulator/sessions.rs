@@ -1,16 +1,16 @@
-//! The sessions that logins have begun, each good for so many requests.
+//! The sessions that logins have begun; each allows a limited number of requests.
 
 use std::collections::HashMap;
 
 use crate::request::random_hex;
 
-/// Most sessions at a time; with more, all end.
+/// The largest number of sessions; with more, all sessions end.
 const MOST: usize = 10_000;
 
-/// Sessions by their id, with the requests that each one had.
+/// Sessions by their id, with the number of requests made in each.
 pub(super) struct Sessions {
     open: HashMap<String, u64>,
-    /// Requests that a session is good for; 0 sets no limit.
+    /// The number of requests that a session allows; 0 sets no limit.
     most_requests: u64,
 }
 
@@ -32,7 +32,7 @@ impl Sessions {
         self.open.remove(id);
     }
 
-    /// May a request be made in a session? It counts, and the last one ends it.
+    /// Counts a request in a session; returns false, and ends the session, if it allows no more requests.
     pub(super) fn admit(&mut self, id: &str) -> bool {
         let Some(requests) = self.open.get_mut(id) else { return false };
         *requests += 1;

@@ -1,8 +1,7 @@
-//! Sends spans to a receiver: OTLP over HTTP, many in one call
-//! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>).
+//! Sends spans to a receiver: OTLP over HTTP, many spans per call (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>).
 //!
-//! Rule: each call is made once, and has a deadline. The log says when the receiver stops taking spans, and when it takes
-//! them again, not each time.
+//! Rule: each call is made once, and has a deadline. The log has a line when the receiver stops taking spans, and when it
+//! takes spans again, but not for every call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,16 +23,16 @@ use crate::secret::Secret;
 use crate::shutdown::Shutdown;
 use crate::tls;
 
-/// Spans in one call, at most.
+/// The largest number of spans in a call.
 const BATCH: usize = 512;
-/// Time in which spans gather for a call.
+/// How long spans are gathered for a call.
 const GATHER: Duration = Duration::from_secs(1);
-/// Longest time of a call.
+/// The longest time of a call.
 const CALL_TIME: Duration = Duration::from_secs(10);
-/// Longest time of the last call, at the end.
+/// The longest time of the last call, at shutdown.
 const END_TIME: Duration = Duration::from_secs(2);
 
-/// Spans that nobody took, since it was last asked.
+/// The number of dropped spans since it was last read.
 #[derive(Default)]
 pub(super) struct Dropped(AtomicU64);
 
@@ -43,7 +42,7 @@ impl Dropped {
     }
 }
 
-/// Sends spans.
+/// Sends spans to the receiver.
 pub struct Exporter {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     head: Request<()>,
@@ -80,7 +79,7 @@ impl Exporter {
         Ok(Self { client, head, spans, dropped, is_refused: false })
     }
 
-    /// Sends what comes until shutdown, and then what is left.
+    /// Sends spans until shutdown, and then the remaining spans.
     pub async fn run(mut self, mut shutdown: Shutdown) {
         let mut batch = Vec::with_capacity(BATCH);
         while !shutdown.is_set() {

@@ -1,8 +1,8 @@
-//! Spans of what happens to a call, for OpenTelemetry: the call itself, its wait for its turn, each attempt, each commit.
-//! An observer makes them of what it is told; `export` sends them, `otlp` writes them.
+//! Spans for OpenTelemetry: the API call, the wait for the request's turn, each attempt, each commit. An observer makes
+//! the spans; `export` sends them, `otlp` writes them.
 //!
-//! Rule: nothing waits for a span. What the receiver does not take in time is dropped, and the log says how much. A span
-//! names types, numbers and codes, never a card or a text.
+//! Rule: nothing waits for a span. Spans that the receiver does not take in time are dropped, and the log tells how many.
+//! A span has types, numbers and codes, never a card or a text.
 
 mod export;
 mod otlp;
@@ -22,7 +22,7 @@ use crate::words::Word as _;
 
 pub use export::Exporter;
 
-/// Spans that wait to be sent, at most.
+/// The largest number of spans that wait to be sent.
 const WAITING: usize = 4096;
 
 /// A piece of work within a trace.
@@ -72,10 +72,10 @@ pub struct Traces {
     clock: Arc<dyn Clock>,
 }
 
-/// Begins to trace, where the configuration names a receiver; the exporter sends for as long as it is polled.
+/// Starts tracing if the configuration names a receiver; the exporter sends while it is polled.
 ///
 /// # Errors
-/// A setting that cannot be used.
+/// A setting cannot be used.
 pub fn start(config: &Otlp, clock: &Arc<dyn Clock>) -> Result<Option<(Arc<Traces>, Exporter)>, FileFault> {
     let Some(url) = &config.url else { return Ok(None) };
     let (spans, received) = mpsc::channel(WAITING);
@@ -85,14 +85,14 @@ pub fn start(config: &Otlp, clock: &Arc<dyn Clock>) -> Result<Option<(Arc<Traces
 }
 
 impl Traces {
-    /// Sends a span on, unless whoever began the trace keeps none of it.
+    /// Queues a span, unless the system that began the trace does not keep its spans.
     fn add(&self, trace: &TraceContext, span: impl FnOnce(&TraceContext) -> Span) {
         if trace.traceparent.is_sampled() && self.spans.try_send(span(trace)).is_err() {
             self.dropped.add(1);
         }
     }
 
-    /// A span below the call that made a request.
+    /// Queues a span below the API call that created a request.
     fn add_below(&self, request: &ProvisioningRequest, step: &str, began: DateTime<Utc>, ended: DateTime<Utc>) {
         let Some(trace) = trace_of(request) else { return };
         self.add(trace, |trace| Span {

@@ -1,11 +1,12 @@
-//! Spans in the OpenTelemetry protocol, as Protocol Buffers
-//! (<https://github.com/open-telemetry/opentelemetry-proto>, `trace/v1/trace.proto`). Numbers of fields are that file's.
+//! Writes spans in the OpenTelemetry protocol, as Protocol Buffers
+//! (<https://github.com/open-telemetry/opentelemetry-proto>, `trace/v1/trace.proto`). The numbers of fields are from that
+//! file.
 
 use chrono::{DateTime, Utc};
 
 use super::{Span, Value};
 
-/// `Status.code` of what failed.
+/// `Status.code` of a failure.
 const ERROR: u64 = 2;
 
 /// An `ExportTraceServiceRequest` with these spans.
@@ -67,7 +68,7 @@ fn attribute(key: &str, value: &Value) -> Message {
     message
 }
 
-/// The bytes of an id, which is of an even number of hex digits.
+/// The bytes of an id with an even number of hex digits.
 fn bytes_of(hex: &str) -> Vec<u8> {
     let pairs = (0..hex.len() / 2).filter_map(|at| hex.get(at * 2..at * 2 + 2));
     pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
@@ -83,7 +84,7 @@ fn nanoseconds(at: DateTime<Utc>) -> u64 {
 struct Message(Vec<u8>);
 
 impl Message {
-    /// A number, in as many bytes as it needs.
+    /// A number as a varint.
     fn number(&mut self, field: u64, number: u64) {
         self.varint(field << 3);
         self.varint(number);
@@ -106,7 +107,7 @@ impl Message {
         self.bytes(field, &message.0);
     }
 
-    /// Seven bits a byte, the least first; all but the last have the eighth set.
+    /// Seven bits per byte, the lowest first; all bytes but the last have the eighth bit set.
     fn varint(&mut self, mut number: u64) {
         loop {
             let [seven, ..] = (number & 0x7f).to_le_bytes();

@@ -1,4 +1,4 @@
-// Asks the gateway. Whoever is not signed in any more is sent to the sign-in page by the listener of "signedout".
+// Calls the gateway. If the session has ended, the listener of "signedout" shows the sign-in page.
 
 const OWN_HEADER = { "X-Conax-Gateway-Inspector": "1" };
 
@@ -28,7 +28,7 @@ async function ask(method, path, body) {
   throw new Failure(answer.status, envelope.status.code, envelope.status.message);
 }
 
-// A file that the gateway makes of an exchange: { blob, name }.
+// A file that the gateway makes from an exchange: { blob, name }.
 export async function file(id, form) {
   const answer = await fetch(`/inspector/api/exchanges/${encodeURIComponent(id)}/${form}`, { credentials: "same-origin" });
   if (answer.ok) return { blob: await answer.blob(), name: answer.headers.get("Content-Disposition").match(/filename="([^"]+)"/)[1] };

@@ -1,9 +1,9 @@
-// The columns of the list: what each shows, which of them are shown, and in which order. Kept in this browser.
+// The columns of the list: their content, which are shown, and their order. The choice is kept in this browser.
 
 import { element, fill, spaced, visible } from "./dom.js";
 
 const KEY = "columns";
-// Characters of a reason in a cell; the page of a row has all of it.
+// The longest reason in a cell, in characters; the row's page has the whole reason.
 const SHOWN = 200;
 
 export const nameOf = (row) => (row.kind === "exchange" ? `SOAP ${row.number}` : `Request ${row.number}`);
@@ -21,7 +21,7 @@ function state(row) {
 const cards = (row) => row.cards.map(visible).join(", ") + (row.more_cards ? ` and ${row.more_cards} more` : "");
 const text = (value) => (value === null || value === undefined ? "" : visible(String(value)));
 
-// By their keys, which are the classes of the cells, too: heading, cell, and the words for who points at the cell.
+// The columns by key, which is also the class of the cells: heading, cell, and tooltip.
 const COLUMNS = new Map([
   ["number", { heading: "Number", cell: number }],
   ["time", { heading: "Time", cell: (row) => spaced(row.time) }],
@@ -37,7 +37,7 @@ const COLUMNS = new Map([
 ]);
 const USUAL = ["number", "time", "operation", "card", "state", "status", "reason", "duration", "reference"];
 
-// The keys of the columns that are shown, in their order. The number is always there: it leads to the row's page.
+// The keys of the shown columns, in order. The number is always shown, since it links to the row's page.
 export function shownColumns() {
   let kept;
   try {
@@ -56,7 +56,7 @@ export const cells = (row, columns) => columns.map((key) => {
   return element("td", { className: key, title: whole?.(row) }, cell(row));
 });
 
-// Asks which columns are shown, and in which order; `done` is called at each change.
+// A dialog for the shown columns and their order; `done` is called after each change.
 export function columnsDialog(done) {
   const list = element("ul", { className: "plain choices" });
   let shown = shownColumns();
@@ -73,7 +73,7 @@ export function columnsDialog(done) {
     const moved = shown.filter((other) => other !== key);
     moved.splice(at + by, 0, key);
     keep(moved);
-    // The button that was pressed, where it now stands, or the other one at an end of the list.
+    // The pressed button at its new place, or the other button at an end of the list.
     const again = [...list.children].find((item) => item.dataset.key === key).querySelectorAll(".move");
     const next = again[by < 0 ? 0 : 1];
     (next.disabled ? again[by < 0 ? 1 : 0] : next).focus();

@@ -1,4 +1,4 @@
-// Two requests or exchanges beside each other: every node in which they differ.
+// The comparison of two requests or exchanges: every node in which they differ.
 
 import * as api from "./api.js";
 import { element, fill, go, spaced, visible } from "./dom.js";

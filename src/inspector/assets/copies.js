@@ -1,4 +1,4 @@
-// What is copied: a call as a curl command, and a whole exchange as text, as it is or with pseudonyms.
+// Copies: a call as a curl command, and a whole exchange as text, unchanged or with pseudonyms.
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -8,7 +8,7 @@ function curl(path, headers, body) {
   return lines.join(" \\\n  ");
 }
 
-// The JSON call; the token is for its reader to fill in.
+// The JSON call; the reader fills in the token.
 export function jsonCurl(detail) {
   if (!detail.call) return null;
   const headers = ["Content-Type: application/json"];
@@ -33,7 +33,7 @@ export const headersText = (headers) => headers.map(([name, value]) => `${name}:
 
 const titled = (parts) => parts.filter(([, text]) => text).map(([name, text]) => (name ? `--- ${name}\n${text}` : text)).join("\n\n");
 
-// Everything, for a ticket. Each text begins with a line that names it.
+// All texts, for a ticket. Each text begins with a line that names it.
 export function wholeText(detail, summary) {
   const parts = [["", summary.map(([name, value]) => `${name}: ${value}`).join("\n")]];
   if (detail.kind === "exchange") {
@@ -49,7 +49,7 @@ export function wholeText(detail, summary) {
   return titled(parts);
 }
 
-// The same with pseudonyms, from the HTTP archive that the gateway makes of it.
+// The same texts with pseudonyms, from the HTTP archive that the gateway makes.
 export function redactedText(archive) {
   const fields = (headers) => headers.map(({ name, value }) => `${name}: ${value}`).join("\n");
   return titled(archive.log.entries.flatMap(({ request, response, time, _conax_gateway: ours }) => [

@@ -1,4 +1,4 @@
-// Asks why, once, and then decides about a request.
+// Asks once for the reason, and then decides about a request.
 
 import * as api from "./api.js";
 import { element, say } from "./dom.js";
@@ -13,12 +13,12 @@ const DECISIONS = {
   settle_rejected: ["Settle: it was not done", "Somebody looked in Conax: it was not done. Nothing is sent."],
 };
 
-// The buttons for what may be decided; `done` is called after a decision.
+// The buttons of the allowed decisions; `done` is called after a decision.
 export function decisionButtons(detail, done) {
   return detail.decisions.map((name) => element("button", { type: "button", onclick: () => decide(detail, name, done) }, DECISIONS[name][0]));
 }
 
-// The call as it may be edited: what signs in is not part of it.
+// The call to be edited, without credentials.
 function editor(detail) {
   const { token, ...call } = detail.call;
   return element("textarea", { id: "call", rows: 14, spellcheck: false, required: true, value: JSON.stringify(call, null, 2) });

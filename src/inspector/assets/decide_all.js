@@ -1,4 +1,5 @@
-// One decision about all requests that a filter finds: asked once, with their number and a reason, kept in each history.
+// One decision about all requests that a filter finds: confirmed once, with their number and a reason that all histories
+// keep.
 
 import * as api from "./api.js";
 import { element, fill, say, visible } from "./dom.js";
@@ -8,7 +9,7 @@ const DECISIONS = {
   cancel: ["Cancel", "were not sent yet, and never will be"],
   again: ["Once more", "have ended, and are called once more: a new request for each, linked in both histories"],
 };
-// Refusals that are shown.
+// The largest number of refusals that are shown.
 const SHOWN = 10;
 
 export function decideAllDialog(q, done) {

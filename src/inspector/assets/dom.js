@@ -1,4 +1,4 @@
-// Builds pages from elements. Texts are set as text only: nothing that came over the wire can become markup.
+// Builds pages from elements. Texts are set as text only, so that data from the wire can never become markup.
 
 // An element with properties, attributes (names with a dash, and role), listeners (onX) and children.
 export function element(name, properties = {}, ...children) {
@@ -19,13 +19,13 @@ function append(parent, children) {
   }
 }
 
-// Puts these in the place of everything in an element.
+// Replaces the content of an element.
 export function fill(parent, ...children) {
   parent.replaceChildren();
   append(parent, children);
 }
 
-// Says something to everybody, also to who listens instead of looking.
+// Shows a message to all readers, and to screen readers.
 export function say(text) {
   const place = document.getElementById("said");
   place.textContent = text;
@@ -53,7 +53,7 @@ export async function copy(text, name) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Without HTTPS a browser has no clipboard for pages but this one.
+    // Without HTTPS the browser gives pages no access to the clipboard.
     const area = element("textarea", { value: text, className: "offscreen" });
     document.body.append(area);
     area.select();
@@ -63,8 +63,8 @@ export async function copy(text, name) {
   say(`Copied: ${name}.`);
 }
 
-// A part of a text, with what could mislead a reader made visible: control characters, and characters that change the
-// direction of what follows.
+// A part of a text, with misleading characters made visible: control characters, and characters that change the text's
+// direction.
 export function visible(text) {
   return text.replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u061C\u200B-\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/g,
     (c) => c.codePointAt(0) < 0x20 ? String.fromCodePoint(0x2400 + c.codePointAt(0))

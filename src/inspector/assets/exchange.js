@@ -1,4 +1,4 @@
-// One request or exchange: what became of it, its texts side by side, its history, and what may be done.
+// The page of one request or exchange: its outcome, its texts side by side, its history, and the allowed decisions.
 
 import * as api from "./api.js";
 import { copy, element, fill, go, save, say, spaced, visible } from "./dom.js";
@@ -12,10 +12,10 @@ import { timingsSection } from "./timings.js";
 
 const search = (term, value) => listOf(searchFor(term, value));
 
-// Characters of a value that are shown in the summary; the texts have all of it.
+// The longest value in the summary, in characters; the texts have the whole value.
 const SHOWN = 400;
 
-// Name, value, and where the value leads.
+// A name, a value, and the link of the value.
 function summary(detail) {
   const cards = detail.cards.map((card) => ["Card", card, search("card", card)]);
   if (detail.kind === "exchange") {
@@ -91,7 +91,7 @@ function historySection(detail) {
     element("div", { className: "table" }, element("table", { className: "history" }, element("thead", {}, element("tr", {}, headings)), element("tbody", {}, rows))));
 }
 
-// What became of each call, where the request is sent in several.
+// The outcome of each part, if the request is sent in several calls.
 function partsSection(detail) {
   const parts = detail.record?.delivery.parts;
   if (!parts) return null;
@@ -128,7 +128,7 @@ export function exchangePage(main, id, user) {
     draw();
     follow();
     if (location.hash !== "#again") return;
-    // From the list: the question comes once, and not again when the page is loaded anew.
+    // The question from the list is asked only once, and not again when the page is reloaded.
     history.replaceState(null, "", location.pathname);
     ordered("again")();
   }
@@ -183,13 +183,13 @@ export function exchangePage(main, id, user) {
     if (path) go(path);
   };
 
-  // After a decision: the same request as it now is, or the new one.
+  // After a decision: shows the changed request, or the new request.
   function decided(record) {
     if (record.id === idOf(detail)) load();
     else go(`/inspector/exchanges/${record.id}`);
   }
 
-  // What is not at its end may change while somebody looks.
+  // A request that has not ended may change while the page is shown.
   function follow() {
     events?.close();
     events = null;

@@ -1,10 +1,10 @@
-// A fault as a tree, with what Apache Axis prints of it beside.
+// A fault as a tree, beside its text as Apache Axis prints it.
 
 import { element, visible } from "./dom.js";
 import { textView } from "./text.js";
 import { findElement } from "./xml.js";
 
-// Characters of an answer in which a fault is looked for.
+// The number of characters of an answer that are searched for a fault.
 const LONGEST = 1_000_000;
 
 function branch({ name, text, children }) {
@@ -17,7 +17,7 @@ function branch({ name, text, children }) {
     words && element("span", {}, words), element("ul", {}, children.map(branch))));
 }
 
-// The section for the fault in an answer; null where there is none.
+// The section for the fault in an answer; null if there is no fault.
 export function faultSection(answer, axis) {
   const fault = answer && answer.length < LONGEST ? findElement(answer, "Fault") : null;
   if (!fault && !axis) return null;

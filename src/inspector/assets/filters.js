@@ -1,4 +1,4 @@
-// Filters that are saved: in this browser, for whoever uses it.
+// Saved filters, kept in this browser for all its users.
 
 import { element, fill } from "./dom.js";
 
@@ -13,7 +13,7 @@ function saved() {
   }
 }
 
-// A bar with the saved filters; `apply` is called with the one that was chosen.
+// A bar with the saved filters; `apply` is called with the chosen filter.
 export function savedFilters(apply) {
   const bar = element("ul", { className: "saved", "aria-label": "Saved filters" });
   const keep = (all) => {

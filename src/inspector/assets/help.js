@@ -1,4 +1,4 @@
-// Which keys there are, and what the filter understands.
+// The help: the keys of the pages, and the language of the filter.
 
 import { element } from "./dom.js";
 

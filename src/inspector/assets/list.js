@@ -1,4 +1,4 @@
-// The list: newest first, kept up to date by the stream, narrowed by the filter, which stands in the address.
+// The list: newest first, kept up to date by the stream, narrowed by the filter in the address.
 
 import * as api from "./api.js";
 import { cells, columnsDialog, headings, nameOf, shownColumns } from "./columns.js";
@@ -11,9 +11,9 @@ import { comparison, toggleMark } from "./marked.js";
 import { listOf, searchFor } from "./related.js";
 import { RowWindow } from "./window.js";
 
-// Rows that can be scrolled to, at most: further ones are for the filter.
+// The largest number of rows to scroll through; older rows need a filter.
 const MOST_ROWS = 100_000;
-// Rows of the first page, which is kept up to date, and of the pages that scrolling reads.
+// The number of rows on the first page, which is kept up to date, and on each page that scrolling reads.
 const PAGE = 100;
 const FURTHER = 500;
 
@@ -27,7 +27,7 @@ export function listPage(main, user) {
   let known = new Map();
   let waiting = new Map();
   let isPaused = false;
-  // The filter stays where it is, and does nothing for a moment.
+  // The filter keeps its place, and is disabled for a moment.
   let isOff = false;
   let next = null;
   let asked = 0;
@@ -84,7 +84,7 @@ export function listPage(main, user) {
     say("Saved in this browser.");
   }
 
-  // A card's number alone, as somebody reads it out, is meant as one: in quotation marks it would be text.
+  // A card's number without a key is taken as a card; in quotation marks it is text.
   const meant = (q) => (/^\d[\d\s.-]{6,}\d$/.test(q) ? `card:${q.replace(/[\s.-]/g, "")}` : q);
 
   function apply() {
@@ -118,7 +118,7 @@ export function listPage(main, user) {
     if (!known.size && q) offerNear(q, mine);
   }
 
-  // Where nothing has a card: those with a number that differs in a digit or two.
+  // If no row has the card: suggests cards whose number differs in a digit or two.
   async function offerNear(q, mine) {
     const found = await api.near({ q }).catch(() => null);
     if (mine !== asked || known.size || !found?.near.length) return;
@@ -126,12 +126,12 @@ export function listPage(main, user) {
     fill(near, `Nothing has this ${found.key === "card" ? "card" : "box"}. Near it:`, links);
   }
 
-  // Reads on when the end comes near.
+  // Reads further rows when the end comes near.
   function more() {
     if (!isReading && next && known.size < MOST_ROWS) read(FURTHER);
   }
 
-  // Reads until there are so many further rows, or everything was searched.
+  // Reads until there are `count` further rows, or everything was searched.
   async function read(count) {
     const [mine, q] = [asked, words()];
     const enough = Math.min(MOST_ROWS, known.size + count);
@@ -156,7 +156,7 @@ export function listPage(main, user) {
     rows.drawSoon();
   }
 
-  // The place of a row among the others, or the one where it belongs.
+  // The index of a row, or the index where it belongs.
   function indexOf(row) {
     let [low, high] = [0, rows.items.length];
     while (low < high) {
@@ -164,16 +164,16 @@ export function listPage(main, user) {
       if (isLater(rows.items[middle], row)) low = middle + 1;
       else high = middle;
     }
-    // A request and an exchange may be of one moment and number.
+    // A request and an exchange may have the same date and number.
     while (low < rows.items.length && rows.items[low].id !== row.id && !isLater(row, rows.items[low])) low++;
     return low;
   }
 
-  // Puts a row where its time is, in the place of the same row as it was.
+  // Puts a row at its date, in place of the earlier state of the row.
   function place(row) {
     const before = known.get(row.id);
     if (before) {
-      // A row that stays as it is stays where somebody may be about to click.
+      // An unchanged row stays in the page, since the reader may be about to click.
       if (JSON.stringify(before) === JSON.stringify(row)) return;
       rows.items[indexOf(before)] = row;
       rows.changed(row.id);
@@ -241,7 +241,7 @@ export function listPage(main, user) {
     event.target.closest("tr")?.querySelector("a").click();
   }
 
-  // The row that the keyboard was at last.
+  // The row that last had the keyboard focus.
   function current() {
     const row = known.get(rows.current);
     if (!row) say("Go to a row first: j, k.");

@@ -1,4 +1,4 @@
-// Decides which page is shown: signing in, the list, or one exchange. The address says which.
+// Shows the page that the address names: signing in, the list, or one exchange.
 
 import * as api from "./api.js";
 import { comparePage } from "./compare.js";
@@ -97,7 +97,7 @@ addEventListener("signedout", () => {
   show();
   say("The session has ended: sign in again.");
 });
-// A link of ours changes the page without loading it anew.
+// A link within the inspector changes the page without a reload.
 addEventListener("click", (event) => {
   const link = event.target.closest("a[href^='/inspector/']");
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;

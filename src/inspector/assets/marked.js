@@ -1,4 +1,4 @@
-// The request or exchange that is marked, to compare others with: kept for the tab, and shown in the head of every page.
+// The marked request or exchange, for comparisons: kept for the tab, and shown in the head of every page.
 
 import { element, fill, say } from "./dom.js";
 
@@ -19,7 +19,7 @@ function keep(value) {
   showMarked();
 }
 
-// Marks one, or takes the mark off it.
+// Marks a request or exchange, or removes its mark.
 export function toggleMark(id, name) {
   const isOn = marked()?.id === id;
   keep(isOn ? null : { id, name });
@@ -33,7 +33,7 @@ export function showMarked(isSignedIn = true) {
     element("button", { type: "button", "aria-label": "Take the mark off", onclick: () => keep(null) }, "✕"));
 }
 
-// The page that compares the marked one with another; null where that cannot be.
+// The page that compares the marked item with another item; null if there is nothing to compare.
 export function comparison(id) {
   const found = marked();
   if (!found) say("Mark one first: m.");

@@ -1,4 +1,4 @@
-// The overview: what is waiting now and why, and what happened in a time, in figures that lead to their rows.
+// The overview: the work that is waiting now, and figures of a period that link to their rows.
 
 import * as api from "./api.js";
 import { element, fill, go, spaced, visible } from "./dom.js";
@@ -8,7 +8,7 @@ import { listOf } from "./related.js";
 const PERIODS = [["1h", "1 hour"], ["6h", "6 hours"], ["24h", "24 hours"], ["7d", "7 days"]];
 const STATES = [["COMPLETED", "completed"], ["PASSED", "passed"], ["PENDING", "pending"], ["IN_DOUBT", "in-doubt"], ["REJECTED", "rejected"], ["BROKEN", "broken"]];
 const BREAKERS = { closed: ["completed", "in order"], open: ["rejected", "paused: no answers"], half_open: ["pending", "being tried again"] };
-// How often it is read anew while somebody looks, in milliseconds.
+// How often the page is refreshed while it is visible, in milliseconds.
 const PAUSE = 15_000;
 
 const milliseconds = (ms) => (ms === null ? "–" : ms < 10_000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
@@ -39,7 +39,7 @@ export function overviewPage(main) {
     timer = setTimeout(later, PAUSE);
   }
 
-  // What nobody looks at, or somebody reads with the keyboard, stands still.
+  // A hidden page, or a page that is read with the keyboard, is not refreshed.
   function later() {
     if (!document.hidden && !place.contains(document.activeElement)) load();
     else timer = setTimeout(later, PAUSE);

@@ -1,8 +1,8 @@
-// Small plots as SVG: bars that stack, and lines. Their figures also stand in a table, for who listens instead of looking.
+// Small plots as SVG: stacked bars, and lines. A table repeats the figures for screen readers.
 
 const SVG = "http://www.w3.org/2000/svg";
 const [HEIGHT, LEFT, BOTTOM] = [150, 58, 18];
-// Units across: about as many as there are pixels, so that the words are as large as others on the page.
+// The width in units: about as many as pixels, so that the texts have the usual size.
 const across = () => (matchMedia("(max-width: 700px)").matches ? 330 : 600);
 
 function svg(name, attributes, ...children) {
@@ -12,7 +12,7 @@ function svg(name, attributes, ...children) {
   return made;
 }
 
-// 1, 2 or 5 times a power of ten, not below a value.
+// The smallest 1, 2 or 5 times a power of ten that is not below a value.
 function round(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
@@ -29,7 +29,7 @@ function frame(label, top, from, to, unit) {
   return { y, room: width - LEFT, plot: svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, class: "plot", role: "img", "aria-label": label }, ...lines, ...ends) };
 }
 
-// A bar a step, made of named parts: steps are { title, parts: [[class, value], …] }.
+// One bar per step, made of named parts: steps are { title, parts: [[class, value], …] }.
 export function bars(label, steps, [from, to]) {
   const top = round(Math.max(1, ...steps.map(({ parts }) => parts.reduce((sum, [, value]) => sum + value, 0))));
   const { y, room, plot } = frame(label, Math.max(2, top), from, to, "");
@@ -47,7 +47,7 @@ export function bars(label, steps, [from, to]) {
   return plot;
 }
 
-// Lines with a point a step where there is a value: lines are { name, values }.
+// Lines with one point per step that has a value: lines are { name, values }.
 export function curves(label, lines, [from, to], unit) {
   const top = round(Math.max(1, ...lines.flatMap(({ values }) => values.filter((value) => value !== null))));
   const { y, room, plot } = frame(label, Math.max(2, top), from, to, unit);

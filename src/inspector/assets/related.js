@@ -1,9 +1,9 @@
-// Others: of the same card, and with the same reference.
+// Related rows: with the same card, and with the same reference.
 
 import * as api from "./api.js";
 import { element, fill, spaced, visible } from "./dom.js";
 
-// How many are shown of each.
+// The largest number of related rows of each kind.
 const MOST = 5;
 
 export const searchFor = (term, value) => `${term}:${/[\s,"*:-]/.test(value) ? `"${value.replaceAll("\"", "")}"` : value}`;

@@ -1,17 +1,18 @@
-// Shows a text raw, or indented, coloured, folded and searched. Only the rows in sight are on the page, so that a text of
-// megabytes costs little; one that is huge is shown whole only when somebody asks for it.
+// Shows a text raw, or indented, coloured, folded and searched. Only the visible rows are in the page, so that a text of
+// megabytes is cheap; a huge text is shown completely only on demand.
 
 import { copy, element, fill, visible } from "./dom.js";
 import { layOut, piecesOf } from "./xml.js";
 
-// Characters from which a text is huge, and of its beginning.
+// The size from which a text is huge, and the size of the beginning that is shown, in characters.
 const HUGE = 1_000_000;
 const BEGINNING = 4096;
-// Characters of a line that are coloured; rows that are all on the page; rows around those in sight.
+// The longest coloured line in characters; the number of rows up to which all are in the page; the rows around the
+// visible rows.
 const COLOURED = 20_000;
 const FEW_ROWS = 300;
 const AROUND = 40;
-// How long the page may stand still while a text is read, in milliseconds.
+// The longest time for which reading a text may block the page, in milliseconds.
 const SLICE = 15;
 const MOST_MATCHES = 10_000;
 const DEEPEST = 40;
@@ -38,7 +39,7 @@ export function size(characters) {
 
 const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-// Runs a generator to its end without holding up the page; null when it is not wanted any more.
+// Runs a generator to its end without blocking the page; null if the result is not wanted any more.
 async function runInSlices(generator, isWanted) {
   for (;;) {
     const end = performance.now() + SLICE;
@@ -51,7 +52,7 @@ async function runInSlices(generator, isWanted) {
   }
 }
 
-// A text with its title; `note` says what is to be known of it.
+// A text with its title; `note` is shown beside the title.
 export function textView(title, text, note) {
   const id = `text-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
   const heading = element("h2", { id }, title);
@@ -105,7 +106,7 @@ class View {
     this.box.focus();
   }
 
-  // Lays the text out anew, as it is to be shown now.
+  // Lays the text out anew for its present state.
   async show() {
     const asked = ++this.asked;
     const { text, is, lines } = layOut(this.isWhole ? this.whole : this.whole.slice(0, BEGINNING), isRaw);
@@ -118,7 +119,7 @@ class View {
     this.search();
   }
 
-  // The rows: lines broken where the box ends, and where the text has line ends; without what is folded.
+  // The rows: lines of the text, broken at the width of the box, without folded lines.
   breakRows() {
     if (!this.lines) return;
     const { text, lines } = this;
@@ -158,7 +159,7 @@ class View {
       this.block.append(probe);
       const { width, height } = probe.getBoundingClientRect();
       probe.remove();
-      // Not on the page yet: the observer tells when it is.
+      // Not yet in the page: the observer calls again.
       if (!width) {
         this.rowHeight = 20;
         this.deepest = 20;
@@ -235,7 +236,7 @@ class View {
     return made;
   }
 
-  // A piece of the text, with what was searched for marked in it.
+  // A piece of the text, with matches of the search marked.
   mark(row, from, to, className) {
     let at = from;
     const put = (start, end, isMatch) => {
@@ -253,7 +254,7 @@ class View {
     put(at, to);
   }
 
-  // The first match that ends behind a place.
+  // The first match that ends behind a position.
   firstMatch(place) {
     let [low, high] = [0, this.matches.length];
     while (low < high) {
@@ -269,7 +270,7 @@ class View {
     this.breakRows();
   }
 
-  // Folds everything but the outermost two levels, or unfolds all.
+  // Folds all but the outermost two levels, or unfolds all.
   foldAll() {
     const isFolded = this.folded.size > 0;
     this.folded.clear();
@@ -302,7 +303,7 @@ class View {
     this.draw();
   }
 
-  // Unfolds what hides a place, and scrolls there.
+  // Unfolds the lines around a position, and scrolls there.
   reveal(place) {
     const line = lastUpTo(this.lines.from, place);
     const hiding = [...this.folded].filter((folded) => folded < line && this.lines.last[folded] >= line);

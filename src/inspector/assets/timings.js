@@ -1,4 +1,4 @@
-// How the time of a request or an exchange went by: bars beside their words, and each call split into its stretches.
+// The timings of a request or an exchange: bars beside their names, and each call split into its stretches.
 
 import { element } from "./dom.js";
 
@@ -10,7 +10,7 @@ const MEANINGS = {
 export const milliseconds = (ms) => (ms < 10_000 ? `${ms} ms` : ms < 600_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`);
 const microseconds = (us) => (us < 10_000 ? `${(us / 1000).toFixed(1)} ms` : milliseconds(Math.round(us / 1000)));
 
-// The stretches of a call on a scale of their own, each with its name: what took less than 0.05 ms is left out.
+// The stretches of a call on a separate scale, each with its name; stretches below 0.05 ms are left out.
 function stretches(parts) {
   const told = parts.filter(({ name, duration_us }) => duration_us >= 50 || name === "wait" || name === "read");
   const bar = element("span", { className: "stretches", "aria-hidden": "true" }, told.map(({ name, duration_us }) => {

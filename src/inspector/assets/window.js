@@ -1,13 +1,13 @@
-// A list of rows of which only those in sight are on the page, so that a hundred thousand scroll as smoothly as fifty.
+// A list that keeps only the visible rows in the page, so that a hundred thousand rows scroll as smoothly as fifty.
 //
-// Rule: all rows have the same height, which the style sheet sets; where rows come before those in sight, what somebody
-// reads stays where it is.
+// Rule: all rows have the same height, set by the style sheet. If rows are added above the visible rows, the visible rows
+// stay in place.
 
 import { element } from "./dom.js";
 
-// Rows on the page beside those in sight, on each side.
+// The number of rows in the page before and after the visible rows.
 const AROUND = 12;
-// How near to the end further rows are asked for, in heights of the box.
+// Further rows are requested at this distance from the end, in heights of the box.
 const AHEAD = 3;
 
 export class RowWindow {
@@ -18,7 +18,7 @@ export class RowWindow {
     this.more = more;
     this.lines = new Map();
     this.current = null;
-    // Rows by which what is in sight has moved since it was drawn.
+    // The number of rows by which the visible rows have moved since they were drawn.
     this.shift = 0;
     this.body = element("tbody", { onclick, onfocusin: (event) => { this.current = this.idOf(event.target) ?? this.current; } });
     this.head = element("tr", {}, head);
@@ -38,7 +38,7 @@ export class RowWindow {
     return target.closest?.("tbody tr")?.dataset.id;
   }
 
-  // Other rows in the place of all.
+  // Replaces all rows.
   clear() {
     this.items = [];
     this.lines.clear();
@@ -49,7 +49,7 @@ export class RowWindow {
     this.draw();
   }
 
-  // Every row anew, with this head.
+  // Draws every row anew, with this head.
   redraw(head) {
     this.head.replaceChildren(...head);
     this.lines.clear();
@@ -58,7 +58,7 @@ export class RowWindow {
     this.draw();
   }
 
-  // The row of an item is made anew when it is next in sight.
+  // The row of an item is drawn anew when it is next visible.
   changed(id) {
     const line = this.lines.get(id);
     if (line?.contains(document.activeElement)) this.refocus = id;
@@ -66,7 +66,7 @@ export class RowWindow {
     this.lines.delete(id);
   }
 
-  // A row came to this place, or went from there (by is then -1): who has scrolled keeps what is in sight.
+  // A row was added at this index, or removed (by is then -1); a scrolled reader keeps the same visible rows.
   moved(index, by) {
     const { scrollTop } = this.box;
     if (scrollTop > 0 && index <= Math.floor(scrollTop / this.rowHeight()) + this.shift) this.shift += by;
@@ -83,7 +83,7 @@ export class RowWindow {
 
   draw() {
     const { items, box, body, lines } = this;
-    // The first row tells how high all are.
+    // The height of all rows is that of the first row.
     if (!this.height && items.length && !body.firstElementChild) body.append(this.line(items[0]));
     const height = this.rowHeight();
     this.room.style.height = `${items.length * height + this.head.offsetHeight}px`;
@@ -126,7 +126,7 @@ export class RowWindow {
     return line;
   }
 
-  // Goes so many rows on from the one that the keyboard was at.
+  // Moves the focus by this number of rows.
   step(by) {
     const at = this.items.findIndex(({ id }) => id === this.current);
     const to = at < 0 ? Math.floor(this.box.scrollTop / this.rowHeight()) : Math.max(0, Math.min(this.items.length - 1, at + by));

@@ -1,9 +1,9 @@
-// Reads XML and JSON as far as showing them needs it: tokens, lines, and the tree of a fault. What is no XML any more
-// comes as text; every step goes forward, so that hostile text costs no more than its length.
+// Reads XML and JSON as far as needed to show them: tokens, lines, and the tree of a fault. The rest of malformed XML is
+// shown as text; every step moves forward, so that the cost of hostile text is limited by its length.
 
 const SPECIAL = [["<!--", "-->"], ["<![CDATA[", "]]>"], ["<?", "?>"]];
 
-// Where the tag ends that begins at `from`: a > in quotation marks is none.
+// The end of the tag that begins at `from`; a > in quotation marks does not end it.
 function tagEnd(text, from) {
   const mark = /[>"']/g;
   mark.lastIndex = from;
@@ -17,7 +17,7 @@ function tagEnd(text, from) {
   return end < 0 ? text.length : end + 1;
 }
 
-// What stands between `from` and `to`: start, end and empty tags, other markup, and text.
+// The tokens between `from` and `to`: start, end and empty tags, other markup, and text.
 export function* tokens(text, from = 0, to = text.length) {
   for (let at = from; at < to; ) {
     let is = "text";
@@ -42,7 +42,7 @@ export function* tokens(text, from = 0, to = text.length) {
   }
 }
 
-// Lines of a text: where each begins and ends in it, how deep it is, and the last line of what can be folded behind it.
+// The lines of a text: begin and end of each, its depth, and the last line of the block that can be folded behind it.
 class Lines {
   from = [];
   to = [];
@@ -68,8 +68,8 @@ const isBlank = (text, from, to) => {
   return !found || found.index >= to;
 };
 
-// XML with each element in a line of its own; an element with nothing but text stays in one line. White space between
-// elements is left out, and nothing else. A generator, so that a long text can be read in pieces: it yields now and then.
+// XML with one line per element, or with its text in the same line if it has only text. White space between elements is
+// left out, and nothing else. A generator that yields now and then, so that a long text can be read in pieces.
 function* xmlLines(text) {
   const lines = new Lines();
   const open = [];
@@ -107,7 +107,7 @@ function* plainLines(text, isIndented) {
   return lines;
 }
 
-// The text that is shown for a text, what it is, and a generator that returns its lines.
+// The text to show for a text, its kind, and a generator of its lines.
 export function layOut(text, isRaw) {
   const first = text.slice(0, 100).trimStart()[0];
   if (!isRaw && first === "<") return { text, is: "xml", lines: xmlLines(text) };
@@ -116,7 +116,7 @@ export function layOut(text, isRaw) {
       const pretty = JSON.stringify(JSON.parse(text), null, 2);
       return { text: pretty, is: "json", lines: plainLines(pretty, true) };
     } catch {
-      // It is shown as it is.
+      // Malformed text is shown unchanged.
     }
   }
   return { text, is: first === "<" ? "xml" : "text", lines: plainLines(text, false) };
@@ -165,7 +165,7 @@ const decoded = (text) => text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w{1,5}
 
 const MOST_NODES = 2000;
 
-// The first element of that local name: { name, text, children }; null where there is none.
+// The first element with this local name: { name, text, children }; null if there is none.
 export function findElement(text, localName) {
   const local = (token) => text.slice(token.from, Math.min(token.to, token.from + 200)).match(/^<\/?([^\s/>]+)/)?.[1] ?? "";
   const open = [];

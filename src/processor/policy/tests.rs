@@ -1,4 +1,4 @@
-//! What is decided, without a store, an upstream or a clock.
+//! Tests of the policy, without a store, an upstream or a clock.
 
 use super::*;
 use crate::request::{Fields, RequestType};
@@ -46,7 +46,7 @@ fn answer(classification: Classification) -> ClassifiedAnswer {
     ClassifiedAnswer { text, classification, reference: None, failure, result: None, results }
 }
 
-/// Seconds since 1970 of the next attempt, and of its end where it is in doubt.
+/// Seconds since 1970 of the next attempt, and of the end of resolving for a request in doubt.
 fn next(outcome: &Outcome) -> Option<(i64, i64)> {
     match outcome {
         Outcome::RetryLater { at, .. } => Some((at.timestamp(), 0)),
@@ -89,7 +89,7 @@ fn a_doubt_is_looked_into_as_the_resend_rule_allows() {
     }
 }
 
-/// The pauses before each look into a doubt of a request whose first attempt took so many seconds, at their longest.
+/// The longest pauses before each verification of a request in doubt, if its first attempt took `took` seconds.
 fn pauses(within: Option<Duration>, took: f64) -> Vec<f64> {
     let rule = RetryRule { max: Duration::from_secs(300), ..RULE };
     let took = Duration::from_secs_f64(took);
@@ -104,7 +104,7 @@ fn pauses(within: Option<Duration>, took: f64) -> Vec<f64> {
 
 #[test]
 fn a_doubt_is_looked_into_soon_and_then_less_and_less_often() {
-    // Counted from when it was first sent: 0.1 s of 120 are over.
+    // Counted from the first sending: 0.1 s of 120 s are over.
     let pin = pauses(Some(Duration::from_secs(120)), 0.1);
     assert_eq!(pin.iter().take(6).map(|s| s.round()).collect::<Vec<_>>(), [1.0, 1.0, 2.0, 4.0, 9.0, 18.0], "{pin:?}");
     assert!((pin.iter().sum::<f64>() - 119.9).abs() < 0.001, "to the end of its own window: {pin:?}");
@@ -182,7 +182,7 @@ fn a_rejection_of_a_call_for_several_requests_is_the_outcome_of_none() {
         assert!(matches!(RULE.after_answer(answer(classification), None, &of_one), Outcome::Rejected { .. }));
         assert!(matches!(RULE.after_answer(answer(classification), None, &of_many), Outcome::SendAlone { .. }));
     }
-    // What was not delivered in time is not sent at all.
+    // A request that was not delivered in time is never sent.
     let outcome = RULE.after_answer(answer(Classification::Overloaded), None, &of_many);
     assert!(matches!(outcome, Outcome::Rejected { .. }));
     assert!(matches!(RULE.after_answer(answer(Classification::Completed), None, &of_many), Outcome::Completed { .. }));
