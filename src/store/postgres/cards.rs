@@ -23,17 +23,41 @@ const MAKE_CARDS: &str = "-- lock_cards: make
     RETURNING card, sequence_number";
 const LOCK_CARDS: &str = "-- lock_cards
     SELECT card, sequence_number FROM card WHERE card = ANY ($1) ORDER BY card FOR UPDATE";
+const LOCK_OR_MAKE_CARDS: &str = "-- lock_or_make_cards
+    WITH locked AS MATERIALIZED (
+        SELECT card, sequence_number FROM card WHERE card = ANY ($1) ORDER BY card FOR UPDATE),
+    made AS (
+        INSERT INTO card (card, sequence_number)
+        SELECT card, 0 FROM unnest($1::text[]) AS new (card) WHERE card NOT IN (SELECT card FROM locked)
+        ON CONFLICT DO NOTHING RETURNING card, sequence_number)
+    SELECT card, sequence_number FROM locked UNION ALL SELECT card, sequence_number FROM made";
 
 /// Locks the rows of cards until the end of the transaction, and returns the last sequence number of each card.
 pub(super) async fn lock_cards<'a>(
     transaction: &Transaction,
     cards: impl IntoIterator<Item = &'a String>,
 ) -> Result<HashMap<String, i64>, Fault> {
+    lock(transaction, LOCK_CARDS, cards).await
+}
+
+/// The same in one statement for cards that may be new.
+pub(super) async fn lock_or_make_cards<'a>(
+    transaction: &Transaction,
+    cards: impl IntoIterator<Item = &'a String>,
+) -> Result<HashMap<String, i64>, Fault> {
+    lock(transaction, LOCK_OR_MAKE_CARDS, cards).await
+}
+
+async fn lock<'a>(
+    transaction: &Transaction,
+    sql: &str,
+    cards: impl IntoIterator<Item = &'a String>,
+) -> Result<HashMap<String, i64>, Fault> {
     let cards: Vec<&String> = cards.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     if cards.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut locked = read_cards(transaction.lock(LOCK_CARDS, &[&cards]).await?)?;
+    let mut locked = read_cards(transaction.lock(sql, &[&cards]).await?)?;
     let is_missing = |card: &&String, locked: &HashMap<String, i64>| !locked.contains_key(*card);
     let missing: Vec<&String> = cards.iter().copied().filter(|card| is_missing(card, &locked)).collect();
     if !missing.is_empty() {

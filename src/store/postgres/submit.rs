@@ -67,7 +67,7 @@ async fn accept(transaction: &Transaction, new: &[&Submission], is_all: bool) ->
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let mut last = cards::lock_cards(transaction, new.iter().flat_map(|s| &s.request.cards)).await?;
+    let mut last = cards::lock_or_make_cards(transaction, new.iter().flat_map(|s| &s.request.cards)).await?;
     let mut accepted: Vec<Accepted<'_>> = Vec::new();
     for submission in new {
         let known = submission.request.cards.iter().filter_map(|card| last.get(card).copied());
